@@ -1,0 +1,70 @@
+"""Every system call that changes a store, in one place. Tests pass a Disk that fails where they want it to."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+from prunella_core.scan.entries import look_at
+from prunella_core.sizes import File
+
+
+class Disk:
+    """The real disk. Every method raises OSError."""
+
+    def make_folder(self, path: str) -> None:
+        """Create a folder and those above it."""
+        os.makedirs(path, exist_ok=True)
+
+    def move(self, source: str, target: str) -> None:
+        """Rename within one file system; never copies."""
+        os.rename(source, target)
+
+    def unlink(self, path: str) -> None:
+        """Remove one directory entry; of a link, the link."""
+        os.unlink(path)
+
+    def remove_folder(self, path: str) -> None:
+        """Remove an empty folder."""
+        os.rmdir(path)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a new file durably: under another name, flushed to the disk, then renamed into place."""
+        temporary = f"{path}.new"
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+
+    def settle(self, folder: str) -> None:
+        """Make the renames in ``folder`` durable."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def remove_if_empty(self, path: str) -> bool:
+        """Remove a folder unless something is in it or it is gone already; say whether it went."""
+        try:
+            self.remove_folder(path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                return False
+            raise
+        return True
+
+
+def files_below(root: str, folder: str) -> Iterator[File]:
+    """Every file and link below ``folder``, described relative to ``root``; nothing is followed."""
+    for where, _folders, names in os.walk(folder):
+        for name in sorted(names):
+            with suppress(FileNotFoundError):
+                yield look_at(root, os.path.relpath(os.path.join(where, name), root))
+
+
+def remove_tree_of_folders(disk: Disk, folder: str) -> None:
+    """Remove ``folder`` and the empty folders in it; one that still holds a file stays."""
+    for where, _folders, _files in os.walk(folder, topdown=False):
+        disk.remove_if_empty(where)

@@ -1,0 +1,84 @@
+"""Finishes or undoes what a killed run left behind.
+
+The folder in which an operation's files lie says how far it came: in ``staging`` nothing is decided, so all goes back;
+in ``removing`` the decision was made, so all goes. The rename between the two is the moment of decision.
+Files lie there under the same path as in the store, so that a person could put them back by hand.
+"""
+
+import os
+
+from prunella_core.apply.disk import Disk, files_below, remove_tree_of_folders
+from prunella_core.plan import FileError
+from prunella_core.store import Store
+
+RECORD = "record.json"
+
+
+def staging(store: Store, operation: str = "") -> str:
+    """Where files wait for the decision."""
+    return os.path.join(store.own, "staging", operation) if operation else os.path.join(store.own, "staging")
+
+
+def removing(store: Store, operation: str = "") -> str:
+    """Where files wait to be unlinked after the decision."""
+    return os.path.join(store.own, "removing", operation) if operation else os.path.join(store.own, "removing")
+
+
+def has_unfinished(store: Store) -> bool:
+    """Whether a killed run left something that the next removal will finish or undo first."""
+    return any(_operations(folder) for folder in (staging(store), removing(store)))
+
+
+def recover(store: Store, disk: Disk) -> None:
+    """Bring the store to wholly before or wholly after every operation that was killed. Raises OSError."""
+    for operation in _operations(staging(store)):
+        put_all_back(store, operation, disk)
+    for operation in _operations(removing(store)):
+        purge(store, operation, disk)
+
+
+def _operations(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+
+
+def put_all_back(store: Store, operation: str, disk: Disk) -> None:
+    """Undo an operation that was not decided. Blobs first: no manifest may stand without them."""
+    folder = staging(store, operation)
+    waiting = sorted(files_below(folder, folder), key=lambda file: not file.path.startswith("blobs/"))
+    for file in waiting:
+        source = os.path.join(folder, file.path)
+        if file.path.startswith(("blobs/", "manifests/")):
+            put_back(store, source, file.path, disk)
+        else:
+            disk.unlink(source)
+    remove_tree_of_folders(disk, folder)
+
+
+def put_back(store: Store, source: str, relative: str, disk: Disk) -> None:
+    """Return one file to its place. What was pulled or created there meanwhile is newer and stays."""
+    target = store.path(relative)
+    if os.path.lexists(target):
+        disk.unlink(source)
+        return
+    disk.make_folder(os.path.dirname(target))
+    disk.move(source, target)
+
+
+def purge(store: Store, operation: str, disk: Disk) -> tuple[int, list[FileError]]:
+    """Unlink what an operation has decided to remove; return the bytes that left the disk, and what would not go."""
+    folder = removing(store, operation)
+    freed = 0
+    errors = []
+    for file in files_below(folder, folder):
+        try:
+            disk.unlink(os.path.join(folder, file.path))
+        except OSError as error:
+            errors.append(FileError(path=file.path, message=f"cannot be unlinked: {error.strerror}"))
+            continue
+        is_last = file.links <= 1 and file.path != RECORD
+        freed += file.allocated if is_last else 0
+    remove_tree_of_folders(disk, folder)
+    return freed, errors

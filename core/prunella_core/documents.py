@@ -1,0 +1,254 @@
+"""What ``--json`` prints: the fields that scripts may rely on. Sizes are bytes, unknown is ``null``, text is clean."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from prunella_core.inventory import Blob, Inventory, Model, Problem
+from prunella_core.plan import HeldBack, Plan, Receipt
+from prunella_core.problems import advice
+from prunella_core.store import Store
+from prunella_core.text import clean
+from prunella_core.totals import totals
+
+Document = dict[str, Any]
+
+
+class BlobRow(Struct, frozen=True, kw_only=True):
+    """A row of ``blobs``; a record rather than a dict, since there may be a hundred thousand."""
+
+    digest: str | None
+    state: str
+    kind: str | None
+    size: int
+    allocated: int
+    files: list[str]
+    models: list[str]
+    age_seconds: int | None
+    age_from: str | None
+    links: int | None
+    target: str | None
+
+
+def encode(document: object) -> bytes:
+    """Return one JSON document of a few lines, readable by people and exact for scripts."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """Return an RFC 3339 time in UTC, as Ollama's API writes it."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):  # a file can carry a time that no calendar has
+        return None
+
+
+def models_document(inventory: Inventory) -> Document:
+    """The document of ``ls``."""
+    sums = totals(inventory)
+    return {
+        "store": clean(inventory.store.root),
+        "models": [model_row(inventory, model) for model in inventory.models],
+        "totals": {
+            "models": sums.models,
+            "size": sums.listed,
+            "allocated": sums.allocated,
+            "unreferenced": sums.unreferenced,
+            "partial": sums.partial,
+            "leftover": sums.leftover,
+            "trashed": 0,
+        },
+        "problems": problem_rows(inventory.problems),
+    }
+
+
+def model_row(inventory: Inventory, model: Model) -> Document:
+    """One model, as in ``ls``."""
+    usage = inventory.usage[model.name]
+    details = model.details
+    return {
+        "name": clean(model.name),
+        "id": model.digest[:12],
+        "digest": model.digest,
+        "size": model.size,
+        "allocated": usage.allocated,
+        "reclaims": usage.reclaims,
+        "shared": usage.shared,
+        "shared_with": [clean(name) for name in usage.shared_with],
+        "modified_at": timestamp(model.modified_at),
+        "last_used": None,
+        "family": _clean(details.family),
+        "parameters": _clean(details.parameters),
+        "quantization": _clean(details.quantization),
+        "location": "cloud" if details.remote_host else "local",
+        "problems": [problem.kind for problem in inventory.problems_of(model)],
+        "blobs": list(model.needs),
+    }
+
+
+def blobs_document(inventory: Inventory, now: float) -> Document:
+    """The document of ``blobs``; ages are reckoned at ``now`` (seconds, UTC)."""
+    return {"store": clean(inventory.store.root), "blobs": [blob_row(blob, now) for blob in inventory.blobs]}
+
+
+def blob_row(blob: Blob, now: float) -> BlobRow:
+    """One row of ``blobs/``."""
+    written = blob.written_at
+    return BlobRow(
+        digest=blob.digest,
+        state=blob.state.value,
+        kind=_clean(blob.kind),
+        size=blob.size,
+        allocated=blob.allocated,
+        files=[clean(file.path) for file in blob.files],
+        models=[clean(name) for name in blob.models],
+        age_seconds=None if written is None else max(int(now - written), 0),
+        age_from=None if written is None else "written",
+        links=max((file.links for file in blob.files), default=None),
+        target=_clean(next((file.target for file in blob.files if file.target), None)),
+    )
+
+
+def model_document(inventory: Inventory, model: Model) -> Document:
+    """The document of ``show``: the model, and each layer with who else uses it."""
+    layers = []
+    for layer in model.layers:
+        blob = inventory.blob_by_key.get(layer.digest)
+        layers.append(
+            {
+                "digest": layer.digest or None,
+                "kind": clean(layer.kind),
+                "name": clean(layer.name) or None,
+                "size": layer.size,
+                "allocated": blob.allocated if blob else 0,
+                "state": blob.state.value if blob else None,
+                "shared_with": [clean(name) for name in blob.models if name != model.name] if blob else [],
+            }
+        )
+    row = model_row(inventory, model)
+    row["problems"] = problem_rows(inventory.problems_of(model))
+    return {"store": clean(inventory.store.root), **row, "layers": layers}
+
+
+def blob_document(inventory: Inventory, blob: Blob, now: float) -> Document:
+    """The document of ``why``: the blob, its models, its state and age."""
+    row = msgspec.to_builtins(blob_row(blob, now))
+    blocked = problem_rows(inventory.blocking) if blob.state == "unreferenced" else []
+    return {"store": clean(inventory.store.root), **row, "blocked": blocked}
+
+
+def df_document(inventory: Inventory) -> Document:
+    """The document of ``df``: what the list says against what is on the disk, and where the difference lies."""
+    sums = totals(inventory)
+    return {
+        "store": clean(inventory.store.root),
+        "models": sums.models,
+        "listed": sums.listed,
+        "allocated": sums.allocated,
+        "referenced": sums.referenced,
+        "exclusive": sums.exclusive,
+        "shared": sums.shared,
+        "unreferenced": sums.unreferenced,
+        "partial": sums.partial,
+        "leftover": sums.leftover,
+        "stray": sums.stray,
+        "trashed": 0,
+        "difference": sums.allocated - sums.listed,
+        "counted_twice": sums.counted_twice,
+        "disk_total": sums.disk_total,
+        "disk_free": sums.disk_free,
+    }
+
+
+def doctor_document(inventory: Inventory) -> Document:
+    """The document of ``doctor``: every problem with what it means and how to mend it."""
+    problems = []
+    for row, problem in zip(problem_rows(inventory.problems), inventory.problems, strict=True):
+        meaning, mend = advice(problem, inventory.store.root)
+        problems.append({**row, "model": _clean(problem.model), "meaning": meaning, "mend": mend})
+    return {"problems": problems, "store": store_row(inventory.store)}
+
+
+def store_row(store: Store) -> Document:
+    """A store, and why this one."""
+    return {
+        "path": clean(store.root),
+        "why": store.why,
+        "owner": store.owner,
+        "writable": store.writable,
+        "other_stores": [clean(other) for other in store.other_stores],
+    }
+
+
+def problem_rows(problems: Iterable[Problem]) -> list[Document]:
+    """Problems, as every document lists them."""
+    return [
+        {
+            "path": clean(problem.path),
+            "kind": problem.kind,
+            "message": clean(problem.message),
+            "blocks_prune": problem.blocks_prune,
+        }
+        for problem in problems
+    ]
+
+
+def plan_document(plan: Plan) -> Document:
+    """The document of ``rm`` and ``prune`` with ``--dry-run``."""
+    return {
+        "store": clean(plan.store.root),
+        "mode": plan.mode,
+        "models": [clean(name) for name in plan.models],
+        "files": [
+            {
+                "path": clean(item.file.path),
+                "allocated": item.file.allocated,
+                "reclaims": item.reclaims,
+                "digest": item.digest,
+                "reason": clean(item.reason),
+            }
+            for item in plan.files
+        ],
+        "kept": [
+            {
+                "digest": kept.digest,
+                "allocated": kept.allocated,
+                "used_by": [clean(name) for name in kept.used_by],
+                "reason": kept.reason,
+            }
+            for kept in plan.kept
+        ],
+        "held_back": _held_rows(plan.held_back),
+        "overridden": _held_rows(plan.overridden),
+        "younger": _held_rows(plan.younger),
+        "blocked": problem_rows(plan.blocked),
+        "reclaims": plan.reclaims,
+    }
+
+
+def receipt_document(receipt: Receipt) -> Document:
+    """The document of ``rm`` and ``prune``: the plan, and what really happened."""
+    return {
+        **plan_document(receipt.plan),
+        "done": receipt.done,
+        "freed": receipt.freed,
+        "trashed": 0,
+        "id": receipt.id or None,
+        "cancelled": receipt.cancelled,
+        "removed": [clean(path) for path in receipt.removed],
+        "returned": [clean(path) for path in receipt.returned],
+        "errors": [{"path": clean(error.path), "message": clean(error.message)} for error in receipt.errors],
+    }
+
+
+def _held_rows(rows: Iterable[HeldBack]) -> list[Document]:
+    return [{"path": clean(row.path), "allocated": row.allocated, "reason": row.reason} for row in rows]
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else clean(text)

@@ -1,0 +1,172 @@
+"""What a scan found: frozen, complete, nothing formatted and nothing hidden. Sizes are bytes, times seconds (UTC)."""
+
+from enum import StrEnum
+from functools import cached_property
+
+from msgspec import Struct
+
+from prunella_core.errors import InvalidInput, NotFound
+from prunella_core.manifest import Layer
+from prunella_core.sizes import File, allocated, reclaimed
+from prunella_core.store import Store
+
+
+class State(StrEnum):
+    """What a row of ``blobs/`` is to the models."""
+
+    REFERENCED = "referenced"
+    UNREFERENCED = "unreferenced"
+    PARTIAL = "partial"
+    LEFTOVER = "leftover"
+    STRAY = "stray"
+    MISSING = "missing"
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """Something that cannot be read or trusted. ``blocks_prune``: it could hide a reference, so nothing goes."""
+
+    path: str
+    kind: str
+    message: str
+    blocks_prune: bool
+    model: str | None = None
+    file: File | None = None
+    """The file itself, where it can be removed to mend the problem."""
+
+
+class Blob(Struct, frozen=True, kw_only=True):
+    """One digest with all its files, or one file without a digest."""
+
+    key: str
+    digest: str | None
+    state: State
+    kind: str | None
+    files: tuple[File, ...]
+    models: tuple[str, ...] = ()
+    declared: int | None = None
+
+    @property
+    def size(self) -> int:
+        """``st_size`` of the largest file; for a missing blob, what the manifest declares."""
+        return max((file.size for file in self.files), default=self.declared or 0)
+
+    @property
+    def allocated(self) -> int:
+        """Bytes that its distinct files take on the disk."""
+        return self.files[0].allocated if len(self.files) == 1 else allocated(self.files)
+
+    @property
+    def written_at(self) -> float | None:
+        """The newest mtime among its files; ``None`` for a missing blob."""
+        return max(file.mtime_ns for file in self.files) / 1e9 if self.files else None
+
+
+class Details(Struct, frozen=True, kw_only=True):
+    """What a model's config says of it; ``None`` where it says nothing."""
+
+    family: str | None = None
+    parameters: str | None = None
+    quantization: str | None = None
+    remote_host: str | None = None
+    remote_model: str | None = None
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """One name in the store. ``digest`` is the sha256 of its manifest's bytes; its first 12 digits are Ollama's ID."""
+
+    name: str
+    manifest: File
+    digest: str
+    size: int
+    layers: tuple[Layer, ...]
+    needs: tuple[str, ...]
+    details: Details
+
+    @property
+    def modified_at(self) -> float:
+        """When its manifest was written."""
+        return self.manifest.mtime_ns / 1e9
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """What one model takes, in bytes on the disk."""
+
+    allocated: int
+    reclaims: int
+    """What leaves the disk when this model alone goes (problems and settling left out of account)."""
+    shared: int
+    shared_with: tuple[str, ...]
+
+
+class Inventory(Struct, frozen=True, kw_only=True, dict=True):
+    """A whole store at one moment."""
+
+    store: Store
+    scanned_at: float
+    models: tuple[Model, ...]
+    blobs: tuple[Blob, ...]
+    problems: tuple[Problem, ...]
+    disk_total: int
+    disk_free: int
+
+    @cached_property
+    def model_by_name(self) -> dict[str, Model]:
+        """Every model under its short name."""
+        return {model.name: model for model in self.models}
+
+    @cached_property
+    def blob_by_key(self) -> dict[str, Blob]:
+        """Every row under its key: the digest of a whole blob, else the digest and ``-partial``, or the path."""
+        return {blob.key: blob for blob in self.blobs}
+
+    @cached_property
+    def blocking(self) -> tuple[Problem, ...]:
+        """The problems that could hide a reference."""
+        return tuple(problem for problem in self.problems if problem.blocks_prune)
+
+    @cached_property
+    def usage(self) -> dict[str, "Usage"]:
+        """What each model takes, under its name."""
+        return {model.name: _usage(model, self.blobs_of(model)) for model in self.models}
+
+    def blobs_of(self, model: Model) -> list[Blob]:
+        """The rows that a model needs, each once, in the manifest's order."""
+        return [self.blob_by_key[digest] for digest in model.needs]
+
+    @cached_property
+    def broken_by_path(self) -> dict[str, Problem]:
+        """Files below ``manifests/`` that no model is listed for, under their path: what can be removed as such."""
+        listed = {model.manifest.path for model in self.models}
+        return {problem.path: problem for problem in self.problems if problem.file and problem.path not in listed}
+
+    def problems_of(self, model: Model) -> list[Problem]:
+        """The problems of one model's manifest and blobs."""
+        return [problem for problem in self.problems if problem.model == model.name]
+
+
+def _usage(model: Model, blobs: list[Blob]) -> Usage:
+    own = [file for blob in blobs if len(blob.models) == 1 for file in blob.files]
+    common = [blob for blob in blobs if len(blob.models) > 1]
+    shared = allocated(file for blob in common for file in blob.files)
+    others = dict.fromkeys(name for blob in common for name in blob.models if name != model.name)
+    return Usage(
+        allocated=shared + allocated([model.manifest, *own]),
+        reclaims=reclaimed([model.manifest, *own]),
+        shared=shared,
+        shared_with=tuple(sorted(others)),
+    )
+
+
+def find_blob(inventory: Inventory, prefix: str) -> Blob:
+    """Return the row whose digest starts with ``prefix`` (``sha256:<hex>``), or whose path in the store it is.
+
+    Raises NotFound, or InvalidInput when several digests start so.
+    """
+    if prefix in inventory.blob_by_key:
+        return inventory.blob_by_key[prefix]
+    found = [blob for blob in inventory.blobs if blob.digest and blob.digest.startswith(prefix)]
+    if not found:
+        raise NotFound(f"no blob starts with {prefix}")
+    if len({blob.digest for blob in found}) > 1:
+        raise InvalidInput(f"{prefix} is ambiguous: {len(found)} blobs start with it; type more digits")
+    return found[0]

@@ -1,0 +1,119 @@
+"""What would go, what would stay and why: frozen, complete, and the only thing that ``apply`` executes."""
+
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import Struct
+
+from prunella_core.inventory import Problem
+from prunella_core.sizes import File
+from prunella_core.store import Store
+
+Mode = Literal["delete"]
+
+
+class PruneClass(StrEnum):
+    """What ``prune`` can be told to take."""
+
+    UNREFERENCED = "unreferenced"
+    PARTIAL = "partial"
+    LEFTOVER = "leftover"
+    MODEL = "model"
+
+
+class Removal(Struct, frozen=True, kw_only=True):
+    """Remove exactly these: models by short name, blobs by key, damaged manifests by their path in the store."""
+
+    models: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()
+    force: bool = False
+
+
+class PrunePolicy(Struct, frozen=True, kw_only=True):
+    """Remove what is at least ``age`` seconds old and of one of ``classes``."""
+
+    age: int
+    classes: frozenset[PruneClass]
+    force: bool = False
+
+
+Request = Removal | PrunePolicy
+
+
+class PlannedFile(Struct, frozen=True, kw_only=True):
+    """A file that goes, and what leaves the disk with it (bytes)."""
+
+    file: File
+    reclaims: int
+    digest: str | None
+    reason: str
+    models: tuple[str, ...] = ()
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A blob of something that goes which stays, and for whom."""
+
+    digest: str
+    allocated: int
+    used_by: tuple[str, ...]
+    reason: str
+
+
+class HeldBack(Struct, frozen=True, kw_only=True):
+    """A row that matches but stays for now."""
+
+    path: str
+    allocated: int
+    reason: str
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Everything a removal would do, in the order in which it is done: manifests before blobs."""
+
+    store: Store
+    request: Request
+    made_at: float
+    mode: Mode
+    models: tuple[str, ...]
+    files: tuple[PlannedFile, ...]
+    kept: tuple[Kept, ...]
+    held_back: tuple[HeldBack, ...]
+    overridden: tuple[HeldBack, ...]
+    """What ``--force`` takes although it would be held back."""
+    younger: tuple[HeldBack, ...]
+    """What a prune leaves because it has not reached the age."""
+    blocked: tuple[Problem, ...]
+    """Problems that keep something in the store which would go without them."""
+    reclaims: int
+
+    @property
+    def manifests(self) -> tuple[PlannedFile, ...]:
+        """The manifests that go."""
+        return tuple(item for item in self.files if item.file.path.startswith("manifests/"))
+
+    @property
+    def blobs(self) -> tuple[PlannedFile, ...]:
+        """The files of ``blobs/`` that go."""
+        return tuple(item for item in self.files if not item.file.path.startswith("manifests/"))
+
+
+class FileError(Struct, frozen=True, kw_only=True):
+    """A file that could not be dealt with, and why."""
+
+    path: str
+    message: str
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What really happened. ``freed`` is measured at each file as it goes, in bytes."""
+
+    plan: Plan
+    id: str
+    done: bool
+    freed: int
+    removed: tuple[str, ...]
+    returned: tuple[str, ...] = ()
+    """Files that went back because a manifest that came meanwhile needs them."""
+    errors: tuple[FileError, ...] = ()
+    cancelled: bool = False

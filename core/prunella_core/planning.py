@@ -1,0 +1,192 @@
+"""Makes plans: pure functions of an Inventory, a request and the time. Nothing is removed that is not planned here."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from prunella_core.ages import SETTLING_SECONDS
+from prunella_core.inventory import Blob, Inventory, Model, Problem, State
+from prunella_core.plan import HeldBack, Kept, Plan, PlannedFile, PruneClass, PrunePolicy, Removal, Request
+from prunella_core.sizes import File, reclaimed_each
+
+NOTHING_REFERENCES_IT = "nothing references it"
+_REASONS = {
+    State.UNREFERENCED: NOTHING_REFERENCES_IT,
+    State.PARTIAL: "a download that never ended",
+    State.LEFTOVER: "left over from a create or upload",
+    State.STRAY: "no file of Ollama's, chosen by name",
+}
+_JUST_WRITTEN = "written in the last 10 minutes: it may belong to a pull or create that is running"
+_PULL_RUNNING = "a download was written to in the last 10 minutes: what nothing references yet may belong to it"
+_A_FOLDER = "a folder: look into it and remove it yourself"
+_BLOCKED = "kept because a problem could hide a model that needs it"
+
+
+def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
+    """Plan ``request`` against ``inventory`` at ``now`` (seconds, UTC). Names that are not there are left out."""
+    draft = _Draft(inventory, now, request.force)
+    if isinstance(request, Removal):
+        _draft_removal(draft, request)
+    else:
+        _draft_prune(draft, request)
+    return draft.finish(request)
+
+
+def _draft_removal(draft: "_Draft", removal: Removal) -> None:
+    broken = draft.inventory.broken_by_path
+    draft.break_off(broken[path] for path in removal.manifests if path in broken)
+    draft.remove_models([model for model in draft.inventory.models if model.name in set(removal.models)])
+    for key in dict.fromkeys(removal.blobs):
+        if blob := draft.inventory.blob_by_key.get(key):
+            draft.remove_chosen(blob)
+
+
+def _draft_prune(draft: "_Draft", policy: PrunePolicy) -> None:
+    if PruneClass.MODEL in policy.classes:
+        draft.remove_models([model for model in draft.inventory.models if draft.is_due_model(model, policy.age)])
+    if policy.classes & {PruneClass.UNREFERENCED, PruneClass.MODEL}:
+        draft.note_blocking()
+    states = {State(chosen.value) for chosen in policy.classes - {PruneClass.MODEL}}
+    for blob in draft.inventory.blobs:
+        if blob.state in states and draft.is_due(blob, policy.age):
+            draft.remove_unused(blob)
+
+
+class _Draft:
+    """A plan in the making. It decides one row at a time; sizes are reckoned at the end, for the whole set."""
+
+    def __init__(self, inventory: Inventory, now: float, force: bool) -> None:
+        self.inventory = inventory
+        self.now = now
+        self.force = force
+        self.models: list[str] = []
+        self.manifests: list[tuple[File, str, str]] = []
+        self.rows: dict[str, tuple[Blob, str, tuple[str, ...]]] = {}
+        self.kept: dict[str, Kept] = {}
+        self.held_back: list[HeldBack] = []
+        self.overridden: list[HeldBack] = []
+        self.younger: list[HeldBack] = []
+        self.is_blocked = False
+        self.pull_is_running = any(
+            blob.state is State.PARTIAL and self._is_fresh(blob.written_at) for blob in inventory.blobs
+        )
+
+    def _is_fresh(self, written_at: float | None) -> bool:
+        return written_at is not None and self.now - written_at < SETTLING_SECONDS
+
+    def is_due(self, blob: Blob, age: int) -> bool:
+        """Whether an unused row has reached the age (seconds); a time in the future counts as now."""
+        due = max(self.now - (blob.written_at or 0), 0) >= age
+        if not due:
+            self.younger.append(HeldBack(path=_path(blob), allocated=blob.allocated, reason="younger than the age"))
+        return due
+
+    def is_due_model(self, model: Model, age: int) -> bool:
+        """Whether a model has reached the age, and no running pull may be building on its blobs."""
+        if max(self.now - model.modified_at, 0) < age:
+            return False
+        return self._is_free(model.manifest.path, 0, _PULL_RUNNING if self.pull_is_running else None)
+
+    def _is_free(self, path: str, allocated: int, reason: str | None) -> bool:
+        if reason is None:
+            return True
+        held = HeldBack(path=path, allocated=allocated, reason=reason)
+        (self.overridden if self.force else self.held_back).append(held)
+        return self.force
+
+    def break_off(self, broken: Iterable[Problem]) -> None:
+        """Take damaged manifests out. What they may have needed stays: nobody knows it."""
+        for problem in broken:
+            if problem.file:
+                self.manifests.append((problem.file, problem.model or "", "a manifest that cannot be read"))
+
+    def remove_models(self, models: Sequence[Model]) -> None:
+        """Take out models, with the blobs that no other model needs."""
+        self.models += [model.name for model in models]
+        for model in models:
+            self.manifests.append((model.manifest, model.name, f"manifest of {model.name}"))
+        going = set(self.models)
+        for digest in dict.fromkeys(digest for model in models for digest in model.needs):
+            self._decide_needed(self.inventory.blob_by_key[digest], going)
+
+    def _decide_needed(self, blob: Blob, going: set[str]) -> None:
+        staying = tuple(name for name in blob.models if name not in going)
+        if not blob.files:
+            return
+        if staying:
+            self._keep(blob, staying, "used by models that stay")
+        elif self.note_blocking():
+            self._keep(blob, (), _BLOCKED)
+        else:
+            self.rows[blob.key] = (blob, f"only used by {', '.join(blob.models)}", blob.models)
+
+    def note_blocking(self) -> bool:
+        """Let the plan name the problems that stay and could hide a reference; say whether there are any."""
+        self.is_blocked |= bool(self._blocking())
+        return self.is_blocked
+
+    def _blocking(self) -> list[Problem]:
+        going = {file.path for file, _name, _reason in self.manifests}
+        return [problem for problem in self.inventory.blocking if problem.path not in going]
+
+    def _keep(self, blob: Blob, used_by: tuple[str, ...], reason: str) -> None:
+        self.kept[blob.key] = Kept(digest=blob.digest or "", allocated=blob.allocated, used_by=used_by, reason=reason)
+
+    def remove_chosen(self, blob: Blob) -> None:
+        """Take out a row that somebody chose; one that a model needs stays unless all its models go."""
+        if blob.state in (State.REFERENCED, State.MISSING):
+            self._decide_needed(blob, set(self.models))
+        elif blob.state is State.STRAY:
+            is_file = all(file.path == blob.key for file in blob.files) and bool(blob.files)
+            if is_file:
+                self._take(blob)
+            else:
+                self.held_back.append(HeldBack(path=blob.key, allocated=blob.allocated, reason=_A_FOLDER))
+        else:
+            self.remove_unused(blob)
+
+    def remove_unused(self, blob: Blob) -> None:
+        """Take out a row that nothing references, unless it is settling or a problem could hide a reference."""
+        if blob.state is State.UNREFERENCED and self.note_blocking():
+            self._keep(blob, (), _BLOCKED)
+        elif self._is_free(_path(blob), blob.allocated, self._settling(blob)):
+            self._take(blob)
+
+    def _settling(self, blob: Blob) -> str | None:
+        if self._is_fresh(blob.written_at):
+            return _JUST_WRITTEN
+        return _PULL_RUNNING if blob.state is State.UNREFERENCED and self.pull_is_running else None
+
+    def _take(self, blob: Blob) -> None:
+        self.rows[blob.key] = (blob, _REASONS[blob.state], ())
+
+    def finish(self, request: Request) -> Plan:
+        """Reckon the sizes of the whole set and freeze it."""
+        files = tuple(self._files())
+        return Plan(
+            store=self.inventory.store,
+            request=request,
+            made_at=self.now,
+            mode="delete",
+            models=tuple(self.models),
+            files=files,
+            kept=tuple(self.kept.values()),
+            held_back=tuple(self.held_back),
+            overridden=tuple(self.overridden),
+            younger=tuple(self.younger),
+            blocked=tuple(self._blocking()) if self.is_blocked else (),
+            reclaims=sum(item.reclaims for item in files),
+        )
+
+    def _files(self) -> Iterator[PlannedFile]:
+        going: list[tuple[File, str | None, str, tuple[str, ...]]] = [
+            (file, None, reason, (name,) if name else ()) for file, name, reason in self.manifests
+        ]
+        going += [
+            (file, blob.digest, reason, models) for blob, reason, models in self.rows.values() for file in blob.files
+        ]
+        sizes = reclaimed_each(file for file, _digest, _reason, _models in going)
+        for (file, digest, reason, models), reclaims in zip(going, sizes, strict=True):
+            yield PlannedFile(file=file, reclaims=reclaims, digest=digest, reason=reason, models=models)
+
+
+def _path(blob: Blob) -> str:
+    return blob.files[0].path if blob.files else blob.key

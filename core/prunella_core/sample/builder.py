@@ -1,0 +1,130 @@
+"""Writes model stores as Ollama does, readably: models from layers, and everything else that lies in real stores.
+
+Large layers can be sparse files: they have the size of real weights and take as much of the disk as the test wants.
+"""
+
+import hashlib
+import json
+import os
+from typing import Any, NamedTuple, Self
+
+from prunella_core.names import parse_name
+
+_MEDIA = {"weights": "model"}
+_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+_SEPARATORS = (",", ":")
+
+
+class Layer(NamedTuple):
+    """A blob that the builder wrote, ready to be named in manifests. ``size`` is in bytes."""
+
+    kind: str
+    digest: str
+    size: int
+    name: str = ""
+
+
+class StoreBuilder:
+    """A store in the making at ``root``. ``now`` (seconds, UTC) is what every age is counted back from."""
+
+    def __init__(self, root: str, now: float) -> None:
+        self.root = root
+        self.now = now
+        for folder in ("blobs", "manifests"):
+            os.makedirs(os.path.join(root, folder), exist_ok=True)
+
+    def layer(
+        self,
+        kind: str,
+        content: str | bytes,
+        *,
+        size: int | None = None,
+        written: int = 0,
+        age: float = 0,
+        name: str = "",
+    ) -> Layer:
+        """Write a blob. With ``size`` it is a sparse file of that many bytes, of which ``written`` are on the disk.
+
+        The digest of a sparse blob is that of its content and size, not of the zeros that follow.
+        """
+        data = content.encode() if isinstance(content, str) else content
+        mark = data if size is None else data + f"/{size}".encode()
+        digest = f"sha256:{hashlib.sha256(mark).hexdigest()}"
+        path = self.blob_path(digest)
+        if not os.path.exists(path):
+            with open(path, "wb") as file:
+                file.write(data.ljust(written, b"\xa5"))
+                file.truncate(max(size or 0, file.tell()))
+            self._set_age(path, age)
+        return Layer(kind, digest, os.stat(path).st_size, name)
+
+    def config(self, *, age: float = 0, **fields: Any) -> Layer:
+        """Write a config blob with ``model_family``, ``model_type``, ``file_type`` and the like."""
+        document = {"model_format": "gguf", **fields, "architecture": "amd64", "os": "linux"}
+        return self.layer("config", json.dumps(document, separators=_SEPARATORS), age=age)
+
+    def model(self, name: str, *layers: Layer, config: Layer | None = None, age: float = 0, **extra: Any) -> Self:
+        """Write the manifest of ``name``; ``extra`` fields go into it as they are."""
+        own = config or self.config(model_family="llama", model_type="8B", file_type="Q4_K_M", age=age)
+        document = {
+            "schemaVersion": 2,
+            "mediaType": _MANIFEST_TYPE,
+            "config": self._entry(own),
+            "layers": [self._entry(layer) for layer in layers],
+            **extra,
+        }
+        return self.manifest(name, json.dumps(document, separators=_SEPARATORS), age=age)
+
+    @staticmethod
+    def _entry(layer: Layer) -> dict[str, Any]:
+        is_config = layer.kind == "config"
+        media = _CONFIG_TYPE if is_config else f"application/vnd.ollama.image.{_MEDIA.get(layer.kind, layer.kind)}"
+        entry = {"mediaType": media, "digest": layer.digest, "size": layer.size}
+        return {**entry, "name": layer.name} if layer.name else entry
+
+    def manifest(self, name: str, content: str | bytes, *, age: float = 0) -> Self:
+        """Write a manifest file with any content, damaged ones too."""
+        return self.file(self.manifest_path(name), content, age=age)
+
+    @staticmethod
+    def manifest_path(name: str) -> str:
+        """The path of a model's manifest, relative to the store."""
+        parsed = parse_name(name)
+        return os.path.join("manifests", parsed.host, parsed.namespace, parsed.model, parsed.tag)
+
+    def blob_path(self, digest: str) -> str:
+        """The absolute path of a blob."""
+        return os.path.join(self.root, "blobs", digest.replace(":", "-"))
+
+    def partial(self, seed: str, *, size: int, done: int, parts: int = 1, age: float = 0) -> str:
+        """Write what a pull leaves that never ended: a sparse file of the full ``size`` with ``done`` bytes written."""
+        digest = hashlib.sha256(seed.encode()).hexdigest()
+        name = f"blobs/sha256-{digest}-partial"
+        self.file(name, b"\xa5" * done, size=size, age=age)
+        each = size // parts
+        for number in range(parts):
+            part = {"N": number, "Offset": number * each, "Size": each, "Completed": done // parts}
+            self.file(f"{name}-{number}", json.dumps(part), age=age)
+        return f"sha256:{digest}"
+
+    def file(self, relative: str, content: str | bytes = "x", *, size: int | None = None, age: float = 0) -> Self:
+        """Write any file below the store."""
+        path = os.path.join(self.root, relative)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            if size is not None:
+                file.truncate(size)
+        self._set_age(path, age)
+        return self
+
+    def link(self, relative: str, target: str) -> Self:
+        """Put a symbolic link into the store."""
+        path = os.path.join(self.root, relative)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(target, path)
+        return self
+
+    def _set_age(self, path: str, age: float) -> None:
+        os.utime(path, (self.now - age, self.now - age))

@@ -1,0 +1,116 @@
+"""Puts what was read together: who uses what, what nothing uses, what is missing."""
+
+import os
+from collections.abc import Iterator
+
+from prunella_core.inventory import Blob, Details, Inventory, Model, Problem, State
+from prunella_core.manifest import Layer
+from prunella_core.problems import problem
+from prunella_core.scan.blobs import BlobReading, read_blobs
+from prunella_core.scan.configs import UNKNOWN, read_config
+from prunella_core.scan.entries import Report, silent
+from prunella_core.scan.manifests import ReadManifest, read_manifests
+from prunella_core.sizes import File
+from prunella_core.store import Store
+
+
+def scan(store: Store, now: float, report: Report = silent) -> Inventory:
+    """Read the whole store. Blobs are listed before manifests are read.
+
+    In that order a model whose pull ends in mid-scan has its manifest seen with its blobs, or not its blobs: never the
+    blobs without the manifest. What cannot be read is a Problem in the Inventory.
+    """
+    on_disk = read_blobs(store, 0, report)
+    reading = read_manifests(store, report)
+    models = _models(store, reading.manifests, on_disk)
+    users = _users(reading.manifests)
+    layers = {layer.digest: layer for manifest in reading.manifests for layer in manifest.layers}
+    space = os.statvfs(store.root)
+    return Inventory(
+        store=store,
+        scanned_at=now,
+        models=tuple(models),
+        blobs=tuple(_rows(on_disk, users, layers)),
+        problems=(*reading.problems, *on_disk.problems, *_model_problems(store, models, on_disk)),
+        disk_total=space.f_blocks * space.f_frsize,
+        disk_free=space.f_bavail * space.f_frsize,
+    )
+
+
+def _models(store: Store, manifests: tuple[ReadManifest, ...], on_disk: BlobReading) -> list[Model]:
+    known: dict[str, Details] = {}
+    return sorted((_model(store, manifest, on_disk, known) for manifest in manifests), key=lambda model: model.name)
+
+
+def _model(store: Store, manifest: ReadManifest, on_disk: BlobReading, known: dict[str, Details]) -> Model:
+    config = next((layer.digest for layer in manifest.layers if layer.kind == "config"), "")
+    if config not in known:
+        files = on_disk.whole.get(config, ())
+        known[config] = read_config(store.path(files[0].path)) if files and files[0].is_regular else UNKNOWN
+    return Model(
+        name=manifest.name.short,
+        manifest=manifest.file,
+        digest=manifest.digest,
+        size=manifest.size,
+        layers=manifest.layers,
+        needs=manifest.needs,
+        details=known[config],
+    )
+
+
+def _users(manifests: tuple[ReadManifest, ...]) -> dict[str, tuple[str, ...]]:
+    users: dict[str, list[str]] = {}
+    for manifest in sorted(manifests, key=lambda read: read.name.short):
+        for digest in manifest.needs:
+            users.setdefault(digest, []).append(manifest.name.short)
+    return {digest: tuple(names) for digest, names in users.items()}
+
+
+def _rows(on_disk: BlobReading, users: dict[str, tuple[str, ...]], layers: dict[str, Layer]) -> Iterator[Blob]:
+    for digest, files in on_disk.whole.items():
+        kind = layers[digest].kind if digest in layers else None
+        state = State.REFERENCED if digest in users else State.UNREFERENCED
+        models = users.get(digest, ())
+        yield Blob(key=digest, digest=digest, state=state, kind=kind, files=files, models=models)
+    for digest in users.keys() - on_disk.whole.keys():
+        layer = layers.get(digest)
+        yield Blob(
+            key=digest,
+            digest=digest,
+            state=State.MISSING,
+            kind=layer.kind if layer else None,
+            files=(),
+            models=users[digest],
+            declared=layer.size if layer else None,
+        )
+    for digest, files in on_disk.partial.items():
+        yield _unused(f"{digest}-partial", digest, State.PARTIAL, files)
+    for path, files in on_disk.leftover.items():
+        yield _unused(path, None, State.LEFTOVER, files)
+    for path, files in on_disk.stray.items():
+        yield _unused(path, None, State.STRAY, files)
+
+
+def _unused(key: str, digest: str | None, state: State, files: tuple[File, ...]) -> Blob:
+    in_order = tuple(sorted(files, key=lambda file: file.path))
+    return Blob(key=key, digest=digest, state=state, kind=None, files=in_order)
+
+
+def _model_problems(store: Store, models: list[Model], on_disk: BlobReading) -> Iterator[Problem]:
+    for model in models:
+        missing = [digest for digest in model.needs if not _is_there(store, on_disk.whole.get(digest))]
+        if missing:
+            count = f"{len(missing)} of its {len(model.needs)} blobs"
+            named = ", ".join(digest[:19] for digest in missing[:3]) + (" …" if len(missing) > 3 else "")
+            yield problem(model.manifest.path, "missing-blob", f"{count} not there: {named}", model.name)
+        for layer in model.layers:
+            files = on_disk.whole.get(layer.digest, ())
+            if files and files[0].is_regular and files[0].size != layer.size:
+                sizes = f"{files[0].size} bytes, not the {layer.size} of the manifest"
+                message = f"the {layer.kind} blob {layer.digest[:19]} has {sizes}"
+                yield problem(model.manifest.path, "wrong-size", message, model.name)
+
+
+def _is_there(store: Store, files: tuple[File, ...] | None) -> bool:
+    """Whether a blob has its bytes; of a symbolic link it is asked whether it leads anywhere, and nothing more."""
+    return bool(files) and any(file.is_regular or os.path.exists(store.path(file.path)) for file in files or ())

@@ -1,0 +1,133 @@
+"""Which model store, and why this one."""
+
+import os
+import pwd
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from prunella_core.errors import NotFound
+from prunella_core.text import clean
+
+SERVICE_STORES = (
+    "/usr/share/ollama/.ollama/models",  # the Linux service, which runs as user "ollama"
+    "/var/lib/ollama/.ollama/models",
+    "/var/lib/ollama/models",
+    "/root/.ollama/models",  # containers
+)
+
+
+class Store(Struct, frozen=True, kw_only=True):
+    """A model store on disk. Paths are absolute; ``writable`` says whether this user may remove things from it."""
+
+    root: str
+    why: str
+    owner: str
+    writable: bool
+    other_stores: tuple[str, ...] = ()
+    named: bool = True
+    """Whether somebody named this store. One that was only found among several is never guessed to be meant."""
+
+    @property
+    def blobs(self) -> str:
+        """The folder of the blobs."""
+        return os.path.join(self.root, "blobs")
+
+    @property
+    def manifests(self) -> str:
+        """The folder of the manifests."""
+        return os.path.join(self.root, "manifests")
+
+    @property
+    def own(self) -> str:
+        """The folder where Prunella puts things aside; Ollama never looks into it."""
+        return os.path.join(self.root, ".prunella")
+
+    def path(self, relative: str) -> str:
+        """The absolute path of a file that is named relative to the store."""
+        return os.path.join(self.root, relative)
+
+
+def locate(
+    explicit: str | None, environ: Mapping[str, str], home: str, service_stores: Iterable[str] = SERVICE_STORES
+) -> Store:
+    """Return the store to work on: ``explicit``, else ``OLLAMA_MODELS``, else the one that is found on this machine.
+
+    Raises NotFound, with a sentence on where was looked, when there is none.
+    """
+    found = list(_found(home, service_stores))
+    for path, why in _named(explicit, environ, home):
+        return _open(path, why, named=True, others=found)
+    if not found:
+        searched = ", ".join(_candidates(home, service_stores))
+        raise NotFound(f"no model store found (looked at {searched}); name one with --store DIR or OLLAMA_MODELS")
+    why = "the only store found on this machine" if len(found) == 1 else f"the first of {len(found)} stores found"
+    return _open(found[0], why, named=len(found) == 1, others=found)
+
+
+def _named(explicit: str | None, environ: Mapping[str, str], home: str) -> Iterator[tuple[str, str]]:
+    if explicit:
+        yield explicit, "--store"
+    from_environment = environ.get("OLLAMA_MODELS", "").strip().strip("\"'")  # the server trims it so, too
+    if from_environment:
+        yield from_environment, "OLLAMA_MODELS"
+
+
+def _candidates(home: str, service_stores: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([os.path.join(home, ".ollama", "models"), *service_stores]))
+
+
+def _found(home: str, service_stores: Iterable[str]) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
+    for path in _candidates(home, service_stores):
+        try:
+            status = os.stat(path)
+        except OSError:  # not there, or not for this user to see: either way no store that could be meant
+            continue
+        if stat.S_ISDIR(status.st_mode) and (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            yield path
+
+
+def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
+    root = os.path.realpath(os.path.expanduser(path))
+    shown = clean(root)
+    try:
+        status = os.stat(root)
+    except FileNotFoundError:
+        raise NotFound(f"there is no model store at {shown} ({why})") from None
+    except OSError as error:
+        raise NotFound(f"cannot open {shown} ({why}): {error.strerror}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotFound(f"{shown} ({why}) is a file; a model store is a folder with blobs/ and manifests/")
+    _require_store(root, shown, why)
+    return Store(
+        root=root,
+        why=why,
+        owner=_owner(status.st_uid),
+        writable=_writable(root),
+        other_stores=tuple(other for other in others if os.path.realpath(other) != root),
+        named=named,
+    )
+
+
+def _require_store(root: str, shown: str, why: str) -> None:
+    try:
+        names = set(os.listdir(root))
+    except OSError as error:
+        raise NotFound(f"cannot read {shown} ({why}): {error.strerror}") from error
+    if not names & {"blobs", "manifests", "manifests-v2"}:
+        raise NotFound(f"{shown} ({why}) is no model store: it has neither blobs/ nor manifests/")
+
+
+def _owner(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _writable(root: str) -> bool:
+    folders = [root, *(os.path.join(root, name) for name in ("blobs", "manifests"))]
+    return all(os.access(folder, os.W_OK | os.X_OK) for folder in folders if os.path.lexists(folder))

@@ -1,0 +1,21 @@
+"""Text from disk is hostile until cleaned: names and strings in manifests reach the terminal only through here."""
+
+
+def clean(text: str) -> str:
+    r"""Return ``text`` with everything that is not a printable character written out as an escape.
+
+    Control characters, bidirectional overrides and undecodable bytes (surrogates, as ``os.fsdecode`` makes them) become
+    visible: ``\x1b``, ``\u202e``, ``\xff``. Ordinary text comes back unchanged.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

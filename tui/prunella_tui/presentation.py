@@ -1,0 +1,94 @@
+"""How sizes, ages, names and digests look: the one place that turns bytes and seconds into words.
+
+Plain strings only, already clean: they can be drawn by Rich, by Textual or into a pipe.
+"""
+
+from datetime import UTC, datetime
+
+import humanize
+
+from prunella_core.inventory import Blob, Model, State
+from prunella_core.text import clean
+
+STATE_MARKS = {
+    State.REFERENCED: "●",
+    State.UNREFERENCED: "○",
+    State.PARTIAL: "◔",
+    State.LEFTOVER: "◌",
+    State.STRAY: "?",
+    State.MISSING: "✗",
+}
+"""A sign for every state, so that no colour carries meaning alone."""
+
+
+def size(count: int) -> str:
+    """Return bytes in decimal units as Ollama shows them: ``4.9 GB``."""
+    if count < 0:
+        return f"-{size(-count)}"
+    if count < 1000:
+        return f"{count} B"
+    return humanize.naturalsize(count, format="%.1f" if count < 99_950_000_000_000 else "%.0f")
+
+
+def number(count: int) -> str:
+    """Return a count with its thousands apart: ``74,213``."""
+    return f"{count:,}"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return ``1 model`` or ``3 models``."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time in one or two words' length: ``3 days``, ``5 months``."""
+    return humanize.naturaldelta(max(seconds, 0))
+
+
+def age(seconds: float | None) -> str:
+    """Return how long ago, short enough for a column: ``now``, ``5m``, ``3h``, ``12d``, ``7mo``, ``2y``."""
+    if seconds is None:
+        return "–"
+    for unit, length in (("y", 31_557_600), ("mo", 2_629_800), ("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)}{unit}"
+    return "now"
+
+
+def date(seconds: float) -> str:
+    """Return a time as a date and minute in UTC."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):  # a file can carry a time that no calendar has
+        return "a time beyond the calendar"
+
+
+def names(known: tuple[str, ...] | list[str], most: int = 3) -> str:
+    """Return names as a list that stays short: ``a, b, c and 4 more``."""
+    shown = ", ".join(clean(name) for name in known[:most])
+    return f"{shown} and {number(len(known) - most)} more" if len(known) > most else shown
+
+
+def short_digest(digest: str | None) -> str:
+    """Return enough of a digest to tell it apart: its first 12 digits, without ``sha256:``."""
+    return digest.removeprefix("sha256:")[:12] if digest else ""
+
+
+def blob_title(blob: Blob) -> str:
+    """Return what a row of ``blobs/`` is called: its short digest, or its file name."""
+    if blob.digest is None:
+        return clean(blob.key.removeprefix("blobs/"))
+    return short_digest(blob.digest) + (" (partial)" if blob.state is State.PARTIAL else "")
+
+
+def details(model: Model) -> str:
+    """Return family, parameters and quantization in one line, as far as they are known."""
+    known = (model.details.family, model.details.parameters, model.details.quantization)
+    return clean(" · ".join(part for part in known if part))
+
+
+def share_bar(share: float, width: int) -> str:
+    """Return a bar of ``width`` cells, filled to ``share`` (0 to 1) in eighths of a cell."""
+    eighths = round(max(0.0, min(share, 1.0)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)
