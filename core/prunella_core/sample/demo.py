@@ -64,7 +64,7 @@ def _add(builder: StoreBuilder, known: _Known) -> tuple[Layer, ...]:
     layers = (
         _weights(builder, known.name, known.megabytes, known.days),
         builder.layer("template", f"{{{{ .System }}}}\n{{{{ .Prompt }}}} for {known.family}\n", age=age),
-        builder.layer("license", f"The licence of the {known.family} models.\n" * 40, age=age),
+        builder.layer("license", f"The licence of {known.name.partition(chr(58))[0]}.\n" * 40, age=age),
         builder.layer("params", f'{{"stop":["<|end of {known.family}|>"]}}', age=age),
     )
     config = builder.config(

@@ -1,0 +1,45 @@
+"""Fixtures that all tests share."""
+
+import json
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from prunella_core.store import Store
+from stores import open_store
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+class Recorded(NamedTuple):
+    """A store that a real server wrote, unpacked, and what the server said of it."""
+
+    store: Store
+    scenario: dict[str, Any]
+
+    @property
+    def now(self) -> float:
+        """The time of the recording: what the clock under test has to say."""
+        return float(self.scenario["recorded_at"])
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Callable[..., Recorded]:
+    """Unpack ``recorded(name)`` as it was before its action, or ``recorded(name, "after")``."""
+
+    def unpack(name: str, moment: str = "before") -> Recorded:
+        root = tmp_path / f"{name}-{moment}" / "models"
+        root.mkdir(parents=True)
+        (root.parent / "target").write_text("what the link in blobs/ points to: outside, and nobody's business\n")
+        with tarfile.open(RECORDED / name / f"{moment}.tar.gz") as archive:
+            # The archives are our own, and one holds a link that leads out of the store on purpose.
+            archive.extractall(root, filter="fully_trusted")
+        scenario = json.loads((RECORDED / name / "scenario.json").read_text())
+        for path, entry in scenario[moment].items():  # tarfile gives links the time of day
+            os.utime(root / path, (entry["mtime"], entry["mtime"]), follow_symlinks=False)
+        return Recorded(open_store(root), scenario)
+
+    return unpack

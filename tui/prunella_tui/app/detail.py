@@ -1,0 +1,150 @@
+"""The detail side: everything about the row under the cursor, in words."""
+
+from collections.abc import Iterator
+
+from textual.content import Content
+
+from prunella_core.inventory import Blob, Inventory, Model, Problem, State
+from prunella_core.problems import advice
+from prunella_core.text import clean
+from prunella_tui import presentation as show
+
+_MANY_LAYERS = 3
+_HEAD = "bold $text-primary"
+_MUTED = "$text-muted"
+_LABEL_WIDTH = 9
+
+_STATES = {
+    State.REFERENCED: "A model needs it.",
+    State.UNREFERENCED: "No manifest names it. Removing it changes no model.",
+    State.PARTIAL: "A download that never ended. Pulling the model again would go on from here.",
+    State.LEFTOVER: "Left behind by a create or upload that never ended.",
+    State.STRAY: "Not a file of Ollama's. It is only removed if you mark it yourself.",
+    State.MISSING: "A manifest names it, but it is not in the store.",
+}
+
+
+def model_detail(inventory: Inventory, model: Model, now: float) -> Content:
+    """A model: what it takes, who shares it, its layers."""
+    usage = inventory.usage[model.name]
+    lines = [
+        Content.styled(clean(model.name), _HEAD),
+        Content.styled(show.details(model) or "no details in its config", _MUTED),
+        Content(""),
+        _field("Size", f"{show.size(model.size)}, as Ollama lists it"),
+        _field("On disk", show.size(usage.allocated)),
+        _field("Frees", f"{show.size(usage.reclaims)}, if it alone goes"),
+        _field("Changed", f"{show.duration(now - model.modified_at)} ago"),
+        _field("ID", model.digest[:12]),
+    ]
+    if model.details.remote_host:
+        lines.append(_field("Runs at", clean(f"{model.details.remote_host} as {model.details.remote_model}")))
+    if usage.shared_with:
+        lines += [Content(""), Content.styled(f"Shares {show.size(usage.shared)} with", "bold")]
+        lines += [Content(f"  {clean(name)}") for name in usage.shared_with[:12]]
+        lines += _more(len(usage.shared_with) - 12)
+    lines += _problems(inventory, model)
+    lines += [Content(""), Content.styled("Layers", "bold"), *_layers(inventory, model)]
+    return Content("\n").join(lines)
+
+
+def _field(label: str, value: str) -> Content:
+    return Content.assemble((f"{label:<{_LABEL_WIDTH}}", _MUTED), value)
+
+
+def _more(count: int) -> list[Content]:
+    return [Content.styled(f"  and {show.number(count)} more", _MUTED)] if count > 0 else []
+
+
+def _problems(inventory: Inventory, model: Model) -> Iterator[Content]:
+    for problem in inventory.problems_of(model):
+        yield Content("")
+        yield Content.styled(f"! {clean(problem.message)}", "$text-error")
+
+
+def _layers(inventory: Inventory, model: Model) -> Iterator[Content]:
+    by_kind: dict[str, list[Blob]] = {}
+    for layer in model.layers:
+        if blob := inventory.blob_by_key.get(layer.digest):
+            by_kind.setdefault(layer.kind, []).append(blob)
+    for kind, blobs in by_kind.items():
+        if len(blobs) > _MANY_LAYERS:
+            yield _many_layers(kind, blobs)
+            continue
+        for blob in blobs:
+            yield _one_layer(kind, blob)
+
+
+def _many_layers(kind: str, blobs: list[Blob]) -> Content:
+    shared = sum(1 for blob in blobs if len(blob.models) > 1)
+    sharing = f"{show.number(shared)} of them shared" if shared else "only here"
+    size = show.size(sum(blob.size for blob in blobs))
+    return Content.assemble(f"{clean(kind):<9} {size:>9}  ", (f"{show.number(len(blobs))} blobs, {sharing}", _MUTED))
+
+
+def _one_layer(kind: str, blob: Blob) -> Content:
+    what = "missing" if blob.state is State.MISSING else show.short_digest(blob.digest)
+    others = len(blob.models) - 1
+    users = f"+{show.counted(others, 'model')}" if others else "only here"
+    return Content.assemble(f"{clean(kind):<9} {show.size(blob.size):>9}  ", (f"{what:<12}  {users}", _MUTED))
+
+
+def blob_detail(inventory: Inventory, blob: Blob, now: float) -> Content:
+    """A blob: what it is, why it stays or may go, where it lies."""
+    lines = [
+        Content.styled(show.blob_title(blob), _HEAD),
+        Content.styled(f"{show.STATE_MARKS[blob.state]} {blob.state.value}", "bold"),
+        Content(_STATES[blob.state]),
+        Content(""),
+        _field("Kind", clean(blob.kind or "unknown")),
+        _field("Size", show.size(blob.size)),
+        _field("On disk", show.size(blob.allocated)),
+    ]
+    if blob.written_at is not None:
+        lines.append(_field("Written", f"{show.duration(now - blob.written_at)} ago (by its mtime)"))
+    lines += _links(blob)
+    if blob.state is State.UNREFERENCED and inventory.blocking:
+        lines += [
+            Content(""),
+            Content.styled("! It stays while a problem could hide a model that needs it.", "$text-error"),
+        ]
+    if blob.models:
+        lines += [Content(""), Content.styled("Used by", "bold")]
+        lines += [Content(f"  {clean(name)}") for name in blob.models[:20]]
+        lines += _more(len(blob.models) - 20)
+    lines += [Content(""), Content.styled("Files", "bold")]
+    lines += [Content(f"{clean(file.path)}") for file in blob.files[:20]] + _more(len(blob.files) - 20)
+    return Content("\n").join(lines)
+
+
+def _links(blob: Blob) -> Iterator[Content]:
+    for file in blob.files:
+        if file.target is not None:
+            yield _field("Link to", clean(file.target))
+            yield Content.styled("Removing it removes the link; its target stays.", _MUTED)
+        elif file.links > 1:
+            yield _field("Links", show.number(file.links))
+            yield Content.styled("Its bytes leave the disk with the last hard link.", _MUTED)
+
+
+def problem_detail(inventory: Inventory, problem: Problem) -> Content:
+    """A problem: what it means and how to mend it."""
+    meaning, mend = advice(problem, inventory.store.root)
+    effect = (
+        "No blob is removed as unreferenced while it is there." if problem.blocks_prune else "It blocks nothing here."
+    )
+    removable = problem.path in inventory.broken_by_path
+    lines = [
+        Content.styled(clean(problem.message), _HEAD),
+        Content(""),
+        Content(meaning),
+        Content(effect),
+        Content(""),
+        Content.styled("To mend it", "bold"),
+        Content(mend),
+        *([Content("Or mark it here with space, and remove the file with d.")] if removable else []),
+        Content(""),
+        Content.styled("Where", "bold"),
+        Content(clean(problem.path)),
+    ]
+    return Content("\n").join(lines)

@@ -1,0 +1,212 @@
+"""The dialogs: review before, progress during, result after, and help."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, ProgressBar, Static
+
+from prunella_core.apply import Step
+from prunella_core.plan import Plan, Receipt
+from prunella_tui import presentation as show
+from prunella_tui.app.plantext import plan_text, receipt_text
+
+EVERYTHING = "everything"
+Answer = Literal["cancel", "remove", "force"]
+
+
+class Dialog(ModalScreen[Answer]):
+    """A box over the screen with a title, a text that scrolls, and buttons."""
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $background 60%; }
+    Dialog > Vertical {
+        width: 90%; max-width: 110; height: auto; max-height: 90%;
+        padding: 0 2; background: $surface; border: round $primary;
+    }
+    Dialog.-danger > Vertical { border: round $error; }
+    Dialog VerticalScroll { height: auto; max-height: 60vh; scrollbar-size-vertical: 1; }
+    Dialog.-typed VerticalScroll { max-height: 50vh; }
+    Dialog .title { text-style: bold; margin-bottom: 1; }
+    Dialog .total { margin-top: 1; }
+    Dialog Horizontal { height: auto; margin-top: 1; align-horizontal: right; }
+    Dialog Button { margin-left: 2; }
+    Dialog Input { margin-top: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss_with('cancel')", "Back", id="dialog.back"),
+        Binding("left,h", "app.focus_previous", "Previous button", show=False),
+        Binding("right,l", "app.focus_next", "Next button", show=False),
+        Binding("down,j", "scroll_text(1)", "Scroll down", show=False),
+        Binding("up,k", "scroll_text(-1)", "Scroll up", show=False),
+        Binding("pagedown", "scroll_text(10)", "Page down", show=False),
+        Binding("pageup", "scroll_text(-10)", "Page up", show=False),
+    ]
+
+    def action_dismiss_with(self, answer: Answer) -> None:
+        self.dismiss(answer)
+
+    def action_scroll_text(self, lines: int) -> None:
+        for text in self.query(VerticalScroll):
+            text.scroll_to(y=text.scroll_y + lines, animate=False)
+
+    @on(Button.Pressed)
+    def _answer(self, event: Button.Pressed) -> None:
+        event.stop()
+        answers: dict[str | None, Answer] = {"cancel": "cancel", "remove": "remove", "force": "force"}
+        if answer := answers.get(event.button.id):
+            self.dismiss(answer)
+
+
+class Review(Dialog):
+    """Everything that goes and stays, before anything happens. Cancel has the focus."""
+
+    def __init__(self, plan: Plan, takes_everything: bool) -> None:
+        super().__init__(classes="-danger -typed" if takes_everything else "-danger")
+        self.plan = plan
+        self.takes_everything = takes_everything
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Content("Remove this for good?"), classes="title")
+            with VerticalScroll(can_focus=False):
+                yield Static(plan_text(self.plan))
+            yield Static(self._total(), classes="total")
+            if self.takes_everything:
+                yield Input(placeholder=f"This takes every model. Type {EVERYTHING} to go on", id="word")
+            with Horizontal():
+                yield Button("Cancel", id="cancel", compact=True)
+                if self.plan.held_back:
+                    yield Button("Take what is held back too", id="force", compact=True)
+                yield Button("Remove for good", id="remove", variant="error", compact=True, disabled=self._is_locked())
+
+    def _is_locked(self, word: str = "") -> bool:
+        return not self.plan.files or (self.takes_everything and word.strip().lower() != EVERYTHING)
+
+    def _total(self) -> Content:
+        frees = Content.assemble("Frees ", (show.size(self.plan.reclaims), "bold $text-success"))
+        return Content(" · ").join([frees, Content("cannot be undone")])
+
+    def on_mount(self) -> None:
+        self.query_one("#cancel", Button).focus()
+
+    @on(Input.Changed, "#word")
+    def _unlock(self, event: Input.Changed) -> None:
+        self.query_one("#remove", Button).disabled = self._is_locked(event.value)
+
+    @on(Input.Submitted, "#word")
+    def _go_on(self, event: Input.Submitted) -> None:
+        self.query_one("#cancel" if self._is_locked(event.value) else "#remove", Button).focus()
+
+
+class Working(Dialog):
+    """A removal on its way, with a way out until it is decided."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "Cancel", id="working.cancel")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_cancelled = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Content("Removing"), classes="title")
+            yield ProgressBar(show_eta=False)
+            yield Static(Content("…"), id="step")
+            with Horizontal():
+                yield Button("Cancel and put everything back", id="stop", compact=True)
+
+    def advance(self, step: Step) -> None:
+        """Show how far it is."""
+        self.query_one(ProgressBar).update(total=step.total, progress=step.done)
+        self.query_one("#step", Static).update(Content(f"{show.number(step.done)} of {show.number(step.total)} steps"))
+
+    def action_cancel(self) -> None:
+        self.is_cancelled = True
+        self.query_one("#step", Static).update(Content("Putting everything back …"))
+
+    @on(Button.Pressed, "#stop")
+    def _stop(self) -> None:
+        self.action_cancel()
+
+
+class Result(Dialog):
+    """What really happened."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "dismiss_with('cancel')", "Back", show=False)]
+
+    def __init__(self, receipt: Receipt) -> None:
+        super().__init__(classes="" if receipt.done else "-danger")
+        self.receipt = receipt
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Content(self._title()), classes="title")
+            with VerticalScroll(can_focus=False):
+                yield Static(receipt_text(self.receipt))
+            with Horizontal():
+                yield Button("Back", id="cancel", compact=True)
+
+    def _title(self) -> str:
+        if self.receipt.cancelled:
+            return "Cancelled"
+        return "Removed" if self.receipt.done else "Removed in part"
+
+
+class Text(Dialog):
+    """A text to read: help, a refusal, a detail that has no room beside the table."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,question_mark", "dismiss_with('cancel')", "Back", show=False)
+    ]
+
+    def __init__(self, title: str, text: Content) -> None:
+        super().__init__()
+        self.heading = title
+        self.text = text
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Content(self.heading), classes="title")
+            with VerticalScroll(can_focus=False):
+                yield Static(self.text)
+            with Horizontal():
+                yield Button("Back", id="cancel", compact=True)
+
+
+WORDS = (
+    ("Size", "what Ollama's own list says: shared layers count for every model"),
+    ("On disk", "bytes that the files really take"),
+    ("Frees", "what comes back if this model alone goes"),
+    ("Shared", "bytes on the disk that other models need too"),
+    ("✓  ▪", "marked; goes along because of a mark"),
+    ("unreferenced", "a blob that no manifest names: no model needs it"),
+    ("partial", "what a download left that never ended"),
+    ("leftover", "a temporary file of a create or upload"),
+    ("stray", "a file that is not Ollama's; never touched unless you mark it"),
+)
+
+
+def help_text(bindings: Sequence[Binding]) -> Content:
+    """Keys as they are bound, and the words of the columns."""
+    lines = [Content.styled("Keys", "bold")]
+    for binding in bindings:
+        if binding.description:
+            lines.append(
+                Content.assemble((f"  {_keys(binding):<16}", "$text-primary"), binding.tooltip or binding.description)
+            )
+    lines += [Content(""), Content.styled("Words", "bold")]
+    lines += [Content.assemble((f"  {word:<16}", "$text-primary"), meaning) for word, meaning in WORDS]
+    return Content("\n").join(lines)
+
+
+_KEY_SIGNS = {"question_mark": "?", "slash": "/", "left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "esc"}
+
+
+def _keys(binding: Binding) -> str:
+    return " ".join(_KEY_SIGNS.get(key, key) for key in binding.key.split(","))

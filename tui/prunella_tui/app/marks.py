@@ -1,0 +1,80 @@
+"""What is marked, what that implies, and the request that it makes."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from prunella_core.inventory import Inventory, State
+from prunella_core.plan import Removal
+from prunella_tui.app.table import Mark
+
+_PRUNABLE = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
+
+
+class Marks(Struct, frozen=True):
+    """The rows that somebody marked: models by name, blobs by key, damaged manifests by path."""
+
+    models: frozenset[str] = frozenset()
+    blobs: frozenset[str] = frozenset()
+    manifests: frozenset[str] = frozenset()
+
+    @property
+    def count(self) -> int:
+        """How many rows are marked."""
+        return len(self.models) + len(self.blobs) + len(self.manifests)
+
+    def toggle(self, kind: str, key: str, inventory: Inventory) -> "Marks":
+        """Mark or unmark one row. Unmarking a model also unmarks the blobs that imply it."""
+        if kind == "models":
+            return self._toggle_model(key, inventory)
+        if kind == "blobs":
+            return Marks(self.models, self.blobs ^ {key}, self.manifests)
+        return Marks(self.models, self.blobs, self.manifests ^ {key})
+
+    def _toggle_model(self, name: str, inventory: Inventory) -> "Marks":
+        if name in self.models | self.implied_models(inventory):
+            implying = {key for key in self.blobs if name in inventory.blob_by_key[key].models}
+            return Marks(self.models - {name}, self.blobs - implying, self.manifests)
+        return Marks(self.models | {name}, self.blobs, self.manifests)
+
+    def add(self, kind: str, keys: Iterable[str]) -> "Marks":
+        """Mark many rows of one kind."""
+        more = frozenset(keys)
+        if kind == "models":
+            return Marks(self.models | more, self.blobs, self.manifests)
+        if kind == "blobs":
+            return Marks(self.models, self.blobs | more, self.manifests)
+        return Marks(self.models, self.blobs, self.manifests | more)
+
+    def implied_models(self, inventory: Inventory) -> frozenset[str]:
+        """The models that a marked blob takes with it: without it they could not run."""
+        return frozenset(name for key in self.blobs for name in inventory.blob_by_key[key].models) - self.models
+
+    def surviving(self, inventory: Inventory) -> "Marks":
+        """The marks whose rows are there in a newer inventory."""
+        return Marks(
+            self.models & inventory.model_by_name.keys(),
+            self.blobs & inventory.blob_by_key.keys(),
+            self.manifests & inventory.broken_by_path.keys(),
+        )
+
+    def request(self, inventory: Inventory, force: bool = False) -> Removal:
+        """What removing the marked means."""
+        return Removal(
+            models=tuple(sorted(self.models | self.implied_models(inventory))),
+            blobs=tuple(sorted(self.blobs)),
+            manifests=tuple(sorted(self.manifests)),
+            force=force,
+        )
+
+
+def prunable_keys(inventory: Inventory) -> list[str]:
+    """The rows that nothing needs: unreferenced blobs, partial downloads, leftovers."""
+    return [blob.key for blob in inventory.blobs if blob.state in _PRUNABLE]
+
+
+def mark_of(key: str, marked: frozenset[str], implied: frozenset[str]) -> Mark:
+    """How a row is drawn."""
+    if key in marked:
+        return "marked"
+    return "implied" if key in implied else ""

@@ -1,0 +1,130 @@
+"""A plan and a receipt in words, for the review and the result."""
+
+from collections.abc import Iterable, Iterator
+
+from textual.content import Content
+
+from prunella_core.plan import HeldBack, Plan, Receipt
+from prunella_core.text import clean
+from prunella_tui import presentation as show
+
+_MUTED = "$text-muted"
+_MOST = 200
+
+
+def footer_line(plan: Plan, count: int) -> Content:
+    """One line that follows every mark: what it frees, what stays and for whom."""
+    parts = [
+        Content.styled(f"{show.number(count)} marked", "bold"),
+        Content.assemble("frees ", (show.size(plan.reclaims), "bold $text-success")),
+    ]
+    if plan.kept:
+        users = list(dict.fromkeys(name for kept in plan.kept for name in kept.used_by))
+        stays = f"{show.size(sum(kept.allocated for kept in plan.kept))} stays"
+        why = f", used by {show.names(users, 2)}" if users else ", a problem blocks it"
+        parts.append(Content(stays + why))
+    if plan.held_back:
+        parts.append(Content.styled(f"{show.number(len(plan.held_back))} held back", "$text-warning"))
+    return Content(" · ").join(parts)
+
+
+def plan_text(plan: Plan) -> Content:
+    """Everything that goes, everything that stays, and why."""
+    return Content("\n").join([*_goes(plan), *_stays(plan), *_held(plan), *_blocked(plan)])
+
+
+def _heading(text: str, style: str = "bold") -> Content:
+    return Content.styled(text, style)
+
+
+def _goes(plan: Plan) -> Iterator[Content]:
+    if not plan.files:
+        yield _heading("Nothing goes.")
+        return
+    yield _heading(f"Goes: {_counts(plan)}", "bold $text-error")
+    for name in plan.models[:_MOST]:
+        yield Content(f"  model  {clean(name)}")
+    for item in plan.manifests:
+        if not item.models or item.models[0] not in plan.models:
+            yield Content(f"  broken manifest  {clean(item.file.path)}")
+    for item in sorted(plan.blobs, key=lambda item: -item.reclaims)[:_MOST]:
+        what = show.short_digest(item.digest) or clean(item.file.path.removeprefix("blobs/"))
+        yield Content.assemble(f"  blob   {what:<12} {show.size(item.reclaims):>9}  ", (clean(item.reason), _MUTED))
+        if item.reclaims < item.file.allocated:
+            yield Content.styled("         a hard link elsewhere keeps its bytes on the disk", _MUTED)
+    yield from _and_more(len(plan.blobs))
+
+
+def _counts(plan: Plan) -> str:
+    counts = [show.counted(len(plan.models), "model")] if plan.models else []
+    broken = len(plan.manifests) - len(plan.models)
+    counts += [show.counted(broken, "broken manifest")] if broken else []
+    counts += [show.counted(len(plan.blobs), "file") + " in blobs/"] if plan.blobs else []
+    return ", ".join(counts)
+
+
+def _stays(plan: Plan) -> Iterator[Content]:
+    if not plan.kept:
+        return
+    yield Content("")
+    total = show.size(sum(kept.allocated for kept in plan.kept))
+    yield _heading(f"Stays: {show.counted(len(plan.kept), 'blob')}, {total}", "bold $text-success")
+    for kept in sorted(plan.kept, key=lambda kept: -kept.allocated)[:_MOST]:
+        why = f"used by {show.names(kept.used_by, 2)}" if kept.used_by else kept.reason
+        size = show.size(kept.allocated)
+        yield Content.assemble(f"  blob   {show.short_digest(kept.digest):<12} {size:>9}  ", (why, _MUTED))
+    yield from _and_more(len(plan.kept))
+
+
+def _held(plan: Plan) -> Iterator[Content]:
+    for title, rows in (("Held back", plan.held_back), ("Forced, although", plan.overridden)):
+        if rows:
+            yield Content("")
+            yield _heading(f"{title}: {show.counted(len(rows), 'file')}", "bold $text-warning")
+            yield from _held_rows(rows)
+
+
+def _held_rows(rows: tuple[HeldBack, ...]) -> Iterator[Content]:
+    for row in rows[:_MOST]:
+        yield Content.assemble(f"  {clean(row.path.removeprefix('blobs/'))[:30]}  ", (row.reason, _MUTED))
+    yield from _and_more(len(rows))
+
+
+def _blocked(plan: Plan) -> Iterator[Content]:
+    if not plan.blocked:
+        return
+    yield Content("")
+    yield _heading("Blobs are kept because of", "bold $text-error")
+    for problem in plan.blocked[:_MOST]:
+        yield Content(f"  {clean(problem.model or problem.path)}: {clean(problem.message)}")
+    yield Content.styled("  See the tab Problems for how to mend it.", _MUTED)
+
+
+def _and_more(count: int) -> Iterator[Content]:
+    if count > _MOST:
+        yield Content.styled(f"  and {show.number(count - _MOST)} more", _MUTED)
+
+
+def receipt_text(receipt: Receipt) -> Content:
+    """What really happened: predicted beside measured, and all that went otherwise."""
+    lines = [
+        Content.assemble(
+            ("Freed      ", _MUTED), (show.size(receipt.freed), "bold $text-success"), _exact(receipt.freed)
+        ),
+        Content.assemble(("Predicted  ", _MUTED), show.size(receipt.plan.reclaims), _exact(receipt.plan.reclaims)),
+        Content.assemble(("Removed    ", _MUTED), f"{show.counted(len(receipt.removed), 'file')}"),
+    ]
+    if receipt.cancelled:
+        lines.append(Content.styled("Cancelled: everything is where it was.", "$text-warning"))
+    lines += _list("Went back, because a new manifest needs them", receipt.returned)
+    lines += _list("Could not be removed", (f"{error.path}: {error.message}" for error in receipt.errors))
+    return Content("\n").join(lines)
+
+
+def _exact(count: int) -> tuple[str, str]:
+    return f"  ({show.number(count)} bytes)", _MUTED
+
+
+def _list(title: str, items: Iterable[str]) -> list[Content]:
+    rows = [Content(f"  {clean(item)}") for item in items]
+    return [Content(""), _heading(title, "bold $text-warning"), *rows[:_MOST]] if rows else []

@@ -1,0 +1,64 @@
+"""The bar of the whole store: what its bytes are, in shape and in words as well as in colour."""
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from prunella_core.totals import Totals
+from prunella_tui import presentation as show
+
+_SHARES = (
+    ("exclusive", "█", "one model", "$primary"),
+    ("shared", "▓", "shared", "$secondary"),
+    ("unreferenced", "▒", "unreferenced", "$warning"),
+    ("partial", "░", "partial", "$accent"),
+    ("leftover", "┄", "leftover", "$accent"),
+    ("stray", "·", "stray", "$foreground 60%"),
+)
+
+
+class StoreBar(Widget):
+    """Two lines: the bar, and the legend that is its text."""
+
+    DEFAULT_CSS = """
+    StoreBar { height: 2; padding: 0 1; }
+    """
+
+    totals: reactive[Totals | None] = reactive(None)
+
+    def render(self) -> RenderResult:
+        """Draw the bar over the store's own bytes; the disk's free bytes are told, not drawn."""
+        if self.totals is None:
+            return Content("…")
+        width = max(self.size.width, 10)
+        return Content("\n").join([_bar(self.totals, width), _legend(self.totals, width)])
+
+
+def _bar(totals: Totals, width: int) -> Content:
+    whole = totals.allocated
+    if not whole:
+        return Content("─" * width).stylize("$foreground 30%")
+    parts = []
+    drawn = 0
+    passed = 0
+    for field, glyph, _word, color in _SHARES:
+        passed += getattr(totals, field)
+        end = round(passed / whole * width)
+        if getattr(totals, field) and end == drawn and drawn < width:
+            end += 1  # what is there is seen, however small
+        parts.append(Content.styled(glyph * (end - drawn), color))
+        drawn = end
+    return Content("").join(parts)
+
+
+def _legend(totals: Totals, width: int) -> Content:
+    known = [share for share in _SHARES if getattr(totals, share[0])]
+    parts = [
+        Content.assemble((glyph, color), f" {word} {show.size(getattr(totals, field))}")
+        for field, glyph, word, color in known
+    ]
+    free = Content(f"free {show.size(totals.disk_free)}")
+    while parts and sum(len(part) + 2 for part in parts) + len(free) > width:
+        parts.pop()
+    return Content("  ").join([*parts, free])

@@ -1,0 +1,51 @@
+"""``prunella blobs``."""
+
+import time
+from collections.abc import Iterable
+
+import click
+from msgspec.structs import replace
+
+from prunella_core.documents import blobs_document
+from prunella_core.inventory import Blob, State
+from prunella_tui.cli.options import looks
+from prunella_tui.cli.output import print_json, show
+from prunella_tui.cli.session import look, open_store
+
+SORTS = ("disk", "size", "age", "state", "digest")
+_STATES = list(State)
+
+
+@click.command()
+@click.option("--state", "states", type=click.Choice([*State]), multiple=True, help="Only these; may be repeated.")
+@click.option("--sort", type=click.Choice(SORTS), default="disk", help="Largest or oldest first.")
+@click.option("--reverse", is_flag=True, help="The other way round.")
+@looks
+def command(states: tuple[State, ...], sort: str, reverse: bool, as_json: bool) -> None:
+    """The files: what each is, and which models use it.
+
+    \b
+      prunella blobs --state unreferenced --state partial
+      prunella blobs --sort age
+    """
+    now = time.time()
+    found = look(open_store())
+    rows = [blob for blob in found.blobs if not states or blob.state in states]
+    inventory = replace(found, blobs=tuple(_in_order(rows, sort, reverse)))
+    if as_json:
+        print_json(blobs_document(inventory, now))
+        return
+    from prunella_tui.cli.views.blobs import blobs_view
+
+    show(blobs_view(inventory, now))
+
+
+def _in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:
+    keys = {
+        "disk": lambda blob: -blob.allocated,
+        "size": lambda blob: -blob.size,
+        "age": lambda blob: blob.written_at or 0,
+        "state": lambda blob: _STATES.index(blob.state),
+        "digest": lambda blob: blob.key,
+    }
+    return sorted(sorted(rows, key=lambda blob: blob.key), key=keys[sort], reverse=reverse)

@@ -1,0 +1,45 @@
+"""Where things are printed: documents and tables on stdout, prose about the run on stderr."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from prunella_core.text import clean
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_NO_LIMIT = 1_000_000
+"""The width of a pipe, in columns: nothing is folded or cut for a program that reads."""
+
+
+def print_json(document: object) -> None:
+    """Write one document to stdout."""
+    from prunella_core.documents import encode
+
+    click.echo(encode(document), nl=False)
+
+
+def show(renderable: "RenderableType", *, on_stderr: bool = False) -> None:
+    """Print for people: coloured and fitted on a terminal, plain and whole in a pipe."""
+    console(on_stderr=on_stderr).print(renderable, crop=False, overflow="ignore")
+
+
+def console(*, on_stderr: bool = False) -> "Console":
+    """Make a console for which no text is markup. Colours follow the terminal, ``NO_COLOR`` and ``TERM``."""
+    from rich.console import Console
+
+    stream = sys.stderr if on_stderr else sys.stdout
+    width = None if stream.isatty() else _NO_LIMIT
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+
+def tell(sentence: str) -> None:
+    """Say something about the run on stderr."""
+    click.echo(clean(sentence), err=True)
+
+
+def complain(message: str) -> None:
+    """Say in one line on stderr what went wrong."""
+    tell(f"prunella: {message}")

@@ -1,0 +1,81 @@
+"""Runs the command line: every way in which it can end becomes an exit code and at most one line on stderr."""
+
+import os
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+import click
+
+from prunella_core.errors import InvalidInput, PrunellaError, Refused
+from prunella_tui.cli.output import complain
+from prunella_tui.cli.root import root
+
+DONE, FAILED, USAGE, REFUSED, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``prunella`` with ``arguments`` (the process's own by default) and return its exit code."""
+    _never_fail_on_a_character()
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; that is no failure to talk about
+        _discard_output()
+        return FAILED
+    except OSError as error:
+        _discard_output()
+        complain(f"cannot write the output: {error.strerror}")
+        return FAILED
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        return int(root.main(arguments, prog_name="prunella", standalone_mode=False) or DONE)
+    except SystemExit as ended:  # click ends so after printing completions
+        return ended.code if isinstance(ended.code, int) else FAILED
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        complain(_with_hint(error))
+        return USAGE
+    except PrunellaError as error:
+        complain(str(error))
+        return _code_of(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        complain(f"{where}{error.strerror or error}")
+        return FAILED
+
+
+def _code_of(error: PrunellaError) -> int:
+    if isinstance(error, Refused):
+        return REFUSED
+    return USAGE if isinstance(error, InvalidInput) else FAILED
+
+
+def _with_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context else ""
+    return error.format_message() + hint
+
+
+def _never_fail_on_a_character() -> None:
+    """A terminal that cannot show a sign gets a question mark, not a traceback."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere, or Python complains about it when it exits."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except OSError:  # there is no real file behind stdout, so nothing is flushed to it at the exit either
+        return

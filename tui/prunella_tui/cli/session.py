@@ -1,0 +1,42 @@
+"""What every command starts with: the settings of this run, the store they lead to, and what is in it."""
+
+import os
+import time
+
+from msgspec.structs import replace
+
+from prunella_core.inventory import Inventory
+from prunella_core.scan import Progress, scan
+from prunella_core.store import Store, locate
+from prunella_tui.cli.meter import Meter
+from prunella_tui.cli.options import Said, said
+from prunella_tui.config import config_path, read_config
+
+
+def setting(name: str) -> Said | None:
+    """Return a setting: what a flag says, else a variable, else the configuration."""
+    path = config_path()
+    configured = getattr(read_config(path), name)  # read even when not needed: a broken file is told at once
+    return said(name) or (Said(configured, path) if configured else None)
+
+
+def open_store() -> Store:
+    """Return the store of this run. ``OLLAMA_MODELS`` is a variable, so it comes before the configuration."""
+    wanted = setting("store")
+    home = os.path.expanduser("~")
+    if wanted is None or (said("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):
+        return locate(None, os.environ, home)
+    return replace(locate(wanted.value, os.environ, home), why=wanted.by)
+
+
+def look(store: Store) -> Inventory:
+    """Scan a store; if that takes a while, say so on stderr."""
+    meter = Meter()
+
+    def report(progress: Progress) -> None:
+        meter.tell(f"reading the store: {progress.manifests or progress.blobs:,} files")
+
+    try:
+        return scan(store, time.time(), report)
+    finally:
+        meter.clear()

@@ -1,0 +1,113 @@
+"""What the names on the command line mean in a store."""
+
+import re
+from collections.abc import Iterable
+
+from prunella_core.digests import parse_digest_prefix
+from prunella_core.errors import InvalidInput, NotFound, Refused
+from prunella_core.inventory import Blob, Inventory, Model, find_blob
+from prunella_core.names import match_name, nearest_names, parse_name
+from prunella_core.plan import Removal
+from prunella_core.text import clean
+from prunella_tui.presentation import names as listed
+from prunella_tui.presentation import short_digest
+
+_BARE_DIGITS = re.compile(r"[0-9a-fA-F]{6,64}\Z")
+"""Fewer digits than these are sooner a typing error than a digest."""
+
+
+def find_model(inventory: Inventory, text: str) -> Model:
+    """Return the model that ``text`` names. Raises NotFound with the nearest names, or InvalidInput."""
+    name = match_name(parse_name(text), inventory.model_by_name)
+    if name is None:
+        raise _unknown([text], inventory.model_by_name)
+    return inventory.model_by_name[name]
+
+
+def find_row(inventory: Inventory, text: str) -> Blob:
+    """Return the row of ``blobs/`` that a path, a file name or the beginning of a digest means.
+
+    Raises NotFound, or InvalidInput when it is no digest or an ambiguous one.
+    """
+    path = text if text.startswith("blobs/") else f"blobs/{text}"
+    by_file = {file.path: blob for blob in inventory.blobs for file in blob.files}
+    if found := by_file.get(path) or inventory.blob_by_key.get(path):
+        return found
+    return find_blob(inventory, parse_digest_prefix(text.removeprefix("blobs/")))
+
+
+def find_removal(inventory: Inventory, texts: Iterable[str], force: bool) -> Removal:
+    """Return the request that removes what ``texts`` name: models, blobs, damaged manifests.
+
+    Raises NotFound when one of them is not there, and Refused when a model that stays needs one of the blobs.
+    """
+    targets = _Targets(inventory)
+    for text in dict.fromkeys(texts):
+        targets.add(text)
+    return targets.finish(force)
+
+
+class _Targets:
+    """Names sorted by what they mean. A model's name wins over everything that looks like it."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.models: list[str] = []
+        self.blobs: list[Blob] = []
+        self.manifests: list[str] = []
+        self.unknown: list[str] = []
+        self.broken = {name: path for path, problem in inventory.broken_by_path.items() if (name := problem.model)}
+        self.model_by_path = {model.manifest.path: model.name for model in inventory.models}
+
+    def add(self, text: str) -> None:
+        """Sort in one name."""
+        if name := _matching(text, self.inventory.model_by_name):
+            self.models.append(name)
+        elif text.startswith("manifests/"):
+            self._add_manifest(text)
+        elif text.startswith(("blobs/", "sha256:", "sha256-")):
+            self.blobs.append(find_row(self.inventory, text))
+        elif name := _matching(text, self.broken):
+            self.manifests.append(self.broken[name])
+        elif _BARE_DIGITS.match(text):
+            self.blobs.append(find_row(self.inventory, text))
+        else:
+            parse_name(text)  # raises InvalidInput for what no model can be called
+            self.unknown.append(text)
+
+    def _add_manifest(self, path: str) -> None:
+        if path in self.model_by_path:
+            self.models.append(self.model_by_path[path])
+        elif path in self.inventory.broken_by_path:
+            self.manifests.append(path)
+        else:
+            raise NotFound(f"there is no {clean(path)} in {clean(self.inventory.store.root)}")
+
+    def finish(self, force: bool) -> Removal:
+        """Return the request, unless a name is unknown or a blob is needed."""
+        if self.unknown:
+            raise _unknown(self.unknown, (*self.inventory.model_by_name, *self.broken))
+        for blob in self.blobs:
+            if staying := [name for name in blob.models if name not in self.models]:
+                used_by = listed(staying)
+                raise Refused(f"{short_digest(blob.digest)} is used by {used_by}; nothing was removed")
+        return Removal(
+            models=tuple(dict.fromkeys(self.models)),
+            blobs=tuple(dict.fromkeys(blob.key for blob in self.blobs)),
+            manifests=tuple(dict.fromkeys(self.manifests)),
+            force=force,
+        )
+
+
+def _matching(text: str, known: Iterable[str]) -> str | None:
+    try:
+        return match_name(parse_name(text), known)
+    except InvalidInput:  # a path or a digest, perhaps
+        return None
+
+
+def _unknown(texts: list[str], known: Iterable[str]) -> NotFound:
+    near = list(dict.fromkeys(name for text in texts for name in nearest_names(text, known)))[:3]
+    hint = f"; did you mean {' or '.join(clean(name) for name in near)}?" if near else ""
+    what = "model" if len(texts) == 1 else "models"
+    return NotFound(f"there is no {what} {', '.join(f'“{clean(text)}”' for text in texts)}{hint}")

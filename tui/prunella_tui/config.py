@@ -1,0 +1,53 @@
+"""The configuration file: what somebody does not want to say every time. Flags and ``PRUNELLA_*`` variables come first."""
+
+import os
+from typing import NamedTuple
+
+from prunella_core.errors import InvalidInput
+from prunella_core.text import clean
+
+
+class Config(NamedTuple):
+    """The keys of ``config.toml``, each of them text; ``None`` where the file does not say."""
+
+    store: str | None = None
+    theme: str | None = None
+    retention: str | None = None
+
+
+def config_path() -> str:
+    """Return where this platform keeps the file: ``~/.config/prunella/config.toml`` on Linux."""
+    from platformdirs import user_config_dir
+
+    return os.path.join(user_config_dir("prunella", appauthor=False), "config.toml")
+
+
+def read_config(path: str) -> Config:
+    """Return what the file at ``path`` says; no file says nothing.
+
+    Raises InvalidInput, naming the file, when it cannot be read or says what is not understood.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return Config()
+    except OSError as error:
+        raise InvalidInput(f"cannot read the configuration {clean(path)}: {error.strerror}") from error
+    return _understand(data, path)
+
+
+def _understand(data: bytes, path: str) -> Config:
+    import tomllib
+
+    try:
+        document = tomllib.loads(data.decode())
+    except ValueError as error:  # bytes that are not UTF-8, or text that is not TOML
+        raise InvalidInput(f"the configuration {clean(path)} is no TOML: {clean(str(error))}") from error
+    for key, value in document.items():
+        if key not in Config._fields:
+            known = ", ".join(Config._fields)
+            raise InvalidInput(f"the configuration {clean(path)} has the unknown key “{clean(key)}”; known are {known}")
+        if not isinstance(value, str) or not value:
+            raise InvalidInput(f"the configuration {clean(path)}: {key} takes text in quotes")
+    return Config(**document)
