@@ -27,7 +27,7 @@ def test_reads_ages(typed: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     "typed",
     ["", "7", "00", "d", "-1d", "1.5d", "7 d", "7d ago", "d7", "1y", "1mo", "٧d", "7d\n7", "0x1d", "yesterday"]
-    + ["9" * 5_000 + "d", "9999999w", "1\x1b[2Jd"],
+    + ["9" * 60 + "d", "9999999w", "1\x1b[2Jd"],
 )
 def test_refuses_what_is_no_age(typed: str) -> None:
     with pytest.raises(InvalidInput) as refusal:

@@ -83,7 +83,9 @@ def test_rm_plans_and_removes_what_the_server_removed(recorded: Unpack, name: st
 def test_rm_says_who_still_uses_what_stays(recorded: Unpack) -> None:
     recording = recorded("rm-shared")
     kept = {item.digest: item.used_by for item in plan_the_recorded_rm(recording).kept}
-    weights = next(layer.digest for layer in look(recording).model_by_name["b:latest"].layers if layer.kind == "weights")
+    weights = next(
+        layer.digest for layer in look(recording).model_by_name["b:latest"].layers if layer.kind == "weights"
+    )
     assert "ns/tuned:v1" in kept[weights]
     assert not {"b:latest", "hf.co/someone/b-GGUF:Q4_K_M"} & {name for names in kept.values() for name in names}
 

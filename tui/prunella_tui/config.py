@@ -1,4 +1,4 @@
-"""The configuration file: what somebody does not want to say every time. Flags and ``PRUNELLA_*`` variables come first."""
+"""The configuration file: what nobody wants to say every time. Flags and ``PRUNELLA_*`` variables come first."""
 
 import os
 from typing import NamedTuple

@@ -78,7 +78,7 @@ def blob_title(blob: Blob) -> str:
     """Return what a row of ``blobs/`` is called: its short digest, or its file name."""
     if blob.digest is None:
         return clean(blob.key.removeprefix("blobs/"))
-    return short_digest(blob.digest) + (" (partial)" if blob.state is State.PARTIAL else "")
+    return short_digest(blob.digest)
 
 
 def details(model: Model) -> str:

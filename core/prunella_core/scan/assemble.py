@@ -1,39 +1,40 @@
 """Puts what was read together: who uses what, what nothing uses, what is missing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prunella_core.inventory import Blob, Details, Inventory, Model, Problem, State
 from prunella_core.manifest import Layer
 from prunella_core.problems import problem
 from prunella_core.scan.blobs import BlobReading, read_blobs
 from prunella_core.scan.configs import UNKNOWN, read_config
-from prunella_core.scan.entries import Report, silent
+from prunella_core.scan.entries import Report, Space, silent, space_of
 from prunella_core.scan.manifests import ReadManifest, read_manifests
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
 
-def scan(store: Store, now: float, report: Report = silent) -> Inventory:
-    """Read the whole store. Blobs are listed before manifests are read.
+def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[str], Space] = space_of) -> Inventory:
+    """Read the whole store at ``now`` (seconds, UTC). Blobs are listed before manifests are read.
 
     In that order a model whose pull ends in mid-scan has its manifest seen with its blobs, or not its blobs: never the
-    blobs without the manifest. What cannot be read is a Problem in the Inventory.
+    blobs without the manifest. What cannot be read is a Problem in the Inventory; only a store that vanishes raises
+    OSError.
     """
     on_disk = read_blobs(store, 0, report)
     reading = read_manifests(store, report)
     models = _models(store, reading.manifests, on_disk)
     users = _users(reading.manifests)
     layers = {layer.digest: layer for manifest in reading.manifests for layer in manifest.layers}
-    space = os.statvfs(store.root)
+    space = space_of(store.root)
     return Inventory(
         store=store,
         scanned_at=now,
         models=tuple(models),
         blobs=tuple(_rows(on_disk, users, layers)),
         problems=(*reading.problems, *on_disk.problems, *_model_problems(store, models, on_disk)),
-        disk_total=space.f_blocks * space.f_frsize,
-        disk_free=space.f_bavail * space.f_frsize,
+        disk_total=space.total,
+        disk_free=space.free,
     )
 
 

@@ -29,7 +29,8 @@ def read_blobs(store: Store, manifests: int, report: Report) -> BlobReading:
     problems: list[Problem] = []
     try:
         with os.scandir(store.blobs) as entries:
-            for count, entry in enumerate(entries, 1):
+            in_order = sorted(entries, key=lambda entry: entry.name)  # the same store always reads the same
+            for count, entry in enumerate(in_order, 1):
                 _place(entry, store, rows, problems)
                 if count % REPORT_EVERY == 0:
                     report(Progress(manifests, count))

@@ -21,6 +21,19 @@ Report = Callable[[Progress], None]
 REPORT_EVERY = 256
 
 
+class Space(NamedTuple):
+    """The file system that holds a store, in bytes; ``free`` is what its user may still write."""
+
+    total: int
+    free: int
+
+
+def space_of(path: str) -> Space:
+    """Ask the system. Raises OSError."""
+    status = os.statvfs(path)
+    return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+
+
 def silent(_progress: Progress) -> None:
     """Report to nobody."""
 

@@ -14,7 +14,7 @@ from textual.widgets import ContentSwitcher, Footer, Input, Static
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Plan
 from prunella_core.planning import make_plan
-from prunella_core.scan import Progress, scan
+from prunella_core.scan import Progress, Space, scan
 from prunella_core.store import Store
 from prunella_core.text import clean
 from prunella_core.totals import totals
@@ -70,8 +70,11 @@ class Browse(Screen[None]):
         Binding("q", "app.quit", "Quit", tooltip="leave; marks are forgotten, nothing is removed", id="quit"),
     ]
 
-    def __init__(self, store: Store, now: Callable[[], float], is_sample: bool = False) -> None:
+    def __init__(
+        self, store: Store, now: Callable[[], float], space_of: Callable[[str], Space], is_sample: bool = False
+    ) -> None:
         super().__init__()
+        self.space_of = space_of
         self.store = store
         self.now = now
         self.is_sample = is_sample
@@ -101,10 +104,11 @@ class Browse(Screen[None]):
         self.table.focus()
 
     def _title(self) -> Content:
-        parts = [Content.styled("Prunella", "bold $text-primary"), Content(clean(self.store.root))]
+        name = Content.styled("Prunella", "bold $text-primary")
         if self.is_sample:
-            parts.append(Content.styled("a sample: 1/1000 of each file is on disk", "$text-muted"))
-        elif not self.store.named:
+            return Content("  ").join([name, Content("a sample store: of each file, one thousandth is on the disk")])
+        parts = [name, Content(clean(self.store.root))]
+        if not self.store.named:
             others = show.counted(len(self.store.other_stores), "other store")
             parts.append(
                 Content.styled(f"{self.store.why}; {others}: name one with --store to remove", "$text-warning")
@@ -133,7 +137,7 @@ class Browse(Screen[None]):
             self.post_message(ScanProgressed(progress))
 
         try:
-            self.post_message(Scanned(scan(self.store, self.now(), report), generation))
+            self.post_message(Scanned(scan(self.store, self.now(), report, self.space_of), generation))
         except OSError as error:
             where = clean(str(error.filename or self.store.root))
             self.post_message(ScanFailed(f"{where}: {error.strerror}", generation))

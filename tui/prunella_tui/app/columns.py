@@ -75,7 +75,7 @@ def _sign(model: Model, troubled: set[str | None]) -> str:
 def blob_columns(now: float) -> list[Column[Blob]]:
     """Columns of the Blobs tab; ages are reckoned at ``now`` (seconds, UTC)."""
     return [
-        Column("blob", "Blob", 22, show.blob_title, lambda b: b.key),
+        Column("blob", "Blob", 20, show.blob_title, lambda b: b.key),
         Column(
             "state",
             "State",
@@ -85,7 +85,6 @@ def blob_columns(now: float) -> list[Column[Blob]]:
             tone=lambda b: _TONES.get(b.state, ""),
         ),
         Column("kind", "Kind", 9, lambda b: clean(b.kind or "–"), lambda b: b.kind or "~", rank=1),
-        Column("size", "Size", 9, lambda b: show.size(b.size), lambda b: b.size, right=True, largest_first=True),
         Column(
             "disk",
             "On disk",
@@ -96,6 +95,9 @@ def blob_columns(now: float) -> list[Column[Blob]]:
             largest_first=True,
         ),
         Column(
+            "size", "Size", 9, lambda b: show.size(b.size), lambda b: b.size, right=True, largest_first=True, rank=2
+        ),
+        Column(
             "age",
             "Written",
             8,
@@ -103,10 +105,10 @@ def blob_columns(now: float) -> list[Column[Blob]]:
             lambda b: b.written_at or 0,
             right=True,
             largest_first=True,
-            rank=2,
+            rank=3,
             tone=lambda _b: "muted",
         ),
-        Column("models", "Used by", 0, _used_by, lambda b: len(b.models), largest_first=True, rank=3),
+        Column("models", "Used by", 0, _used_by, lambda b: len(b.models), largest_first=True, least=16),
     ]
 
 
@@ -129,8 +131,8 @@ def problem_columns() -> list[Column[Problem]]:
             largest_first=True,
             tone=lambda p: "error" if p.blocks_prune else "muted",
         ),
+        Column("path", "Where", 24, lambda p: clean(p.model or p.path), lambda p: p.path, rank=1),
         Column("message", "Problem", 0, lambda p: clean(p.message), lambda p: p.message),
-        Column("path", "Where", 44, lambda p: clean(p.model or p.path), lambda p: p.path, rank=1),
     ]
 
 

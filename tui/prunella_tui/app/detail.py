@@ -130,15 +130,13 @@ def _links(blob: Blob) -> Iterator[Content]:
 def problem_detail(inventory: Inventory, problem: Problem) -> Content:
     """A problem: what it means and how to mend it."""
     meaning, mend = advice(problem, inventory.store.root)
-    effect = (
-        "No blob is removed as unreferenced while it is there." if problem.blocks_prune else "It blocks nothing here."
-    )
+    effect = [Content("No blob is removed as unreferenced while it is there.")] if problem.blocks_prune else []
     removable = problem.path in inventory.broken_by_path
     lines = [
         Content.styled(clean(problem.message), _HEAD),
         Content(""),
         Content(meaning),
-        Content(effect),
+        *effect,
         Content(""),
         Content.styled("To mend it", "bold"),
         Content(mend),

@@ -19,7 +19,8 @@ def footer_line(plan: Plan, count: int) -> Content:
         Content.assemble("frees ", (show.size(plan.reclaims), "bold $text-success")),
     ]
     if plan.kept:
-        users = list(dict.fromkeys(name for kept in plan.kept for name in kept.used_by))
+        largest_first = sorted(plan.kept, key=lambda kept: -kept.allocated)
+        users = list(dict.fromkeys(name for kept in largest_first for name in kept.used_by))
         stays = f"{show.size(sum(kept.allocated for kept in plan.kept))} stays"
         why = f", used by {show.names(users, 2)}" if users else ", a problem blocks it"
         parts.append(Content(stays + why))

@@ -17,7 +17,6 @@ from textual.strip import Strip
 Row = TypeVar("Row")
 Mark = Literal["", "marked", "implied"]
 _SIGNS: dict[Mark, str] = {"": "  ", "marked": "✓ ", "implied": "▪ "}
-_NARROWEST_FLEXIBLE = 24
 _GAP = 2
 
 
@@ -32,6 +31,8 @@ class Column(NamedTuple, Generic[Row]):
     right: bool = False
     largest_first: bool = False
     rank: int = 0
+    least: int = 24
+    """How narrow a column of width 0 may get before others give way."""
     tone: Callable[[Row], str] | None = None
     """Names the component class (without its prefix) that colours the cell."""
 
@@ -56,9 +57,9 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         scrollbar-size-horizontal: 0;
         & > .table--header { color: $text-muted; text-style: bold; background: $panel; }
         & > .table--sorted { color: $text; text-style: bold; background: $panel; }
-        & > .table--row { color: $text; }
-        & > .table--cursor { background: $boost; }
-        &:focus > .table--cursor { background: $primary 30%; }
+        & > .table--row { color: $foreground; }
+        & > .table--cursor { background: $block-cursor-blurred-background; color: $block-cursor-blurred-foreground; }
+        &:focus > .table--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
         & > .table--marked { color: $text-error; text-style: bold; }
         & > .table--implied { color: $text-error; }
         & > .table--muted { color: $text-muted; }
@@ -261,7 +262,8 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
     def _lay_out(self) -> None:
         columns = list(self.columns)
         room = self.size.width - len(_SIGNS[""]) - 1
-        while columns and room - _fixed(columns) < _NARROWEST_FLEXIBLE and any(column.rank for column in columns):
+        least = max((column.least for column in columns if not column.width), default=0)
+        while room - _fixed(columns) < least and any(column.rank for column in columns):
             columns.remove(max(columns, key=lambda column: column.rank))
         rest = max(room - _fixed(columns), 1)
         self._layout = [(column, column.width or rest) for column in columns]
@@ -298,16 +300,20 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
     def _row(self, index: int) -> Strip:
         row = self._shown[index]
         mark = self._mark_of(self._key_of(row))
-        base = self._base(index)
-        if mark:
-            base += Style(color=self.get_component_rich_style(f"table--{mark}").color, bold=mark == "marked")
-        pointer = "▶" if index == self.cursor and self.has_focus else " "
-        segments = [Segment(pointer + _SIGNS[mark], base)]
+        is_current = index == self.cursor
+        base = self._base(index) + Style(bold=mark == "marked")
+        if mark and not is_current:
+            base += self._color(mark)
+        segments = [Segment(("▶" if is_current and self.has_focus else " ") + _SIGNS[mark], base)]
         for column, width in self._layout:
-            tone = column.tone(row) if column.tone and not mark else ""
-            style = base + Style(color=self.get_component_rich_style(f"table--{tone}").color) if tone else base
+            tone = column.tone(row) if column.tone and not (mark or is_current) else ""
+            style = base + self._color(tone) if tone else base
             segments.append(Segment(_fit(column.cell(row), width, column.right) + " " * _GAP, style))
         return Strip(segments)
+
+    def _color(self, component: str) -> Style:
+        """The colour alone of a component class: its background would hide the cursor's."""
+        return Style(color=self.get_component_rich_style(f"table--{component}").color)
 
 
 def _fixed(columns: Sequence[Column[Any]]) -> int:

@@ -1,14 +1,10 @@
-"""Completion in the shell: which names and digests there are."""
+"""Completion in the shell: the script that asks, and the names and digests that are answered."""
 
 import os
+from collections.abc import Callable, Iterator
 
-from click.shell_completion import (
-    BashComplete,
-    CompletionItem,
-    add_completion_class,
-    get_completion_class,
-    split_arg_string,
-)
+import click
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_PRUNELLA_COMPLETE"
@@ -17,25 +13,26 @@ _VARIABLE = "_PRUNELLA_COMPLETE"
 class _BashWithColons(BashComplete):
     """Bash takes a colon for the end of a word, and model names are full of them."""
 
+    done = ""
+    """What Bash believes to be words before the one that it completes."""
+
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Put the words together again that Bash took apart at colons."""
-        words = split_arg_string(os.environ["COMP_WORDS"])
-        before, current = words[1 : int(os.environ["COMP_CWORD"])], words[int(os.environ["COMP_CWORD"]) :][:1]
+        """Put together again what Bash took apart at colons."""
+        args, current = super().get_completion_args()
         whole: list[str] = []
-        for word in (*before, *(current or [""])):
-            joins = whole and (word.startswith(":") or whole[-1].endswith(":"))
-            whole[-1:] = [whole[-1] + word] if joins else [*whole[-1:], word]
-        self._typed = whole[-1]
+        for word in (*args, current):
+            if whole and (word == ":" or whole[-1].endswith(":")):
+                whole[-1] += word
+            else:
+                whole.append(word)
+        if whole[-1] != current:
+            self.done = whole[-1][: whole[-1].rindex(":") + 1]
         return whole[:-1], whole[-1]
 
     def format_completion(self, item: CompletionItem[str]) -> str:
-        """Leave out what Bash believes to be a word before this one."""
-        done = self._typed.rpartition(":")[:2]
-        item.value = item.value.removeprefix("".join(done))
+        """Answer only with what Bash does not have yet."""
+        item.value = item.value.removeprefix(self.done)
         return super().format_completion(item)
-
-
-add_completion_class(_BashWithColons)
 
 
 def script(shell: str) -> str:
@@ -45,3 +42,47 @@ def script(shell: str) -> str:
     kind = get_completion_class(shell)
     assert kind is not None
     return kind(root, {}, "prunella", _VARIABLE).source()
+
+
+def complete_models(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
+    """Return the names of models that begin so, in any case."""
+    return _answer(context, lambda: [name for name in _models() if name.casefold().startswith(typed.casefold())])
+
+
+def complete_digests(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
+    """Return the digests that begin so, written as they were begun."""
+    prefix = "sha256:" if typed.startswith("s") else ""
+    return _answer(context, lambda: [prefix + digits for digits in _digests() if (prefix + digits).startswith(typed)])
+
+
+def complete_targets(context: click.Context, argument: click.Parameter, typed: str) -> list[str]:
+    """Return models, and digests once it is clear that one is meant."""
+    digests = complete_digests(context, argument, typed) if typed.startswith("sha256:") else []
+    return [*complete_models(context, argument, typed), *digests]
+
+
+def _answer(context: click.Context, look: Callable[[], list[str]]) -> list[str]:
+    try:
+        with context.scope(cleanup=False):
+            return look()
+    except Exception:  # noqa: BLE001 -- a shell in the middle of a word is no place for a complaint
+        return []
+
+
+def _models() -> Iterator[str]:
+    from prunella_core.scan import read_manifests
+    from prunella_tui.cli.session import open_store
+
+    for manifest in read_manifests(open_store()).manifests:
+        yield manifest.name.short
+
+
+def _digests() -> list[str]:
+    from prunella_core.digests import read_blob_name
+    from prunella_tui.cli.session import open_store
+
+    known = (read_blob_name(name).digest for name in os.listdir(open_store().blobs))
+    return sorted({digest.removeprefix("sha256:") for digest in known if digest})
+
+
+add_completion_class(_BashWithColons)

@@ -23,7 +23,7 @@ def print_json(document: object) -> None:
 
 def show(renderable: "RenderableType", *, on_stderr: bool = False) -> None:
     """Print for people: coloured and fitted on a terminal, plain and whole in a pipe."""
-    console(on_stderr=on_stderr).print(renderable, crop=False, overflow="ignore")
+    console(on_stderr=on_stderr).print(renderable, crop=False)
 
 
 def console(*, on_stderr: bool = False) -> "Console":

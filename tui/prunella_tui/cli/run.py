@@ -8,10 +8,9 @@ from io import TextIOWrapper
 import click
 
 from prunella_core.errors import InvalidInput, PrunellaError, Refused
+from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, REFUSED, USAGE
 from prunella_tui.cli.output import complain
 from prunella_tui.cli.root import root
-
-DONE, FAILED, USAGE, REFUSED, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

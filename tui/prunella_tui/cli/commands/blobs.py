@@ -13,15 +13,15 @@ from prunella_tui.cli.output import print_json, show
 from prunella_tui.cli.session import look, open_store
 
 SORTS = ("disk", "size", "age", "state", "digest")
-_STATES = list(State)
+_STATES = [state.value for state in State]
 
 
 @click.command()
-@click.option("--state", "states", type=click.Choice([*State]), multiple=True, help="Only these; may be repeated.")
+@click.option("--state", "states", type=click.Choice(_STATES), multiple=True, help="Only these; may be repeated.")
 @click.option("--sort", type=click.Choice(SORTS), default="disk", help="Largest or oldest first.")
 @click.option("--reverse", is_flag=True, help="The other way round.")
 @looks
-def command(states: tuple[State, ...], sort: str, reverse: bool, as_json: bool) -> None:
+def command(states: tuple[str, ...], sort: str, reverse: bool, as_json: bool) -> None:
     """The files: what each is, and which models use it.
 
     \b
@@ -45,7 +45,7 @@ def _in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:
         "disk": lambda blob: -blob.allocated,
         "size": lambda blob: -blob.size,
         "age": lambda blob: blob.written_at or 0,
-        "state": lambda blob: _STATES.index(blob.state),
+        "state": lambda blob: _STATES.index(blob.state.value),
         "digest": lambda blob: blob.key,
     }
     return sorted(sorted(rows, key=lambda blob: blob.key), key=keys[sort], reverse=reverse)

@@ -15,7 +15,9 @@ from prunella_tui.cli.signals import end_on_hang_up
 
 
 @click.command()
-@click.option("--dir", "folder", metavar="DIR", type=click.Path(), help="Only write the sample store, into this folder.")
+@click.option(
+    "--dir", "folder", metavar="DIR", type=click.Path(), help="Only write the sample store, into this folder."
+)
 def command(folder: str | None) -> int:
     """Try everything on a sample store, in a temporary folder that is removed afterwards.
 

@@ -11,20 +11,19 @@ from prunella_tui.cli.options import removes
 from prunella_tui.cli.removing import Wishes, carry_out, look_for_removal
 from prunella_tui.cli.session import setting
 
+_CLASSES = [each.value for each in PruneClass]
 _WITHOUT_MODELS = frozenset(PruneClass) - {PruneClass.MODEL}
 
 
 @click.command()
 @click.option("--age", metavar="AGE", help="Take what is at least this old: 7d, 12h, 2w, 1d12h or 0.  [7d]")
 @click.option("--all", "with_models", is_flag=True, help="Take models of that age too.")
-@click.option(
-    "--class", "classes", type=click.Choice([*PruneClass]), multiple=True, help="Only these; may be repeated."
-)
+@click.option("--class", "classes", type=click.Choice(_CLASSES), multiple=True, help="Only these; may be repeated.")
 @removes
 def command(
     age: str | None,
     with_models: bool,
-    classes: tuple[PruneClass, ...],
+    classes: tuple[str, ...],
     dry_run: bool,
     yes: bool,
     force: bool,
@@ -52,6 +51,6 @@ def _seconds(age: str | None) -> int:
     return parse_age(age or (retention.value if retention else DEFAULT_RETENTION))
 
 
-def _classes(chosen: tuple[PruneClass, ...], with_models: bool) -> frozenset[PruneClass]:
-    classes = frozenset(chosen) or _WITHOUT_MODELS
+def _classes(chosen: tuple[str, ...], with_models: bool) -> frozenset[PruneClass]:
+    classes = frozenset(map(PruneClass, chosen)) or _WITHOUT_MODELS
     return classes | {PruneClass.MODEL} if with_models else classes

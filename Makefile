@@ -1,0 +1,53 @@
+# Everything that is done with this project, by name. `make` alone lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STORE  ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports wheel screenshots snapshots clean
+
+help:  ## list what can be made
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/made:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/app: pyproject.toml | $(VENV)/made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(VENV)/made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/app
+
+demo: $(VENV)/app  ## open the application on a sample store
+	$(BIN)/prunella demo
+
+test: $(VENV)/dev  ## run all tests
+	$(BIN)/pytest -n auto
+
+check: lint types imports wheel  ## lint, types, import contract, built wheel
+
+lint: $(VENV)/dev  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev  ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(VENV)/dev  ## the import contract: core knows no front end
+	$(BIN)/lint-imports
+
+wheel: $(VENV)/dev  ## build the wheel and try it in a fresh environment
+	PYTHON=$(BIN)/python sh .ci/wheel
+
+screenshots: $(VENV)/dev  ## take the pictures of screenshots/ anew
+	$(BIN)/python screenshots/take.py screenshots
+
+snapshots: $(VENV)/dev  ## accept today's screens as the ones the tests compare with
+	$(BIN)/pytest tests/tui -n auto --snapshot-update
+
+clean:  ## remove what was built here
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

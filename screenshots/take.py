@@ -1,0 +1,81 @@
+"""Takes the pictures of this folder: drives the real application by keys over the sample store.
+
+    python screenshots/take.py FOLDER
+
+The clock and the size of the disk are fixed, so that the same program always draws the same picture.
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from prunella_core.sample import build_demo_store
+from prunella_core.scan import Space
+from prunella_core.store import Store, locate
+from prunella_tui.app import PrunellaApp
+
+NOW = 1_795_000_000.0
+DISK = Space(total=1_000_000_000_000, free=52_000_000_000)
+
+
+class Picture(NamedTuple):
+    """A screen: its size, its theme, and the keys that lead there."""
+
+    name: str
+    keys: tuple[str, ...]
+    size: tuple[int, int] = (120, 36)
+    theme: str = "textual-dark"
+
+
+PICTURES = (
+    Picture("models", ("down", "down", "space", "space")),
+    Picture("review", ("down", "down", "space", "space", "d")),
+    Picture("blobs", ("2", "p", "home")),
+    Picture("result", ("p", "d", "right", "enter")),
+    Picture("problems", ("3", "down")),
+    Picture("help", ("question_mark",)),
+    Picture("small", ("slash", *"llama3.1", "enter", "a"), size=(80, 24)),
+    Picture("light", ("down", "down", "space"), theme="textual-light"),
+)
+
+
+def sample_app(store: Store, theme: str) -> PrunellaApp:
+    """The application as it is photographed."""
+    return PrunellaApp(store, lambda: NOW, theme=theme, is_sample=True, space_of=lambda _path: DISK)
+
+
+async def settled(app: PrunellaApp) -> None:
+    """Wait until every worker is done and every message handled."""
+    await app.workers.wait_for_complete()
+
+
+async def take(picture: Picture, root: Path) -> str:
+    """Return ``picture`` as SVG, taken over a fresh sample store in ``root``."""
+    build_demo_store(str(root), NOW)
+    app = sample_app(locate(str(root), {}, str(root)), picture.theme)
+    app.animation_level = "none"
+    async with app.run_test(size=picture.size) as pilot:
+        await settled(app)
+        await pilot.pause()
+        for key in picture.keys:
+            await pilot.press(key)
+            await settled(app)
+            await pilot.pause()
+        app.clear_notifications()
+        await pilot.pause(0.1)
+        return app.export_screenshot(title="Prunella")
+
+
+def main(folder: Path) -> None:
+    """Write every picture into ``folder``."""
+    for picture in PICTURES:
+        with tempfile.TemporaryDirectory(prefix="prunella-pictures-") as root:
+            svg = asyncio.run(take(picture, Path(root)))
+        (folder / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
+        print(f"{folder / picture.name}.svg")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

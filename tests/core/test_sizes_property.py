@@ -1,0 +1,228 @@
+"""Whatever lies in a store and whatever is chosen: what a plan promises is what leaves the disk, and nothing else goes."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prunella_core.inventory import Inventory
+from prunella_core.plan import Plan, PruneClass, PrunePolicy, Removal, Request
+from prunella_core.planning import make_plan
+from prunella_core.sample import StoreBuilder
+from prunella_core.sample.builder import Layer
+from prunella_core.totals import totals
+from stores import NOW, carry_out, disk_use, entries, look, planned, tree
+
+AGES = st.sampled_from([-100, 0, 300, 4_000, 100_000])
+"""Seconds: in the future, just written, settling, and older."""
+SIZES = st.sampled_from([0, 1, 4_096, 5_000, 20_000])
+
+
+class BlobRecipe(NamedTuple):
+    """A blob, how it lies in ``blobs/``, and whether a link outside the store holds its bytes too."""
+
+    form: str
+    size: int
+    age: int
+    linked_outside: bool
+
+
+class Recipe(NamedTuple):
+    """A store to build; models name their blobs by number, some more than once."""
+
+    blobs: list[BlobRecipe]
+    models: list[tuple[list[int], int]]
+    rubbish: list[tuple[str, int, int]]
+    is_broken: bool
+
+
+FORMS = ["plain", "plain", "sparse", "hard link", "link outside", "dangling link", "colon"]
+BLOBS = st.lists(st.builds(BlobRecipe, st.sampled_from(FORMS), SIZES, AGES, st.booleans()), min_size=1, max_size=9)
+RUBBISH = st.lists(st.tuples(st.sampled_from(["partial", "leftover", "stray", "folder"]), SIZES, AGES), max_size=5)
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    blobs = draw(BLOBS)
+    layers = st.lists(st.integers(0, len(blobs) - 1), max_size=6)
+    models = draw(st.lists(st.tuples(layers, AGES), max_size=5))
+    return Recipe(blobs, models, draw(RUBBISH), draw(st.sampled_from([False, False, False, True])))
+
+
+def build(recipe: Recipe, top: Path) -> StoreBuilder:
+    """Build the store below ``top``; what lies outside of it is in ``top/outside``."""
+    builder = StoreBuilder(str(top / "store"), NOW)
+    (top / "outside").mkdir()
+    layers: list[Layer] = []
+    for number, blob in enumerate(recipe.blobs):
+        layers.append(_add_blob(builder, top / "outside", number, blob, layers))
+    config = builder.config(age=4_000)
+    for number, (needed, age) in enumerate(recipe.models):
+        builder.model(f"m{number}", *(layers[index] for index in needed), config=config, age=age)
+    for number, (kind, size, age) in enumerate(recipe.rubbish):
+        _add_rubbish(builder, number, kind, size, age)
+    if recipe.is_broken:
+        builder.manifest("broken", "")
+    return builder
+
+
+def _add_blob(builder: StoreBuilder, outside: Path, number: int, blob: BlobRecipe, known: list[Layer]) -> Layer:
+    seed = f"blob {number} ".encode().ljust(blob.size, b"x")
+    if blob.form in ("plain", "sparse", "colon"):
+        size = 200_000 if blob.form == "sparse" else None
+        layer = builder.layer("weights", seed, size=size, age=blob.age)
+    else:
+        layer = Layer("weights", f"sha256:{number:064x}", blob.size)
+    path = builder.blob_path(layer.digest)
+    if blob.form == "colon":
+        os.rename(path, path := path.replace("sha256-", "sha256:"))
+    elif blob.form == "hard link":
+        source = builder.blob_path(known[0].digest) if known else ""
+        if os.path.lexists(source):
+            os.link(source, path, follow_symlinks=False)
+        else:
+            builder.file(f"blobs/{os.path.basename(path)}", seed, age=blob.age)
+    elif blob.form != "plain" and blob.form != "sparse":
+        target = outside / f"target {number}"
+        if blob.form == "link outside":
+            target.write_bytes(seed)
+        os.symlink(target, path)
+        os.utime(path, (NOW - blob.age, NOW - blob.age), follow_symlinks=False)
+    if blob.linked_outside:
+        os.link(path, outside / f"hard link {number}", follow_symlinks=False)
+    return layer
+
+
+def _add_rubbish(builder: StoreBuilder, number: int, kind: str, size: int, age: int) -> None:
+    if kind == "partial":
+        builder.partial(f"{number}", size=100_000, done=size, parts=2, age=age)
+    else:
+        path = {"leftover": f"COPY{number}", "stray": f"mine {number}", "folder": f"mine {number}/file"}[kind]
+        builder.file(f"blobs/{path}", b"x" * size, age=age)
+
+
+@contextmanager
+def built(recipe: Recipe) -> Iterator[tuple[StoreBuilder, Path]]:
+    with tempfile.TemporaryDirectory(prefix="prunella-") as folder:
+        top = Path(folder).resolve()
+        yield build(recipe, top), top
+
+
+def digests_needed(root: str) -> set[str]:
+    """The digests that the manifests on the disk name, read without the program."""
+    digests: set[str] = set()
+    for path, status in entries(f"{root}/manifests"):
+        file = Path(root, "manifests", path)
+        if file.is_file() and status.st_size:
+            document: dict[str, Any] = json.loads(file.read_text())
+            digests |= {entry["digest"] for entry in (document["config"], *document["layers"])}
+    return digests
+
+
+def blob_files(root: str) -> dict[str, tuple[int, ...]]:
+    """Every file in ``blobs/``, and what would tell that it was touched."""
+    return {
+        path: (status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode)
+        for path, status in entries(f"{root}/blobs")
+        if "/" not in path
+    }
+
+
+def check(plan: Plan, top: Path) -> None:
+    """Apply ``plan`` to the store in ``top`` and compare everything with what was there before."""
+    root = plan.store.root
+    files, use, blobs = tree(top), disk_use(top), blob_files(root)
+    receipt = carry_out(plan)
+
+    assert receipt.done
+    assert use - disk_use(top) == plan.reclaims == receipt.freed
+    gone = {f"store/{path}" for path in planned(plan)}
+    after = tree(top)
+    assert {path: what for path, what in files.items() if path not in after and what != "/"}.keys() == gone
+    assert {path: what for path, what in files.items() if path in after} == after
+    surviving = digests_needed(root)
+    needed = {path: seen for path, seen in blobs.items() if path.replace("-", ":") in surviving}
+    assert needed.items() <= blob_files(root).items()
+
+
+def selections(inventory: Inventory) -> st.SearchStrategy[Removal]:
+    def some(names: list[str]) -> st.SearchStrategy[tuple[str, ...]]:
+        return st.lists(st.sampled_from(names), unique=True).map(tuple) if names else st.just(())
+
+    return st.builds(
+        Removal,
+        models=some([model.name for model in inventory.models]),
+        blobs=some([blob.key for blob in inventory.blobs]),
+        manifests=some(list(inventory.broken_by_path)),
+        force=st.booleans(),
+    )
+
+
+policies = st.builds(
+    PrunePolicy,
+    age=st.sampled_from([0, 3_600, 86_400]),
+    classes=st.frozensets(st.sampled_from(list(PruneClass)), min_size=1),
+    force=st.booleans(),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(recipes(), st.data())
+def test_any_selection_frees_what_its_plan_says(recipe: Recipe, data: st.DataObject) -> None:
+    with built(recipe) as (builder, top):
+        inventory = look(builder.root)
+        check(make_plan(inventory, data.draw(selections(inventory)), NOW), top)
+
+
+@settings(max_examples=150, deadline=None)
+@given(recipes(), policies)
+def test_any_prune_frees_what_its_plan_says(recipe: Recipe, policy: PrunePolicy) -> None:
+    with built(recipe) as (builder, top):
+        check(make_plan(look(builder.root), policy, NOW), top)
+
+
+@settings(max_examples=40, deadline=None)
+@given(recipes())
+def test_what_one_model_reclaims_is_what_its_own_removal_frees(recipe: Recipe) -> None:
+    with built(recipe._replace(is_broken=False)) as (builder, _top):
+        inventory = look(builder.root)
+        for model in inventory.models:
+            plan = make_plan(inventory, Removal(models=(model.name,)), NOW)
+            assert plan.reclaims == inventory.usage[model.name].reclaims
+
+
+@settings(max_examples=40, deadline=None)
+@given(recipes())
+def test_the_shares_of_a_store_add_up_to_what_is_on_the_disk(recipe: Recipe) -> None:
+    with built(recipe) as (builder, _top):
+        assert totals(look(builder.root)).allocated == disk_use(builder.root)
+
+
+@settings(max_examples=40, deadline=None)
+@given(recipes(), policies)
+def test_a_prune_done_once_has_nothing_left_to_do(recipe: Recipe, policy: PrunePolicy) -> None:
+    with built(recipe) as (builder, _top):
+        carry_out(make_plan(look(builder.root), policy, NOW))
+        again: Request = policy
+        assert not planned(make_plan(look(builder.root), again, NOW))
+
+
+@settings(max_examples=40, deadline=None)
+@given(recipes())
+def test_everything_can_go(recipe: Recipe) -> None:
+    with built(recipe) as (builder, _top):
+        inventory = look(builder.root)
+        everything = Removal(
+            models=tuple(inventory.model_by_name),
+            blobs=tuple(inventory.blob_by_key),
+            manifests=tuple(inventory.broken_by_path),
+            force=True,
+        )
+        carry_out(make_plan(inventory, everything, NOW))
+        left = {path for path, what in tree(builder.root).items() if what != "/"}
+        assert left == {file.path for blob in inventory.blobs for file in blob.files if "/file" in file.path}

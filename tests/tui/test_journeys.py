@@ -1,0 +1,233 @@
+"""Journeys by keys that end in a checked file system."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from prunella_core.sample import StoreBuilder
+from prunella_tui.app.dialogs import Result, Review, Text
+from prunella_tui.app.table import Column
+
+from .conftest import NOW, Open
+
+
+def tree(root: str | Path) -> dict[str, int]:
+    """Every file below ``root`` with the bytes it takes."""
+    return {
+        os.path.relpath(os.path.join(folder, name), root): os.lstat(os.path.join(folder, name)).st_blocks * 512
+        for folder, _folders, names in os.walk(root)
+        for name in names
+    }
+
+
+async def test_a_base_and_its_derived_model_free_together_what_neither_frees_alone(
+    family: StoreBuilder, open_app: Open
+) -> None:
+    before = tree(family.root)
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("base:latest")
+        await journey.press("space")
+        assert "1 marked · frees 4.1 kB" in journey.footer
+        assert "806.9 kB stays, used by derived:latest" in journey.footer
+        await journey.point_at("derived:latest")
+        await journey.press("space")
+        assert journey.footer.startswith("2 marked · frees 8")
+        assert "stays" not in journey.footer
+        await journey.press("d")
+        review = journey.app.screen
+        assert isinstance(review, Review)
+        assert journey.app.focused is not None
+        assert journey.app.focused.id == "cancel"
+        await journey.press("right", "enter")
+        result = journey.app.screen
+        assert isinstance(result, Result)
+        assert result.receipt.freed == result.receipt.plan.reclaims
+    after = tree(family.root)
+    gone = before.keys() - after.keys()
+    assert sum(before[path] for path in gone) == result.receipt.freed
+    assert gone == {item.file.path for item in review.plan.files}
+    assert "manifests/registry.ollama.ai/library/apart/7b" in after
+    assert not os.path.exists(os.path.join(family.root, ".prunella"))
+
+
+async def test_cancel_has_the_focus_and_leaves_everything_where_it_is(family: StoreBuilder, open_app: Open) -> None:
+    before = tree(family.root)
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("d", "enter")
+        assert journey.app.screen is journey.browse
+        assert "Nothing marked" in journey.footer
+        await journey.press("space", "d", "escape")
+        assert "1 marked" in journey.footer
+    assert tree(family.root) == before
+
+
+async def test_marking_a_blob_marks_the_models_that_need_it(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("2")
+        weights = next(blob for blob in journey.browse.inventory.blobs if len(blob.models) == 2)  # type: ignore[union-attr]
+        await journey.point_at(weights.key)
+        await journey.press("space", "d")
+        review = journey.app.screen
+        assert isinstance(review, Review)
+        assert set(review.plan.models) == set(weights.models)
+        await journey.press("escape", "1")
+        shown = [str(journey.table.render_line(y).text) for y in range(1, 4)]
+        assert sum("▪" in line for line in shown) == 2
+        await journey.point_at(weights.models[0])
+        await journey.press("space")
+        assert "Nothing marked" in journey.footer
+
+
+async def test_p_marks_what_no_model_needs_and_d_removes_just_that(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("p", "d", "right", "enter", "enter")
+        assert journey.app.screen is journey.browse
+        assert "Nothing marked" in journey.footer
+        inventory = journey.browse.inventory
+        assert inventory is not None
+        assert {blob.state.value for blob in inventory.blobs} == {"referenced"}
+        assert [model.name for model in inventory.models] == ["apart:7b", "base:latest", "derived:latest"]
+    names = set(os.listdir(os.path.join(family.root, "blobs")))
+    assert not [name for name in names if "partial" in name]
+
+
+async def test_removing_every_model_asks_for_a_typed_word(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("a", "d")
+        remove = journey.app.screen.query_one("#remove")
+        assert remove.disabled
+        await journey.pilot.click("#word")
+        await journey.type("every")
+        assert remove.disabled
+        await journey.type("thing")
+        assert not remove.disabled
+        await journey.press("enter", "enter")
+        assert isinstance(journey.app.screen, Result)
+    assert not os.listdir(os.path.join(family.root, "manifests"))
+
+
+async def test_what_may_belong_to_a_running_pull_is_held_back_until_forced(
+    family: StoreBuilder, open_app: Open
+) -> None:
+    family.partial("running", size=9_000_000, done=50_000, age=30)
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("p", "d")
+        review = journey.app.screen
+        assert isinstance(review, Review)
+        assert [held.reason for held in review.plan.held_back]
+        assert not [item for item in review.plan.files if item.reason == "nothing references it"]
+        await journey.press("right", "enter")
+        forced = journey.app.screen
+        assert isinstance(forced, Review)
+        assert not forced.plan.held_back
+        assert forced.plan.overridden
+
+
+async def test_a_store_that_changed_meanwhile_is_left_alone(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d")
+        review = journey.app.screen
+        assert isinstance(review, Review)
+        weights = max(review.plan.blobs, key=lambda item: item.reclaims)
+        layer = family.layer("weights", "others", size=400_000, written=300_000)
+        assert layer.digest == weights.digest
+        family.model("newcomer", layer)
+        before = tree(family.root)
+        await journey.press("right", "enter")
+        assert isinstance(journey.app.screen, Text)
+        assert "newcomer" in journey.text("Static")
+    assert tree(family.root) == before
+
+
+async def test_a_broken_manifest_is_mended_from_the_problems_tab(family: StoreBuilder, open_app: Open) -> None:
+    family.manifest("broken", '{"schemaVersion": 2, "layers": [')
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("p")
+        assert "a problem blocks it" in journey.footer
+        await journey.press("escape", "3", "space", "d", "right", "enter", "enter", "p")
+        assert "stays" not in journey.footer
+        assert journey.browse.inventory is not None
+        assert not journey.browse.inventory.problems
+    assert not os.path.exists(os.path.join(family.root, family.manifest_path("broken")))
+
+
+async def test_a_rescan_keeps_the_cursor_and_the_marks_on_the_same_items(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("derived:latest")
+        await journey.press("space")
+        await journey.point_at("base:latest")
+        family.model("aaa", family.layer("weights", "new", size=99_000_000))
+        await journey.press("r")
+        assert journey.table.key == "base:latest"
+        assert journey.browse.marks.models == {"derived:latest"}
+        os.unlink(os.path.join(family.root, family.manifest_path("derived")))
+        await journey.press("r")
+        assert journey.browse.marks.count == 0
+
+
+async def test_filter_and_order_follow_the_keys(demo: Path, open_app: Open) -> None:
+    async with open_app(demo) as journey:
+        await journey.press("slash")
+        await journey.type("qwen 32b")
+        await journey.press("enter")
+        assert set(journey.table.shown_keys) == {"qwen2.5-coder:32b"}
+        await journey.press("escape")
+        assert len(journey.table.shown_keys) == 26
+        by_size = journey.table.shown_keys
+        await journey.press("S")
+        assert journey.table.shown_keys[0] == by_size[-1]
+        for column in journey.table.columns:
+            journey.table.sort_by(column.key)
+            assert sorted(journey.table.shown_keys) == sorted(by_size)
+
+
+async def test_the_mouse_moves_marks_and_sorts(demo: Path, open_app: Open) -> None:
+    async with open_app(demo) as journey:
+        await journey.pilot.click("#models", offset=(1, 3))
+        await journey.rest()
+        assert "1 marked" in journey.footer
+        await journey.pilot.click("#models", offset=(10, 5))
+        await journey.rest()
+        assert journey.table.cursor == 4
+        await journey.pilot.click("#models", offset=(5, 0))
+        await journey.rest()
+        assert journey.table.sort_key == "name"
+        await journey.pilot.click("#tabs", offset=(20, 0))
+        await journey.rest()
+        assert journey.browse.tab == "blobs"
+
+
+async def test_hostile_names_are_drawn_harmlessly(tmp_path: Path, open_app: Open) -> None:
+    builder = StoreBuilder(str(tmp_path / "store"), NOW)
+    builder.file(os.fsdecode(b"blobs/\x1b[31mred\xff[bold]"), "x")
+    builder.model("plain", config=builder.config(model_family="\x1b]0;title\x07[red]evil", model_type="[/]"))
+    async with open_app(tmp_path / "store") as journey:
+        for tab in ("1", "2", "3"):
+            await journey.press(tab, "enter", "escape")
+            drawn = "".join(strip.text for strip in journey.table.render_lines(journey.table.size.region))
+            assert all(char.isprintable() for char in drawn)
+        await journey.press("2")
+        await journey.point_at(os.fsdecode(b"blobs/\x1b[31mred\xff[bold]"))
+        assert "blobs/\\x1b[31mred\\xff[bold]" in journey.text("#detail")
+
+
+async def test_a_hundred_thousand_rows_are_there_at_once(open_app: Open, family: StoreBuilder) -> None:
+    async with open_app(Path(family.root)) as journey:
+        table = journey.table
+        rows = [f"row {number:06}" for number in range(100_000)]
+        table.show([Column("row", "Row", 0, str, str)], rows, str, str)
+        await journey.press("end")
+        assert table.key == "row 099999"
+        assert "row 099999" in table.render_line(table.size.height - 1).text
+
+
+async def test_a_store_that_is_not_named_or_not_ours_is_only_shown(family: StoreBuilder, open_app: Open) -> None:
+    before = tree(family.root)
+    async with open_app(Path(family.root), is_sample=False) as journey:
+        journey.browse.store = msgspec.structs.replace(journey.browse.store, writable=False, owner="ollama")
+        await journey.press("d")
+        assert isinstance(journey.app.screen, Text)
+        assert "sudo -u ollama" in journey.text("Static")
+    assert tree(family.root) == before
