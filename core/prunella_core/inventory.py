@@ -5,6 +5,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import InvalidInput, NotFound
 from prunella_core.manifest import Layer
 from prunella_core.sizes import File, allocated, reclaimed
@@ -20,6 +21,7 @@ class State(StrEnum):
     LEFTOVER = "leftover"
     STRAY = "stray"
     MISSING = "missing"
+    TRASHED = "trashed"
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -88,6 +90,31 @@ class Model(Struct, frozen=True, kw_only=True):
         return self.manifest.mtime_ns / 1e9
 
 
+class TrashedModel(Struct, frozen=True, kw_only=True):
+    """A model that was removed and can come back as long as what it needs is in the trash or in the store."""
+
+    name: str
+    manifest: File
+    digest: str
+    size: int
+    needs: tuple[str, ...]
+
+
+class TrashEntry(Struct, frozen=True, kw_only=True):
+    """What one removal put aside. A spent entry was emptied, and only keeps blobs that another entry needs."""
+
+    id: str
+    removed_at: float
+    models: tuple[TrashedModel, ...]
+    files: tuple[File, ...]
+    is_spent: bool
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Every digest that its models need."""
+        return frozenset(digest for model in self.models for digest in model.needs)
+
+
 class Usage(Struct, frozen=True, kw_only=True):
     """What one model takes, in bytes on the disk."""
 
@@ -106,6 +133,7 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     models: tuple[Model, ...]
     blobs: tuple[Blob, ...]
     problems: tuple[Problem, ...]
+    trash: tuple[TrashEntry, ...] = ()
     disk_total: int
     disk_free: int
 
@@ -134,6 +162,16 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         return [self.blob_by_key[digest] for digest in model.needs]
 
     @cached_property
+    def trashed_blobs(self) -> dict[str, File]:
+        """Where in the trash each digest lies; the newest removal wins."""
+        whole = {}
+        for entry in self.trash:
+            for file in entry.files:
+                if (digest := digest_of_file(file.path)) is not None:
+                    whole[digest] = file
+        return whole
+
+    @cached_property
     def broken_by_path(self) -> dict[str, Problem]:
         """Files below ``manifests/`` that no model is listed for, under their path: what can be removed as such."""
         listed = {model.manifest.path for model in self.models}
@@ -142,6 +180,13 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     def problems_of(self, model: Model) -> list[Problem]:
         """The problems of one model's manifest and blobs."""
         return [problem for problem in self.problems if problem.model == model.name]
+
+
+def digest_of_file(path: str) -> str | None:
+    """The digest of a whole blob's path; ``None`` for every other file."""
+    folder, _, name = path.rpartition("/")
+    found = read_blob_name(name)
+    return found.digest if found.kind is FileKind.WHOLE and folder.rpartition("/")[2] == "blobs" else None
 
 
 def _usage(model: Model, blobs: list[Blob]) -> Usage:

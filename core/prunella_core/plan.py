@@ -9,7 +9,7 @@ from prunella_core.inventory import Problem
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
-Mode = Literal["delete"]
+Mode = Literal["trash", "delete", "restore"]
 
 
 class PruneClass(StrEnum):
@@ -18,6 +18,7 @@ class PruneClass(StrEnum):
     UNREFERENCED = "unreferenced"
     PARTIAL = "partial"
     LEFTOVER = "leftover"
+    TRASH = "trash"
     MODEL = "model"
 
 
@@ -28,6 +29,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     blobs: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
     force: bool = False
+    to_trash: bool = True
+    """Whether it can be restored until the retention is over, or the space is freed at once."""
 
 
 class PrunePolicy(Struct, frozen=True, kw_only=True):
@@ -38,7 +41,23 @@ class PrunePolicy(Struct, frozen=True, kw_only=True):
     force: bool = False
 
 
-Request = Removal | PrunePolicy
+class Empty(Struct, frozen=True, kw_only=True):
+    """Remove these entries of the trash for good; ``None`` means all."""
+
+    entries: tuple[str, ...] | None = None
+    force: bool = False
+
+
+class Restore(Struct, frozen=True, kw_only=True):
+    """Bring back one entry of the trash, or one ``model`` of it, if wished ``under`` another name."""
+
+    entry: str
+    model: str | None = None
+    under: str | None = None
+    force: bool = False
+
+
+Request = Removal | PrunePolicy | Empty | Restore
 
 
 class PlannedFile(Struct, frozen=True, kw_only=True):
@@ -49,6 +68,8 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
     digest: str | None
     reason: str
     models: tuple[str, ...] = ()
+    target: str | None = None
+    """Where it goes in the store, when it is restored."""
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -86,16 +107,24 @@ class Plan(Struct, frozen=True, kw_only=True):
     blocked: tuple[Problem, ...]
     """Problems that keep something in the store which would go without them."""
     reclaims: int
+    """Bytes that leave the disk: at once, or when the trash lets go of them. A restored set takes them again."""
+    missing: tuple[str, ...] = ()
+    """Digests that a restored model needs and that are nowhere any more."""
 
     @property
     def manifests(self) -> tuple[PlannedFile, ...]:
-        """The manifests that go."""
+        """The manifests of the store that go."""
         return tuple(item for item in self.files if item.file.path.startswith("manifests/"))
 
     @property
     def blobs(self) -> tuple[PlannedFile, ...]:
         """The files of ``blobs/`` that go."""
-        return tuple(item for item in self.files if not item.file.path.startswith("manifests/"))
+        return tuple(item for item in self.files if item.file.path.startswith("blobs/"))
+
+    @property
+    def trashed(self) -> tuple[PlannedFile, ...]:
+        """The files of the trash that go, or go back."""
+        return tuple(item for item in self.files if item.file.path.startswith(".prunella/"))
 
 
 class FileError(Struct, frozen=True, kw_only=True):
@@ -113,6 +142,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
     done: bool
     freed: int
     removed: tuple[str, ...]
+    trashed: int = 0
+    """Bytes that lie in the trash now and can come back."""
     returned: tuple[str, ...] = ()
     """Files that went back because a manifest that came meanwhile needs them."""
     errors: tuple[FileError, ...] = ()

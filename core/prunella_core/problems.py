@@ -65,7 +65,7 @@ ADVICE = {
     ),
     "missing-blob": Advice("The model cannot run.", "Pull the model again (ollama pull {name}), or remove it."),
     "wrong-size": Advice("The model may not run.", "Remove the model and pull it again (ollama pull {name})."),
-    "changed": Advice("Something is writing to the store.", "Scan again."),
+    "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
 }
 _HARMLESS = {"dropping", "missing-blob", "wrong-size", "no-blobs"}
 

@@ -44,6 +44,11 @@ class Store(Struct, frozen=True, kw_only=True):
         """The folder where Prunella puts things aside; Ollama never looks into it."""
         return os.path.join(self.root, ".prunella")
 
+    @property
+    def trash(self) -> str:
+        """The folder of what was removed and can be restored."""
+        return os.path.join(self.own, "trash")
+
     def path(self, relative: str) -> str:
         """The absolute path of a file that is named relative to the store."""
         return os.path.join(self.root, relative)

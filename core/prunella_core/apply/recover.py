@@ -8,10 +8,10 @@ Files lie there under the same path as in the store, so that a person could put 
 import os
 
 from prunella_core.apply.disk import Disk, files_below, remove_tree_of_folders
+from prunella_core.apply.restore import finish_restore
 from prunella_core.plan import FileError
+from prunella_core.scan import RECORD
 from prunella_core.store import Store
-
-RECORD = "record.json"
 
 
 def staging(store: Store, operation: str = "") -> str:
@@ -31,6 +31,7 @@ def has_unfinished(store: Store) -> bool:
 
 def recover(store: Store, disk: Disk) -> None:
     """Bring the store to wholly before or wholly after every operation that was killed. Raises OSError."""
+    finish_restore(store, disk)
     for operation in _operations(staging(store)):
         put_all_back(store, operation, disk)
     for operation in _operations(removing(store)):
@@ -50,7 +51,7 @@ def put_all_back(store: Store, operation: str, disk: Disk) -> None:
     waiting = sorted(files_below(folder, folder), key=lambda file: not file.path.startswith("blobs/"))
     for file in waiting:
         source = os.path.join(folder, file.path)
-        if file.path.startswith(("blobs/", "manifests/")):
+        if file.path.startswith(("blobs/", "manifests/", ".prunella/")):
             put_back(store, source, file.path, disk)
         else:
             disk.unlink(source)

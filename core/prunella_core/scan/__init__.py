@@ -3,5 +3,17 @@
 from prunella_core.scan.assemble import scan
 from prunella_core.scan.entries import Progress, Report, Space, space_of
 from prunella_core.scan.manifests import ManifestReading, read_manifests
+from prunella_core.scan.trash import RECORD, new_id, read_trash
 
-__all__ = ["ManifestReading", "Progress", "Report", "Space", "read_manifests", "scan", "space_of"]
+__all__ = [
+    "RECORD",
+    "ManifestReading",
+    "Progress",
+    "Report",
+    "Space",
+    "new_id",
+    "read_manifests",
+    "read_trash",
+    "scan",
+    "space_of",
+]

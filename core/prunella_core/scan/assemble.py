@@ -3,13 +3,15 @@
 import os
 from collections.abc import Callable, Iterator
 
-from prunella_core.inventory import Blob, Details, Inventory, Model, Problem, State
+from prunella_core.digests import read_blob_name
+from prunella_core.inventory import Blob, Details, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.manifest import Layer
 from prunella_core.problems import problem
 from prunella_core.scan.blobs import BlobReading, read_blobs
 from prunella_core.scan.configs import UNKNOWN, read_config
 from prunella_core.scan.entries import Report, Space, silent, space_of
 from prunella_core.scan.manifests import ReadManifest, read_manifests
+from prunella_core.scan.trash import read_trash
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -26,13 +28,15 @@ def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[
     models = _models(store, reading.manifests, on_disk)
     users = _users(reading.manifests)
     layers = {layer.digest: layer for manifest in reading.manifests for layer in manifest.layers}
+    trash = read_trash(store)
     space = space_of(store.root)
     return Inventory(
         store=store,
         scanned_at=now,
         models=tuple(models),
-        blobs=tuple(_rows(on_disk, users, layers)),
+        blobs=(*_rows(on_disk, users, layers), *_trashed_rows(trash)),
         problems=(*reading.problems, *on_disk.problems, *_model_problems(store, models, on_disk)),
+        trash=trash,
         disk_total=space.total,
         disk_free=space.free,
     )
@@ -95,6 +99,22 @@ def _rows(on_disk: BlobReading, users: dict[str, tuple[str, ...]], layers: dict[
 def _unused(key: str, digest: str | None, state: State, files: tuple[File, ...]) -> Blob:
     in_order = tuple(sorted(files, key=lambda file: file.path))
     return Blob(key=key, digest=digest, state=state, kind=None, files=in_order)
+
+
+def _trashed_rows(trash: tuple[TrashEntry, ...]) -> Iterator[Blob]:
+    for entry in trash:
+        names = tuple(model.name for model in entry.models)
+        for file in entry.files:
+            if "/blobs/" in file.path:
+                digest = read_blob_name(os.path.basename(file.path)).digest
+                yield Blob(
+                    key=file.path,
+                    digest=digest,
+                    state=State.TRASHED,
+                    kind=None,
+                    files=(file,),
+                    models=tuple(m.name for m in entry.models if digest in m.needs) if digest else names,
+                )
 
 
 def _model_problems(store: Store, models: list[Model], on_disk: BlobReading) -> Iterator[Problem]:

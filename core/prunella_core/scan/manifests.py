@@ -45,9 +45,12 @@ class ManifestReading(Struct, frozen=True):
         return frozenset(digest for manifest in self.manifests for digest in manifest.needs)
 
 
-def read_manifests(store: Store, report: Report = silent) -> ManifestReading:
-    """Read every manifest of ``store``, in the order of their paths."""
-    reader = _Reader(store)
+def read_manifests(store: Store, report: Report = silent, children_too_in: str | None = None) -> ManifestReading:
+    """Read every manifest of ``store``, in the order of their paths.
+
+    The children of manifest lists are looked for in its blobs, and in the folder ``children_too_in``.
+    """
+    reader = _Reader(store, [store.blobs, *([children_too_in] if children_too_in else [])])
     for count, (relative, parts) in enumerate(reader.walk("manifests", ()), 1):
         reader.read(relative, parts)
         if count % REPORT_EVERY == 0:
@@ -58,8 +61,9 @@ def read_manifests(store: Store, report: Report = silent) -> ManifestReading:
 class _Reader:
     """One walk. Problems are collected, not raised: one bad file must not hide the others."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, children_in: list[str]) -> None:
         self.store = store
+        self.children_in = children_in
         self.manifests: list[ReadManifest] = []
         self.problems: list[Problem] = []
         self._look_for_siblings()
@@ -175,10 +179,11 @@ class _Reader:
             self._follow(grandchild, path, name, layers, needs, depth - 1)
 
     def _child(self, digest: str) -> Manifest | None:
-        if not parse_digest(digest):
-            return None
+        name = digest.replace(":", "-")
+        paths = [os.path.join(folder, name) for folder in self.children_in] if parse_digest(digest) else []
+        path = next((path for path in paths if os.path.lexists(path)), None)
         try:
-            data = read_small(os.path.join(self.store.blobs, digest.replace(":", "-")), LARGEST_MANIFEST)
+            data = read_small(path, LARGEST_MANIFEST) if path else None
             return decode(data) if data is not None else None
         except (OSError, ManifestError):  # the caller says so, with the path of the list
             return None

@@ -1,10 +1,10 @@
-"""Makes plans: pure functions of an Inventory, a request and the time. Nothing is removed that is not planned here."""
+"""A plan in the making: decides row by row what goes, what stays and why."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from prunella_core.ages import SETTLING_SECONDS
-from prunella_core.inventory import Blob, Inventory, Model, Problem, State
-from prunella_core.plan import HeldBack, Kept, Plan, PlannedFile, PruneClass, PrunePolicy, Removal, Request
+from prunella_core.inventory import Blob, Inventory, Model, Problem, State, TrashEntry, digest_of_file
+from prunella_core.plan import HeldBack, Kept, Mode, Plan, PlannedFile, PrunePolicy, Request
 from prunella_core.sizes import File, reclaimed_each
 
 NOTHING_REFERENCES_IT = "nothing references it"
@@ -17,46 +17,20 @@ _REASONS = {
 _JUST_WRITTEN = "written in the last 10 minutes: it may belong to a pull or create that is running"
 _PULL_RUNNING = "a download was written to in the last 10 minutes: what nothing references yet may belong to it"
 _A_FOLDER = "a folder: look into it and remove it yourself"
+_IN_TRASH = "in the trash already: empty it there"
 _BLOCKED = "kept because a problem could hide a model that needs it"
 
 
-def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
-    """Plan ``request`` against ``inventory`` at ``now`` (seconds, UTC). Names that are not there are left out."""
-    draft = _Draft(inventory, now, request.force)
-    if isinstance(request, Removal):
-        _draft_removal(draft, request)
-    else:
-        _draft_prune(draft, request)
-    return draft.finish(request)
-
-
-def _draft_removal(draft: "_Draft", removal: Removal) -> None:
-    broken = draft.inventory.broken_by_path
-    draft.break_off(broken[path] for path in removal.manifests if path in broken)
-    draft.remove_models([model for model in draft.inventory.models if model.name in set(removal.models)])
-    for key in dict.fromkeys(removal.blobs):
-        if blob := draft.inventory.blob_by_key.get(key):
-            draft.remove_chosen(blob)
-
-
-def _draft_prune(draft: "_Draft", policy: PrunePolicy) -> None:
-    if PruneClass.MODEL in policy.classes:
-        draft.remove_models([model for model in draft.inventory.models if draft.is_due_model(model, policy.age)])
-    if policy.classes & {PruneClass.UNREFERENCED, PruneClass.MODEL}:
-        draft.note_blocking()
-    states = {State(chosen.value) for chosen in policy.classes - {PruneClass.MODEL}}
-    for blob in draft.inventory.blobs:
-        if blob.state in states and draft.is_due(blob, policy.age):
-            draft.remove_unused(blob)
-
-
-class _Draft:
+class Draft:
     """A plan in the making. It decides one row at a time; sizes are reckoned at the end, for the whole set."""
 
-    def __init__(self, inventory: Inventory, now: float, force: bool) -> None:
+    def __init__(self, inventory: Inventory, now: float, force: bool, mode: Mode = "delete") -> None:
         self.inventory = inventory
         self.now = now
         self.force = force
+        self.mode = mode
+        self.restorable = dict(_needed_by_trash(inventory.trash, ()))
+        self.from_trash: list[tuple[File, str | None, str]] = []
         self.models: list[str] = []
         self.manifests: list[tuple[File, str, str]] = []
         self.rows: dict[str, tuple[Blob, str, tuple[str, ...]]] = {}
@@ -79,9 +53,9 @@ class _Draft:
             self.younger.append(HeldBack(path=_path(blob), allocated=blob.allocated, reason="younger than the age"))
         return due
 
-    def is_due_model(self, model: Model, age: int) -> bool:
+    def is_due_model(self, model: Model, policy: PrunePolicy) -> bool:
         """Whether a model has reached the age, and no running pull may be building on its blobs."""
-        if max(self.now - model.modified_at, 0) < age:
+        if max(self.now - model.modified_at, 0) < policy.age:
             return False
         return self._is_free(model.manifest.path, 0, _PULL_RUNNING if self.pull_is_running else None)
 
@@ -115,6 +89,8 @@ class _Draft:
             self._keep(blob, staying, "used by models that stay")
         elif self.note_blocking():
             self._keep(blob, (), _BLOCKED)
+        elif self._is_restorable(blob):
+            self._keep(blob, (), self.restorable[blob.key])
         else:
             self.rows[blob.key] = (blob, f"only used by {', '.join(blob.models)}", blob.models)
 
@@ -132,7 +108,9 @@ class _Draft:
 
     def remove_chosen(self, blob: Blob) -> None:
         """Take out a row that somebody chose; one that a model needs stays unless all its models go."""
-        if blob.state in (State.REFERENCED, State.MISSING):
+        if blob.state is State.TRASHED:
+            self.held_back.append(HeldBack(path=blob.key, allocated=blob.allocated, reason=_IN_TRASH))
+        elif blob.state in (State.REFERENCED, State.MISSING):
             self._decide_needed(blob, set(self.models))
         elif blob.state is State.STRAY:
             is_file = all(file.path == blob.key for file in blob.files) and bool(blob.files)
@@ -147,8 +125,26 @@ class _Draft:
         """Take out a row that nothing references, unless it is settling or a problem could hide a reference."""
         if blob.state is State.UNREFERENCED and self.note_blocking():
             self._keep(blob, (), _BLOCKED)
+        elif self._is_restorable(blob):
+            self._keep(blob, (), self.restorable[blob.key])
         elif self._is_free(_path(blob), blob.allocated, self._settling(blob)):
             self._take(blob)
+
+    def _is_restorable(self, blob: Blob) -> bool:
+        """Whether a model in the trash needs this blob of the store: it may move there, but not be deleted."""
+        return self.mode == "delete" and blob.key in self.restorable
+
+    def spare_what_the_trash_needs(self, going: set[str]) -> None:
+        """Reckon with the trash as it is without the entries ``going``."""
+        self.restorable = dict(_needed_by_trash(self.inventory.trash, going))
+
+    def remove_from_trash(self, file: File, reason: str) -> None:
+        """Take a file out of the trash for good."""
+        self.from_trash.append((file, digest_of_file(file.path), reason))
+
+    def keep_in_trash(self, digest: str, file: File, reason: str) -> None:
+        """Leave a blob in the trash although its entry goes."""
+        self.kept[file.path] = Kept(digest=digest, allocated=file.allocated, used_by=(), reason=reason)
 
     def _settling(self, blob: Blob) -> str | None:
         if self._is_fresh(blob.written_at):
@@ -165,7 +161,7 @@ class _Draft:
             store=self.inventory.store,
             request=request,
             made_at=self.now,
-            mode="delete",
+            mode=self.mode,
             models=tuple(self.models),
             files=files,
             kept=tuple(self.kept.values()),
@@ -183,9 +179,19 @@ class _Draft:
         going += [
             (file, blob.digest, reason, models) for blob, reason, models in self.rows.values() for file in blob.files
         ]
+        going += [(file, digest, reason, ()) for file, digest, reason in self.from_trash]
         sizes = reclaimed_each(file for file, _digest, _reason, _models in going)
         for (file, digest, reason, models), reclaims in zip(going, sizes, strict=True):
             yield PlannedFile(file=file, reclaims=reclaims, digest=digest, reason=reason, models=models)
+
+
+def _needed_by_trash(trash: Iterable[TrashEntry], going: Collection[str]) -> Iterator[tuple[str, str]]:
+    """What the models need that stay in the trash, and the sentence that says so."""
+    for entry in trash:
+        if entry.id not in going:
+            for model in entry.models:
+                for digest in model.needs:
+                    yield digest, f"{model.name} in the trash needs it"
 
 
 def _path(blob: Blob) -> str:

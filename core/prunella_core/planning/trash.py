@@ -1,0 +1,37 @@
+"""What goes when entries of the trash are emptied: nothing that another entry, or the store itself, still needs."""
+
+from prunella_core.inventory import State, TrashEntry, digest_of_file
+from prunella_core.planning.draft import Draft
+from prunella_core.sizes import File
+
+_MISSED = "a model in the store misses it: restore it first"
+
+
+def draft_empty(draft: Draft, going: set[str]) -> None:
+    """Take the entries ``going`` out of the trash, spent ones that nothing needs, and what the store has again."""
+    draft.spare_what_the_trash_needs(going)
+    missed = {blob.digest for blob in draft.inventory.blobs if blob.state is State.MISSING}
+    for entry in draft.inventory.trash:
+        for file in entry.files:
+            if entry.is_spent or entry.id in going:
+                _empty_file(draft, file, missed)
+            elif _is_in_store_again(draft, entry, file):
+                draft.remove_from_trash(file, "the store has it again")
+
+
+def _empty_file(draft: Draft, file: File, missed: set[str | None]) -> None:
+    digest = digest_of_file(file.path)
+    reason = draft.restorable.get(digest or "") or (_MISSED if digest and digest in missed else None)
+    if digest and reason:
+        draft.keep_in_trash(digest, file, reason)
+    else:
+        draft.remove_from_trash(file, "in the trash")
+
+
+def _is_in_store_again(draft: Draft, entry: TrashEntry, trashed: File) -> bool:
+    """Whether a model's blob was pulled again: then the model can be restored without the trashed one."""
+    digest = digest_of_file(trashed.path)
+    blob = draft.inventory.blob_by_key.get(digest or "")
+    if digest not in entry.needs or blob is None:
+        return False
+    return any(file.is_regular and file.size == trashed.size for file in blob.files)

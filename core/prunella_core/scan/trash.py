@@ -1,0 +1,74 @@
+"""Reads the trash: a store of its own for every removal, under ``.prunella/trash/<id>/``."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from prunella_core.inventory import TrashedModel, TrashEntry
+from prunella_core.scan.entries import look_at
+from prunella_core.scan.manifests import ReadManifest, read_manifests
+from prunella_core.sizes import File
+from prunella_core.store import Store
+
+RECORD = "record.json"
+"""What an entry is signed with. Emptying takes it away, so an entry without it only keeps what others need."""
+
+_ID = re.compile(r"([0-9]{8}T[0-9]{6})-[0-9a-f]+\Z")
+_ID_TIME = "%Y%m%dT%H%M%S"
+
+
+def new_id(now: float, mark: str) -> str:
+    """Name a removal by its time (seconds, UTC), so that its age needs no reading, and a ``mark`` of hex digits."""
+    return f"{datetime.fromtimestamp(now, UTC).strftime(_ID_TIME)}-{mark}"
+
+
+def read_trash(store: Store) -> tuple[TrashEntry, ...]:
+    """Every entry of the trash, the oldest first. Raises OSError when the trash is there and cannot be read."""
+    try:
+        with os.scandir(store.trash) as listing:
+            names = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return ()
+    return tuple(_read_entry(store, name) for name in names)
+
+
+def _read_entry(store: Store, name: str) -> TrashEntry:
+    prefix = f".prunella/trash/{name}"
+    as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
+    manifests = read_manifests(as_store, children_too_in=store.blobs).manifests
+    files = tuple(_files_below(store.root, prefix))
+    return TrashEntry(
+        id=name,
+        removed_at=_removed_at(store, name),
+        models=tuple(_trashed(prefix, manifest) for manifest in manifests),
+        files=files,
+        is_spent=all(file.path != f"{prefix}/{RECORD}" for file in files),
+    )
+
+
+def _trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
+    return TrashedModel(
+        name=manifest.name.short,
+        manifest=replace(manifest.file, path=f"{prefix}/{manifest.file.path}"),
+        digest=manifest.digest,
+        size=manifest.size,
+        needs=manifest.needs,
+    )
+
+
+def _removed_at(store: Store, name: str) -> float:
+    if match := _ID.match(name):
+        with suppress(ValueError):  # digits that are no date: then the folder's own time has to do
+            return datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC).timestamp()
+    return os.stat(store.path(f".prunella/trash/{name}")).st_mtime
+
+
+def _files_below(root: str, relative: str) -> Iterator[File]:
+    for folder, _folders, names in os.walk(os.path.join(root, relative)):
+        for name in sorted(names):
+            with suppress(FileNotFoundError):  # gone meanwhile: as if the scan had come later
+                yield look_at(root, os.path.relpath(os.path.join(folder, name), root))
