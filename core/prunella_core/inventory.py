@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from functools import cached_property
+from typing import Literal
 
 from msgspec import Struct
 
@@ -22,6 +23,10 @@ class State(StrEnum):
     STRAY = "stray"
     MISSING = "missing"
     TRASHED = "trashed"
+
+
+Clock = Literal["written", "seen-referenced", "removed", "manifest-written", "weights-read", "seen-loaded"]
+"""Where an age comes from: a file's mtime, an earlier run, the trash, a manifest's mtime, an atime, the server."""
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -46,6 +51,10 @@ class Blob(Struct, frozen=True, kw_only=True):
     files: tuple[File, ...]
     models: tuple[str, ...] = ()
     declared: int | None = None
+    seen_referenced_at: float | None = None
+    """When an earlier run last saw a manifest need it."""
+    removed_at: float | None = None
+    """When it came into the trash."""
 
     @property
     def size(self) -> int:
@@ -61,6 +70,24 @@ class Blob(Struct, frozen=True, kw_only=True):
     def written_at(self) -> float | None:
         """The newest mtime among its files; ``None`` for a missing blob."""
         return max(file.mtime_ns for file in self.files) / 1e9 if self.files else None
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing has needed it, as far as anyone knows; ``clock`` says how that is known."""
+        if self.removed_at is not None:
+            return self.removed_at
+        written = self.written_at
+        return None if written is None else max(written, self.seen_referenced_at or 0)
+
+    @property
+    def clock(self) -> Clock | None:
+        """Which clock ``idle_since`` is read from."""
+        if self.removed_at is not None:
+            return "removed"
+        written = self.written_at
+        if written is None:
+            return None
+        return "seen-referenced" if (self.seen_referenced_at or 0) > written else "written"
 
 
 class Details(Struct, frozen=True, kw_only=True):
@@ -83,11 +110,33 @@ class Model(Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
     needs: tuple[str, ...]
     details: Details
+    weights_read_at: float | None = None
+    """The newest atime of its weights, where the mount keeps it."""
+    seen_loaded_at: float | None = None
+    """When a run last found it loaded in the server."""
+    is_pinned: bool = False
 
     @property
     def modified_at(self) -> float:
         """When its manifest was written."""
         return self.manifest.mtime_ns / 1e9
+
+    @property
+    def last_used(self) -> float | None:
+        """When it was last used as far as anyone knows; ``None`` when nothing tells."""
+        return max(filter(None, (self.weights_read_at, self.seen_loaded_at)), default=None)
+
+    @property
+    def idle_since(self) -> float:
+        """Since when it was neither changed nor used; ``clock`` says how that is known."""
+        return max(self.modified_at, self.last_used or 0)
+
+    @property
+    def clock(self) -> Clock:
+        """Which clock ``idle_since`` is read from."""
+        if self.idle_since == self.seen_loaded_at:
+            return "seen-loaded"
+        return "weights-read" if self.idle_since == self.weights_read_at else "manifest-written"
 
 
 class TrashedModel(Struct, frozen=True, kw_only=True):
@@ -134,6 +183,8 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     blobs: tuple[Blob, ...]
     problems: tuple[Problem, ...]
     trash: tuple[TrashEntry, ...] = ()
+    held_open: frozenset[str] = frozenset()
+    """The keys of downloads that a process has open right now."""
     disk_total: int
     disk_free: int
 

@@ -39,6 +39,8 @@ class PrunePolicy(Struct, frozen=True, kw_only=True):
     age: int
     classes: frozenset[PruneClass]
     force: bool = False
+    loaded: frozenset[str] = frozenset()
+    """Models that the server has loaded: they are never taken."""
 
 
 class Empty(Struct, frozen=True, kw_only=True):

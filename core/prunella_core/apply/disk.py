@@ -2,11 +2,6 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import suppress
-
-from prunella_core.scan.entries import look_at
-from prunella_core.sizes import File
 
 
 class Disk:
@@ -71,15 +66,9 @@ class Disk:
         return True
 
 
-def files_below(root: str, folder: str) -> Iterator[File]:
-    """Every file and link below ``folder``, described relative to ``root``; nothing is followed."""
-    for where, _folders, names in os.walk(folder):
-        for name in sorted(names):
-            with suppress(FileNotFoundError):
-                yield look_at(root, os.path.relpath(os.path.join(where, name), root))
-
-
 def remove_tree_of_folders(disk: Disk, folder: str) -> None:
-    """Remove ``folder`` and the empty folders in it; one that still holds a file stays."""
+    """Remove ``folder`` and the empty folders in it; one that still holds a file stays, and a link is not followed."""
+    if os.path.islink(folder):
+        return
     for where, _folders, _files in os.walk(folder, topdown=False):
         disk.remove_if_empty(where)

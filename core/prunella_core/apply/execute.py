@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from prunella_core.apply.disk import Disk
@@ -13,9 +14,10 @@ from prunella_core.apply.restore import restore
 from prunella_core.errors import Refused
 from prunella_core.plan import Plan, Receipt
 from prunella_core.planning import make_plan
-from prunella_core.scan import new_id, scan
+from prunella_core.scan import new_id
 from prunella_core.stale import refuse_if_stale
 from prunella_core.store import Store
+from prunella_core.survey import survey
 from prunella_core.text import clean
 
 
@@ -50,9 +52,11 @@ def apply(
     """
     disk = disk or Disk()
     _refuse_if_unsafe(plan.store)
+    _refuse_if_linked(plan.store)
     with lock(plan.store):
         _recover(plan.store, disk)
-        inventory = scan(plan.store, now())
+        _tidy(plan.store, disk)
+        inventory = survey(plan.store, now())
         refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at))
         if not plan.files:
             return Receipt(plan=plan, id="", done=True, freed=0, removed=())
@@ -78,6 +82,13 @@ def _refuse_if_unsafe(store: Store) -> None:
         )
 
 
+def _refuse_if_linked(store: Store) -> None:
+    """What is set aside must lie in the store: through a link it would be unlinked somewhere else."""
+    for folder in (store.own, staging(store), removing(store), store.trash):
+        if os.path.islink(folder):
+            raise Refused(f"{clean(folder)} is a link, and nothing is set aside through one; remove the link first")
+
+
 def _recover(store: Store, disk: Disk) -> None:
     try:
         recover(store, disk)
@@ -88,5 +99,5 @@ def _recover(store: Store, disk: Disk) -> None:
 
 def _tidy(store: Store, disk: Disk) -> None:
     for folder in (staging(store), removing(store), store.trash):
-        if os.path.isdir(folder):
+        with suppress(PermissionError):  # an empty folder of ours that stays harms nobody
             disk.remove_if_empty(folder)

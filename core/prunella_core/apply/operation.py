@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from prunella_core.apply.disk import Disk, files_below
+from prunella_core.apply.disk import Disk
 from prunella_core.apply.lock import sign
 from prunella_core.apply.recover import purge, put_all_back, put_back, removing, staging
 from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import Refused
 from prunella_core.inventory import Problem
 from prunella_core.plan import FileError, Plan, PlannedFile, Receipt
-from prunella_core.scan import RECORD, ManifestReading, read_manifests
+from prunella_core.scan import RECORD, ManifestReading, files_below, read_manifests
 from prunella_core.sizes import reclaimed
 from prunella_core.text import clean
 
@@ -23,8 +23,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 class Operation:
     """A plan being executed. Files that are done with are in ``moved``; what could not be done is in ``errors``.
 
-    The trash is only another place where the folder of the operation ends: ``staging/<id>`` is renamed to ``trash/<id>``
-    and stays, or to ``removing/<id>`` and is unlinked.
+    The trash is only another place where the folder of the operation ends: ``staging/<id>`` is renamed to
+    ``trash/<id>`` and stays, or to ``removing/<id>`` and is unlinked.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Operation:
         self._drop_empty_folders()
         if self.plan.mode == "trash":
             folder = os.path.join(self.store.trash, self.id)
-            kept = [file for file in files_below(folder, folder) if file.path != RECORD]
+            kept = [file for file in files_below(folder) if file.path != RECORD]
             return self._receipt(trashed=reclaimed(kept))
         freed, errors = purge(self.store, self.id, self.disk)
         self.errors += errors
@@ -207,9 +207,16 @@ class Operation:
         for item in self.moved:
             folder = os.path.dirname(item.file.path)
             while folder.startswith(("manifests/", ".prunella/trash/")):
-                if not self.disk.remove_if_empty(self.store.path(folder)):
+                if not self._drop_folder(folder):
                     break
                 folder = os.path.dirname(folder)
+
+    def _drop_folder(self, folder: str) -> bool:
+        try:
+            return self.disk.remove_if_empty(self.store.path(folder))
+        except OSError as error:  # the space is free all the same
+            self.errors.append(FileError(path=folder, message=f"stays, empty: {error.strerror}"))
+            return False
 
     def _step(self, count: int) -> None:
         self.steps += count

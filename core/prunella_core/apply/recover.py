@@ -7,10 +7,10 @@ Files lie there under the same path as in the store, so that a person could put 
 
 import os
 
-from prunella_core.apply.disk import Disk, files_below, remove_tree_of_folders
+from prunella_core.apply.disk import Disk, remove_tree_of_folders
 from prunella_core.apply.restore import finish_restore
 from prunella_core.plan import FileError
-from prunella_core.scan import RECORD
+from prunella_core.scan import RECORD, files_below
 from prunella_core.store import Store
 
 
@@ -40,7 +40,8 @@ def recover(store: Store, disk: Disk) -> None:
 
 def _operations(folder: str) -> list[str]:
     try:
-        return sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
 
@@ -48,7 +49,7 @@ def _operations(folder: str) -> list[str]:
 def put_all_back(store: Store, operation: str, disk: Disk) -> None:
     """Undo an operation that was not decided. Blobs first: no manifest may stand without them."""
     folder = staging(store, operation)
-    waiting = sorted(files_below(folder, folder), key=lambda file: not file.path.startswith("blobs/"))
+    waiting = sorted(files_below(folder), key=lambda file: not file.path.startswith("blobs/"))
     for file in waiting:
         source = os.path.join(folder, file.path)
         if file.path.startswith(("blobs/", "manifests/", ".prunella/")):
@@ -72,8 +73,8 @@ def purge(store: Store, operation: str, disk: Disk) -> tuple[int, list[FileError
     """Unlink what an operation has decided to remove; return the bytes that left the disk, and what would not go."""
     folder = removing(store, operation)
     freed = 0
-    errors = []
-    for file in files_below(folder, folder):
+    errors: list[FileError] = []
+    for file in files_below(folder):
         try:
             disk.unlink(os.path.join(folder, file.path))
         except OSError as error:
@@ -81,5 +82,8 @@ def purge(store: Store, operation: str, disk: Disk) -> tuple[int, list[FileError
             continue
         is_last = file.links <= 1 and file.path != RECORD
         freed += file.allocated if is_last else 0
-    remove_tree_of_folders(disk, folder)
+    try:
+        remove_tree_of_folders(disk, folder)
+    except OSError as error:
+        errors.append(FileError(path=f".prunella/removing/{operation}", message=f"stays empty: {error.strerror}"))
     return freed, errors

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import msgspec
 
-from prunella_core.apply.disk import Disk
+from prunella_core.apply.disk import Disk, remove_tree_of_folders
 from prunella_core.apply.lock import sign
 from prunella_core.errors import Refused
 from prunella_core.plan import Plan, Receipt
@@ -18,7 +18,7 @@ _Move = tuple[str, str]
 
 
 def restore(plan: Plan, disk: Disk) -> Receipt:
-    """Move every planned file to its target, blobs before manifests. Raises Refused with all of it back in the trash."""
+    """Move every planned file to its target, blobs before manifests. Raises Refused with all back in the trash."""
     store = plan.store
     moves = [(item.file.path, item.target) for item in plan.files if item.target]
     sign(store)
@@ -61,8 +61,7 @@ def drop_finished_entries(store: Store, disk: Disk) -> None:
         if all(os.path.basename(file.path) == RECORD for file in entry.files):
             for file in entry.files:
                 disk.unlink(store.path(file.path))
-            for where, _folders, _files in os.walk(folder, topdown=False):
-                disk.remove_if_empty(where)
+            remove_tree_of_folders(disk, folder)
 
 
 def _move(store: Store, source: str, target: str, disk: Disk) -> None:

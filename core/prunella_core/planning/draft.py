@@ -16,6 +16,9 @@ _REASONS = {
 }
 _JUST_WRITTEN = "written in the last 10 minutes: it may belong to a pull or create that is running"
 _PULL_RUNNING = "a download was written to in the last 10 minutes: what nothing references yet may belong to it"
+_HELD_OPEN = "a process has it open: a pull is running"
+_PINNED = "is pinned"
+_LOADED = "is loaded in the server"
 _A_FOLDER = "a folder: look into it and remove it yourself"
 _IN_TRASH = "in the trash already: empty it there"
 _BLOCKED = "kept because a problem could hide a model that needs it"
@@ -40,7 +43,8 @@ class Draft:
         self.younger: list[HeldBack] = []
         self.is_blocked = False
         self.pull_is_running = any(
-            blob.state is State.PARTIAL and self._is_fresh(blob.written_at) for blob in inventory.blobs
+            blob.state is State.PARTIAL and (self._is_fresh(blob.written_at) or blob.key in inventory.held_open)
+            for blob in inventory.blobs
         )
 
     def _is_fresh(self, written_at: float | None) -> bool:
@@ -48,16 +52,21 @@ class Draft:
 
     def is_due(self, blob: Blob, age: int) -> bool:
         """Whether an unused row has reached the age (seconds); a time in the future counts as now."""
-        due = max(self.now - (blob.written_at or 0), 0) >= age
+        due = max(self.now - (blob.idle_since or 0), 0) >= age
         if not due:
             self.younger.append(HeldBack(path=_path(blob), allocated=blob.allocated, reason="younger than the age"))
         return due
 
     def is_due_model(self, model: Model, policy: PrunePolicy) -> bool:
-        """Whether a model has reached the age, and no running pull may be building on its blobs."""
-        if max(self.now - model.modified_at, 0) < policy.age:
+        """Whether a model has reached the age, is neither pinned nor loaded, and no running pull may build on it."""
+        if max(self.now - model.idle_since, 0) < policy.age:
             return False
-        return self._is_free(model.manifest.path, 0, _PULL_RUNNING if self.pull_is_running else None)
+        path = model.manifest.path
+        if model.is_pinned or model.name in policy.loaded:
+            reason = _PINNED if model.is_pinned else _LOADED
+            self.held_back.append(HeldBack(path=path, allocated=0, reason=f"{model.name} {reason}"))
+            return False
+        return self._is_free(path, 0, _PULL_RUNNING if self.pull_is_running else None)
 
     def _is_free(self, path: str, allocated: int, reason: str | None) -> bool:
         if reason is None:
@@ -147,6 +156,8 @@ class Draft:
         self.kept[file.path] = Kept(digest=digest, allocated=file.allocated, used_by=(), reason=reason)
 
     def _settling(self, blob: Blob) -> str | None:
+        if blob.key in self.inventory.held_open:
+            return _HELD_OPEN
         if self._is_fresh(blob.written_at):
             return _JUST_WRITTEN
         return _PULL_RUNNING if blob.state is State.UNREFERENCED and self.pull_is_running else None

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from prunella_core.digests import read_blob_name
 from prunella_core.inventory import Blob, Details, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.manifest import Layer
+from prunella_core.pins import is_pinned, read_pins
 from prunella_core.problems import problem
 from prunella_core.scan.blobs import BlobReading, read_blobs
 from prunella_core.scan.configs import UNKNOWN, read_config
 from prunella_core.scan.entries import Report, Space, silent, space_of
 from prunella_core.scan.manifests import ReadManifest, read_manifests
+from prunella_core.scan.system import held_open, keeps_atime
 from prunella_core.scan.trash import read_trash
 from prunella_core.sizes import File
 from prunella_core.store import Store
+
+_LOADED_KINDS = {"weights", "tensor", "projector", "adapter"}
 
 
 def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[str], Space] = space_of) -> Inventory:
@@ -25,7 +29,7 @@ def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[
     """
     on_disk = read_blobs(store, 0, report)
     reading = read_manifests(store, report)
-    models = _models(store, reading.manifests, on_disk)
+    models = _models(store, reading.manifests, on_disk, read_pins(store))
     users = _users(reading.manifests)
     layers = {layer.digest: layer for manifest in reading.manifests for layer in manifest.layers}
     trash = read_trash(store)
@@ -37,17 +41,29 @@ def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[
         blobs=(*_rows(on_disk, users, layers), *_trashed_rows(trash)),
         problems=(*reading.problems, *on_disk.problems, *_model_problems(store, models, on_disk)),
         trash=trash,
+        held_open=held_open(store, on_disk.partial),
         disk_total=space.total,
         disk_free=space.free,
     )
 
 
-def _models(store: Store, manifests: tuple[ReadManifest, ...], on_disk: BlobReading) -> list[Model]:
+def _models(
+    store: Store, manifests: tuple[ReadManifest, ...], on_disk: BlobReading, pins: tuple[str, ...]
+) -> list[Model]:
     known: dict[str, Details] = {}
-    return sorted((_model(store, manifest, on_disk, known) for manifest in manifests), key=lambda model: model.name)
+    with_atime = keeps_atime(store.blobs)
+    models = [_model(store, manifest, on_disk, known, with_atime, pins) for manifest in manifests]
+    return sorted(models, key=lambda model: model.name)
 
 
-def _model(store: Store, manifest: ReadManifest, on_disk: BlobReading, known: dict[str, Details]) -> Model:
+def _model(
+    store: Store,
+    manifest: ReadManifest,
+    on_disk: BlobReading,
+    known: dict[str, Details],
+    with_atime: bool,
+    pins: tuple[str, ...],
+) -> Model:
     config = next((layer.digest for layer in manifest.layers if layer.kind == "config"), "")
     if config not in known:
         files = on_disk.whole.get(config, ())
@@ -60,7 +76,16 @@ def _model(store: Store, manifest: ReadManifest, on_disk: BlobReading, known: di
         layers=manifest.layers,
         needs=manifest.needs,
         details=known[config],
+        weights_read_at=_weights_read_at(manifest, on_disk) if with_atime else None,
+        is_pinned=is_pinned(manifest.name.short, pins),
     )
+
+
+def _weights_read_at(manifest: ReadManifest, on_disk: BlobReading) -> float | None:
+    """The newest atime of the layers that are read when a model is loaded."""
+    loaded = {layer.digest for layer in manifest.layers if layer.kind in _LOADED_KINDS}
+    files = [file for digest in loaded for file in on_disk.whole.get(digest, ()) if file.is_regular]
+    return max((file.atime_ns for file in files), default=0) / 1e9 or None
 
 
 def _users(manifests: tuple[ReadManifest, ...]) -> dict[str, tuple[str, ...]]:
@@ -113,6 +138,7 @@ def _trashed_rows(trash: tuple[TrashEntry, ...]) -> Iterator[Blob]:
                     state=State.TRASHED,
                     kind=None,
                     files=(file,),
+                    removed_at=entry.removed_at,
                     models=tuple(m.name for m in entry.models if digest in m.needs) if digest else names,
                 )
 

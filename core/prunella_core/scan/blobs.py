@@ -1,14 +1,13 @@
 """Reads the folder ``blobs/``: one row a digest, and one for every file whose name holds none."""
 
 import os
-from collections.abc import Iterator
 
 from msgspec import Struct
 
 from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.inventory import Problem
 from prunella_core.problems import problem
-from prunella_core.scan.entries import REPORT_EVERY, Progress, Report, file_from
+from prunella_core.scan.entries import REPORT_EVERY, Progress, Report, file_from, files_below
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -56,7 +55,7 @@ def _place(
     path = f"blobs/{entry.name}"
     try:
         if entry.is_dir(follow_symlinks=False):
-            rows[FileKind.STRAY][path] = tuple(_files_below(store.root, path))
+            rows[FileKind.STRAY][path] = tuple(files_below(store.root, path))
             return
         target = os.readlink(entry.path) if entry.is_symlink() else None
         file = file_from(path, entry.stat(follow_symlinks=False), target)
@@ -69,14 +68,3 @@ def _place(
     kind = name.kind if target is not None or file.is_regular else FileKind.STRAY
     key = name.digest if name.digest and kind is not FileKind.STRAY else path
     rows[kind][key] = (*rows[kind].get(key, ()), file)
-
-
-def _files_below(root: str, relative: str) -> Iterator[File]:
-    """What somebody's own folder in ``blobs/`` holds, for its size; links are not followed."""
-    for folder, _folders, names in os.walk(os.path.join(root, relative)):
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                yield file_from(os.path.relpath(path, root), os.lstat(path))
-            except FileNotFoundError:
-                continue

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from prunella_core.sizes import File
@@ -45,6 +46,7 @@ def file_from(relative: str, status: os.stat_result, target: str | None = None) 
         status.st_size,
         status.st_blocks * 512,
         status.st_mtime_ns,
+        status.st_atime_ns,
         status.st_mode,
         status.st_dev,
         status.st_ino,
@@ -58,6 +60,25 @@ def look_at(root: str, relative: str) -> File:
     path = os.path.join(root, relative)
     status = os.lstat(path)
     return file_from(relative, status, os.readlink(path) if stat.S_ISLNK(status.st_mode) else None)
+
+
+def files_below(root: str, relative: str = "") -> Iterator[File]:
+    """Describe every file and link below a folder of ``root``, in order. No link is followed, nor a folder that is one.
+
+    Each is looked at when it is asked for, so that what happened since to another counts. Raises OSError.
+    """
+    folder = os.path.join(root, relative)
+    if os.path.islink(folder):
+        return
+    with os.scandir(folder) as listing:
+        entries = sorted(listing, key=lambda entry: entry.name)
+    for entry in entries:
+        below = f"{relative}/{entry.name}" if relative else entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_below(root, below)
+            continue
+        with suppress(FileNotFoundError):  # gone since it was listed
+            yield look_at(root, below)
 
 
 def read_small(path: str, limit: int) -> bytes | None:

@@ -2,16 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from prunella_core.inventory import TrashedModel, TrashEntry
-from prunella_core.scan.entries import look_at
+from prunella_core.scan.entries import files_below
 from prunella_core.scan.manifests import ReadManifest, read_manifests
-from prunella_core.sizes import File
 from prunella_core.store import Store
 
 RECORD = "record.json"
@@ -28,6 +26,8 @@ def new_id(now: float, mark: str) -> str:
 
 def read_trash(store: Store) -> tuple[TrashEntry, ...]:
     """Every entry of the trash, the oldest first. Raises OSError when the trash is there and cannot be read."""
+    if os.path.islink(store.own) or os.path.islink(store.trash):  # nothing of ours: a removal refuses it by name
+        return ()
     try:
         with os.scandir(store.trash) as listing:
             names = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
@@ -39,8 +39,9 @@ def read_trash(store: Store) -> tuple[TrashEntry, ...]:
 def _read_entry(store: Store, name: str) -> TrashEntry:
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
-    manifests = read_manifests(as_store, children_too_in=store.blobs).manifests
-    files = tuple(_files_below(store.root, prefix))
+    is_ours = not os.path.islink(as_store.manifests)
+    manifests = read_manifests(as_store, children_too_in=store.blobs).manifests if is_ours else ()
+    files = tuple(files_below(store.root, prefix))
     return TrashEntry(
         id=name,
         removed_at=_removed_at(store, name),
@@ -65,10 +66,3 @@ def _removed_at(store: Store, name: str) -> float:
         with suppress(ValueError):  # digits that are no date: then the folder's own time has to do
             return datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC).timestamp()
     return os.stat(store.path(f".prunella/trash/{name}")).st_mtime
-
-
-def _files_below(root: str, relative: str) -> Iterator[File]:
-    for folder, _folders, names in os.walk(os.path.join(root, relative)):
-        for name in sorted(names):
-            with suppress(FileNotFoundError):  # gone meanwhile: as if the scan had come later
-                yield look_at(root, os.path.relpath(os.path.join(folder, name), root))

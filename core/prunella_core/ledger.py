@@ -1,0 +1,136 @@
+"""What earlier runs saw: when a blob was last needed, when a model was last loaded.
+
+An mtime says when a blob was written, not since when nothing needs it. So every run leaves in the store which digests
+it saw referenced, and the next one knows when those that are not any more were seen last.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing, suppress
+
+from msgspec.structs import replace
+
+from prunella_core.inventory import Inventory, State
+from prunella_core.store import Store
+
+NAME = "ledger.sqlite"
+_FRESH_ENOUGH = 600.0
+"""Seconds within which a run that saw nothing new does not write: ages count in days."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS run (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL NOT NULL, manifests TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS referenced (digest TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parted (digest TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS loaded (model TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
+    """Return ``inventory`` with what earlier runs saw, and leave for later ones what this one sees.
+
+    ``loaded`` names the models that the server has loaded now. A ledger that cannot be written is only read; one that
+    is damaged is begun anew. Ages then come from mtimes alone, which the rows say.
+    """
+    with suppress(sqlite3.OperationalError, OSError):  # no right, no room, or somebody else is writing: do without
+        try:
+            return _remember(inventory, loaded)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            os.unlink(_path(inventory.store))
+            return _remember(inventory, loaded)
+    return inventory
+
+
+def _path(store: Store) -> str:
+    return os.path.join(store.own, NAME)
+
+
+def _remember(inventory: Inventory, loaded: Collection[str]) -> Inventory:
+    store = inventory.store
+    if os.path.islink(store.own) or os.path.islink(_path(store)):
+        return inventory
+    writable = store.writable and store.named
+    if not writable and not os.path.exists(_path(store)):
+        return inventory
+    with closing(_open(store, writable)) as ledger, ledger:
+        if writable:
+            _record(ledger, inventory, loaded)
+        return _recall(ledger, inventory)
+
+
+def _open(store: Store, writable: bool) -> sqlite3.Connection:
+    path = _path(store)
+    if not writable:
+        return sqlite3.connect(f"file:{path.replace('?', '%3f').replace('#', '%23')}?mode=ro", uri=True, timeout=0.2)
+    is_new = not os.path.exists(path)
+    os.makedirs(store.own, exist_ok=True)
+    ledger = sqlite3.connect(path, timeout=0.2)
+    ledger.executescript(_SCHEMA)
+    if is_new:
+        _give_to_owner(store, path)
+    return ledger
+
+
+def _give_to_owner(store: Store, path: str) -> None:
+    """What an administrator creates in somebody's store is that somebody's."""
+    if os.geteuid() == 0:
+        owner = os.stat(store.root)
+        for own in (store.own, path):
+            os.chown(own, owner.st_uid, owner.st_gid)
+
+
+def _record(ledger: sqlite3.Connection, inventory: Inventory, loaded: Collection[str]) -> None:
+    now = inventory.scanned_at
+    manifests = _fingerprint(inventory)
+    row = ledger.execute("SELECT at, manifests FROM run").fetchone()
+    last, known = row if row else (None, None)
+    if known != manifests:
+        _record_change(ledger, inventory, last)
+    if known != manifests or last is None or abs(now - last) >= _FRESH_ENOUGH:
+        ledger.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?)", (now, manifests))
+    ledger.executemany("INSERT OR REPLACE INTO loaded VALUES (?, ?)", ((name, now) for name in loaded))
+
+
+def _fingerprint(inventory: Inventory) -> str:
+    """Two inventories with the same manifests need the same digests."""
+    lines = sorted(f"{model.manifest.path}\0{model.digest}" for model in inventory.models)
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _record_change(ledger: sqlite3.Connection, inventory: Inventory, last: float | None) -> None:
+    """Note when those that are needed no more were seen last, and forget the ones that are gone."""
+    before = {digest for (digest,) in ledger.execute("SELECT digest FROM referenced")}
+    now = {digest for model in inventory.models for digest in model.needs}
+    there = {blob.digest for blob in inventory.blobs if blob.files}
+    if last is not None:
+        parted = ((digest, last) for digest in before - now if digest in there)
+        ledger.executemany("INSERT OR REPLACE INTO parted VALUES (?, ?)", parted)
+    forgotten = [
+        digest for (digest,) in ledger.execute("SELECT digest FROM parted") if digest in now or digest not in there
+    ]
+    ledger.executemany("DELETE FROM parted WHERE digest = ?", ((digest,) for digest in forgotten))
+    ledger.executemany("DELETE FROM referenced WHERE digest = ?", ((digest,) for digest in before - now))
+    ledger.executemany("INSERT INTO referenced VALUES (?)", ((digest,) for digest in now - before))
+
+
+def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
+    parted = dict(ledger.execute("SELECT digest, at FROM parted"))
+    used = dict(ledger.execute("SELECT model, at FROM loaded"))
+    if not parted and not used:
+        return inventory
+    return replace(
+        inventory,
+        blobs=tuple(
+            replace(blob, seen_referenced_at=parted[blob.key])
+            if blob.state is State.UNREFERENCED and blob.key in parted
+            else blob
+            for blob in inventory.blobs
+        ),
+        models=tuple(
+            replace(model, seen_loaded_at=used[model.name]) if model.name in used else model
+            for model in inventory.models
+        ),
+    )

@@ -1,0 +1,53 @@
+"""What the system knows of a store beyond its files: open downloads, and whether reading leaves a trace."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from prunella_core.sizes import File
+from prunella_core.store import Store
+
+_PROCESSES = "/proc"
+
+
+def held_open(store: Store, partials: Mapping[str, tuple[File, ...]]) -> frozenset[str]:
+    """The keys of downloads that a process has open, as far as ``/proc`` may be read by this user."""
+    if not partials:
+        return frozenset()
+    identities = {
+        (file.device, file.inode): f"{digest}-partial" for digest, files in partials.items() for file in files
+    }
+    found = set()
+    for descriptor in _descriptors(os.path.realpath(store.blobs)):
+        with suppress(OSError):  # closed meanwhile
+            status = os.stat(descriptor)
+            found.add(identities.get((status.st_dev, status.st_ino), ""))
+    return frozenset(found - {""})
+
+
+def _descriptors(folder: str) -> Iterator[str]:
+    """Every open file below ``folder``, as a path in ``/proc``. Those of other users are often not for us to see."""
+    with suppress(FileNotFoundError):  # no such file system here
+        for process in os.listdir(_PROCESSES):
+            if process.isdigit() and process != str(os.getpid()):
+                with suppress(PermissionError, FileNotFoundError, ProcessLookupError):
+                    yield from _files_of(f"{_PROCESSES}/{process}/fd", folder)
+
+
+def _files_of(listing: str, folder: str) -> Iterator[str]:
+    for name in os.listdir(listing):
+        with suppress(OSError):  # closed meanwhile
+            if os.readlink(f"{listing}/{name}").startswith(folder + os.sep):
+                yield f"{listing}/{name}"
+
+
+def keeps_atime(path: str) -> bool:
+    """Whether reading a file below ``path`` leaves its time: then the atime of weights tells the last use."""
+    try:
+        device = os.stat(path).st_dev
+        with open(f"{_PROCESSES}/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            wanted = f"{os.major(device)}:{os.minor(device)}"
+            options = [fields[5] for line in mounts if (fields := line.split())[2] == wanted]
+    except OSError:  # the folder is not there, or this system does not tell: then the atime means nothing
+        return False
+    return bool(options) and not any("noatime" in option.split(",") for option in options)

@@ -1,0 +1,23 @@
+"""A look at a store as every front end takes it: what is there now, and what earlier runs saw."""
+
+from collections.abc import Callable, Collection
+
+from prunella_core.inventory import Inventory
+from prunella_core.ledger import remember
+from prunella_core.scan import Report, Space, scan, silent, space_of
+from prunella_core.store import Store
+
+
+def survey(
+    store: Store,
+    now: float,
+    report: Report = silent,
+    *,
+    loaded: Collection[str] = (),
+    space_of: Callable[[str], Space] = space_of,
+) -> Inventory:
+    """Scan ``store`` at ``now`` (seconds, UTC) and add what the ledger knows; ``loaded`` is what the server has loaded.
+
+    Raises OSError only when the store itself vanishes.
+    """
+    return remember(scan(store, now, report, space_of), loaded)
