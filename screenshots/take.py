@@ -14,7 +14,7 @@ from typing import NamedTuple
 from prunella_core.sample import build_demo_store
 from prunella_core.scan import Space
 from prunella_core.store import Store, locate
-from prunella_tui.app import PrunellaApp
+from prunella_tui.app import PrunellaApp, Setup
 
 NOW = 1_795_000_000.0
 DISK = Space(total=1_000_000_000_000, free=52_000_000_000)
@@ -34,7 +34,8 @@ PICTURES = (
     Picture("review", ("down", "down", "space", "space", "d")),
     Picture("blobs", ("2", "p", "home")),
     Picture("result", ("p", "d", "right", "enter")),
-    Picture("problems", ("3", "down")),
+    Picture("trash", ("down", "down", "space", "space", "d", "right", "enter", "enter", "3")),
+    Picture("problems", ("4", "down")),
     Picture("help", ("question_mark",)),
     Picture("small", ("slash", *"llama3.1", "enter", "a"), size=(80, 24)),
     Picture("light", ("down", "down", "space"), theme="textual-light"),
@@ -43,7 +44,7 @@ PICTURES = (
 
 def sample_app(store: Store, theme: str) -> PrunellaApp:
     """The application as it is photographed."""
-    return PrunellaApp(store, lambda: NOW, theme=theme, is_sample=True, space_of=lambda _path: DISK)
+    return PrunellaApp(Setup(store=store, now=lambda: NOW, theme=theme, is_sample=True, space_of=lambda _path: DISK))
 
 
 async def settled(app: PrunellaApp) -> None:

@@ -127,6 +127,13 @@ class Model(Struct, frozen=True, kw_only=True):
         return max(filter(None, (self.weights_read_at, self.seen_loaded_at)), default=None)
 
     @property
+    def last_use_clock(self) -> Clock | None:
+        """Which clock ``last_used`` is read from."""
+        if self.last_used is None:
+            return None
+        return "seen-loaded" if self.last_used == self.seen_loaded_at else "weights-read"
+
+    @property
     def idle_since(self) -> float:
         """Since when it was neither changed nor used; ``clock`` says how that is known."""
         return max(self.modified_at, self.last_used or 0)
@@ -134,9 +141,8 @@ class Model(Struct, frozen=True, kw_only=True):
     @property
     def clock(self) -> Clock:
         """Which clock ``idle_since`` is read from."""
-        if self.idle_since == self.seen_loaded_at:
-            return "seen-loaded"
-        return "weights-read" if self.idle_since == self.weights_read_at else "manifest-written"
+        used = self.last_used
+        return self.last_use_clock or "manifest-written" if used and used > self.modified_at else "manifest-written"
 
 
 class TrashedModel(Struct, frozen=True, kw_only=True):

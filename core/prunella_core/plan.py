@@ -31,6 +31,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     force: bool = False
     to_trash: bool = True
     """Whether it can be restored until the retention is over, or the space is freed at once."""
+    loaded: frozenset[str] = frozenset()
+    """Models that the server has loaded: the space of one that goes returns only when the server lets go of it."""
 
 
 class PrunePolicy(Struct, frozen=True, kw_only=True):
@@ -110,6 +112,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Problems that keep something in the store which would go without them."""
     reclaims: int
     """Bytes that leave the disk: at once, or when the trash lets go of them. A restored set takes them again."""
+    loaded: tuple[str, ...] = ()
+    """Models that go although the server has them loaded."""
     missing: tuple[str, ...] = ()
     """Digests that a restored model needs and that are nowhere any more."""
 

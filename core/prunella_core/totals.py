@@ -22,13 +22,14 @@ class Totals(Struct, frozen=True, kw_only=True):
     partial: int
     leftover: int
     stray: int
+    trashed: int
     disk_total: int
     disk_free: int
 
     @property
     def allocated(self) -> int:
         """Everything in the store."""
-        return self.referenced + self.unreferenced + self.partial + self.leftover + self.stray
+        return self.referenced + self.unreferenced + self.partial + self.leftover + self.stray + self.trashed
 
     @property
     def referenced(self) -> int:
@@ -46,6 +47,7 @@ _OF_STATE = {
     State.PARTIAL: "partial",
     State.LEFTOVER: "leftover",
     State.STRAY: "stray",
+    State.TRASHED: "trashed",
 }
 
 
@@ -74,7 +76,12 @@ def _files(inventory: Inventory) -> Iterator[tuple[str, File]]:
     for problem in inventory.broken_by_path.values():
         if problem.file:
             yield "exclusive", problem.file
+    for entry in inventory.trash:
+        for file in entry.files:
+            yield "trashed", file
     for blob in inventory.blobs:
+        if blob.state is State.TRASHED:
+            continue
         share = _share(blob)
         for file in blob.files:
             yield share, file

@@ -10,9 +10,11 @@ from textual.pilot import Pilot
 
 from prunella_core.sample import StoreBuilder, build_demo_store
 from prunella_core.scan import Space
+from prunella_core.server import Server
 from prunella_core.store import locate
-from prunella_tui.app import PrunellaApp
+from prunella_tui.app import PrunellaApp, Setup
 from prunella_tui.app.browse import Browse
+from prunella_tui.app.setup import no_server
 from prunella_tui.app.table import RowTable
 
 NOW = 1_795_000_000.0
@@ -20,10 +22,18 @@ DISK = Space(total=1_000_000_000_000, free=52_000_000_000)
 _DAY = 86_400
 
 
-def app_over(root: Path, *, is_sample: bool = True) -> PrunellaApp:
+def app_over(root: Path, *, is_sample: bool = True, connect: Callable[[], Server | None] = no_server) -> PrunellaApp:
     """The application over the store at ``root``."""
     store = locate(str(root), {}, str(root))
-    app = PrunellaApp(store, lambda: NOW, theme="textual-dark", is_sample=is_sample, space_of=lambda _path: DISK)
+    setup = Setup(
+        store=store,
+        now=lambda: NOW,
+        theme="textual-dark",
+        is_sample=is_sample,
+        space_of=lambda _path: DISK,
+        connect=connect,
+    )
+    app = PrunellaApp(setup)
     app.animation_level = "none"
     return app
 

@@ -17,6 +17,7 @@ STATE_MARKS = {
     State.LEFTOVER: "◌",
     State.STRAY: "?",
     State.MISSING: "✗",
+    State.TRASHED: "⌫",
 }
 """A sign for every state, so that no colour carries meaning alone."""
 

@@ -1,7 +1,8 @@
 """Executes a plan, or refuses it with the store as it was."""
 
+import hashlib
+import itertools
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
@@ -64,11 +65,18 @@ def apply(
             if plan.mode == "restore":
                 return restore(plan, disk)
             known = frozenset(problem.path for problem in inventory.blocking)
-            identity = new_id(now(), secrets.token_hex(3))
+            identity = _identity(plan, now())
             operation = Operation(plan, known, identity, disk, lambda done, total: report(Step(done, total)), cancelled)
             return operation.run()
         finally:
             _tidy(plan.store, disk)
+
+
+def _identity(plan: Plan, now: float) -> str:
+    """Name the operation by its time and by what it takes, so that the same removal always has the same name."""
+    paths = "\0".join(item.file.path for item in plan.files).encode(errors="surrogateescape")
+    names = (new_id(now, hashlib.sha256(paths + bytes(attempt)).hexdigest()[:6]) for attempt in itertools.count())
+    return next(name for name in names if not os.path.lexists(os.path.join(plan.store.trash, name)))
 
 
 def _refuse_if_unsafe(store: Store) -> None:

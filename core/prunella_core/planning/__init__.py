@@ -1,12 +1,12 @@
 """Makes plans: pure functions of an Inventory, a request and the time. Nothing is removed that is not planned here."""
 
-from prunella_core.inventory import Inventory, State
+from prunella_core.inventory import Inventory, State, TrashEntry
 from prunella_core.plan import Empty, Plan, PruneClass, PrunePolicy, Removal, Request, Restore
 from prunella_core.planning.draft import Draft
 from prunella_core.planning.restore import plan_restore
 from prunella_core.planning.trash import draft_empty
 
-__all__ = ["make_plan"]
+__all__ = ["make_plan", "trash_reclaims"]
 
 
 def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
@@ -47,3 +47,8 @@ def _draft_prune(draft: Draft, policy: PrunePolicy) -> None:
     for blob in draft.inventory.blobs:
         if blob.state in states and draft.is_due(blob, policy.age):
             draft.remove_unused(blob)
+
+
+def trash_reclaims(inventory: Inventory, entry: TrashEntry, now: float) -> int:
+    """Bytes that leave the disk when this entry of the trash alone is emptied."""
+    return make_plan(inventory, Empty(entries=(entry.id,)), now).reclaims

@@ -181,6 +181,7 @@ class Draft:
             younger=tuple(self.younger),
             blocked=tuple(self._blocking()) if self.is_blocked else (),
             reclaims=sum(item.reclaims for item in files),
+            loaded=tuple(name for name in self.models if name in getattr(request, "loaded", ())),
         )
 
     def _files(self) -> Iterator[PlannedFile]:

@@ -1,21 +1,43 @@
 """The Textual application. Importing this package imports Textual, so the command line does it late."""
 
 import time
+from collections.abc import Mapping
 
 from textual.theme import BUILTIN_THEMES
 
+from prunella_core.ages import DEFAULT_RETENTION, parse_age
 from prunella_core.errors import InvalidInput
+from prunella_core.server import connect
 from prunella_core.store import Store
 from prunella_core.text import clean
 from prunella_tui.app.app import PrunellaApp
+from prunella_tui.app.setup import Setup, no_server
 
-__all__ = ["PrunellaApp", "run_app"]
+__all__ = ["PrunellaApp", "Setup", "run_app"]
 
 
-def run_app(store: Store, *, theme: str | None = None, is_sample: bool = False) -> int:
-    """Browse ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme."""
+def run_app(
+    store: Store,
+    *,
+    theme: str | None = None,
+    is_sample: bool = False,
+    retention: int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> int:
+    """Browse ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
+
+    ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says.
+    """
     if theme and theme not in BUILTIN_THEMES:
         raise InvalidInput(f"“{clean(theme)}” is no theme; known are {', '.join(sorted(BUILTIN_THEMES))}")
-    app = PrunellaApp(store, time.time, theme=theme, is_sample=is_sample)
+    setup = Setup(
+        store=store,
+        now=time.time,
+        theme=theme,
+        is_sample=is_sample,
+        retention=parse_age(DEFAULT_RETENTION) if retention is None else retention,
+        connect=no_server if environ is None or is_sample else lambda: connect(environ),
+    )
+    app = PrunellaApp(setup)
     app.run()
     return app.return_code or 0

@@ -1,6 +1,9 @@
 """The columns of the three tables: what each shows of a row, and how it sorts."""
 
-from prunella_core.inventory import Blob, Inventory, Model, Problem, State
+from collections.abc import Collection
+
+from prunella_core.inventory import Blob, Inventory, Model, Problem, State, TrashEntry
+from prunella_core.planning import trash_reclaims
 from prunella_core.text import clean
 from prunella_tui import presentation as show
 from prunella_tui.app.table import Column
@@ -11,16 +14,26 @@ _TONES = {
     State.LEFTOVER: "warning",
     State.STRAY: "muted",
     State.MISSING: "error",
+    State.TRASHED: "muted",
 }
 
+_SOON = 86_400
 
-def model_columns(inventory: Inventory, now: float) -> list[Column[Model]]:
+
+def model_columns(inventory: Inventory, now: float, loaded: Collection[str]) -> list[Column[Model]]:
     """Columns of the Models tab; ages are reckoned at ``now`` (seconds, UTC)."""
     usage = inventory.usage
     troubled = {problem.model for problem in inventory.problems}
     return [
         Column("name", "Model", 0, lambda m: clean(m.name), lambda m: m.name.casefold()),
-        Column("sign", " ", 1, lambda m: _sign(m, troubled), lambda m: _sign(m, troubled), tone=lambda _m: "error"),
+        Column(
+            "sign",
+            " ",
+            2,
+            lambda m: _signs(m, troubled, loaded),
+            lambda m: _signs(m, troubled, loaded),
+            tone=lambda m: "error" if m.name in troubled else "muted",
+        ),
         Column("size", "Size", 9, lambda m: show.size(m.size), lambda m: m.size, right=True, largest_first=True),
         Column(
             "disk",
@@ -53,10 +66,10 @@ def model_columns(inventory: Inventory, now: float) -> list[Column[Model]]:
         ),
         Column(
             "age",
-            "Changed",
+            "Idle",
             8,
-            lambda m: show.age(now - m.modified_at),
-            lambda m: m.modified_at,
+            lambda m: show.age(now - m.idle_since),
+            lambda m: m.idle_since,
             right=True,
             largest_first=True,
             rank=1,
@@ -66,10 +79,14 @@ def model_columns(inventory: Inventory, now: float) -> list[Column[Model]]:
     ]
 
 
-def _sign(model: Model, troubled: set[str | None]) -> str:
-    if model.name in troubled:
-        return "!"
-    return "☁" if model.details.remote_host else " "
+def _signs(model: Model, troubled: set[str | None], loaded: Collection[str]) -> str:
+    signs = (
+        "!" if model.name in troubled else "",
+        "▸" if model.name in loaded else "",
+        "⚑" if model.is_pinned else "",
+        "☁" if model.details.remote_host else "",
+    )
+    return "".join(signs)[:2]
 
 
 def blob_columns(now: float) -> list[Column[Blob]]:
@@ -99,10 +116,10 @@ def blob_columns(now: float) -> list[Column[Blob]]:
         ),
         Column(
             "age",
-            "Written",
+            "Age",
             8,
-            lambda b: show.age(None if b.written_at is None else now - b.written_at),
-            lambda b: b.written_at or 0,
+            lambda b: show.age(None if b.idle_since is None else now - b.idle_since),
+            lambda b: b.idle_since or 0,
             right=True,
             largest_first=True,
             rank=3,
@@ -117,6 +134,55 @@ def _used_by(blob: Blob) -> str:
         return "–"
     more = f" +{len(blob.models) - 1}" if len(blob.models) > 1 else ""
     return clean(blob.models[0]) + more
+
+
+def trash_columns(inventory: Inventory, now: float, retention: int) -> list[Column[TrashEntry]]:
+    """Columns of the Trash tab; ``retention`` is in seconds."""
+    frees = {entry.id: trash_reclaims(inventory, entry, now) for entry in inventory.trash}
+    return [
+        Column("what", "Removed", 0, removed_title, removed_title),
+        Column(
+            "frees",
+            "Holds",
+            9,
+            lambda e: show.size(frees[e.id]),
+            lambda e: frees[e.id],
+            right=True,
+            largest_first=True,
+        ),
+        Column(
+            "removed",
+            "When",
+            8,
+            lambda e: show.age(now - e.removed_at),
+            lambda e: e.removed_at,
+            right=True,
+            largest_first=True,
+            rank=1,
+        ),
+        Column(
+            "left",
+            "Left",
+            8,
+            lambda e: show.age(e.removed_at + retention - now),
+            lambda e: e.removed_at,
+            right=True,
+            tone=lambda e: "warning" if e.removed_at + retention - now < _SOON else "muted",
+        ),
+    ]
+
+
+def removed_title(entry: TrashEntry) -> str:
+    """What a removal took, in a line."""
+    if entry.models:
+        return show.names([model.name for model in entry.models])
+    files = sum(1 for file in entry.files if not file.path.endswith("record.json"))
+    return show.counted(files, "file")
+
+
+def words_of_trash(entry: TrashEntry) -> str:
+    """What the filter looks at in a removal."""
+    return f"{entry.id} {' '.join(model.name for model in entry.models)}"
 
 
 def problem_columns() -> list[Column[Problem]]:

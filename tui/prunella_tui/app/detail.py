@@ -4,16 +4,19 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from prunella_core.inventory import Blob, Inventory, Model, Problem, State
+from prunella_core.inventory import Blob, Inventory, Model, Problem, State, TrashEntry
+from prunella_core.planning import trash_reclaims
 from prunella_core.problems import advice
 from prunella_core.text import clean
 from prunella_tui import presentation as show
+from prunella_tui.app.columns import removed_title
 
 _MANY_LAYERS = 3
 _HEAD = "bold $text-primary"
 _MUTED = "$text-muted"
 _LABEL_WIDTH = 9
 
+_CLOCKS = {"weights-read": "by the atime of its weights", "seen-loaded": "seen loaded in the server"}
 _STATES = {
     State.REFERENCED: "A model needs it.",
     State.UNREFERENCED: "No manifest names it. Removing it changes no model.",
@@ -21,6 +24,7 @@ _STATES = {
     State.LEFTOVER: "Left behind by a create or upload that never ended.",
     State.STRAY: "Not a file of Ollama's. It is only removed if you mark it yourself.",
     State.MISSING: "A manifest names it, but it is not in the store.",
+    State.TRASHED: "Removed, and can come back.",
 }
 
 
@@ -35,6 +39,7 @@ def model_detail(inventory: Inventory, model: Model, now: float) -> Content:
         _field("On disk", show.size(usage.allocated)),
         _field("Frees", f"{show.size(usage.reclaims)}, if it alone goes"),
         _field("Changed", f"{show.duration(now - model.modified_at)} ago"),
+        *_last_use(model, now),
         _field("ID", model.digest[:12]),
     ]
     if model.details.remote_host:
@@ -46,6 +51,13 @@ def model_detail(inventory: Inventory, model: Model, now: float) -> Content:
     lines += _problems(inventory, model)
     lines += [Content(""), Content.styled("Layers", "bold"), *_layers(inventory, model)]
     return Content("\n").join(lines)
+
+
+def _last_use(model: Model, now: float) -> Iterator[Content]:
+    if model.last_used is not None:
+        yield _field("Used", f"{show.duration(now - model.last_used)} ago ({_CLOCKS[model.last_use_clock or '']})")
+    if model.is_pinned:
+        yield _field("Pinned", "prune --all never takes it")
 
 
 def _field(label: str, value: str) -> Content:
@@ -102,6 +114,8 @@ def blob_detail(inventory: Inventory, blob: Blob, now: float) -> Content:
     ]
     if blob.written_at is not None:
         lines.append(_field("Written", f"{show.duration(now - blob.written_at)} ago (by its mtime)"))
+    if blob.clock == "seen-referenced" and blob.idle_since is not None:
+        lines.append(_field("Needed", f"{show.duration(now - blob.idle_since)} ago, when a run saw it last"))
     lines += _links(blob)
     if blob.state is State.UNREFERENCED and inventory.blocking:
         lines += [
@@ -125,6 +139,29 @@ def _links(blob: Blob) -> Iterator[Content]:
         elif file.links > 1:
             yield _field("Links", show.number(file.links))
             yield Content.styled("Its bytes leave the disk with the last hard link.", _MUTED)
+
+
+def trash_detail(inventory: Inventory, entry: TrashEntry, now: float, retention: int) -> Content:
+    """A removal: what it took, until when it can come back, and what emptying it frees."""
+    left = entry.removed_at + retention - now
+    until = f"{show.duration(left)} left" if left > 0 else "over: it goes with the next removal"
+    lines = [
+        Content.styled(removed_title(entry), _HEAD),
+        Content(""),
+        _field("Removed", f"{show.duration(now - entry.removed_at)} ago"),
+        _field("Keeps", until),
+        _field("Frees", f"{show.size(trash_reclaims(inventory, entry, now))}, when it is emptied"),
+        _field("ID", clean(entry.id)),
+        Content(""),
+        Content("u brings it back, d removes it for good."),
+    ]
+    if entry.models:
+        lines += [Content(""), Content.styled("Models", "bold")]
+        lines += [Content(f"  {clean(model.name)}  {show.size(model.size)}") for model in entry.models[:20]]
+        lines += _more(len(entry.models) - 20)
+    lines += [Content(""), Content.styled("Files", "bold")]
+    lines += [Content(clean(file.path.split("/", 3)[3])) for file in entry.files[:20]] + _more(len(entry.files) - 20)
+    return Content("\n").join(lines)
 
 
 def problem_detail(inventory: Inventory, problem: Problem) -> Content:

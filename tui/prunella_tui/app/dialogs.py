@@ -1,7 +1,7 @@
 """The dialogs: review before, progress during, result after, and help."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,7 +17,8 @@ from prunella_tui import presentation as show
 from prunella_tui.app.plantext import plan_text, receipt_text
 
 EVERYTHING = "everything"
-Answer = Literal["cancel", "remove", "force"]
+Answer = Literal["cancel", "trash", "now", "force", "server"]
+_ANSWERS: dict[str | None, Answer] = {word: word for word in get_args(Answer)}
 
 
 class Dialog(ModalScreen[Answer]):
@@ -58,22 +59,30 @@ class Dialog(ModalScreen[Answer]):
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
         event.stop()
-        answers: dict[str | None, Answer] = {"cancel": "cancel", "remove": "remove", "force": "force"}
-        if answer := answers.get(event.button.id):
+        if answer := _ANSWERS.get(event.button.id):
             self.dismiss(answer)
 
 
 class Review(Dialog):
-    """Everything that goes and stays, before anything happens. Cancel has the focus."""
+    """Everything that goes and stays, before anything happens. Cancel has the focus.
 
-    def __init__(self, plan: Plan, takes_everything: bool) -> None:
+    A removal can go into the trash or free its space at once; what is in the trash already can only be freed.
+    """
+
+    def __init__(self, plan: Plan, takes_everything: bool, retention: int) -> None:
         super().__init__(classes="-danger -typed" if takes_everything else "-danger")
         self.plan = plan
         self.takes_everything = takes_everything
+        self.retention = retention
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether it can go into the trash."""
+        return self.plan.mode == "trash"
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Content("Remove this for good?"), classes="title")
+            yield Static(Content("Remove this?" if self.has_choice else "Remove this for good?"), classes="title")
             with VerticalScroll(can_focus=False):
                 yield Static(plan_text(self.plan))
             yield Static(self._total(), classes="total")
@@ -83,25 +92,67 @@ class Review(Dialog):
                 yield Button("Cancel", id="cancel", compact=True)
                 if self.plan.held_back:
                     yield Button("Take what is held back too", id="force", compact=True)
-                yield Button("Remove for good", id="remove", variant="error", compact=True, disabled=self._is_locked())
+                if self.has_choice:
+                    yield self._button("Move to the trash", "trash", "warning")
+                yield self._button("Free now" if self.has_choice else "Remove for good", "now", "error")
+
+    def _button(self, label: str, answer: Answer, variant: Literal["warning", "error"]) -> Button:
+        return Button(label, id=answer, variant=variant, compact=True, disabled=self._is_locked(), classes="go")
 
     def _is_locked(self, word: str = "") -> bool:
         return not self.plan.files or (self.takes_everything and word.strip().lower() != EVERYTHING)
 
     def _total(self) -> Content:
         frees = Content.assemble("Frees ", (show.size(self.plan.reclaims), "bold $text-success"))
-        return Content(" · ").join([frees, Content("cannot be undone")])
+        if not self.has_choice:
+            return Content(" · ").join([frees, Content("cannot be undone")])
+        kept = f"from the trash it can come back for {show.duration(self.retention)}"
+        return Content(" · ").join([frees, Content(kept)])
 
     def on_mount(self) -> None:
         self.query_one("#cancel", Button).focus()
 
     @on(Input.Changed, "#word")
     def _unlock(self, event: Input.Changed) -> None:
-        self.query_one("#remove", Button).disabled = self._is_locked(event.value)
+        for button in self.query(".go").results(Button):
+            button.disabled = self._is_locked(event.value)
 
     @on(Input.Submitted, "#word")
     def _go_on(self, event: Input.Submitted) -> None:
-        self.query_one("#cancel" if self._is_locked(event.value) else "#remove", Button).focus()
+        wanted = "#cancel" if self._is_locked(event.value) else ".go"
+        self.query(wanted).first(Button).focus()
+
+
+class ServerReview(Dialog):
+    """The same review where this user may not write: the server can remove models, at once and without a trash."""
+
+    def __init__(self, plan: Plan, command: str) -> None:
+        super().__init__(classes="-danger")
+        self.plan = plan
+        self.command = command
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Content("Let the server remove this for good?"), classes="title")
+            with VerticalScroll(can_focus=False):
+                yield Static(plan_text(self.plan))
+            yield Static(self._total(), classes="total")
+            with Horizontal():
+                yield Button("Cancel", id="cancel", compact=True)
+                yield Button(
+                    "Let the server remove the models",
+                    id="server",
+                    variant="error",
+                    compact=True,
+                    disabled=not self.plan.models,
+                )
+
+    def _total(self) -> Content:
+        frees = Content.assemble("Frees ", (show.size(self.plan.reclaims), "bold $text-success"))
+        return Content(" · ").join([frees, Content(f"with a way back: {self.command}")])
+
+    def on_mount(self) -> None:
+        self.query_one("#cancel", Button).focus()
 
 
 class Working(Dialog):
@@ -109,13 +160,14 @@ class Working(Dialog):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "Cancel", id="working.cancel")]
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str) -> None:
         super().__init__()
+        self.doing = doing
         self.is_cancelled = False
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Content("Removing"), classes="title")
+            yield Static(Content(self.doing), classes="title")
             yield ProgressBar(show_eta=False)
             yield Static(Content("…"), id="step")
             with Horizontal():
@@ -135,27 +187,33 @@ class Working(Dialog):
         self.action_cancel()
 
 
+_DONE = {"trash": "Moved to the trash", "delete": "Removed", "restore": "Brought back"}
+
+
 class Result(Dialog):
     """What really happened."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "dismiss_with('cancel')", "Back", show=False)]
 
-    def __init__(self, receipt: Receipt) -> None:
+    def __init__(self, receipt: Receipt, collected: Receipt | None, notes: tuple[str, ...]) -> None:
         super().__init__(classes="" if receipt.done else "-danger")
         self.receipt = receipt
+        self.collected = collected
+        self.notes = notes
 
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Content(self._title()), classes="title")
             with VerticalScroll(can_focus=False):
-                yield Static(receipt_text(self.receipt))
+                yield Static(receipt_text(self.receipt, self.collected, self.notes))
             with Horizontal():
                 yield Button("Back", id="cancel", compact=True)
 
     def _title(self) -> str:
         if self.receipt.cancelled:
             return "Cancelled"
-        return "Removed" if self.receipt.done else "Removed in part"
+        done = _DONE[self.receipt.plan.mode]
+        return done if self.receipt.done else f"{done}, in part"
 
 
 class Text(Dialog):
@@ -184,7 +242,10 @@ WORDS = (
     ("On disk", "bytes that the files really take"),
     ("Frees", "what comes back if this model alone goes"),
     ("Shared", "bytes on the disk that other models need too"),
+    ("Idle", "since when it was neither changed nor used, as far as anyone knows"),
+    ("Holds", "what emptying this removal gives back"),
     ("✓  ▪", "marked; goes along because of a mark"),
+    ("!  ▸  ⚑  ☁", "has a problem; loaded in the server; pinned; runs in the cloud"),
     ("unreferenced", "a blob that no manifest names: no model needs it"),
     ("partial", "what a download left that never ended"),
     ("leftover", "a temporary file of a create or upload"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from prunella_core.inventory import Inventory, State
 from prunella_core.plan import Removal
@@ -12,39 +13,33 @@ _PRUNABLE = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
 
 
 class Marks(Struct, frozen=True):
-    """The rows that somebody marked: models by name, blobs by key, damaged manifests by path."""
+    """The rows that somebody marked: models by name, blobs by key, damaged manifests by path, removals by ID."""
 
     models: frozenset[str] = frozenset()
     blobs: frozenset[str] = frozenset()
     manifests: frozenset[str] = frozenset()
+    trash: frozenset[str] = frozenset()
 
     @property
     def count(self) -> int:
-        """How many rows are marked."""
+        """How many rows of the store are marked; those of the trash are a matter of their own."""
         return len(self.models) + len(self.blobs) + len(self.manifests)
 
     def toggle(self, kind: str, key: str, inventory: Inventory) -> "Marks":
         """Mark or unmark one row. Unmarking a model also unmarks the blobs that imply it."""
         if kind == "models":
             return self._toggle_model(key, inventory)
-        if kind == "blobs":
-            return Marks(self.models, self.blobs ^ {key}, self.manifests)
-        return Marks(self.models, self.blobs, self.manifests ^ {key})
+        return replace(self, **{kind: getattr(self, kind) ^ {key}})
 
     def _toggle_model(self, name: str, inventory: Inventory) -> "Marks":
         if name in self.models | self.implied_models(inventory):
             implying = {key for key in self.blobs if name in inventory.blob_by_key[key].models}
-            return Marks(self.models - {name}, self.blobs - implying, self.manifests)
-        return Marks(self.models | {name}, self.blobs, self.manifests)
+            return replace(self, models=self.models - {name}, blobs=self.blobs - implying)
+        return replace(self, models=self.models | {name})
 
     def add(self, kind: str, keys: Iterable[str]) -> "Marks":
         """Mark many rows of one kind."""
-        more = frozenset(keys)
-        if kind == "models":
-            return Marks(self.models | more, self.blobs, self.manifests)
-        if kind == "blobs":
-            return Marks(self.models, self.blobs | more, self.manifests)
-        return Marks(self.models, self.blobs, self.manifests | more)
+        return replace(self, **{kind: getattr(self, kind) | frozenset(keys)})
 
     def implied_models(self, inventory: Inventory) -> frozenset[str]:
         """The models that a marked blob takes with it: without it they could not run."""
@@ -56,15 +51,20 @@ class Marks(Struct, frozen=True):
             self.models & inventory.model_by_name.keys(),
             self.blobs & inventory.blob_by_key.keys(),
             self.manifests & inventory.broken_by_path.keys(),
+            self.trash & {entry.id for entry in inventory.trash},
         )
 
-    def request(self, inventory: Inventory, force: bool = False) -> Removal:
+    def request(
+        self, inventory: Inventory, *, to_trash: bool = True, force: bool = False, loaded: frozenset[str] = frozenset()
+    ) -> Removal:
         """What removing the marked means."""
         return Removal(
             models=tuple(sorted(self.models | self.implied_models(inventory))),
             blobs=tuple(sorted(self.blobs)),
             manifests=tuple(sorted(self.manifests)),
             force=force,
+            to_trash=to_trash,
+            loaded=loaded,
         )
 
 

@@ -3,9 +3,10 @@
 from textual.message import Message
 
 from prunella_core.apply import Step
-from prunella_core.inventory import Inventory
 from prunella_core.plan import Receipt
 from prunella_core.scan import Progress
+from prunella_core.server import Server
+from prunella_tui.app.tabs import View
 
 
 class ScanProgressed(Message):
@@ -23,9 +24,10 @@ class ScanProgressed(Message):
 class Scanned(Message):
     """A scan ended. ``generation`` tells a late result from the one that was asked for last."""
 
-    def __init__(self, inventory: Inventory, generation: int) -> None:
+    def __init__(self, view: View, server: Server | None, generation: int) -> None:
         super().__init__()
-        self.inventory = inventory
+        self.view = view
+        self.server = server
         self.generation = generation
 
 
@@ -38,8 +40,8 @@ class ScanFailed(Message):
         self.generation = generation
 
 
-class Removing(Message):
-    """A removal is on its way."""
+class Stepped(Message):
+    """A removal or restore is on its way."""
 
     def __init__(self, step: Step) -> None:
         super().__init__()
@@ -47,19 +49,21 @@ class Removing(Message):
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest count matters."""
-        return isinstance(message, Removing)
+        return isinstance(message, Stepped)
 
 
-class Removed(Message):
-    """A removal ended, wholly or in part."""
+class Done(Message):
+    """A removal or restore ended, wholly or in part; ``collected`` is what had expired in the trash."""
 
-    def __init__(self, receipt: Receipt) -> None:
+    def __init__(self, receipt: Receipt, collected: Receipt | None, notes: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.receipt = receipt
+        self.collected = collected
+        self.notes = notes
 
 
-class RemovalRefused(Message):
-    """A removal was refused; the store is as it was."""
+class Refusal(Message):
+    """Nothing was done, and why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__()

@@ -31,7 +31,14 @@ def footer_line(plan: Plan, count: int) -> Content:
 
 def plan_text(plan: Plan) -> Content:
     """Everything that goes, everything that stays, and why."""
-    return Content("\n").join([*_goes(plan), *_stays(plan), *_held(plan), *_blocked(plan)])
+    return Content("\n").join([*_goes(plan), *_loaded(plan), *_stays(plan), *_held(plan), *_blocked(plan)])
+
+
+def _loaded(plan: Plan) -> Iterator[Content]:
+    if plan.loaded:
+        yield Content("")
+        yield _heading(f"Loaded in the server: {show.names(plan.loaded)}", "bold $text-warning")
+        yield Content.styled("  It is unloaded first, since its space returns only then.", _MUTED)
 
 
 def _heading(text: str, style: str = "bold") -> Content:
@@ -54,6 +61,11 @@ def _goes(plan: Plan) -> Iterator[Content]:
         if item.reclaims < item.file.allocated:
             yield Content.styled("         a hard link elsewhere keeps its bytes on the disk", _MUTED)
     yield from _and_more(len(plan.blobs))
+    for item in sorted(plan.trashed, key=lambda item: -item.reclaims)[:_MOST]:
+        if item.digest:
+            what = show.short_digest(item.digest)
+            yield Content.assemble(f"  trash  {what:<12} {show.size(item.reclaims):>9}  ", (clean(item.reason), _MUTED))
+    yield from _and_more(len(plan.trashed))
 
 
 def _counts(plan: Plan) -> str:
@@ -61,6 +73,7 @@ def _counts(plan: Plan) -> str:
     broken = len(plan.manifests) - len(plan.models)
     counts += [show.counted(broken, "broken manifest")] if broken else []
     counts += [show.counted(len(plan.blobs), "file") + " in blobs/"] if plan.blobs else []
+    counts += [show.counted(len(plan.trashed), "file") + " in the trash"] if plan.trashed else []
     return ", ".join(counts)
 
 
@@ -106,20 +119,40 @@ def _and_more(count: int) -> Iterator[Content]:
         yield Content.styled(f"  and {show.number(count - _MOST)} more", _MUTED)
 
 
-def receipt_text(receipt: Receipt) -> Content:
-    """What really happened: predicted beside measured, and all that went otherwise."""
-    lines = [
-        Content.assemble(
-            ("Freed      ", _MUTED), (show.size(receipt.freed), "bold $text-success"), _exact(receipt.freed)
-        ),
-        Content.assemble(("Predicted  ", _MUTED), show.size(receipt.plan.reclaims), _exact(receipt.plan.reclaims)),
-        Content.assemble(("Removed    ", _MUTED), f"{show.counted(len(receipt.removed), 'file')}"),
-    ]
+def receipt_text(receipt: Receipt, collected: Receipt | None, notes: tuple[str, ...]) -> Content:
+    """What really happened: predicted beside measured, how to undo it, and all that went otherwise."""
+    lines = [*_sizes(receipt), Content.assemble((_LABELS["files"], _MUTED), show.counted(len(receipt.removed), "file"))]
+    if receipt.plan.mode == "trash" and receipt.removed:
+        lines += [Content(""), Content(f"To bring it back: u, or prunella restore {receipt.id}")]
     if receipt.cancelled:
         lines.append(Content.styled("Cancelled: everything is where it was.", "$text-warning"))
+    if receipt.plan.missing:
+        count = show.counted(len(receipt.plan.missing), "blob")
+        lines.append(Content.styled(f"{count} of it are nowhere any more: pull it again.", "$text-warning"))
+    if collected:
+        lines += [Content(""), Content(f"The trash let go of what had expired: {show.size(collected.freed)} freed.")]
+    lines += [Content.styled(clean(note), "$text-warning") for note in notes]
     lines += _list("Went back, because a new manifest needs them", receipt.returned)
     lines += _list("Could not be removed", (f"{error.path}: {error.message}" for error in receipt.errors))
     return Content("\n").join(lines)
+
+
+_LABELS = {
+    "trash": "In the trash  ",
+    "delete": "Freed         ",
+    "restore": "Brought back  ",
+    "files": "Files         ",
+}
+
+
+def _sizes(receipt: Receipt) -> list[Content]:
+    mode = receipt.plan.mode
+    measured = {"trash": receipt.trashed, "delete": receipt.freed, "restore": receipt.plan.reclaims}[mode]
+    rows = [Content.assemble((_LABELS[mode], _MUTED), (show.size(measured), "bold $text-success"), _exact(measured))]
+    if mode != "restore":
+        predicted = receipt.plan.reclaims
+        rows.append(Content.assemble(("Predicted     ", _MUTED), show.size(predicted), _exact(predicted)))
+    return rows
 
 
 def _exact(count: int) -> tuple[str, str]:

@@ -15,6 +15,7 @@ _SHARES = (
     ("partial", "░", "partial", "$accent"),
     ("leftover", "┄", "leftover", "$accent"),
     ("stray", "·", "stray", "$foreground 60%"),
+    ("trashed", "╱", "trash", "$error"),
 )
 
 
@@ -44,9 +45,10 @@ def _bar(totals: Totals, width: int) -> Content:
     passed = 0
     for field, glyph, _word, color in _SHARES:
         passed += getattr(totals, field)
-        end = round(passed / whole * width)
-        if getattr(totals, field) and end == drawn and drawn < width:
+        end = max(round(passed / whole * width), drawn)
+        if getattr(totals, field) and end == drawn:
             end += 1  # what is there is seen, however small
+        end = min(end, width)
         parts.append(Content.styled(glyph * (end - drawn), color))
         drawn = end
     return Content("").join(parts)

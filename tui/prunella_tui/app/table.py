@@ -144,6 +144,11 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         return self._key_of(self._shown[self.cursor]) if self.cursor < len(self._shown) else None
 
     @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self._shown[self.cursor] if self.cursor < len(self._shown) else None
+
+    @property
     def shown_keys(self) -> list[str]:
         """The keys of the rows that the filter lets through, in their order."""
         return [self._key_of(row) for row in self._shown]

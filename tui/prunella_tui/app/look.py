@@ -1,0 +1,300 @@
+"""Looking at a store: scanning, tabs, the side, filter, order and marks. Nothing here changes the store."""
+
+from typing import Any
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer, Input, Static
+
+from prunella_core.inventory import Inventory
+from prunella_core.plan import Empty, Plan
+from prunella_core.planning import make_plan
+from prunella_core.scan import Progress
+from prunella_core.server import Server, loaded_here
+from prunella_core.survey import survey
+from prunella_core.text import clean
+from prunella_core.totals import totals
+from prunella_tui import presentation as show
+from prunella_tui.app.dialogs import Text
+from prunella_tui.app.marks import Marks, mark_of, prunable_keys
+from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed
+from prunella_tui.app.plantext import footer_line
+from prunella_tui.app.setup import Setup
+from prunella_tui.app.storebar import StoreBar
+from prunella_tui.app.table import RowTable
+from prunella_tui.app.tabs import TAB_BY_ID, TABS, Tab, View, problem_key
+
+
+class Look(Screen[None]):
+    """Owns the view and the marks; everything that is drawn follows from these two."""
+
+    CSS_PATH = "browse.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 -- Textual's own name and type
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        self.setup = setup
+        self.store = setup.store
+        self.view: View | None = None
+        self.server: Server | None = None
+        self.marks = Marks()
+        self.plan: Plan | None = None
+        self.tab: Tab = TABS[0]
+        self._generation = 0
+
+    @property
+    def inventory(self) -> Inventory | None:
+        """The store as the last scan found it."""
+        return self.view.inventory if self.view else None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield StoreBar()
+        yield Static(id="tabs")
+        with Horizontal(id="body"):
+            with ContentSwitcher(initial=self.tab.id):
+                for tab in TABS:
+                    yield RowTable[Any](empty=tab.empty, id=tab.id)
+            with VerticalScroll(id="side", can_focus=False):
+                yield Static(id="detail")
+        yield Input(placeholder="words that must occur, in any order", id="filter", compact=True)
+        yield Static(id="marked")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._show_title()
+        self.action_rescan()
+        self.table.focus()
+
+    def _show_title(self) -> None:
+        parts = [Content.styled("Prunella", "bold $text-primary")]
+        if self.setup.is_sample:
+            parts.append(Content("a sample store: of each file, one thousandth is on the disk"))
+        else:
+            parts += [Content(clean(self.store.root)), self._standing()]
+        if self.view and self.view.loaded:
+            parts.append(Content.styled(f"▸ {show.counted(len(self.view.loaded), 'model')} loaded", "$text-muted"))
+        self.query_one("#title", Static).update(Content("  ").join(parts))
+
+    def _standing(self) -> Content:
+        """What may be done with this store, said before anything is selected."""
+        store = self.store
+        if not store.named:
+            others = show.counted(len(store.other_stores), "other store")
+            return Content.styled(f"{store.why}; {others}: name one with --store to remove", "$text-warning")
+        if not store.writable:
+            return Content.styled(f"belongs to {store.owner}: you can look, not write", "$text-warning")
+        return Content.styled(store.why, "$text-muted")
+
+    @property
+    def table(self) -> RowTable[Any]:
+        """The table of the open tab."""
+        return self._table(self.tab)
+
+    def _table(self, tab: Tab) -> RowTable[Any]:
+        return self.query_one(f"#{tab.id}", RowTable)
+
+    # Scanning
+
+    def action_rescan(self) -> None:
+        self._generation += 1
+        self.query_one("#marked", Static).update(Content("Reading the store …"))
+        self._scan(self._generation)
+
+    @work(thread=True)
+    def _scan(self, generation: int) -> None:
+        def report(progress: Progress) -> None:
+            self.post_message(ScanProgressed(progress))
+
+        try:
+            inventory = survey(self.store, self.setup.now(), report, space_of=self.setup.space_of)
+        except OSError as error:
+            where = clean(str(error.filename or self.store.root))
+            self.post_message(ScanFailed(f"{where}: {error.strerror}", generation))
+            return
+        self.post_message(Scanned(View(inventory, self.setup.retention), None, generation))
+        if server := self.setup.connect():
+            loaded = frozenset(loaded_here(server, inventory))
+            self.post_message(Scanned(View(inventory, self.setup.retention, loaded), server, generation))
+
+    @on(ScanProgressed)
+    def _show_progress(self, message: ScanProgressed) -> None:
+        manifests, blobs = message.progress
+        text = f"Reading the store … {show.counted(blobs, 'blob')}, {show.counted(manifests, 'manifest')}"
+        self.query_one("#marked", Static).update(Content(text))
+
+    @on(ScanFailed)
+    def _tell_failure(self, message: ScanFailed) -> None:
+        if message.generation == self._generation:
+            self.app.push_screen(Text("The store cannot be read", Content(message.error)))
+
+    @on(Scanned)
+    def _accept(self, message: Scanned) -> None:
+        if message.generation != self._generation:  # an older scan that came in late
+            return
+        view = self.view = message.view
+        self.server = message.server or self.server
+        self.marks = self.marks.surviving(view.inventory)
+        with self.app.batch_update():
+            self._show_title()
+            self.query_one(StoreBar).totals = totals(view.inventory)
+            for tab in TABS:
+                self._table(tab).show(tab.columns(view), tab.rows(view), tab.key, tab.words)
+            self._show_tabs()
+            self._show_marks()
+
+    # Tabs and the side
+
+    def _show_tabs(self) -> None:
+        parts = []
+        for number, tab in enumerate(TABS, 1):
+            count = len(self._table(tab).rows)
+            style = "reverse bold" if tab is self.tab else "$text-muted"
+            label = f" {number} {tab.title} {show.number(count)} "
+            parts.append(Content.styled(label, style).stylize(f"@click=screen.show_tab('{tab.id}')"))
+        self.query_one("#tabs", Static).update(Content(" ").join(parts))
+
+    def action_show_tab(self, tab: str) -> None:
+        self.tab = TAB_BY_ID[tab]
+        self.query_one(ContentSwitcher).current = tab
+        self._show_tabs()
+        self._show_detail()
+        self._show_footer()
+        self.table.focus()
+
+    def action_next_tab(self, by: int) -> None:
+        self.action_show_tab(TABS[(TABS.index(self.tab) + by) % len(TABS)].id)
+
+    @on(RowTable.Highlighted)
+    def _follow(self, message: RowTable.Highlighted) -> None:
+        if message.table is self.table:
+            self._show_detail()
+
+    def _show_detail(self) -> None:
+        self.query_one("#detail", Static).update(self._detail() or Content(""))
+
+    def _detail(self) -> Content | None:
+        row = self.table.row
+        return self.tab.detail(self.view, row) if self.view and row is not None else None
+
+    @on(RowTable.Opened)
+    def action_open(self) -> None:
+        if detail := self._detail():
+            self.app.push_screen(Text("Detail", detail))
+
+    def action_toggle_detail(self) -> None:
+        self.query_one("#side").toggle_class("-hidden")
+
+    # Filter and order
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.add_class("-open")
+        field.value = self.table.filter_text
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter(self, event: Input.Changed) -> None:
+        self.table.filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _close_filter(self) -> None:
+        self.query_one("#filter", Input).remove_class("-open")
+        self.table.focus()
+        self._show_footer()
+
+    def action_sort(self) -> None:
+        self.notify(f"Sorted by {self.table.sort_by_next()}", timeout=1.5)
+
+    def action_reverse(self) -> None:
+        self.table.sort_by(self.table.sort_key)
+
+    # Marks
+
+    def action_mark(self) -> None:
+        if key := self.table.key:
+            self._toggle(self.tab.id, key)
+            self.table.action_cursor_down()
+
+    @on(RowTable.Toggled)
+    def _toggle_clicked(self, message: RowTable.Toggled) -> None:
+        self._toggle(message.table.id or "", message.key)
+
+    def _toggle(self, tab: str, key: str) -> None:
+        if self.inventory is None:
+            return
+        if tab == "problems":
+            self._toggle_problem(key, self.inventory)
+        else:
+            self._set_marks(self.marks.toggle(tab, key, self.inventory))
+
+    def _toggle_problem(self, key: str, inventory: Inventory) -> None:
+        """A problem is marked by the file that it is about; that of a listed model is marked as the model."""
+        problem = next(problem for problem in inventory.problems if problem_key(problem) == key)
+        if problem.path in inventory.broken_by_path:
+            self._set_marks(self.marks.toggle("manifests", problem.path, inventory))
+        elif problem.model in inventory.model_by_name:
+            self._set_marks(self.marks.toggle("models", problem.model or "", inventory))
+        else:
+            self.notify("There is no file here to remove; see how to mend it.", severity="warning")
+
+    def action_mark_shown(self) -> None:
+        if self.tab.id != "problems":
+            self._set_marks(self.marks.add(self.tab.id, self.table.shown_keys))
+
+    def action_mark_prunable(self) -> None:
+        if self.inventory is None:
+            return
+        keys = prunable_keys(self.inventory)
+        if not keys:
+            self.notify("Every blob is needed by a model: nothing to prune.")
+            return
+        self._set_marks(self.marks.add("blobs", keys))
+        self.notify(f"Marked {show.counted(len(keys), 'blob')} that no model needs")
+
+    def action_clear(self) -> None:
+        field = self.query_one("#filter", Input)
+        if field.has_class("-open") or self.table.filter_text:
+            field.value = ""
+            self.table.filter("")
+            self._close_filter()
+        else:
+            self._set_marks(Marks())
+
+    def _set_marks(self, marks: Marks) -> None:
+        self.marks = marks
+        self._show_marks()
+
+    def _show_marks(self) -> None:
+        if self.inventory is None:
+            return
+        inventory, marks = self.inventory, self.marks
+        self.plan = make_plan(inventory, marks.request(inventory), self.setup.now()) if marks.count else None
+        going = frozenset(item.digest for item in self.plan.blobs if item.digest) if self.plan else frozenset()
+        implied = marks.implied_models(inventory)
+        paths = {problem_key(problem): problem.path for problem in inventory.problems}
+        models, blobs, trash, problems = map(self._table, TABS)
+        models.show_marks(lambda key: mark_of(key, marks.models, implied))
+        blobs.show_marks(lambda key: mark_of(key, marks.blobs, going))
+        trash.show_marks(lambda key: mark_of(key, marks.trash, frozenset()))
+        problems.show_marks(lambda key: mark_of(paths.get(key, ""), marks.manifests, frozenset()))
+        self._show_footer()
+
+    def _show_footer(self) -> None:
+        if self.inventory is not None:
+            self.query_one("#marked", Static).update(self._footer(self.inventory))
+
+    def _footer(self, inventory: Inventory) -> Content:
+        """What the marks of this tab would do; the trash has marks of its own."""
+        filtered = f" · filter “{clean(self.table.filter_text)}” (esc clears)" if self.table.filter_text else ""
+        if self.tab.id == "trash":
+            if self.marks.trash:
+                request = Empty(entries=tuple(self.marks.trash))
+                return footer_line(make_plan(inventory, request, self.setup.now()), len(self.marks.trash))
+            return Content.styled(f"u brings the row back{filtered} · d empties it for good", "$text-muted")
+        if self.plan:
+            return footer_line(self.plan, self.marks.count)
+        return Content.styled(f"Nothing marked{filtered} · space marks a row, p all that no model needs", "$text-muted")

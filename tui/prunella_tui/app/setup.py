@@ -1,0 +1,27 @@
+"""What the application is given from outside: the store, the time, the disk, the server."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from prunella_core.ages import DEFAULT_RETENTION, parse_age
+from prunella_core.scan import Space, space_of
+from prunella_core.server import Server
+from prunella_core.store import Store
+
+
+def no_server() -> Server | None:
+    """There is no server."""
+    return None
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """One run of the application. ``now`` is in seconds (UTC), ``retention`` in seconds."""
+
+    store: Store
+    now: Callable[[], float]
+    retention: int = parse_age(DEFAULT_RETENTION)
+    space_of: Callable[[str], Space] = space_of
+    connect: Callable[[], Server | None] = no_server
+    theme: str | None = None
+    is_sample: bool = False
