@@ -1,15 +1,17 @@
-"""Stores for tests, and ways to look at a folder that share no code with the program."""
+"""Stores for tests, ways to look at a folder that share no code with the program, and disks that fail."""
 
+import errno
 import hashlib
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from prunella_core.apply import apply
+from prunella_core.apply import Disk, apply
 from prunella_core.inventory import Inventory
-from prunella_core.plan import Plan, PruneClass, PrunePolicy, Receipt, Request
+from prunella_core.plan import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request
 from prunella_core.planning import make_plan
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
@@ -55,6 +57,20 @@ def planned(plan: Plan) -> set[str]:
     return {item.file.path for item in plan.files}
 
 
+def recover(root: str | Path) -> Receipt:
+    """What the next run does first; it has nothing of its own to do."""
+    return carry_out(plan_for(root, Removal()))
+
+
+def outcome(root: str | Path, request: Request, scratch: Path) -> dict[str, str]:
+    """The tree that ``request`` leaves, tried on a copy of the store at ``root``."""
+    shutil.copytree(root, scratch, symlinks=True)
+    carry_out(plan_for(scratch, request))
+    result = tree(scratch)
+    shutil.rmtree(scratch)
+    return result
+
+
 def small_store(root: str | Path) -> StoreBuilder:
     """Two models that share weights and template, one alone, and some of everything that gathers beside them.
 
@@ -73,6 +89,16 @@ def small_store(root: str | Path) -> StoreBuilder:
     builder.file("blobs/COPY123", "half a create", age=DAY)
     builder.file("blobs/README.txt", "mine", age=DAY)
     return builder
+
+
+BOTH = Removal(models=("base:latest", "derived:latest"))
+SOLO = Removal(models=("team/solo:v1",))
+REQUESTS = [
+    BOTH,
+    prune(),
+    Removal(models=(*BOTH.models, *SOLO.models), blobs=("blobs/README.txt",)),
+]
+"""What can be asked of the small store: what two models share, all rubbish, everything that has a name."""
 
 
 def entries(root: str | Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -103,3 +129,87 @@ def disk_use(*roots: str | Path) -> int:
     """Bytes that all distinct files and links below ``roots`` take on the disk; folders are not counted."""
     files = (status for root in roots for _path, status in entries(root) if not stat.S_ISDIR(status.st_mode))
     return sum({(status.st_dev, status.st_ino): status.st_blocks * 512 for status in files}.values())
+
+
+class Killed(BaseException):
+    """The process is gone: from here on nothing of it changes the disk any more."""
+
+
+class WatchedDisk(Disk):
+    """The real disk; before every change ``watch`` is told its name and path."""
+
+    def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+        """Do ``change``, or something else."""
+        change()
+
+    def make_folder(self, path: str) -> None:
+        self.watch("make_folder", path, lambda: Disk.make_folder(self, path))
+
+    def move(self, source: str, target: str) -> None:
+        self.watch("move", source, lambda: Disk.move(self, source, target))
+
+    def unlink(self, path: str) -> None:
+        self.watch("unlink", path, lambda: Disk.unlink(self, path))
+
+    def remove_folder(self, path: str) -> None:
+        self.watch("remove_folder", path, lambda: Disk.remove_folder(self, path))
+
+    def write(self, path: str, data: bytes) -> None:
+        self.watch("write", path, lambda: Disk.write(self, path, data))
+
+    def settle(self, folder: str) -> None:
+        self.watch("settle", folder, lambda: Disk.settle(self, folder))
+
+
+class KilledDisk(WatchedDisk):
+    """Is killed at its change number ``at``: before it, or right ``after`` it. A file being written is half there."""
+
+    def __init__(self, at: int, after: bool) -> None:
+        self.at = at
+        self.after = after
+        self.changes = 0
+
+    def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+        self.changes += 1
+        if self.changes < self.at:
+            change()
+            return
+        if self.changes == self.at:
+            if self.after:
+                change()
+            elif name == "write":
+                with open(f"{path}.new", "wb") as file:
+                    file.write(b'{"half')
+        raise Killed
+
+
+class FailingDisk(WatchedDisk):
+    """Fails with ``code`` at every change called ``name`` whose path ends with ``ending``, from the ``start``-th on."""
+
+    def __init__(self, name: str, ending: str = "", code: int = errno.EACCES, start: int = 1) -> None:
+        self.name = name
+        self.ending = ending
+        self.code = code
+        self.start = start
+        self.met = 0
+
+    def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+        if name == self.name and path.endswith(self.ending):
+            self.met += 1
+            if self.met >= self.start:
+                raise OSError(self.code, os.strerror(self.code), path)
+        change()
+
+
+class MeanwhileDisk(WatchedDisk):
+    """Somebody else does ``event`` once, right after the first move of a file whose path contains ``part``."""
+
+    def __init__(self, part: str, event: Callable[[], object]) -> None:
+        self.part = part
+        self.event: Callable[[], object] | None = event
+
+    def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+        change()
+        if name == "move" and self.part in path and self.event:
+            event, self.event = self.event, None
+            event()

@@ -1,6 +1,7 @@
 """Ages as people type them: never "now" by mistake."""
 
 import pytest
+
 from prunella_core.ages import DEFAULT_RETENTION, parse_age
 from prunella_core.errors import InvalidInput
 
@@ -26,8 +27,10 @@ def test_reads_ages(typed: str, seconds: int) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "7", "00", "d", "-1d", "1.5d", "7 d", "7d ago", "d7", "1y", "1mo", "٧d", "7d\n7", "0x1d", "yesterday"]
-    + ["9" * 60 + "d", "9999999w", "1\x1b[2Jd"],
+    [
+        *["", "7", "00", "d", "-1d", "1.5d", "7 d", "7d ago", "d7", "1y", "1mo", "٧d", "7d\n7", "0x1d", "yesterday"],
+        *["9" * 60 + "d", "0" * 60 + "d", "9999999w", "1\x1b[2Jd"],
+    ],
 )
 def test_refuses_what_is_no_age(typed: str) -> None:
     with pytest.raises(InvalidInput) as refusal:

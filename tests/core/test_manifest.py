@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from prunella_core.manifest import ManifestError, decode, layer_kind
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")

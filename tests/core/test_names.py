@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from prunella_core.errors import InvalidInput
 from prunella_core.names import ModelName, match_name, nearest_names, parse_name
 
@@ -31,8 +32,10 @@ def test_reads_what_people_type(typed: str, name: ModelName) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["", ":", "m:", ":t", "/m", "a b", "m:t:u", "a/b/c/d", "../m", "a/../m", ".m", "-m", "a.b/m", "m\x1b[2J", "m" * 81]
-    + ["m:" + "t" * 81, "n" * 81 + "/m", "h" * 351 + "/n/m", "mödel", "m\0", "a//m:t/", "m\n:t"],
+    [
+        *["", ":", "m:", ":t", "/m", "a//m", "a b", "m:t:u", "a/b/c/d", "../m", "a/../m", ".m", "-m", "a.b/m"],
+        *["m" * 81, "m:" + "t" * 81, "n" * 81 + "/m", "h" * 351 + "/n/m", "mödel", "m\0", "m\n:t", "m\x1b[2J"],
+    ],
 )
 def test_refuses_what_no_model_can_be_called(typed: str) -> None:
     with pytest.raises(InvalidInput) as refusal:

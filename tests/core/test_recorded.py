@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from conftest import RECORDED, Recorded
 from prunella_core.inventory import Inventory, State
 from prunella_core.names import match_name, parse_name

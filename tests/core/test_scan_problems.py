@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from prunella_core.digests import parse_digest
 from prunella_core.inventory import Inventory, State
 from prunella_core.manifest import LARGEST_MANIFEST
@@ -217,6 +218,19 @@ def test_a_list_that_names_itself_ends_and_blocks(builder: StoreBuilder) -> None
     assert inventory.blob_by_key[name].state is State.REFERENCED
 
 
+def test_a_list_whose_child_is_a_pipe_does_not_wait_for_it(builder: StoreBuilder) -> None:
+    os.mkfifo(builder.blob_path(NOWHERE))
+    builder.manifest("family", listing(NOWHERE))
+    assert {problem.kind for problem in look(builder.root).blocking} == {"missing-child"}
+
+
+def test_a_list_that_names_itself_often_ends_soon(builder: StoreBuilder) -> None:
+    name = f"sha256:{'5e1f' * 16}"
+    builder.file(f"blobs/{name.replace(':', '-')}", listing(*[name] * 12))
+    builder.manifest("family", listing(name))
+    assert len(look(builder.root).blocking) <= 12
+
+
 def test_only_digests_are_needed(builder: StoreBuilder) -> None:
     builder.manifest("a", listing("nonsense")).manifest("b", image("", "sha256:../../x"))
     inventory = look(builder.root)
@@ -325,8 +339,12 @@ def test_a_cloud_model_says_where_it_runs(builder: StoreBuilder) -> None:
     assert details.parameters == "117B"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"model_type": 7}', b"\xff", "[" * 100_000, "x" * 2_000_000])
-def test_a_config_that_cannot_be_read_says_nothing_and_stays_needed(builder: StoreBuilder, content: str) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"model_type": 7}', b"\xff", b"[" * 100_000, b"x" * 2_000_000],
+    ids=["empty", "truncated", "list", "number", "no text", "deep", "large"],
+)
+def test_a_config_that_cannot_be_read_says_nothing_and_stays_needed(builder: StoreBuilder, content: bytes) -> None:
     config = builder.layer("config", content, age=DAY)
     builder.model("m", config=config)
     inventory = look(builder.root)
@@ -352,6 +370,7 @@ def test_blobs_have_their_states(builder: StoreBuilder) -> None:
     assert inventory.blob_by_key["blobs/folder"].allocated == 8_192
     partials = [blob for blob in inventory.blobs if blob.state is State.PARTIAL]
     assert [(len(blob.files), blob.size) for blob in partials] == [(3, 100_000)]
+    assert partials[0].key == f"{partials[0].digest}-partial"
 
 
 @pytest.mark.parametrize("target", ["/nowhere", "sha256-loop", "../../../../etc/passwd"])

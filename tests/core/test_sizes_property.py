@@ -1,4 +1,4 @@
-"""Whatever lies in a store and whatever is chosen: what a plan promises is what leaves the disk, and nothing else goes."""
+"""Whatever lies in a store, and whatever is chosen: what a plan promises leaves the disk, and nothing else goes."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Plan, PruneClass, PrunePolicy, Removal, Request
 from prunella_core.planning import make_plan

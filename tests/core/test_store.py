@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from prunella_core.errors import NotFound
 from prunella_core.store import Store, locate
 from stores import open_store
@@ -141,6 +142,6 @@ def test_a_folder_that_may_not_be_written_makes_the_store_read_only(tmp_path: Pa
 def test_a_store_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     root = make(tmp_path / "store")
     root.chmod(0)
-    with pytest.raises(NotFound, match="cannot read .*Permission denied"):
+    with pytest.raises(NotFound, match=r"cannot read .*Permission denied"):
         open_store(root)
     root.chmod(0o755)

@@ -1,0 +1,119 @@
+"""Killed anywhere: the next run ends with the store as it was, or with everything done."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from prunella_core.apply import has_unfinished
+from prunella_core.errors import StalePlan
+from prunella_core.plan import Plan, Removal, Request
+from prunella_core.sample import StoreBuilder
+from stores import (
+    BOTH,
+    REQUESTS,
+    SOLO,
+    Killed,
+    KilledDisk,
+    carry_out,
+    look,
+    open_store,
+    outcome,
+    plan_for,
+    recover,
+    small_store,
+    tree,
+)
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> StoreBuilder:
+    return small_store(tmp_path / "store")
+
+
+def kill(plan: Plan, at: int, after: bool) -> bool:
+    """Carry out ``plan`` and be killed at its change number ``at``; say whether it came to that."""
+    try:
+        carry_out(plan, disk=KilledDisk(at, after))
+    except Killed:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_at_any_step_the_next_run_ends_before_or_after(tmp_path: Path, request_: Request, after: bool) -> None:
+    original = small_store(tmp_path / "original").root
+    before, finished = tree(original), outcome(original, request_, tmp_path / "scratch")
+    ends = set()
+    for at in count(1):
+        root = small_store(tmp_path / f"killed at {at}").root
+        if not kill(plan_for(root, request_), at, after):
+            break
+        assert {problem.kind for problem in look(root).problems} == set(), "what a server that starts now would see"
+        recover(root)
+        assert tree(root) in (before, finished), f"killed at change {at}"
+        ends.add(tree(root) == finished)
+        shutil.rmtree(root)
+    assert at > 2 * len(plan_for(original, request_).files)
+    assert ends == {True, False}, "some ended before, some after"
+
+
+@pytest.mark.parametrize("first", range(4, 40, 3))
+def test_killed_again_while_recovering_the_one_after_ends_it(tmp_path: Path, first: int) -> None:
+    original = small_store(tmp_path / "original").root
+    before, finished = tree(original), outcome(original, BOTH, tmp_path / "scratch")
+    for at in count(1):
+        root = small_store(tmp_path / f"{at}").root
+        kill(plan_for(root, BOTH), first, after=True)
+        decided = bool(os.listdir(f"{root}/.prunella/removing")) if os.path.exists(f"{root}/.prunella") else True
+        if not kill(plan_for(root, Removal()), at, after=False):
+            break
+        assert {problem.kind for problem in look(root).problems} == set()
+        recover(root)
+        assert tree(root) == (finished if decided else before), f"killed at change {first}, then at {at}"
+
+
+def test_a_kill_is_undone_before_a_new_plan_is_looked_at(builder: StoreBuilder) -> None:
+    plan = plan_for(builder.root, BOTH)
+    assert kill(plan, 8, after=False)
+    assert has_unfinished(open_store(builder.root))
+    with pytest.raises(StalePlan):
+        carry_out(plan_for(builder.root, Removal(models=(*BOTH.models, *SOLO.models))))
+    assert not has_unfinished(open_store(builder.root))
+    assert carry_out(plan).done
+
+
+REAL_KILL = """
+import os, sys
+from stores import carry_out, plan_for
+from prunella_core.apply import Disk
+from prunella_core.plan import Removal
+
+class Shot(Disk):
+    def move(self, source, target):
+        if source.endswith(sys.argv[2]):
+            os.kill(os.getpid(), 9)
+        super().move(source, target)
+
+carry_out(plan_for(sys.argv[1], Removal(models=("base:latest", "derived:latest"))), disk=Shot())
+"""
+
+
+def test_a_process_that_is_really_killed_leaves_nothing_that_stays(builder: StoreBuilder) -> None:
+    before = tree(builder.root)
+    victim = plan_for(builder.root, BOTH).blobs[1].file.path
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    shot = subprocess.run(
+        [sys.executable, "-c", REAL_KILL, builder.root, victim], env=environment, check=False, capture_output=True
+    )
+    assert shot.returncode == -9
+    record = next(Path(builder.root, ".prunella/staging").glob("*/record.json"))
+    assert victim in json.loads(record.read_text())["files"]
+    recover(builder.root)
+    assert tree(builder.root) == before
