@@ -25,7 +25,7 @@ def parse_age(text: str) -> int:
     wanted = text.strip().lower()
     if wanted == "0":
         return 0
-    seconds = sum(int(count) * _UNITS[unit] for count, unit in _TERM.findall(wanted)) if len(wanted) < 40 else 0
+    seconds = sum(int(count) * _UNITS[unit] for count, unit in _TERM.findall(wanted)) if len(wanted) < 40 else -1
     if not _AGE.match(wanted) or not 0 <= seconds <= _LONGEST:
         raise InvalidInput(f"“{clean(text)}” is no age: it takes 7d, 12h, 2w, 1d12h or 0")
     return seconds

@@ -6,7 +6,7 @@ from prunella_core.apply import Disk, apply
 from prunella_core.plan import PruneClass, PrunePolicy, Receipt
 from prunella_core.planning import make_plan
 from prunella_core.store import Store
-from prunella_core.survey import survey
+from prunella_core.survey import look_again
 
 
 def collect_expired(store: Store, retention: int, now: Callable[[], float], disk: Disk | None = None) -> Receipt | None:
@@ -14,7 +14,7 @@ def collect_expired(store: Store, retention: int, now: Callable[[], float], disk
 
     Run after every removal, prune and restore. Raises Refused as ``apply`` does.
     """
-    inventory = survey(store, now())
+    inventory = look_again(store, now())
     policy = PrunePolicy(age=retention, classes=frozenset({PruneClass.TRASH}))
     plan = make_plan(inventory, policy, inventory.scanned_at)
     return apply(plan, now, disk=disk) if plan.files else None

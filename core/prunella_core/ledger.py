@@ -27,6 +27,13 @@ CREATE TABLE IF NOT EXISTS loaded (model TEXT PRIMARY KEY, at REAL NOT NULL) WIT
 """
 
 
+def recall(inventory: Inventory) -> Inventory:
+    """Return ``inventory`` with what earlier runs saw, and leave no trace."""
+    with suppress(sqlite3.Error, OSError):  # damaged, locked or not there: a run that writes sees to it
+        return _consult(inventory, (), writable=False)
+    return inventory
+
+
 def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
     """Return ``inventory`` with what earlier runs saw, and leave for later ones what this one sees.
 
@@ -35,12 +42,12 @@ def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
     """
     with suppress(sqlite3.OperationalError, OSError):  # no right, no room, or somebody else is writing: do without
         try:
-            return _remember(inventory, loaded)
+            return _consult(inventory, loaded, inventory.store.writable and inventory.store.named)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             os.unlink(_path(inventory.store))
-            return _remember(inventory, loaded)
+            return _consult(inventory, loaded, writable=True)
     return inventory
 
 
@@ -48,11 +55,10 @@ def _path(store: Store) -> str:
     return os.path.join(store.own, NAME)
 
 
-def _remember(inventory: Inventory, loaded: Collection[str]) -> Inventory:
+def _consult(inventory: Inventory, loaded: Collection[str], writable: bool) -> Inventory:
     store = inventory.store
     if os.path.islink(store.own) or os.path.islink(_path(store)):
         return inventory
-    writable = store.writable and store.named
     if not writable and not os.path.exists(_path(store)):
         return inventory
     with closing(_open(store, writable)) as ledger, ledger:

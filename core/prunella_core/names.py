@@ -56,7 +56,7 @@ def parse_name(text: str) -> ModelName:
     host, _, namespace = rest.rpartition("/")
     host = host.rpartition("://")[2]
     name = ModelName(host or DEFAULT_HOST, namespace or DEFAULT_NAMESPACE, model, tag)
-    if not name.is_valid:
+    if not name.is_valid or "" in text.strip().rpartition("://")[2].split("/"):
         raise InvalidInput(f"“{clean(text)}” is no model name: it takes [[host/]namespace/]model[:tag]")
     return name
 
@@ -72,6 +72,6 @@ def match_name(wanted: ModelName, known: Iterable[str]) -> str | None:
 
 def nearest_names(text: str, known: Iterable[str]) -> list[str]:
     """Return up to three known names that someone who typed ``text`` may have meant, the likeliest first."""
-    by_folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(text.casefold(), by_folded, n=3, cutoff=0.5)
+    by_folded = {name.casefold().removesuffix(":latest"): name for name in known}
+    close = difflib.get_close_matches(text.casefold().removesuffix(":latest"), by_folded, n=3, cutoff=0.5)
     return [by_folded[name] for name in close]

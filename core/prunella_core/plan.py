@@ -29,7 +29,7 @@ class Removal(Struct, frozen=True, kw_only=True):
     blobs: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
     force: bool = False
-    to_trash: bool = True
+    to_trash: bool = False
     """Whether it can be restored until the retention is over, or the space is freed at once."""
     loaded: frozenset[str] = frozenset()
     """Models that the server has loaded: the space of one that goes returns only when the server lets go of it."""

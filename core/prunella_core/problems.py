@@ -50,6 +50,9 @@ ADVICE = {
         "What cannot be read may name blobs that models need.",
         "Run Prunella as a user who may read it, or mend its permissions: ls -l {path}",
     ),
+    "unreadable-folder": Advice(
+        "It is not Ollama's and is left alone; only its size is unknown.", "Nothing needs to be done: ls -l {path}"
+    ),
     "manifests-v2": Advice(
         "A newer Ollama keeps manifests there in a form that this version does not know.",
         "Look for a newer version of Prunella.",
@@ -67,7 +70,7 @@ ADVICE = {
     "wrong-size": Advice("The model may not run.", "Remove the model and pull it again (ollama pull {name})."),
     "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
 }
-_HARMLESS = {"dropping", "missing-blob", "wrong-size", "no-blobs"}
+_HARMLESS = {"dropping", "unreadable-folder", "missing-blob", "wrong-size", "no-blobs"}
 
 
 def problem(path: str, kind: str, message: str, model: str | None = None, file: File | None = None) -> Problem:

@@ -14,7 +14,6 @@ class File(Struct, frozen=True, gc=False):
     size: int
     allocated: int
     mtime_ns: int
-    atime_ns: int
     mode: int
     device: int
     inode: int

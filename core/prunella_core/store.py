@@ -17,6 +17,8 @@ SERVICE_STORES = (
     "/root/.ollama/models",  # containers
 )
 
+_PARTS = {"blobs", "manifests", "manifests-v2"}
+
 
 class Store(Struct, frozen=True, kw_only=True):
     """A model store on disk. Paths are absolute; ``writable`` says whether this user may remove things from it."""
@@ -73,10 +75,15 @@ def locate(
 
 def _named(explicit: str | None, environ: Mapping[str, str], home: str) -> Iterator[tuple[str, str]]:
     if explicit:
-        yield explicit, "--store"
+        yield _expand(explicit, home), "--store"
     from_environment = environ.get("OLLAMA_MODELS", "").strip().strip("\"'")  # the server trims it so, too
     if from_environment:
         yield from_environment, "OLLAMA_MODELS"
+
+
+def _expand(path: str, home: str) -> str:
+    """Read a leading ``~`` as the shell does; Ollama itself takes ``OLLAMA_MODELS`` to the letter."""
+    return os.path.join(home, path[1:].lstrip("/")) if path == "~" or path.startswith("~/") else path
 
 
 def _candidates(home: str, service_stores: Iterable[str]) -> list[str]:
@@ -88,15 +95,16 @@ def _found(home: str, service_stores: Iterable[str]) -> Iterator[str]:
     for path in _candidates(home, service_stores):
         try:
             status = os.stat(path)
+            is_store = bool(_PARTS & set(os.listdir(path)))
         except OSError:  # not there, or not for this user to see: either way no store that could be meant
             continue
-        if stat.S_ISDIR(status.st_mode) and (status.st_dev, status.st_ino) not in seen:
+        if is_store and (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
             yield path
 
 
 def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
-    root = os.path.realpath(os.path.expanduser(path))
+    root = os.path.realpath(path)
     shown = clean(root)
     try:
         status = os.stat(root)
@@ -122,7 +130,7 @@ def _require_store(root: str, shown: str, why: str) -> None:
         names = set(os.listdir(root))
     except OSError as error:
         raise NotFound(f"cannot read {shown} ({why}): {error.strerror}") from error
-    if not names & {"blobs", "manifests", "manifests-v2"}:
+    if not names & _PARTS:
         raise NotFound(f"{shown} ({why}) is no model store: it has neither blobs/ nor manifests/")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from prunella_core.inventory import Inventory
-from prunella_core.ledger import remember
+from prunella_core.ledger import recall, remember
 from prunella_core.scan import Report, Space, scan, silent, space_of
 from prunella_core.store import Store
 
@@ -21,3 +21,8 @@ def survey(
     Raises OSError only when the store itself vanishes.
     """
     return remember(scan(store, now, report, space_of), loaded)
+
+
+def look_again(store: Store, now: float) -> Inventory:
+    """Survey ``store`` without leaving a trace, as a removal does before it begins. Raises OSError as ``survey``."""
+    return recall(scan(store, now))

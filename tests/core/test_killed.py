@@ -71,7 +71,8 @@ def test_killed_again_while_recovering_the_one_after_ends_it(tmp_path: Path, fir
     for at in count(1):
         root = small_store(tmp_path / f"{at}").root
         kill(plan_for(root, BOTH), first, after=True)
-        decided = bool(os.listdir(f"{root}/.prunella/removing")) if os.path.exists(f"{root}/.prunella") else True
+        staged = f"{root}/.prunella/staging"
+        decided = not (os.path.isdir(staged) and os.listdir(staged))
         if not kill(plan_for(root, Removal()), at, after=False):
             break
         assert {problem.kind for problem in look(root).problems} == set()

@@ -112,7 +112,7 @@ HARMLESS: list[tuple[str, str, Damage]] = [
     ("wrong-size", M, lambda store: _model(store, store.layer("weights", "short", age=DAY)._replace(size=7))),
 ]
 
-NEVER_FOUND = {"changed"}
+NEVER_FOUND = {"exists", "unreadable-folder"}  # only a restore finds the one; root can read every folder
 """Kinds that have advice but that no scan reports."""
 
 

@@ -56,11 +56,13 @@ class Disk:
             os.close(descriptor)
 
     def remove_if_empty(self, path: str) -> bool:
-        """Remove a folder unless something is in it or it is gone already; say whether it went."""
+        """Remove a folder unless something is in it; say whether it is gone now."""
         try:
             self.remove_folder(path)
+        except FileNotFoundError:
+            return True
         except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 return False
             raise
         return True

@@ -18,7 +18,7 @@ from prunella_core.planning import make_plan
 from prunella_core.scan import new_id
 from prunella_core.stale import refuse_if_stale
 from prunella_core.store import Store
-from prunella_core.survey import survey
+from prunella_core.survey import look_again
 from prunella_core.text import clean
 
 
@@ -57,14 +57,15 @@ def apply(
     with lock(plan.store):
         _recover(plan.store, disk)
         _tidy(plan.store, disk)
-        inventory = survey(plan.store, now())
-        refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at))
+        inventory = look_again(plan.store, now())
+        refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
         if not plan.files:
             return Receipt(plan=plan, id="", done=True, freed=0, removed=())
         try:
             if plan.mode == "restore":
                 return restore(plan, disk)
-            known = frozenset(problem.path for problem in inventory.blocking)
+            going = {item.file.path for item in plan.files}
+            known = frozenset(problem.path for problem in inventory.blocking) - going
             identity = _identity(plan, now())
             operation = Operation(plan, known, identity, disk, lambda done, total: report(Step(done, total)), cancelled)
             return operation.run()
@@ -108,4 +109,5 @@ def _recover(store: Store, disk: Disk) -> None:
 def _tidy(store: Store, disk: Disk) -> None:
     for folder in (staging(store), removing(store), store.trash):
         with suppress(PermissionError):  # an empty folder of ours that stays harms nobody
-            disk.remove_if_empty(folder)
+            if os.path.isdir(folder):
+                disk.remove_if_empty(folder)

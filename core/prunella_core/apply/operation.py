@@ -8,9 +8,9 @@ import msgspec
 
 from prunella_core.apply.disk import Disk
 from prunella_core.apply.lock import sign
-from prunella_core.apply.recover import purge, put_all_back, put_back, removing, staging
+from prunella_core.apply.recover import drop_empty_folders, purge, put_all_back, put_back, removing, staging
 from prunella_core.digests import FileKind, read_blob_name
-from prunella_core.errors import Refused
+from prunella_core.errors import PrunellaError, Refused
 from prunella_core.inventory import Problem
 from prunella_core.plan import FileError, Plan, PlannedFile, Receipt
 from prunella_core.scan import RECORD, ManifestReading, files_below, read_manifests
@@ -86,6 +86,8 @@ class Operation:
             self._decide()
         except OSError as error:
             self._undone()
+            if error.errno in _NO_ROOM:
+                return self._run_without_moving("there is no room left to set files aside")
             raise Refused(f"cannot set files aside: {error.strerror}; everything was put back") from error
         except BaseException:
             self._undone()
@@ -93,8 +95,16 @@ class Operation:
         return self._finish()
 
     def _undone(self) -> Receipt:
-        put_all_back(self.store, self.id, self.disk)
         self.moved.clear()
+        self.returned.clear()
+        self.errors.clear()
+        try:
+            put_all_back(self.store, self.id, self.disk)
+        except OSError as error:
+            where = clean(staging(self.store, self.id))
+            raise PrunellaError(
+                f"cannot put back what lies in {where}: {error.strerror}; the next removal or restore does it"
+            ) from error
         return self._receipt(cancelled=True)
 
     def _move_aside(self) -> None:
@@ -110,6 +120,8 @@ class Operation:
             try:
                 how(item)
             except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise
                 self.errors.append(FileError(path=item.file.path, message=f"cannot be removed: {error.strerror}"))
             else:
                 self.moved.append(item)
@@ -134,11 +146,12 @@ class Operation:
         """Read the manifests once more: what one that came meanwhile needs goes back."""
         reading = read_manifests(self.store)
         hiding = self._newly_hiding(reading)
-        if hiding and any(_is_whole_blob(item) for item in self.moved):
-            raise Refused(
-                f"{clean(hiding.path)} became unreadable meanwhile ({hiding.message}); everything was put back"
-            )
+        if hiding and any(_could_be_missed(item) for item in self.moved):
+            where = clean(hiding.path)
+            raise Refused(f"{where} became unreadable meanwhile ({hiding.message}); everything was put back")
         came_back = [item for item in self.moved if self._is_needed(item, reading.needed)]
+        if any(item.file.target for item in came_back):  # a link: what it leads to is needed too
+            raise Refused("a model that came meanwhile needs a blob that is a link; everything was put back")
         for item in came_back:
             put_back(self.store, self._aside(item), item.file.path, self.disk)
         self.returned += came_back
@@ -162,7 +175,7 @@ class Operation:
         self.disk.move(staging(self.store, self.id), goal)
 
     def _finish(self) -> Receipt:
-        self._drop_empty_folders()
+        self._drop_empty_folders(self.moved)
         if self.plan.mode == "trash":
             folder = os.path.join(self.store.trash, self.id)
             kept = [file for file in files_below(folder) if file.path != RECORD]
@@ -184,8 +197,10 @@ class Operation:
             self.errors.append(FileError(path=hiding.path, message=f"{hiding.message}: the blobs were kept"))
             return self._receipt(freed)
         rest = (*self.plan.blobs, *self.plan.trashed)
-        freed += self._unlink_all(item for item in rest if not self._is_needed(item, reading.needed))
-        self._drop_empty_folders()
+        self.returned += [item for item in rest if self._is_needed(item, reading.needed)]
+        kept = {item.file.path for item in self.returned}
+        freed += self._unlink_all(item for item in rest if item.file.path not in kept)
+        self._drop_empty_folders(self.moved)
         return self._receipt(freed, cancelled=self.cancelled())
 
     def _unlink_all(self, files: Iterable[PlannedFile]) -> int:
@@ -202,21 +217,10 @@ class Operation:
         self._take(files, unlink)
         return freed
 
-    def _drop_empty_folders(self) -> None:
-        """Remove the folders that the removed files leave empty, as ``ollama rm`` does with those of manifests."""
-        for item in self.moved:
-            folder = os.path.dirname(item.file.path)
-            while folder.startswith(("manifests/", ".prunella/trash/")):
-                if not self._drop_folder(folder):
-                    break
-                folder = os.path.dirname(folder)
-
-    def _drop_folder(self, folder: str) -> bool:
-        try:
-            return self.disk.remove_if_empty(self.store.path(folder))
-        except OSError as error:  # the space is free all the same
-            self.errors.append(FileError(path=folder, message=f"stays, empty: {error.strerror}"))
-            return False
+    def _drop_empty_folders(self, items: Iterable[PlannedFile]) -> None:
+        for item in items:
+            if error := drop_empty_folders(self.store, item.file.path, self.disk):
+                self.errors.append(error)
 
     def _step(self, count: int) -> None:
         self.steps += count
@@ -245,6 +249,17 @@ def _is_whole_blob(item: PlannedFile) -> bool:
     return item.file.path.startswith("blobs/") and _is_whole(item)
 
 
+def _could_be_missed(item: PlannedFile) -> bool:
+    """Whether an unreadable manifest could need it, or be a link to it."""
+    return item.file.path.startswith("manifests/") or _is_whole_blob(item)
+
+
 def _record(plan: Plan, identity: str) -> bytes:
-    document = {"version": 1, "id": identity, "mode": plan.mode, "models": [clean(name) for name in plan.models]}
+    document = {
+        "version": 1,
+        "id": identity,
+        "mode": plan.mode,
+        "models": [clean(name) for name in plan.models],
+        "files": [clean(item.file.path) for item in plan.files],
+    }
     return msgspec.json.encode(document)

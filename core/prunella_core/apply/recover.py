@@ -36,6 +36,9 @@ def recover(store: Store, disk: Disk) -> None:
         put_all_back(store, operation, disk)
     for operation in _operations(removing(store)):
         purge(store, operation, disk)
+    for entry in _operations(store.trash):  # killed after its folder came here, before the empty ones went
+        for file in files_below(os.path.join(store.trash, entry)):
+            drop_empty_folders(store, file.path, disk)
 
 
 def _operations(folder: str) -> list[str]:
@@ -69,12 +72,27 @@ def put_back(store: Store, source: str, relative: str, disk: Disk) -> None:
     disk.move(source, target)
 
 
+def drop_empty_folders(store: Store, relative: str, disk: Disk) -> FileError | None:
+    """Remove the folders that a file leaves empty below ``manifests/`` or in the trash, as ``ollama rm`` does.
+
+    Return what stood in the way: the space is free all the same.
+    """
+    folder = os.path.dirname(relative)
+    try:
+        while folder.startswith(("manifests/", ".prunella/trash/")) and disk.remove_if_empty(store.path(folder)):
+            folder = os.path.dirname(folder)
+    except OSError as error:
+        return FileError(path=folder, message=f"stays, empty: {error.strerror}")
+    return None
+
+
 def purge(store: Store, operation: str, disk: Disk) -> tuple[int, list[FileError]]:
     """Unlink what an operation has decided to remove; return the bytes that left the disk, and what would not go."""
     folder = removing(store, operation)
     freed = 0
     errors: list[FileError] = []
     for file in files_below(folder):
+        drop_empty_folders(store, file.path, disk)  # first: once the file is gone, nobody knows where it was
         try:
             disk.unlink(os.path.join(folder, file.path))
         except OSError as error:

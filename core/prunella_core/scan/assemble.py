@@ -17,7 +17,7 @@ from prunella_core.scan.trash import read_trash
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
-_LOADED_KINDS = {"weights", "tensor", "projector", "adapter"}
+_LOADED_KINDS = {"weights", "tensor"}
 
 
 def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[str], Space] = space_of) -> Inventory:
@@ -30,7 +30,7 @@ def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[
     on_disk = read_blobs(store, 0, report)
     reading = read_manifests(store, report)
     models = _models(store, reading.manifests, on_disk, read_pins(store))
-    users = _users(reading.manifests)
+    users = _with_link_targets(_users(reading.manifests), on_disk)
     layers = {layer.digest: layer for manifest in reading.manifests for layer in manifest.layers}
     trash = read_trash(store)
     space = space_of(store.root)
@@ -76,16 +76,19 @@ def _model(
         layers=manifest.layers,
         needs=manifest.needs,
         details=known[config],
-        weights_read_at=_weights_read_at(manifest, on_disk) if with_atime else None,
+        weights_read_at=_weights_read_at(store, manifest, on_disk) if with_atime else None,
         is_pinned=is_pinned(manifest.name.short, pins),
     )
 
 
-def _weights_read_at(manifest: ReadManifest, on_disk: BlobReading) -> float | None:
-    """The newest atime of the layers that are read when a model is loaded."""
-    loaded = {layer.digest for layer in manifest.layers if layer.kind in _LOADED_KINDS}
-    files = [file for digest in loaded for file in on_disk.whole.get(digest, ()) if file.is_regular]
-    return max((file.atime_ns for file in files), default=0) / 1e9 or None
+def _weights_read_at(store: Store, manifest: ReadManifest, on_disk: BlobReading) -> float | None:
+    """The atime of the first layer that is read when a model is loaded: all are read together."""
+    digest = next((layer.digest for layer in manifest.layers if layer.kind in _LOADED_KINDS), "")
+    file = next((file for file in on_disk.whole.get(digest, ()) if file.is_regular), None)
+    try:
+        return os.lstat(store.path(file.path)).st_atime if file else None
+    except FileNotFoundError:
+        return None
 
 
 def _users(manifests: tuple[ReadManifest, ...]) -> dict[str, tuple[str, ...]]:
@@ -94,6 +97,24 @@ def _users(manifests: tuple[ReadManifest, ...]) -> dict[str, tuple[str, ...]]:
         for digest in manifest.needs:
             users.setdefault(digest, []).append(manifest.name.short)
     return {digest: tuple(names) for digest, names in users.items()}
+
+
+def _with_link_targets(users: dict[str, tuple[str, ...]], on_disk: BlobReading) -> dict[str, tuple[str, ...]]:
+    """Let a blob that a needed blob links to be needed by the same models."""
+    result = dict(users)
+    waiting = [digest for digest in users if any(file.target for file in on_disk.whole.get(digest, ()))]
+    for digest in waiting:
+        for file in on_disk.whole[digest]:
+            target = _digest_in_blobs(file.target)
+            if target in on_disk.whole and not set(result[digest]) <= set(result.get(target, ())):
+                result[target] = tuple(sorted({*result.get(target, ()), *result[digest]}))
+                waiting.append(target)
+    return result
+
+
+def _digest_in_blobs(target: str | None) -> str:
+    """The digest that the target of a link is named by; taking it for one of this folder only ever keeps more."""
+    return read_blob_name(os.path.basename(target or "")).digest or ""
 
 
 def _rows(on_disk: BlobReading, users: dict[str, tuple[str, ...]], layers: dict[str, Layer]) -> Iterator[Blob]:

@@ -55,7 +55,7 @@ def _place(
     path = f"blobs/{entry.name}"
     try:
         if entry.is_dir(follow_symlinks=False):
-            rows[FileKind.STRAY][path] = tuple(files_below(store.root, path))
+            rows[FileKind.STRAY][path] = _in_folder(store, path, problems)
             return
         target = os.readlink(entry.path) if entry.is_symlink() else None
         file = file_from(path, entry.stat(follow_symlinks=False), target)
@@ -68,3 +68,12 @@ def _place(
     kind = name.kind if target is not None or file.is_regular else FileKind.STRAY
     key = name.digest if name.digest and kind is not FileKind.STRAY else path
     rows[kind][key] = (*rows[kind].get(key, ()), file)
+
+
+def _in_folder(store: Store, path: str, problems: list[Problem]) -> tuple[File, ...]:
+    """What somebody's own folder holds, for its size: Ollama never looks into it, and nothing of it is removed."""
+    try:
+        return tuple(files_below(store.root, path))
+    except OSError as error:
+        problems.append(problem(path, "unreadable-folder", f"cannot look into this folder: {error.strerror}"))
+        return ()

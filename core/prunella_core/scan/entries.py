@@ -46,7 +46,6 @@ def file_from(relative: str, status: os.stat_result, target: str | None = None) 
         status.st_size,
         status.st_blocks * 512,
         status.st_mtime_ns,
-        status.st_atime_ns,
         status.st_mode,
         status.st_dev,
         status.st_ino,
@@ -70,8 +69,11 @@ def files_below(root: str, relative: str = "") -> Iterator[File]:
     folder = os.path.join(root, relative)
     if os.path.islink(folder):
         return
-    with os.scandir(folder) as listing:
-        entries = sorted(listing, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except FileNotFoundError:  # gone, and so is what was in it
+        return
     for entry in entries:
         below = f"{relative}/{entry.name}" if relative else entry.name
         if entry.is_dir(follow_symlinks=False):

@@ -19,7 +19,6 @@ from prunella_core.store import Store
 
 _DEPTH = 4  # host, namespace, model, tag
 _DROPPING = re.compile(r"\.DS_Store\Z|\._.*|Thumbs\.db\Z|desktop\.ini\Z", re.DOTALL | re.IGNORECASE)
-_DEEPEST_LIST = 4
 
 
 class ReadManifest(Struct, frozen=True):
@@ -155,8 +154,8 @@ class _Reader:
         layers = list(manifest.layers)
         needs = {layer.digest: None for layer in layers if layer.digest}
         needs.update(dict.fromkeys(sorted(manifest.mentioned)))
-        for child in manifest.children:
-            self._follow(child, file.path, name, layers, needs, _DEEPEST_LIST)
+        for child in dict.fromkeys(manifest.children):
+            self._follow(child, file.path, name, layers, needs, ())
         if own := self._blob_behind(file):
             needs[own] = None
         size = sum(layer.size for layer in layers)
@@ -164,19 +163,28 @@ class _Reader:
         self.manifests.append(ReadManifest(name, file, digest, size, tuple(layers), tuple(needs)))
 
     def _follow(
-        self, child: str, path: str, name: ModelName, layers: list[Layer], needs: dict[str, None], depth: int
+        self,
+        child: str,
+        path: str,
+        name: ModelName,
+        layers: list[Layer],
+        needs: dict[str, None],
+        above: tuple[str, ...],
     ) -> None:
-        """Add what a manifest list's child needs; a child that cannot be read blocks."""
-        needs[child] = None
-        manifest = self._child(child)
-        if manifest is None or manifest.flaw or depth == 0:
+        """Add what a manifest list's child needs, each once; a child that cannot be read, or is its own, blocks."""
+        if child in needs and child not in above:
+            return
+        if child:
+            needs[child] = None
+        manifest = self._child(child) if child not in above else None
+        if manifest is None or manifest.flaw:
             self._add(path, "missing-child", "the list names a child manifest that cannot be read", name)
             return
         layers.extend(manifest.layers)
-        needs.update(dict.fromkeys(layer.digest for layer in manifest.layers))
+        needs.update(dict.fromkeys(layer.digest for layer in manifest.layers if layer.digest))
         needs.update(dict.fromkeys(sorted(manifest.mentioned)))
-        for grandchild in manifest.children:
-            self._follow(grandchild, path, name, layers, needs, depth - 1)
+        for grandchild in dict.fromkeys(manifest.children):
+            self._follow(grandchild, path, name, layers, needs, (*above, child))
 
     def _child(self, digest: str) -> Manifest | None:
         name = digest.replace(":", "-")
