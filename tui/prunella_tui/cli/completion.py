@@ -7,7 +7,6 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
-_VARIABLE = "_PRUNELLA_COMPLETE"
 
 
 class _BashWithColons(BashComplete):
@@ -41,7 +40,7 @@ def script(shell: str) -> str:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    return kind(root, {}, "prunella", _VARIABLE).source()
+    return kind(root, {}, "prunella", "_PRUNELLA_COMPLETE").source()
 
 
 def complete_models(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
@@ -85,4 +84,6 @@ def _digests() -> list[str]:
     return sorted({digest.removeprefix("sha256:") for digest in known if digest})
 
 
-add_completion_class(_BashWithColons)
+def register() -> None:
+    """Let click answer Bash in our way."""
+    add_completion_class(_BashWithColons)

@@ -1,7 +1,7 @@
 """Where things are printed: documents and tables on stdout, prose about the run on stderr."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -18,19 +18,31 @@ def print_json(document: object) -> None:
     """Write one document to stdout."""
     from prunella_core.documents import encode
 
-    click.echo(encode(document), nl=False)
+    _write(encode(document), sys.stdout)
 
 
 def show(renderable: "RenderableType", *, on_stderr: bool = False) -> None:
     """Print for people: coloured and fitted on a terminal, plain and whole in a pipe."""
-    console(on_stderr=on_stderr).print(renderable, crop=False)
+    stream = sys.stderr if on_stderr else sys.stdout
+    surface = console(stream)
+    with surface.capture() as captured:
+        surface.print(renderable, crop=False)
+    _write(captured.get().encode(stream.encoding, "replace"), stream)
 
 
-def console(*, on_stderr: bool = False) -> "Console":
+def _write(data: bytes, stream: TextIO) -> None:
+    """Write all of it: where Python was told not to buffer, one call may write a part and not say so."""
+    stream.flush()
+    rest = memoryview(data)
+    while rest:
+        rest = rest[stream.buffer.write(rest) :]
+    stream.flush()
+
+
+def console(stream: TextIO) -> "Console":
     """Make a console for which no text is markup. Colours follow the terminal, ``NO_COLOR`` and ``TERM``."""
     from rich.console import Console
 
-    stream = sys.stderr if on_stderr else sys.stdout
     width = None if stream.isatty() else _NO_LIMIT
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 

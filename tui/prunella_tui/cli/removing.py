@@ -89,18 +89,23 @@ def _is_agreed(inventory: Inventory, plan: Plan) -> bool:
     if not sys.stdin.isatty():
         raise Refused("there is no terminal to ask on; say --yes to remove, or --dry-run to look. Nothing was removed")
     from prunella_tui.cli.views.plan import plan_view
+    from prunella_tui.presentation import counted, size
 
     show(plan_view(plan), on_stderr=True)
     takes_all = len(plan.models) == len(inventory.models) > 0
     if takes_all:
-        return _ask("These are all the models there are. Type “everything” to remove them: ") == "everything"
-    return _ask("Remove this for good? [y/N] ").lower() in ("y", "yes")
+        return _ask("These are all the models. Type “everything” to remove them: ") == "everything"
+    what = f"{counted(len(plan.files), 'file')}, {size(plan.reclaims)}"
+    return _ask(f"Remove this for good ({what})? [y/N] ").lower() in ("y", "yes")
 
 
 def _ask(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # Ctrl-D leaves the cursor behind the question
+        sys.stderr.write("\n")
+    return answer.strip()
 
 
 def _execute(plan: Plan) -> Receipt:

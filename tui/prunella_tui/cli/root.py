@@ -92,6 +92,10 @@ def root(context: click.Context) -> int:
       prunella ls --sort frees      the models that free most
       prunella prune --dry-run      what a clean-up would do
       prunella demo                 try it on a sample store
+
+    \b
+    Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed,
+    4 partly done, 130 interrupted.
     """
     if context.invoked_subcommand is not None:
         return 0

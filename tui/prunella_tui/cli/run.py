@@ -30,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    if "_PRUNELLA_COMPLETE" in os.environ:
+        from prunella_tui.cli.completion import register
+
+        register()
     try:
         return int(root.main(arguments, prog_name="prunella", standalone_mode=False) or DONE)
     except SystemExit as ended:  # click ends so after printing completions
@@ -43,11 +47,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     except PrunellaError as error:
         complain(str(error))
         return _code_of(error)
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        complain(f"{where}{error.strerror or error}")
+        if not error.filename:  # no file has failed, so the output has
+            raise
+        complain(f"{error.filename}: {error.strerror}")
         return FAILED
 
 

@@ -33,6 +33,8 @@ def find_row(inventory: Inventory, text: str) -> Blob:
     by_file = {file.path: blob for blob in inventory.blobs for file in blob.files}
     if found := by_file.get(path) or inventory.blob_by_key.get(path):
         return found
+    if text.startswith("blobs/") and not text.startswith("blobs/sha256"):
+        raise NotFound(f"there is no {clean(text)} in {clean(inventory.store.root)}")
     return find_blob(inventory, parse_digest_prefix(text.removeprefix("blobs/")))
 
 

@@ -48,4 +48,5 @@ def _in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:
         "state": lambda blob: _STATES.index(blob.state.value),
         "digest": lambda blob: blob.key,
     }
-    return sorted(sorted(rows, key=lambda blob: blob.key), key=keys[sort], reverse=reverse)
+    in_order = sorted(sorted(rows, key=keys["digest"]), key=keys[sort])
+    return in_order[::-1] if reverse else in_order

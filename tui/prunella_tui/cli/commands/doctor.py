@@ -19,7 +19,8 @@ def command(as_json: bool) -> None:
     inventory = look(open_store())
     unfinished = has_unfinished(inventory.store)
     if as_json:
-        print_json({**doctor_document(inventory), "unfinished": unfinished})
+        # No command asks the server yet: what it says is unknown.
+        print_json({"server": None, **doctor_document(inventory), "unfinished": unfinished})
         return
     from prunella_tui.cli.views.health import health_view
 

@@ -45,4 +45,5 @@ def _in_order(inventory: Inventory, sort: str, reverse: bool) -> list[Model]:
         "frees": lambda model: -usage[model.name].reclaims,
         "modified": lambda model: -model.modified_at,
     }
-    return sorted(inventory.models, key=keys[sort], reverse=reverse)
+    in_order = sorted(inventory.models, key=keys[sort])
+    return in_order[::-1] if reverse else in_order

@@ -32,7 +32,7 @@ def command(
     """Remove what nothing needs any more: unreferenced blobs, downloads that never ended, leftovers.
 
     Without --age it takes what is older than the retention (7 days, if nobody said otherwise).
-    It never touches a blob that a model needs. What goes is gone for good.
+    No blob goes that a model which stays needs. What goes is gone for good.
 
     \b
       prunella prune --dry-run            show what would go

@@ -17,8 +17,8 @@ Cell = str | tuple[str, str]
 """Text, or text and its style."""
 
 _GAP = 2
-_BREAKS = " /:-"
-"""Where a text that goes on in the next line is best broken."""
+_BREAKS = (" ", "/:-")
+"""After what a text that goes on in the next line is best broken, and what is second best."""
 
 
 class Column(NamedTuple):
@@ -106,8 +106,8 @@ class Grid:
         if not folds:
             return set_cell_size(text, width - 1).rstrip() + "…", ""
         first = chop_cells(text, width)[0]
-        end = max(first.rfind(mark) for mark in _BREAKS) + 1
-        first = first[:end] if end > width // 2 else first
+        ends = (max(first.rfind(mark) for mark in marks) + 1 for marks in _BREAKS)
+        first = first[: next((end for end in ends if end > width // 2), len(first))]
         return first.rstrip(), text[len(first) :]
 
     def _aligned(self, text: str, width: int, right: bool) -> str:

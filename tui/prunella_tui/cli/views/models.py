@@ -23,14 +23,14 @@ def _table(inventory: Inventory) -> Iterator[RenderableType]:
     grid = Grid(
         Column(""),
         Column("NAME", least=24, folds=True),
-        Column("ID", rank=3),
-        Column("SIZE", right=True),
+        Column("ID", rank=4),
+        Column("SIZE", right=True, rank=1),
         Column("ON DISK", right=True),
         Column("FREES", right=True),
-        Column("SHARED", right=True, rank=1),
-        Column("AGE", right=True, rank=2),
-        Column("SHARED WITH", least=32, rank=4),
-        Column("DETAILS", least=24, rank=5),
+        Column("SHARED", right=True, rank=2),
+        Column("AGE", right=True, rank=3),
+        Column("SHARED WITH", least=32, rank=5),
+        Column("DETAILS", least=24, rank=6),
     )
     for model in inventory.models:
         _add(grid, inventory, model)

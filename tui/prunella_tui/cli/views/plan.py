@@ -63,8 +63,8 @@ def _section(title: str, style: str, rows: Iterable[Row]) -> Iterator[Renderable
 def _rows(rows: Iterable[Row]) -> Iterator[RenderableType]:
     grid = Grid(
         Column("", right=True),
+        Column("", least=12, folds=True),
         Column("", least=20, folds=True),
-        Column("", least=24, folds=True),
         indent=2,
         has_head=False,
     )
@@ -91,7 +91,7 @@ def _sum(alike: list[Row]) -> Row:
 def _going(plan: Plan) -> Iterator[Row]:
     own = [item for item in plan.manifests if item.models and item.models[0] in plan.models]
     if own:
-        yield Row(sum(item.reclaims for item in own), counted(len(own), "manifest"), "of the named")
+        yield Row(sum(item.reclaims for item in own), counted(len(own), "manifest"), "of these models")
     for item in plan.manifests:
         if item not in own:
             yield Row(item.reclaims, item.file.path, item.reason)
@@ -100,6 +100,7 @@ def _going(plan: Plan) -> Iterator[Row]:
 
 
 def _going_blob(files: list[PlannedFile], why: str) -> Row:
+    why = f"only used by {names(files[0].models)}" if files[0].models else why
     what = short_digest(files[0].digest) or _file_name(files[0].file.path)
     many = f" ({counted(len(files), 'file')})" if len(files) > 1 else ""
     reclaims = sum(item.reclaims for item in files)

@@ -1,0 +1,176 @@
+"""What people read: it fits a terminal, is whole and plain in a pipe, and says what the documents say."""
+
+import re
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from cli.commandline import DAY, Terminal, call, digest_of, make_store, run
+from prunella_core.sample import StoreBuilder
+
+LONG = "hf.co/bartowski/a-model-with-a-very-long-name-that-no-terminal-likes-to-show-GGUF:Q4_K_M"
+COMMANDS = [("ls",), ("blobs",), ("df",), ("show", LONG), ("doctor",), ("prune", "--age", "0", "--all", "-n")]
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_COLOUR = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3|4|9|10)[0-7]\S*m")
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> StoreBuilder:
+    """The small store, with a model of a long name and a damaged manifest."""
+    builder = make_store(tmp_path / "models")
+    builder.model(LONG, builder.layer("weights", "long", age=DAY), age=DAY)
+    return builder.manifest("broken", "{", age=DAY)
+
+
+def shown(arguments: tuple[str, ...], store: str, width: int, **environment: str) -> str:
+    """What a terminal of that width shows."""
+    terminal = Terminal(*arguments, store=store, size=(width, 24), environment=environment)
+    assert terminal.end() == 0
+    return terminal.screen
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_in_a_pipe_it_is_plain_and_whole(builder: StoreBuilder, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments, store=builder.root, environment={"COLUMNS": "40"})
+    assert (result.code, result.err) == (0, b"")
+    assert "\x1b" not in result.text
+    assert "…" not in result.text
+    assert not any(line.endswith(" ") for line in result.text.splitlines())
+    if arguments[0] != "df":
+        assert LONG in result.text or arguments[0] == "doctor"
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_it_fits_the_terminal(builder: StoreBuilder, arguments: tuple[str, ...], width: int) -> None:
+    text = _ANSI.sub("", shown(arguments, builder.root, width))
+    # A path that somebody may want to copy is not broken by anybody but the terminal.
+    too_wide = [line for line in text.splitlines() if cell_len(line) > width and builder.root not in line]
+    assert too_wide == []
+
+
+def test_no_name_is_lost_on_a_narrow_terminal(builder: StoreBuilder) -> None:
+    for arguments in (("ls",), ("show", LONG), ("rm", LONG, "-n")):
+        text = _ANSI.sub("", shown(arguments, builder.root, 60))
+        assert LONG in "".join(re.findall(r"[\w./:-]+", re.sub(r" [\d.]+ k?B.*", "", text)))
+
+
+def test_colours_follow_the_terminal_and_no_color(builder: StoreBuilder) -> None:
+    assert _COLOUR.search(shown(("blobs",), builder.root, 80))
+    assert not _COLOUR.search(shown(("blobs",), builder.root, 80, NO_COLOR="1"))
+    assert "\x1b" not in shown(("blobs",), builder.root, 80, TERM="dumb")
+
+
+def test_ls_shows_each_model_and_what_needs_attention(builder: StoreBuilder) -> None:
+    text = call("ls", store=builder.root).text
+    head, *rows = text.splitlines()
+    assert head.split() == [
+        *("NAME", "ID", "SIZE", "ON", "DISK", "FREES", "SHARED", "AGE", "SHARED", "WITH", "DETAILS")
+    ]
+    (derived,) = (row for row in rows if row.strip().startswith("derived:latest"))
+    assert "base:latest" in derived
+    assert "30d" in derived
+    assert "4 models" in text
+    assert re.search(r"20\.5 kB unreferenced, 20\.5 kB partial, 4\.1 kB left over", text)
+    assert "! 1 problem: prunella doctor" in text
+
+
+def test_a_model_with_a_problem_is_marked(builder: StoreBuilder) -> None:
+    layers = call("show", "team/solo:v1", "--json", store=builder.root).document["layers"]
+    Path(builder.blob_path(layers[-1]["digest"])).unlink()
+    assert re.search(r"^!  team/solo:v1 ", call("ls", store=builder.root).text, re.MULTILINE)
+    assert "weights (missing)" in call("show", "team/solo:v1", store=builder.root).text
+    assert "1 model cannot run without it" in call("why", layers[-1]["digest"], store=builder.root).text
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"),
+    [
+        ("name", "base:latest"),
+        ("size", "derived:latest"),
+        ("disk", "derived:latest"),
+        ("frees", "team/solo:v1"),
+        ("modified", LONG),
+    ],
+)
+def test_ls_sorts(builder: StoreBuilder, sort: str, first: str) -> None:
+    def names(*flags: str) -> list[str]:
+        found = call("ls", "--sort", sort, *flags, "--json", store=builder.root).document["models"]
+        return [model["name"] for model in found]
+
+    assert names()[0] == first
+    assert names("--reverse") == names()[::-1]
+
+
+@pytest.mark.parametrize(("sort", "key"), [("size", "size"), ("disk", "allocated"), ("age", "age_seconds")])
+def test_blobs_sorts(builder: StoreBuilder, sort: str, key: str) -> None:
+    rows = call("blobs", "--sort", sort, "--json", store=builder.root).document["blobs"]
+    assert [row[key] for row in rows] == sorted((row[key] for row in rows), reverse=True)
+    backwards = call("blobs", "--sort", sort, "--reverse", "--json", store=builder.root).document["blobs"]
+    assert [row[key] for row in backwards] == sorted(row[key] for row in rows)
+
+
+def test_blobs_filters_by_state(builder: StoreBuilder) -> None:
+    text = call("blobs", "--state", "stray", "--state", "leftover", store=builder.root).text
+    assert "README.txt" in text
+    assert "COPY123" in text
+    assert "2 rows on the disk: 1 leftover 4.1 kB, 1 stray 4.1 kB" in text
+    assert "weights" not in text
+
+
+def test_why_says_who_or_since_when(builder: StoreBuilder) -> None:
+    text = call("why", digest_of(builder.root, "unreferenced"), store=builder.root).text
+    assert "unreferenced: no model needs it" in text
+    assert "30 days ago" in text or "a month ago" in text
+    assert "prune counts its age from there" in text
+    assert "kept while there is a problem" in text
+    text = call("why", digest_of(builder.root, "partial"), store=builder.root).text
+    assert "a download that never ended" in text
+    assert "only when it is named" in call("why", "README.txt", store=builder.root).text
+
+
+def test_doctor_explains_and_mends(builder: StoreBuilder) -> None:
+    text = call("doctor", store=builder.root).text
+    assert "chosen because of --store" in text
+    assert "✗ manifests/registry.ollama.ai/library/broken/latest" in text
+    assert "prunella rm broken:latest" in text
+    assert "no blob is removed as unreferenced meanwhile" in text
+    assert call("rm", "broken", "-y", store=builder.root).code == 0
+    assert "No problems." in call("doctor", store=builder.root).text
+
+
+def test_df_tells_where_the_difference_lies(builder: StoreBuilder) -> None:
+    text = call("df", store=builder.root).text
+    for word in ("Ollama lists", "what no model needs", "= on the disk", "exclusive", "shared", "are free on this"):
+        assert word in text
+    assert "█" in text
+
+
+def test_a_plan_says_what_stays_and_why(builder: StoreBuilder) -> None:
+    young = builder.layer("weights", "young")
+    text = call("rm", "derived", "broken", young.digest, "-n", store=builder.root).text
+    assert "Held back for now (--force takes it)" in text
+    assert "a manifest that cannot be read" in text
+    assert "used by base:latest" in text
+    forced = call("rm", "broken", young.digest, "-n", "--force", store=builder.root).text
+    assert "Taken because of --force, although" in forced
+    blocked = call("prune", "-n", store=builder.root).text
+    assert "Blobs stay that these could need" in blocked
+
+
+def test_many_rows_of_a_plan_are_summed_up(tmp_path: Path) -> None:
+    builder = StoreBuilder(str(tmp_path / "models"), 1.0)
+    builder.model("tensors", *(builder.layer("tensor", str(number)) for number in range(300)))
+    text = call("rm", "tensors", "-n", store=builder.root).text
+    assert re.search(r"301 blobs +only used by tensors:latest", text)
+    assert len(text.splitlines()) < 8
+    assert "300 tensor layers" in call("show", "tensors", store=builder.root).text
+
+
+def test_a_hard_link_elsewhere_is_told(builder: StoreBuilder, tmp_path: Path) -> None:
+    digest = digest_of(builder.root, "unreferenced")
+    (tmp_path / "mine").hardlink_to(builder.blob_path(f"sha256:{digest}"))
+    call("rm", "broken", "-y", store=builder.root)
+    assert "other links keep its bytes" in call("rm", digest, "-n", store=builder.root).text
+    assert "Freed 0 B, as planned" in call("rm", digest, "-y", store=builder.root).text
