@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from prunella_core.inventory import Blob, Inventory, Model, Problem
 from prunella_core.plan import HeldBack, Plan, Receipt
+from prunella_core.planning import trash_reclaims
 from prunella_core.problems import advice
 from prunella_core.store import Store
 from prunella_core.text import clean
@@ -61,7 +62,7 @@ def models_document(inventory: Inventory) -> Document:
             "unreferenced": sums.unreferenced,
             "partial": sums.partial,
             "leftover": sums.leftover,
-            "trashed": 0,
+            "trashed": sums.trashed,
         },
         "problems": problem_rows(inventory.problems),
     }
@@ -81,7 +82,10 @@ def model_row(inventory: Inventory, model: Model) -> Document:
         "shared": usage.shared,
         "shared_with": [clean(name) for name in usage.shared_with],
         "modified_at": timestamp(model.modified_at),
-        "last_used": None,
+        "last_used": timestamp(model.last_used),
+        "age_seconds": max(int(inventory.scanned_at - model.idle_since), 0),
+        "age_from": model.clock,
+        "pinned": model.is_pinned,
         "family": _clean(details.family),
         "parameters": _clean(details.parameters),
         "quantization": _clean(details.quantization),
@@ -98,7 +102,7 @@ def blobs_document(inventory: Inventory, now: float) -> Document:
 
 def blob_row(blob: Blob, now: float) -> BlobRow:
     """One row of ``blobs/``."""
-    written = blob.written_at
+    since = blob.idle_since
     return BlobRow(
         digest=blob.digest,
         state=blob.state.value,
@@ -107,8 +111,8 @@ def blob_row(blob: Blob, now: float) -> BlobRow:
         allocated=blob.allocated,
         files=[clean(file.path) for file in blob.files],
         models=[clean(name) for name in blob.models],
-        age_seconds=None if written is None else max(int(now - written), 0),
-        age_from=None if written is None else "written",
+        age_seconds=_age(since, now),
+        age_from=blob.clock,
         links=max((file.links for file in blob.files), default=None),
         target=_clean(next((file.target for file in blob.files if file.target), None)),
     )
@@ -157,7 +161,7 @@ def df_document(inventory: Inventory) -> Document:
         "partial": sums.partial,
         "leftover": sums.leftover,
         "stray": sums.stray,
-        "trashed": 0,
+        "trashed": sums.trashed,
         "difference": sums.allocated - sums.listed,
         "counted_twice": sums.counted_twice,
         "disk_total": sums.disk_total,
@@ -172,6 +176,25 @@ def doctor_document(inventory: Inventory) -> Document:
         meaning, mend = advice(problem, inventory.store.root)
         problems.append({**row, "model": _clean(problem.model), "meaning": meaning, "mend": mend})
     return {"problems": problems, "store": store_row(inventory.store)}
+
+
+def trash_document(inventory: Inventory, retention: int, now: float) -> Document:
+    """The document of ``trash``; ``retention`` is in seconds."""
+    return {
+        "store": clean(inventory.store.root),
+        "entries": [
+            {
+                "id": clean(entry.id),
+                "removed_at": timestamp(entry.removed_at),
+                "expires_at": timestamp(entry.removed_at + retention),
+                "models": [clean(model.name) for model in entry.models],
+                "reclaims": trash_reclaims(inventory, entry, now),
+                "files": [clean(file.path) for file in entry.files],
+            }
+            for entry in inventory.trash
+            if not entry.is_spent
+        ],
+    }
 
 
 def store_row(store: Store) -> Document:
@@ -199,7 +222,7 @@ def problem_rows(problems: Iterable[Problem]) -> list[Document]:
 
 
 def plan_document(plan: Plan) -> Document:
-    """The document of ``rm`` and ``prune`` with ``--dry-run``."""
+    """The document of everything that removes or restores, with ``--dry-run``."""
     return {
         "store": clean(plan.store.root),
         "mode": plan.mode,
@@ -211,6 +234,9 @@ def plan_document(plan: Plan) -> Document:
                 "reclaims": item.reclaims,
                 "digest": item.digest,
                 "reason": clean(item.reason),
+                "age_seconds": _age(item.idle_since, plan.made_at),
+                "age_from": item.clock,
+                "target": _clean(item.target),
             }
             for item in plan.files
         ],
@@ -223,21 +249,23 @@ def plan_document(plan: Plan) -> Document:
             }
             for kept in plan.kept
         ],
-        "held_back": _held_rows(plan.held_back),
-        "overridden": _held_rows(plan.overridden),
-        "younger": _held_rows(plan.younger),
+        "held_back": _held_rows(plan.held_back, plan.made_at),
+        "overridden": _held_rows(plan.overridden, plan.made_at),
+        "younger": _held_rows(plan.younger, plan.made_at),
+        "loaded": [clean(name) for name in plan.loaded],
+        "missing": list(plan.missing),
         "blocked": problem_rows(plan.blocked),
         "reclaims": plan.reclaims,
     }
 
 
 def receipt_document(receipt: Receipt) -> Document:
-    """The document of ``rm`` and ``prune``: the plan, and what really happened."""
+    """The document of everything that removes or restores: the plan, and what really happened."""
     return {
         **plan_document(receipt.plan),
         "done": receipt.done,
         "freed": receipt.freed,
-        "trashed": 0,
+        "trashed": receipt.trashed,
         "id": receipt.id or None,
         "cancelled": receipt.cancelled,
         "removed": [clean(path) for path in receipt.removed],
@@ -246,8 +274,21 @@ def receipt_document(receipt: Receipt) -> Document:
     }
 
 
-def _held_rows(rows: Iterable[HeldBack]) -> list[Document]:
-    return [{"path": clean(row.path), "allocated": row.allocated, "reason": row.reason} for row in rows]
+def _held_rows(rows: Iterable[HeldBack], now: float) -> list[Document]:
+    return [
+        {
+            "path": clean(row.path),
+            "allocated": row.allocated,
+            "reason": clean(row.reason),
+            "age_seconds": _age(row.idle_since, now),
+            "age_from": row.clock,
+        }
+        for row in rows
+    ]
+
+
+def _age(since: float | None, now: float) -> int | None:
+    return None if since is None else max(int(now - since), 0)
 
 
 def _clean(text: str | None) -> str | None:

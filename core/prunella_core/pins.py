@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 
 from prunella_core.errors import Refused
-from prunella_core.scan.entries import read_small
+from prunella_core.files import read_small
 from prunella_core.store import Store
 from prunella_core.text import clean
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from prunella_core.inventory import Problem
+from prunella_core.inventory import Clock, Problem
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -74,6 +74,9 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     target: str | None = None
     """Where it goes in the store, when it is restored."""
+    idle_since: float | None = None
+    """Since when nothing has needed it (seconds, UTC), as ``clock`` tells."""
+    clock: Clock | None = None
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -91,6 +94,8 @@ class HeldBack(Struct, frozen=True, kw_only=True):
     path: str
     allocated: int
     reason: str
+    idle_since: float | None = None
+    clock: Clock | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,13 @@ class File(Struct, frozen=True, gc=False):
     links: int
     target: str | None = None
     """Where it points, when it is a symbolic link."""
+    shared: int = 0
+    """Bytes in extents that other files have too (reflinks)."""
+
+    @property
+    def own(self) -> int:
+        """Bytes that leave the disk with its last link."""
+        return max(self.allocated - self.shared, 0)
 
     @property
     def is_regular(self) -> bool:
@@ -41,17 +48,17 @@ def reclaimed_each(files: Iterable[File]) -> list[int]:
     """For each file, the bytes that leave the disk with it when exactly this set goes.
 
     A file counts when its last link goes with the set, and then once, at the last of its entries; a symbolic link
-    counts as itself. The sum is what the whole set gives back.
+    counts as itself; extents that other files share do not count. The sum is what the whole set gives back.
     """
     gone: Counter[tuple[int, int]] = Counter()
     result = []
     for file in files:
         if file.links <= 1:
-            result.append(file.allocated)
+            result.append(file.own)
             continue
         identity = file.device, file.inode
         gone[identity] += 1
-        result.append(file.allocated if gone[identity] == file.links else 0)
+        result.append(file.own if gone[identity] == file.links else 0)
     return result
 
 

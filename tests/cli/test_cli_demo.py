@@ -34,7 +34,7 @@ def test_it_is_removed_afterwards(tmp_path: Path, number: signal.Signals | None,
     seen: list[str] = []
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
-    def run_app(store: Store, *, theme: str | None = None, is_sample: bool = False) -> int:
+    def run_app(store: Store, *, theme: str | None = None, is_sample: bool = False, **_rest: object) -> int:
         assert (is_sample, theme) == (True, "nord")
         assert os.path.isdir(store.blobs)
         seen.append(store.root)

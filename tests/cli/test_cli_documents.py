@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cli.commandline import call, digest_of, make_store, run
+from stores import facts
 
 MODEL = {
     "name": str,
@@ -126,10 +127,10 @@ def test_doctor(store: str) -> None:
     assert document["store"] == {**document["store"], "path": store, "why": "--store"}
     (problem,) = document["problems"]
     has(problem, {**PROBLEM, "meaning": str, "mend": str})
-    assert document["server"] is None
+    assert document["server"] == {**document["server"], "reachable": False, "loaded": [], "serves_this_store": None}
 
 
-@pytest.mark.parametrize("arguments", [("rm", "derived", "base"), ("prune", "--age", "0")])
+@pytest.mark.parametrize("arguments", [("rm", "--now", "derived", "base"), ("prune", "--age", "0")])
 def test_a_dry_run_is_the_plan_and_the_run_is_its_receipt(store: str, arguments: tuple[str, ...]) -> None:
     plan = call(*arguments, "--dry-run", "--json", store=store).document
     has(plan, PLAN)
@@ -145,8 +146,38 @@ def test_a_dry_run_is_the_plan_and_the_run_is_its_receipt(store: str, arguments:
 def test_what_stays_is_told_with_its_users(store: str) -> None:
     plan = call("rm", "derived", "-n", "--json", store=store).document
     assert {tuple(kept["used_by"]) for kept in plan["kept"]} == {("base:latest",)}
-    assert plan["mode"] == "delete"
+    assert plan["mode"] == "trash"
     assert plan["models"] == ["derived:latest"]
+
+
+def test_what_rm_moves_to_the_trash_is_measured_listed_and_restored(store: str) -> None:
+    before = facts(store)
+    receipt = call("rm", "derived", "base", "-y", "--json", store=store).document
+    has(receipt, RECEIPT)
+    assert (receipt["done"], receipt["freed"], receipt["trashed"]) == (True, 0, receipt["reclaims"])
+    (entry,) = call("trash", "--json", store=store).document["entries"]
+    has(entry, {"id": str, "removed_at": str, "expires_at": str, "models": list, "reclaims": int})
+    assert (entry["id"], entry["models"]) == (receipt["id"], ["base:latest", "derived:latest"])
+    plan = call("restore", "base", "-n", "--json", store=store).document
+    assert (plan["mode"], plan["models"]) == ("restore", ["base:latest"])
+    assert call("restore", entry["id"], "--json", store=store).document["done"]
+    assert facts(store) == before
+
+
+def test_empty_frees_what_the_trash_says_it_holds(store: str) -> None:
+    call("rm", "derived", "-y", store=store)
+    (entry,) = call("trash", "--json", store=store).document["entries"]
+    receipt = call("empty", entry["id"], "-y", "--json", store=store).document
+    assert (receipt["done"], receipt["freed"]) == (True, entry["reclaims"])
+    assert call("trash", "--json", store=store).document["entries"] == []
+
+
+def test_pins_are_listed_with_what_they_hold(store: str) -> None:
+    assert call("pin", "DER*", "--json", store=store).document["models"] == ["derived:latest"]
+    plan = call("prune", "--all", "--age", "0", "-n", "--json", store=store).document
+    assert "derived:latest" not in plan["models"]
+    assert "derived:latest is pinned" in {held["reason"] for held in plan["held_back"]}
+    assert call("pin", "--remove", "DER*", "--json", store=store).document["pins"] == []
 
 
 def test_nothing_to_prune_is_a_receipt_too(store: str) -> None:

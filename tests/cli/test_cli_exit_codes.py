@@ -142,7 +142,7 @@ def test_what_cannot_be_understood(builder: StoreBuilder) -> None:
     ends(call("ls", "--nonsense", store=builder.root), 2, "--nonsense", "prunella ls --help")
     ends(call("nonsense", store=builder.root), 2, "nonsense", "prunella --help")
     ends(call("blobs", "--state", "lost", store=builder.root), 2, "'unreferenced'")
-    ends(call("prune", "--class", "trash", store=builder.root), 2, "'leftover'")
+    ends(call("prune", "--class", "everything", store=builder.root), 2, "'leftover'")
 
 
 def test_the_application_wants_a_terminal(builder: StoreBuilder) -> None:
@@ -261,7 +261,7 @@ def test_a_prune_of_which_a_part_is_blocked_does_the_rest(builder: StoreBuilder)
 def test_rm_beside_a_broken_manifest_keeps_the_blobs(builder: StoreBuilder) -> None:
     builder.manifest("broken", "{")
     blobs = [path for path in tree(builder.root) if path.startswith("blobs/")]
-    result = call("rm", "team/solo:v1", "-y", store=builder.root)
+    result = call("rm", "--now", "team/solo:v1", "-y", store=builder.root)
     assert result.code == 4
     assert set(blobs) <= set(tree(builder.root))
     assert "team/solo/v1" not in str(tree(builder.root))

@@ -171,6 +171,6 @@ def test_many_rows_of_a_plan_are_summed_up(tmp_path: Path) -> None:
 def test_a_hard_link_elsewhere_is_told(builder: StoreBuilder, tmp_path: Path) -> None:
     digest = digest_of(builder.root, "unreferenced")
     (tmp_path / "mine").hardlink_to(builder.blob_path(f"sha256:{digest}"))
-    call("rm", "broken", "-y", store=builder.root)
+    call("rm", "--now", "broken", "-y", store=builder.root)
     assert "other links keep its bytes" in call("rm", digest, "-n", store=builder.root).text
-    assert "Freed 0 B, as planned" in call("rm", digest, "-y", store=builder.root).text
+    assert "Freed 0 B, as planned" in call("rm", "--now", digest, "-y", store=builder.root).text

@@ -6,6 +6,9 @@ from pathlib import Path
 import msgspec
 
 from prunella_core.sample import StoreBuilder
+from prunella_core.scan import scan
+from prunella_core.server import Loaded
+from prunella_core.store import locate
 from prunella_tui.app.dialogs import Result, Review, Text
 from prunella_tui.app.table import Column
 
@@ -18,6 +21,7 @@ def tree(root: str | Path) -> dict[str, int]:
         os.path.relpath(os.path.join(folder, name), root): os.lstat(os.path.join(folder, name)).st_blocks * 512
         for folder, _folders, names in os.walk(root)
         for name in names
+        if not name.startswith("ledger.sqlite")
     }
 
 
@@ -39,7 +43,7 @@ async def test_a_base_and_its_derived_model_free_together_what_neither_frees_alo
         assert isinstance(review, Review)
         assert journey.app.focused is not None
         assert journey.app.focused.id == "cancel"
-        await journey.press("right", "enter")
+        await journey.press("right", "right", "enter")
         result = journey.app.screen
         assert isinstance(result, Result)
         assert result.receipt.freed == result.receipt.plan.reclaims
@@ -48,7 +52,7 @@ async def test_a_base_and_its_derived_model_free_together_what_neither_frees_alo
     assert sum(before[path] for path in gone) == result.receipt.freed
     assert gone == {item.file.path for item in review.plan.files}
     assert "manifests/registry.ollama.ai/library/apart/7b" in after
-    assert not os.path.exists(os.path.join(family.root, ".prunella"))
+    assert os.listdir(os.path.join(family.root, ".prunella")) == ["ledger.sqlite"]
 
 
 async def test_cancel_has_the_focus_and_leaves_everything_where_it_is(family: StoreBuilder, open_app: Open) -> None:
@@ -81,7 +85,7 @@ async def test_marking_a_blob_marks_the_models_that_need_it(family: StoreBuilder
 
 async def test_p_marks_what_no_model_needs_and_d_removes_just_that(family: StoreBuilder, open_app: Open) -> None:
     async with open_app(Path(family.root)) as journey:
-        await journey.press("p", "d", "right", "enter", "enter")
+        await journey.press("p", "d", "right", "right", "enter", "enter")
         assert journey.app.screen is journey.browse
         assert "Nothing marked" in journey.footer
         inventory = journey.browse.inventory
@@ -95,14 +99,14 @@ async def test_p_marks_what_no_model_needs_and_d_removes_just_that(family: Store
 async def test_removing_every_model_asks_for_a_typed_word(family: StoreBuilder, open_app: Open) -> None:
     async with open_app(Path(family.root)) as journey:
         await journey.press("a", "d")
-        remove = journey.app.screen.query_one("#remove")
+        remove = journey.app.screen.query_one("#now")
         assert remove.disabled
         await journey.pilot.click("#word")
         await journey.type("every")
         assert remove.disabled
         await journey.type("thing")
         assert not remove.disabled
-        await journey.press("enter", "enter")
+        await journey.press("enter", "right", "enter")
         assert isinstance(journey.app.screen, Result)
     assert not os.listdir(os.path.join(family.root, "manifests"))
 
@@ -146,7 +150,7 @@ async def test_a_broken_manifest_is_mended_from_the_problems_tab(family: StoreBu
     async with open_app(Path(family.root)) as journey:
         await journey.press("p")
         assert "a problem blocks it" in journey.footer
-        await journey.press("escape", "3", "space", "d", "right", "enter", "enter", "p")
+        await journey.press("escape", "4", "space", "d", "right", "enter", "enter", "p")
         assert "stays" not in journey.footer
         assert journey.browse.inventory is not None
         assert not journey.browse.inventory.problems
@@ -196,7 +200,7 @@ async def test_the_mouse_moves_marks_and_sorts(demo: Path, open_app: Open) -> No
         assert journey.table.sort_key == "name"
         await journey.pilot.click("#tabs", offset=(20, 0))
         await journey.rest()
-        assert journey.browse.tab == "blobs"
+        assert journey.browse.tab.id == "blobs"
 
 
 async def test_hostile_names_are_drawn_harmlessly(tmp_path: Path, open_app: Open) -> None:
@@ -204,7 +208,7 @@ async def test_hostile_names_are_drawn_harmlessly(tmp_path: Path, open_app: Open
     builder.file(os.fsdecode(b"blobs/\x1b[31mred\xff[bold]"), "x")
     builder.model("plain", config=builder.config(model_family="\x1b]0;title\x07[red]evil", model_type="[/]"))
     async with open_app(tmp_path / "store") as journey:
-        for tab in ("1", "2", "3"):
+        for tab in ("1", "2", "3", "4"):
             await journey.press(tab, "enter", "escape")
             drawn = "".join(strip.text for strip in journey.table.render_lines(journey.table.size.region))
             assert all(char.isprintable() for char in drawn)
@@ -218,6 +222,7 @@ async def test_a_hundred_thousand_rows_are_there_at_once(open_app: Open, family:
         table = journey.table
         rows = [f"row {number:06}" for number in range(100_000)]
         table.show([Column("row", "Row", 0, str, str)], rows, str, str)
+        journey.browse.view = None  # rows of a test's own have no detail
         await journey.press("end")
         assert table.key == "row 099999"
         assert "row 099999" in table.render_line(table.size.height - 1).text
@@ -230,4 +235,110 @@ async def test_a_store_that_is_not_named_or_not_ours_is_only_shown(family: Store
         await journey.press("d")
         assert isinstance(journey.app.screen, Text)
         assert "sudo -u ollama" in journey.text("Static")
+    assert tree(family.root) == before
+
+
+async def test_what_went_to_the_trash_comes_back_with_u(family: StoreBuilder, open_app: Open) -> None:
+    before = tree(family.root)
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d", "right", "enter")
+        result = journey.app.screen
+        assert isinstance(result, Result)
+        assert result.receipt.trashed == result.receipt.plan.reclaims > 0
+        assert result.receipt.id in journey.text("Static")
+        await journey.press("enter")
+        assert "apart:7b" not in journey.table.shown_keys
+        await journey.press("3")
+        assert journey.table.shown_keys == [result.receipt.id]
+        assert "7 days left" in journey.text("#detail")
+        await journey.press("1", "u", "enter")
+        assert "apart:7b" in journey.table.shown_keys
+    assert tree(family.root) == before
+
+
+async def test_a_name_that_exists_again_is_not_overwritten(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d", "right", "enter", "enter")
+        family.model("apart:7b", family.layer("weights", "another"), age=60)
+        before = tree(family.root)
+        await journey.press("r", "u")
+        assert isinstance(journey.app.screen, Text)
+        assert "apart:7b is there again" in journey.text("Static")
+    assert tree(family.root) == before
+
+
+async def test_emptying_the_trash_frees_what_it_says(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d", "right", "enter", "enter", "3", "space")
+        assert journey.footer.startswith("1 marked · frees 3")
+        await journey.press("d", "right", "enter")
+        result = journey.app.screen
+        assert isinstance(result, Result)
+        assert result.receipt.freed == result.receipt.plan.reclaims > 300_000
+    assert os.listdir(os.path.join(family.root, ".prunella")) == ["ledger.sqlite"]
+
+
+async def test_a_pin_is_shown_and_kept_in_the_store(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("P")
+        assert journey.browse.inventory is not None
+        assert [model.name for model in journey.browse.inventory.models if model.is_pinned] == ["apart:7b"]
+        assert any("⚑" in strip.text for strip in journey.table.render_lines(journey.table.size.region))
+        await journey.press("P")
+        assert not [model.name for model in journey.browse.inventory.models if model.is_pinned]
+
+
+class _StubServer:
+    """A server that has one model loaded, and remembers what it was asked."""
+
+    address = "http://stub"
+
+    def __init__(self, digests: dict[str, str]) -> None:
+        self.digests = digests
+        self.asked: list[str] = []
+
+    def loaded(self) -> list[Loaded]:
+        return [Loaded("apart:7b", self.digests["apart:7b"])]
+
+    def models(self) -> dict[str, str]:
+        return self.digests
+
+    def unload(self, name: str) -> None:
+        self.asked.append(f"unload {name}")
+
+    def delete(self, name: str) -> None:
+        self.asked.append(f"delete {name}")
+
+
+def _digests(root: str) -> dict[str, str]:
+    store = locate(root, {}, root)
+    return {model.name: model.digest for model in scan(store, NOW).models}
+
+
+async def test_a_loaded_model_is_named_and_unloaded_first(family: StoreBuilder, open_app: Open) -> None:
+    server = _StubServer(_digests(family.root))
+    async with open_app(Path(family.root), connect=lambda: server) as journey:
+        assert "1 model loaded" in journey.text("#title")
+        await journey.point_at("apart:7b")
+        await journey.press("d")
+        assert "Loaded in the server: apart:7b" in journey.text("Static")
+        await journey.press("right", "enter")
+        assert isinstance(journey.app.screen, Result)
+    assert server.asked == ["unload apart:7b"]
+
+
+async def test_where_one_may_not_write_the_server_can_remove(family: StoreBuilder, open_app: Open) -> None:
+    server = _StubServer(_digests(family.root))
+    before = tree(family.root)
+    async with open_app(Path(family.root), is_sample=False, connect=lambda: server) as journey:
+        journey.browse.store = msgspec.structs.replace(journey.browse.store, writable=False, owner="ollama")
+        await journey.point_at("apart:7b")
+        await journey.press("d")
+        assert "sudo -u ollama prunella" in journey.text("Static")
+        await journey.press("right", "enter")
+    assert server.asked == ["delete apart:7b"]
     assert tree(family.root) == before

@@ -8,11 +8,12 @@ from prunella_core.text import clean
 
 
 class Config(NamedTuple):
-    """The keys of ``config.toml``, each of them text; ``None`` where the file does not say."""
+    """The keys of ``config.toml``; ``None`` where the file does not say."""
 
     store: str | None = None
     theme: str | None = None
     retention: str | None = None
+    gc: bool | None = None
 
 
 def config_path() -> str:
@@ -48,6 +49,8 @@ def _understand(data: bytes, path: str) -> Config:
         if key not in Config._fields:
             known = ", ".join(Config._fields)
             raise InvalidInput(f"the configuration {clean(path)} has the unknown key “{clean(key)}”; known are {known}")
-        if not isinstance(value, str) or not value:
+        if key == "gc" and not isinstance(value, bool):
+            raise InvalidInput(f"the configuration {clean(path)}: gc takes true or false")
+        if key != "gc" and not (isinstance(value, str) and value):
             raise InvalidInput(f"the configuration {clean(path)}: {key} takes text in quotes")
     return Config(**document)

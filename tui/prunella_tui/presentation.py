@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import humanize
 
-from prunella_core.inventory import Blob, Model, State
+from prunella_core.inventory import Blob, Model, State, TrashEntry
 from prunella_core.text import clean
 
 STATE_MARKS = {
@@ -56,6 +56,16 @@ def age(seconds: float | None) -> str:
     return "now"
 
 
+def left(seconds: float) -> str:
+    """Return how much time is left, as ``age`` does, but rounded up: a week that has just begun is ``7d``."""
+    if seconds <= 0:
+        return "over"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds > length:
+            return f"{-(-seconds // length):.0f}{unit}"
+    return "1m"
+
+
 def date(seconds: float) -> str:
     """Return a time as a date and minute in UTC."""
     try:
@@ -80,6 +90,13 @@ def blob_title(blob: Blob) -> str:
     if blob.digest is None:
         return clean(blob.key.removeprefix("blobs/"))
     return short_digest(blob.digest)
+
+
+def removed_title(entry: TrashEntry) -> str:
+    """Return what a removal took, in a line."""
+    if entry.models:
+        return names([model.name for model in entry.models])
+    return counted(sum(1 for file in entry.files if not file.path.endswith("/record.json")), "file")
 
 
 def details(model: Model) -> str:

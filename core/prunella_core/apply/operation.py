@@ -11,9 +11,10 @@ from prunella_core.apply.lock import sign
 from prunella_core.apply.recover import drop_empty_folders, purge, put_all_back, put_back, removing, staging
 from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import PrunellaError, Refused
+from prunella_core.files import files_below, has_reflinks, look_at
 from prunella_core.inventory import Problem
 from prunella_core.plan import FileError, Plan, PlannedFile, Receipt
-from prunella_core.scan import RECORD, ManifestReading, files_below, read_manifests
+from prunella_core.scan import RECORD, ManifestReading, read_manifests
 from prunella_core.sizes import reclaimed
 from prunella_core.text import clean
 
@@ -178,7 +179,7 @@ class Operation:
         self._drop_empty_folders(self.moved)
         if self.plan.mode == "trash":
             folder = os.path.join(self.store.trash, self.id)
-            kept = [file for file in files_below(folder) if file.path != RECORD]
+            kept = [file for file in files_below(folder, with_extents=has_reflinks(folder)) if file.path != RECORD]
             return self._receipt(trashed=reclaimed(kept))
         freed, errors = purge(self.store, self.id, self.disk)
         self.errors += errors
@@ -208,10 +209,9 @@ class Operation:
 
         def unlink(item: PlannedFile) -> None:
             nonlocal freed
-            path = self.store.path(item.file.path)
-            status = os.lstat(path)
-            self.disk.unlink(path)
-            freed += status.st_blocks * 512 if status.st_nlink <= 1 else 0
+            file = look_at(self.store.root, item.file.path, has_reflinks(self.store.root))
+            self.disk.unlink(self.store.path(item.file.path))
+            freed += file.own if file.links <= 1 else 0
             self._step(1)
 
         self._take(files, unlink)

@@ -9,8 +9,9 @@ import os
 
 from prunella_core.apply.disk import Disk, remove_tree_of_folders
 from prunella_core.apply.restore import finish_restore
+from prunella_core.files import files_below, has_reflinks
 from prunella_core.plan import FileError
-from prunella_core.scan import RECORD, files_below
+from prunella_core.scan import RECORD
 from prunella_core.store import Store
 
 
@@ -91,7 +92,7 @@ def purge(store: Store, operation: str, disk: Disk) -> tuple[int, list[FileError
     folder = removing(store, operation)
     freed = 0
     errors: list[FileError] = []
-    for file in files_below(folder):
+    for file in files_below(folder, with_extents=has_reflinks(store.root)):
         drop_empty_folders(store, file.path, disk)  # first: once the file is gone, nobody knows where it was
         try:
             disk.unlink(os.path.join(folder, file.path))
@@ -99,7 +100,7 @@ def purge(store: Store, operation: str, disk: Disk) -> tuple[int, list[FileError
             errors.append(FileError(path=file.path, message=f"cannot be unlinked: {error.strerror}"))
             continue
         is_last = file.links <= 1 and file.path != RECORD
-        freed += file.allocated if is_last else 0
+        freed += file.own if is_last else 0
     try:
         remove_tree_of_folders(disk, folder)
     except OSError as error:

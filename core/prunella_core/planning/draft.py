@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from prunella_core.ages import SETTLING_SECONDS
-from prunella_core.inventory import Blob, Inventory, Model, Problem, State, TrashEntry, digest_of_file
+from prunella_core.inventory import Blob, Clock, Inventory, Model, Problem, State, TrashEntry, digest_of_file
 from prunella_core.plan import HeldBack, Kept, Mode, Plan, PlannedFile, PrunePolicy, Request
 from prunella_core.sizes import File, reclaimed_each
 
@@ -16,6 +18,10 @@ _REASONS = {
 }
 _JUST_WRITTEN = "written in the last 10 minutes: it may belong to a pull or create that is running"
 _PULL_RUNNING = "a download was written to in the last 10 minutes: what nothing references yet may belong to it"
+_YOUNGER: dict[Clock | None, str] = {
+    "written": "younger than the age: it was written since",
+    "seen-referenced": "younger than the age: a model was seen to need it since",
+}
 _HELD_OPEN = "a process has it open: a pull is running"
 _PINNED = "is pinned"
 _LOADED = "is loaded in the server"
@@ -33,7 +39,7 @@ class Draft:
         self.force = force
         self.mode = mode
         self.restorable = dict(_needed_by_trash(inventory.trash, ()))
-        self.from_trash: list[tuple[File, str | None, str]] = []
+        self.from_trash: list[tuple[File, str, float]] = []
         self.models: list[str] = []
         self.manifests: list[tuple[File, str, str]] = []
         self.rows: dict[str, tuple[Blob, str, tuple[str, ...]]] = {}
@@ -54,7 +60,15 @@ class Draft:
         """Whether an unused row has reached the age (seconds); a time in the future counts as now."""
         due = max(self.now - (blob.idle_since or 0), 0) >= age
         if not due:
-            self.younger.append(HeldBack(path=_path(blob), allocated=blob.allocated, reason="younger than the age"))
+            self.younger.append(
+                HeldBack(
+                    path=_path(blob),
+                    allocated=blob.allocated,
+                    reason=_YOUNGER.get(blob.clock, "younger than the age"),
+                    idle_since=blob.idle_since,
+                    clock=blob.clock,
+                )
+            )
         return due
 
     def is_due_model(self, model: Model, policy: PrunePolicy) -> bool:
@@ -147,9 +161,9 @@ class Draft:
         """Reckon with the trash as it is without the entries ``going``."""
         self.restorable = dict(_needed_by_trash(self.inventory.trash, going))
 
-    def remove_from_trash(self, file: File, reason: str) -> None:
+    def remove_from_trash(self, file: File, reason: str, removed_at: float) -> None:
         """Take a file out of the trash for good."""
-        self.from_trash.append((file, digest_of_file(file.path), reason))
+        self.from_trash.append((file, reason, removed_at))
 
     def keep_in_trash(self, digest: str, file: File, reason: str) -> None:
         """Leave a blob in the trash although its entry goes."""
@@ -185,16 +199,43 @@ class Draft:
         )
 
     def _files(self) -> Iterator[PlannedFile]:
-        going: list[tuple[File, str | None, str, tuple[str, ...]]] = [
-            (file, None, reason, (name,) if name else ()) for file, name, reason in self.manifests
-        ]
-        going += [
-            (file, blob.digest, reason, models) for blob, reason, models in self.rows.values() for file in blob.files
-        ]
-        going += [(file, digest, reason, ()) for file, digest, reason in self.from_trash]
-        sizes = reclaimed_each(file for file, _digest, _reason, _models in going)
-        for (file, digest, reason, models), reclaims in zip(going, sizes, strict=True):
-            yield PlannedFile(file=file, reclaims=reclaims, digest=digest, reason=reason, models=models)
+        sizes = reclaimed_each(item.file for item in self._going())
+        for item, reclaims in zip(self._going(), sizes, strict=True):
+            yield replace(item, reclaims=reclaims)
+
+    def _going(self) -> Iterator[PlannedFile]:
+        """Everything that goes, manifests first; what each frees is reckoned when the set is whole."""
+        for file, name, reason in self.manifests:
+            model = self.inventory.model_by_name.get(name)
+            yield PlannedFile(
+                file=file,
+                reclaims=0,
+                digest=None,
+                reason=reason,
+                models=(name,) if name else (),
+                idle_since=model.idle_since if model else None,
+                clock=model.clock if model else None,
+            )
+        for blob, reason, models in self.rows.values():
+            for file in blob.files:
+                yield PlannedFile(
+                    file=file,
+                    reclaims=0,
+                    digest=blob.digest,
+                    reason=reason,
+                    models=models,
+                    idle_since=blob.idle_since,
+                    clock=blob.clock,
+                )
+        for file, reason, removed_at in self.from_trash:
+            yield PlannedFile(
+                file=file,
+                reclaims=0,
+                digest=digest_of_file(file.path),
+                reason=reason,
+                idle_since=removed_at,
+                clock="removed",
+            )
 
 
 def _needed_by_trash(trash: Iterable[TrashEntry], going: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -14,18 +14,18 @@ def draft_empty(draft: Draft, going: set[str]) -> None:
     for entry in draft.inventory.trash:
         for file in entry.files:
             if entry.is_spent or entry.id in going:
-                _empty_file(draft, file, missed)
+                _empty_file(draft, entry, file, missed)
             elif _is_in_store_again(draft, entry, file):
-                draft.remove_from_trash(file, "the store has it again")
+                draft.remove_from_trash(file, "the store has it again", entry.removed_at)
 
 
-def _empty_file(draft: Draft, file: File, missed: set[str | None]) -> None:
+def _empty_file(draft: Draft, entry: TrashEntry, file: File, missed: set[str | None]) -> None:
     digest = digest_of_file(file.path)
     reason = draft.restorable.get(digest or "") or (_MISSED if digest and digest in missed else None)
     if digest and reason:
         draft.keep_in_trash(digest, file, reason)
     else:
-        draft.remove_from_trash(file, "in the trash")
+        draft.remove_from_trash(file, "in the trash", entry.removed_at)
 
 
 def _is_in_store_again(draft: Draft, entry: TrashEntry, trashed: File) -> bool:

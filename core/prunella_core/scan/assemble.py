@@ -10,8 +10,8 @@ from prunella_core.pins import is_pinned, read_pins
 from prunella_core.problems import problem
 from prunella_core.scan.blobs import BlobReading, read_blobs
 from prunella_core.scan.configs import UNKNOWN, read_config
-from prunella_core.scan.entries import Report, Space, silent, space_of
 from prunella_core.scan.manifests import ReadManifest, read_manifests
+from prunella_core.scan.progress import Report, Space, silent, space_of
 from prunella_core.scan.system import held_open, keeps_atime
 from prunella_core.scan.trash import read_trash
 from prunella_core.sizes import File

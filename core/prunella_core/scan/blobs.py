@@ -5,9 +5,11 @@ import os
 from msgspec import Struct
 
 from prunella_core.digests import FileKind, read_blob_name
+from prunella_core.extents import shared_bytes
+from prunella_core.files import file_from, files_below, has_reflinks
 from prunella_core.inventory import Problem
 from prunella_core.problems import problem
-from prunella_core.scan.entries import REPORT_EVERY, Progress, Report, file_from, files_below
+from prunella_core.scan.progress import REPORT_EVERY, Progress, Report
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -28,9 +30,10 @@ def read_blobs(store: Store, manifests: int, report: Report) -> BlobReading:
     problems: list[Problem] = []
     try:
         with os.scandir(store.blobs) as entries:
+            extents = has_reflinks(store.blobs)
             in_order = sorted(entries, key=lambda entry: entry.name)  # the same store always reads the same
             for count, entry in enumerate(in_order, 1):
-                _place(entry, store, rows, problems)
+                _place(entry, store, rows, problems, extents)
                 if count % REPORT_EVERY == 0:
                     report(Progress(manifests, count))
     except FileNotFoundError:
@@ -51,6 +54,7 @@ def _place(
     store: Store,
     rows: dict[FileKind, dict[str, tuple[File, ...]]],
     problems: list[Problem],
+    extents: bool,
 ) -> None:
     path = f"blobs/{entry.name}"
     try:
@@ -58,7 +62,8 @@ def _place(
             rows[FileKind.STRAY][path] = _in_folder(store, path, problems)
             return
         target = os.readlink(entry.path) if entry.is_symlink() else None
-        file = file_from(path, entry.stat(follow_symlinks=False), target)
+        shared = shared_bytes(entry.path) if extents and entry.is_file(follow_symlinks=False) else 0
+        file = file_from(path, entry.stat(follow_symlinks=False), target, shared)
     except FileNotFoundError:  # gone between listing and looking: as if the scan had come later
         return
     except OSError as error:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from prunella_core.digests import FileKind, parse_digest, read_blob_name
+from prunella_core.files import look_at, read_small
 from prunella_core.inventory import Problem
 from prunella_core.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestError, decode
 from prunella_core.names import ModelName
 from prunella_core.problems import problem
-from prunella_core.scan.entries import REPORT_EVERY, Progress, Report, look_at, read_small, silent
+from prunella_core.scan.progress import REPORT_EVERY, Progress, Report, silent
 from prunella_core.sizes import File
 from prunella_core.store import Store
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
+from prunella_core.mounts import mount_of
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -43,11 +44,5 @@ def _files_of(listing: str, folder: str) -> Iterator[str]:
 
 def keeps_atime(path: str) -> bool:
     """Whether reading a file below ``path`` leaves its time: then the atime of weights tells the last use."""
-    try:
-        device = os.stat(path).st_dev
-        with open(f"{_PROCESSES}/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            wanted = f"{os.major(device)}:{os.minor(device)}"
-            options = [fields[5] for line in mounts if (fields := line.split())[2] == wanted]
-    except OSError:  # the folder is not there, or this system does not tell: then the atime means nothing
-        return False
-    return bool(options) and not any("noatime" in option.split(",") for option in options)
+    mount = mount_of(path)
+    return bool(mount.kind) and "noatime" not in mount.options

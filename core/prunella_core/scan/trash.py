@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from prunella_core.files import files_below, has_reflinks
 from prunella_core.inventory import TrashedModel, TrashEntry
-from prunella_core.scan.entries import files_below
 from prunella_core.scan.manifests import ReadManifest, read_manifests
 from prunella_core.store import Store
 
@@ -41,7 +41,7 @@ def _read_entry(store: Store, name: str) -> TrashEntry:
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
     is_ours = not os.path.islink(as_store.manifests)
     manifests = read_manifests(as_store, children_too_in=store.blobs).manifests if is_ours else ()
-    files = tuple(files_below(store.root, prefix))
+    files = tuple(files_below(store.root, prefix, has_reflinks(store.root)))
     return TrashEntry(
         id=name,
         removed_at=_removed_at(store, name),

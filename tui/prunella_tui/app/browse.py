@@ -72,7 +72,8 @@ class Browse(Look):
             known = "\n".join(f"  prunella --store {clean(path)}" for path in (store.root, *store.other_stores))
             return f"Several stores were found, and none is guessed to be meant. Start with one of:\n{known}"
         if not store.writable and (self.server is None or self.tab.id == "trash"):
-            return f"The store belongs to {store.owner}, and you may not write there. Start as its owner:\n  {self._sudo()}"
+            why = f"The store belongs to {store.owner}, and you may not write there. Start as its owner:"
+            return f"{why}\n  {self._sudo()}"
         return None
 
     def _sudo(self) -> str:

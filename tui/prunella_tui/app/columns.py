@@ -140,7 +140,7 @@ def trash_columns(inventory: Inventory, now: float, retention: int) -> list[Colu
     """Columns of the Trash tab; ``retention`` is in seconds."""
     frees = {entry.id: trash_reclaims(inventory, entry, now) for entry in inventory.trash}
     return [
-        Column("what", "Removed", 0, removed_title, removed_title),
+        Column("what", "Removed", 0, show.removed_title, show.removed_title),
         Column(
             "frees",
             "Holds",
@@ -164,20 +164,12 @@ def trash_columns(inventory: Inventory, now: float, retention: int) -> list[Colu
             "left",
             "Left",
             8,
-            lambda e: show.age(e.removed_at + retention - now),
+            lambda e: show.left(e.removed_at + retention - now),
             lambda e: e.removed_at,
             right=True,
             tone=lambda e: "warning" if e.removed_at + retention - now < _SOON else "muted",
         ),
     ]
-
-
-def removed_title(entry: TrashEntry) -> str:
-    """What a removal took, in a line."""
-    if entry.models:
-        return show.names([model.name for model in entry.models])
-    files = sum(1 for file in entry.files if not file.path.endswith("record.json"))
-    return show.counted(files, "file")
 
 
 def words_of_trash(entry: TrashEntry) -> str:

@@ -9,7 +9,6 @@ from prunella_core.planning import trash_reclaims
 from prunella_core.problems import advice
 from prunella_core.text import clean
 from prunella_tui import presentation as show
-from prunella_tui.app.columns import removed_title
 
 _MANY_LAYERS = 3
 _HEAD = "bold $text-primary"
@@ -138,7 +137,10 @@ def _links(blob: Blob) -> Iterator[Content]:
             yield Content.styled("Removing it removes the link; its target stays.", _MUTED)
         elif file.links > 1:
             yield _field("Links", show.number(file.links))
-            yield Content.styled("Its bytes leave the disk with the last hard link.", _MUTED)
+            yield Content.styled("A hard link elsewhere keeps these bytes; they go with the last one.", _MUTED)
+        if file.shared:
+            yield _field("Shared", f"{show.size(file.shared)} in extents that other files have too")
+            yield Content.styled("They stay on the disk when it goes.", _MUTED)
 
 
 def trash_detail(inventory: Inventory, entry: TrashEntry, now: float, retention: int) -> Content:
@@ -146,7 +148,7 @@ def trash_detail(inventory: Inventory, entry: TrashEntry, now: float, retention:
     left = entry.removed_at + retention - now
     until = f"{show.duration(left)} left" if left > 0 else "over: it goes with the next removal"
     lines = [
-        Content.styled(removed_title(entry), _HEAD),
+        Content.styled(show.removed_title(entry), _HEAD),
         Content(""),
         _field("Removed", f"{show.duration(now - entry.removed_at)} ago"),
         _field("Keeps", until),

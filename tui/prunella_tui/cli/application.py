@@ -1,10 +1,11 @@
 """Opens the application, where there is a terminal for it."""
 
+import os
 import sys
 
 from prunella_core.errors import InvalidInput
 from prunella_core.store import Store
-from prunella_tui.cli.session import open_store, setting
+from prunella_tui.cli.session import open_store, retention, setting
 
 
 def require_terminal() -> None:
@@ -20,4 +21,10 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     store = store or open_store()
     from prunella_tui.app import run_app
 
-    return run_app(store, theme=theme.value if theme else None, is_sample=is_sample)
+    return run_app(
+        store,
+        theme=theme.value if theme else None,
+        is_sample=is_sample,
+        retention=retention(),
+        environ=os.environ,
+    )

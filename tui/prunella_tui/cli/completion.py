@@ -2,9 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
+
+if TYPE_CHECKING:
+    from prunella_core.inventory import TrashEntry
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -60,6 +64,18 @@ def complete_targets(context: click.Context, argument: click.Parameter, typed: s
     return [*complete_models(context, argument, typed), *digests]
 
 
+def complete_entries(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
+    """Return the IDs of removals that begin so."""
+    return _answer(context, lambda: [entry.id for entry in _trash() if entry.id.startswith(typed)])
+
+
+def complete_trash(context: click.Context, argument: click.Parameter, typed: str) -> list[str]:
+    """Return what can be restored: models of the trash, and removals."""
+    names = _answer(context, lambda: [model.name for entry in _trash() for model in entry.models])
+    matching = [name for name in dict.fromkeys(names) if name.casefold().startswith(typed.casefold())]
+    return [*matching, *complete_entries(context, argument, typed)]
+
+
 def _answer(context: click.Context, look: Callable[[], list[str]]) -> list[str]:
     try:
         with context.scope(cleanup=False):
@@ -82,6 +98,13 @@ def _digests() -> list[str]:
 
     known = (read_blob_name(name).digest for name in os.listdir(open_store().blobs))
     return sorted({digest.removeprefix("sha256:") for digest in known if digest})
+
+
+def _trash() -> "list[TrashEntry]":
+    from prunella_core.scan import read_trash
+    from prunella_tui.cli.session import open_store
+
+    return [entry for entry in read_trash(open_store()) if not entry.is_spent]
 
 
 def register() -> None:

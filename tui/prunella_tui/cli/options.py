@@ -43,12 +43,24 @@ def looks(command: _Command) -> _Command:
     return store_option(json_option(command))
 
 
-def removes(command: _Command) -> _Command:
-    """Give a command the options of those that remove something."""
+class Wishes(NamedTuple):
+    """How somebody wants a change done."""
+
+    dry_run: bool
+    yes: bool
+    no_gc: bool
+    as_json: bool
+
+
+def changes(command: _Command) -> _Command:
+    """Give a command the options of those that change the store."""
     for option in (
-        click.option("--force", is_flag=True, help="Take what was written in the last 10 minutes too."),
+        click.option("--no-gc", is_flag=True, help="Leave what has expired in the trash."),
         click.option("-y", "--yes", is_flag=True, help="Do not ask."),
         click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing."),
     ):
         command = option(command)
     return looks(command)
+
+
+force_option = click.option("--force", is_flag=True, help="Take what was written in the last 10 minutes too.")

@@ -1,35 +1,32 @@
 """From a plan to its outcome: show it, ask, execute it, and say what really happened."""
 
+import os
 import sys
 import time
-from typing import NamedTuple
 
 from prunella_core.apply import Step, apply, has_unfinished
+from prunella_core.collect import collect_expired
 from prunella_core.documents import plan_document, receipt_document
-from prunella_core.errors import Refused
+from prunella_core.errors import PrunellaError, Refused
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Plan, Receipt, Removal
 from prunella_core.planning import make_plan
+from prunella_core.server import Server, connect, loaded_here
+from prunella_core.store import Store
 from prunella_core.text import clean
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.meter import Meter
+from prunella_tui.cli.options import Wishes
 from prunella_tui.cli.output import print_json, show, tell
-from prunella_tui.cli.session import look, open_store
+from prunella_tui.cli.session import collects, look, open_store, retention
 from prunella_tui.cli.signals import cancel_on_interrupt
+from prunella_tui.presentation import counted, size
 
 
-class Wishes(NamedTuple):
-    """How somebody wants a removal done."""
+def look_for_change(dry_run: bool) -> Inventory:
+    """Survey the store that something shall be changed in.
 
-    dry_run: bool
-    yes: bool
-    as_json: bool
-
-
-def look_for_removal(dry_run: bool) -> Inventory:
-    """Scan the store that something shall be removed from.
-
-    Raises Refused, before anybody is asked anything, where nothing may be removed.
+    Raises Refused, before anybody is asked anything, where nothing may be changed.
     """
     store = open_store()
     inventory = look(store)
@@ -43,24 +40,31 @@ def look_for_removal(dry_run: bool) -> Inventory:
     return look(store)
 
 
+def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str]]:
+    """Return the server, when one is there, and which models of this store it has loaded."""
+    server = connect(os.environ)
+    return server, frozenset(loaded_here(server, inventory))
+
+
 def carry_out(inventory: Inventory, plan: Plan, wishes: Wishes) -> int:
     """Do with ``plan`` what was wished, and return the exit code."""
     if wishes.dry_run:
-        _show_plan(plan, wishes.as_json)
+        show_plan(plan, wishes.as_json)
         return DONE
     if not plan.files:
-        return _nothing_goes(plan, wishes.as_json)
-    if not wishes.yes and not _is_agreed(inventory, plan):
+        return _nothing_goes(plan, wishes)
+    if plan.mode != "restore" and not is_agreed(inventory, plan, wishes):
         tell("Nothing was removed.")
         return REFUSED
-    if wishes.yes and not wishes.as_json:
-        _show_plan(plan, as_json=False)
     receipt = _execute(plan)
     _show_receipt(receipt, wishes.as_json)
+    if not receipt.cancelled:
+        _collect(plan.store, wishes)
     return _code_of(receipt)
 
 
-def _show_plan(plan: Plan, as_json: bool) -> None:
+def show_plan(plan: Plan, as_json: bool) -> None:
+    """Print a plan."""
     if as_json:
         print_json(plan_document(plan))
         return
@@ -69,34 +73,39 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
     show(plan_view(plan))
 
 
-def _nothing_goes(plan: Plan, as_json: bool) -> int:
+def _nothing_goes(plan: Plan, wishes: Wishes) -> int:
     if plan.blocked:
         first = plan.blocked[0]
-        raise Refused(f"nothing was removed: {clean(first.path)}: {clean(first.message)} (see prunella doctor)")
+        what = "restored" if plan.mode == "restore" else "removed"
+        hint = "--as NEWNAME gives it another name" if plan.mode == "restore" else "see prunella doctor"
+        raise Refused(f"nothing was {what}: {clean(first.path)}: {clean(first.message)} ({hint})")
     if plan.held_back and isinstance(plan.request, Removal):
         first_held = plan.held_back[0]
         raise Refused(f"nothing was removed: {clean(first_held.path)}: {first_held.reason} (--force takes it)")
-    if as_json:
+    if wishes.as_json:
         print_json(receipt_document(Receipt(plan=plan, id="", done=True, freed=0, removed=())))
     else:
-        from prunella_tui.cli.views.plan import plan_view
-
-        show(plan_view(plan))
+        show_plan(plan, as_json=False)
+    _collect(plan.store, wishes)
     return DONE
 
 
-def _is_agreed(inventory: Inventory, plan: Plan) -> bool:
+def is_agreed(inventory: Inventory, plan: Plan, wishes: Wishes) -> bool:
+    """Show the plan and ask, unless that was answered before. Raises Refused where nobody can be asked."""
+    if wishes.yes:
+        if not wishes.as_json:
+            show_plan(plan, as_json=False)
+        return True
     if not sys.stdin.isatty():
         raise Refused("there is no terminal to ask on; say --yes to remove, or --dry-run to look. Nothing was removed")
     from prunella_tui.cli.views.plan import plan_view
-    from prunella_tui.presentation import counted, size
 
     show(plan_view(plan), on_stderr=True)
-    takes_all = len(plan.models) == len(inventory.models) > 0
-    if takes_all:
+    if len(plan.models) == len(inventory.models) > 0:
         return _ask("These are all the models. Type “everything” to remove them: ") == "everything"
     what = f"{counted(len(plan.files), 'file')}, {size(plan.reclaims)}"
-    return _ask(f"Remove this for good ({what})? [y/N] ").lower() in ("y", "yes")
+    question = "Move this to the trash" if plan.mode == "trash" else "Remove this for good"
+    return _ask(f"{question} ({what})? [y/N] ").lower() in ("y", "yes")
 
 
 def _ask(question: str) -> str:
@@ -106,6 +115,15 @@ def _ask(question: str) -> str:
     if not answer.endswith("\n"):  # Ctrl-D leaves the cursor behind the question
         sys.stderr.write("\n")
     return answer.strip()
+
+
+def unload(server: Server | None, plan: Plan) -> None:
+    """Let the server let go of what the plan takes; where it will not, say so and go on."""
+    for name in plan.loaded if server else ():
+        try:
+            server.unload(name) if server else None
+        except PrunellaError as error:
+            tell(f"{name} could not be unloaded: {error}")
 
 
 def _execute(plan: Plan) -> Receipt:
@@ -130,9 +148,23 @@ def _show_receipt(receipt: Receipt, as_json: bool) -> None:
     show(receipt_view(receipt))
 
 
+def _collect(store: Store, wishes: Wishes) -> None:
+    """Let the trash go of what has expired, and say what and how much."""
+    if not collects(wishes.no_gc):
+        return
+    try:
+        receipt = collect_expired(store, retention(), time.time)
+    except Refused as error:  # another Prunella is at it, or the store changes: the next run collects
+        tell(f"What has expired in the trash is still there: {error}")
+        return
+    if receipt:
+        tell(f"Expired in the trash: {counted(len(receipt.removed), 'file')} removed, {size(receipt.freed)} freed.")
+
+
 def _code_of(receipt: Receipt) -> int:
     if receipt.cancelled:
         return INTERRUPTED
     plan = receipt.plan
     named_but_held = plan.held_back if isinstance(plan.request, Removal) else ()
-    return PARTLY if receipt.errors or receipt.returned or plan.blocked or named_but_held else DONE
+    is_partial = receipt.errors or receipt.returned or plan.blocked or named_but_held or plan.missing
+    return PARTLY if is_partial else DONE

@@ -17,8 +17,14 @@ SECTIONS = {
         "doctor": "What is wrong with the store, and how to mend it.",
     },
     "Remove": {
-        "rm": "Remove models, or single blobs.",
+        "rm": "Remove models, or single blobs: into the trash.",
         "prune": "Remove what nothing needs any more.",
+        "pin": "Keep models from prune --all.",
+    },
+    "Bring back": {
+        "trash": "What was removed, and until when it can come back.",
+        "restore": "Bring back a model or a whole removal.",
+        "empty": "Free what is in the trash.",
     },
     "More": {
         "demo": "Try everything on a sample store.",
@@ -78,7 +84,7 @@ class CommandTable(click.Group):
     envvar="PRUNELLA_RETENTION",
     expose_value=False,
     callback=remember,
-    help="What prune takes for --age.  [PRUNELLA_RETENTION; else 7d]",
+    help="How long the trash keeps things.  [PRUNELLA_RETENTION; else 7d]",
 )
 @click.version_option(__version__, message="prunella %(version)s")
 @click.pass_context
@@ -91,6 +97,7 @@ def root(context: click.Context) -> int:
       prunella                      look around, mark, remove
       prunella ls --sort frees      the models that free most
       prunella prune --dry-run      what a clean-up would do
+      prunella restore llama3.2     bring back what was removed
       prunella demo                 try it on a sample store
 
     \b

@@ -2,12 +2,15 @@
 
 import os
 import time
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
+from prunella_core.ages import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory import Inventory
-from prunella_core.scan import Progress, scan
+from prunella_core.scan import Progress
 from prunella_core.store import Store, locate
+from prunella_core.survey import survey
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
 from prunella_tui.config import config_path, read_config
@@ -20,6 +23,18 @@ def setting(name: str) -> Said | None:
     return said(name) or (Said(configured, path) if configured else None)
 
 
+def retention() -> int:
+    """Return how long the trash keeps things, in seconds. Raises InvalidInput when the setting is no age."""
+    found = setting("retention")
+    return parse_age(found.value if found else DEFAULT_RETENTION)
+
+
+def collects(no_gc: bool) -> bool:
+    """Whether what has expired in the trash goes after this command."""
+    configured = read_config(config_path()).gc
+    return not no_gc and configured is not False
+
+
 def open_store() -> Store:
     """Return the store of this run. ``OLLAMA_MODELS`` is a variable, so it comes before the configuration."""
     wanted = setting("store")
@@ -29,14 +44,14 @@ def open_store() -> Store:
     return replace(locate(wanted.value, os.environ, home), why=wanted.by)
 
 
-def look(store: Store) -> Inventory:
-    """Scan a store; if that takes a while, say so on stderr."""
+def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
+    """Survey a store; if that takes a while, say so on stderr. ``loaded`` is what the server has loaded."""
     meter = Meter()
 
     def report(progress: Progress) -> None:
         meter.tell(f"reading the store: {progress.manifests or progress.blobs:,} files")
 
     try:
-        return scan(store, time.time(), report)
+        return survey(store, time.time(), report, loaded=loaded)
     finally:
         meter.clear()

@@ -1,13 +1,15 @@
 """What the names on the command line mean in a store."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
 
 from prunella_core.digests import parse_digest_prefix
 from prunella_core.errors import InvalidInput, NotFound, Refused
 from prunella_core.inventory import Blob, Inventory, Model, find_blob
 from prunella_core.names import match_name, nearest_names, parse_name
-from prunella_core.plan import Removal
+from prunella_core.plan import Removal, Restore
 from prunella_core.text import clean
 from prunella_tui.presentation import names as listed
 from prunella_tui.presentation import short_digest
@@ -38,7 +40,7 @@ def find_row(inventory: Inventory, text: str) -> Blob:
     return find_blob(inventory, parse_digest_prefix(text.removeprefix("blobs/")))
 
 
-def find_removal(inventory: Inventory, texts: Iterable[str], force: bool) -> Removal:
+def find_removal(inventory: Inventory, texts: Iterable[str], force: bool, to_trash: bool) -> Removal:
     """Return the request that removes what ``texts`` name: models, blobs, damaged manifests.
 
     Raises NotFound when one of them is not there, and Refused when a model that stays needs one of the blobs.
@@ -46,7 +48,7 @@ def find_removal(inventory: Inventory, texts: Iterable[str], force: bool) -> Rem
     targets = _Targets(inventory)
     for text in dict.fromkeys(texts):
         targets.add(text)
-    return targets.finish(force)
+    return replace(targets.finish(), force=force, to_trash=to_trash)
 
 
 class _Targets:
@@ -85,7 +87,7 @@ class _Targets:
         else:
             raise NotFound(f"there is no {clean(path)} in {clean(self.inventory.store.root)}")
 
-    def finish(self, force: bool) -> Removal:
+    def finish(self) -> Removal:
         """Return the request, unless a name is unknown or a blob is needed."""
         if self.unknown:
             raise _unknown(self.unknown, (*self.inventory.model_by_name, *self.broken))
@@ -97,8 +99,37 @@ class _Targets:
             models=tuple(dict.fromkeys(self.models)),
             blobs=tuple(dict.fromkeys(blob.key for blob in self.blobs)),
             manifests=tuple(dict.fromkeys(self.manifests)),
-            force=force,
         )
+
+
+def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
+    """Return the request that brings back what ``text`` names: an entry by its ID, else a model by its name.
+
+    Of several removals of the same name the last is meant. Raises NotFound, or InvalidInput.
+    """
+    entries = [entry for entry in inventory.trash if not entry.is_spent]
+    if under is not None:
+        parse_name(under)
+    if entry := next((entry for entry in entries if entry.id == text), None):
+        if under is not None and len(entry.models) != 1:
+            raise InvalidInput("--as takes one model: name it, not the whole removal")
+        return Restore(entry=entry.id, model=entry.models[0].name if under else None, under=under)
+    known = {model.name: entry.id for entry in entries for model in entry.models}
+    name = match_name(parse_name(text), known)
+    if name is None:
+        near = [clean(near) for near in nearest_names(text, known)]
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; prunella trash lists what is"
+        raise NotFound(f"there is no “{clean(text)}” in the trash{hint}")
+    return Restore(entry=known[name], model=name, under=under)
+
+
+def find_entries(inventory: Inventory, texts: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the IDs that ``texts`` name, or ``None`` for all. Raises NotFound when one of them is not there."""
+    known = {entry.id for entry in inventory.trash}
+    for text in texts:
+        if text not in known:
+            raise NotFound(f"there is no removal “{clean(text)}” in the trash; prunella trash lists what is")
+    return tuple(dict.fromkeys(texts)) or None
 
 
 def _matching(text: str, known: Iterable[str]) -> str | None:

@@ -44,7 +44,7 @@ def _in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:
     keys = {
         "disk": lambda blob: -blob.allocated,
         "size": lambda blob: -blob.size,
-        "age": lambda blob: blob.written_at or 0,
+        "age": lambda blob: blob.idle_since or 0,
         "state": lambda blob: _STATES.index(blob.state.value),
         "digest": lambda blob: blob.key,
     }

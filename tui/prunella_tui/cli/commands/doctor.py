@@ -6,6 +6,7 @@ from prunella_core.apply import has_unfinished
 from prunella_core.documents import doctor_document
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json, show
+from prunella_tui.cli.server import server_document
 from prunella_tui.cli.session import look, open_store
 
 
@@ -19,9 +20,8 @@ def command(as_json: bool) -> None:
     inventory = look(open_store())
     unfinished = has_unfinished(inventory.store)
     if as_json:
-        # No command asks the server yet: what it says is unknown.
-        print_json({"server": None, **doctor_document(inventory), "unfinished": unfinished})
+        print_json({"server": server_document(inventory), **doctor_document(inventory), "unfinished": unfinished})
         return
     from prunella_tui.cli.views.health import health_view
 
-    show(health_view(inventory, unfinished))
+    show(health_view(inventory, unfinished, server_document(inventory)))

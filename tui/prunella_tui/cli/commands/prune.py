@@ -4,12 +4,12 @@ import time
 
 import click
 
-from prunella_core.ages import DEFAULT_RETENTION, parse_age
+from prunella_core.ages import parse_age
 from prunella_core.plan import PruneClass, PrunePolicy
 from prunella_core.planning import make_plan
-from prunella_tui.cli.options import removes
-from prunella_tui.cli.removing import Wishes, carry_out, look_for_removal
-from prunella_tui.cli.session import setting
+from prunella_tui.cli import removing
+from prunella_tui.cli.options import Wishes, changes, force_option
+from prunella_tui.cli.session import retention
 
 _CLASSES = [each.value for each in PruneClass]
 _WITHOUT_MODELS = frozenset(PruneClass) - {PruneClass.MODEL}
@@ -17,38 +17,31 @@ _WITHOUT_MODELS = frozenset(PruneClass) - {PruneClass.MODEL}
 
 @click.command()
 @click.option("--age", metavar="AGE", help="Take what is at least this old: 7d, 12h, 2w, 1d12h or 0.  [7d]")
-@click.option("--all", "with_models", is_flag=True, help="Take models of that age too.")
+@click.option("--all", "with_models", is_flag=True, help="Take models too that were neither changed nor used since.")
 @click.option("--class", "classes", type=click.Choice(_CLASSES), multiple=True, help="Only these; may be repeated.")
-@removes
-def command(
-    age: str | None,
-    with_models: bool,
-    classes: tuple[str, ...],
-    dry_run: bool,
-    yes: bool,
-    force: bool,
-    as_json: bool,
-) -> int:
-    """Remove what nothing needs any more: unreferenced blobs, downloads that never ended, leftovers.
+@force_option
+@changes
+def command(age: str | None, with_models: bool, classes: tuple[str, ...], force: bool, **wishes: bool) -> int:
+    """Remove what nothing needs any more: unreferenced blobs, downloads that never ended, leftovers, the trash.
 
-    Without --age it takes what is older than the retention (7 days, if nobody said otherwise).
-    No blob goes that a model which stays needs. What goes is gone for good.
+    Without --age it takes what is older than the retention (7 days, if nobody said otherwise). An age counts from when
+    a blob was written or last seen with a model, whichever is later. No blob goes that a model which stays needs, nor
+    one that a model in the trash needs. --all never takes a pinned or loaded model. What goes is gone for good.
 
     \b
       prunella prune --dry-run            show what would go
       prunella prune --age 0              all that nothing needs, now
-      prunella prune --age 90d --all      models too that are older than 90 days
+      prunella prune --age 90d --all      models too that nobody used for 90 days
       prunella prune --class partial -y   only downloads that never ended
     """
-    policy = PrunePolicy(age=_seconds(age), classes=_classes(classes, with_models), force=force)
-    inventory = look_for_removal(dry_run)
-    plan = make_plan(inventory, policy, time.time())
-    return carry_out(inventory, plan, Wishes(dry_run=dry_run, yes=yes, as_json=as_json))
-
-
-def _seconds(age: str | None) -> int:
-    retention = setting("retention")
-    return parse_age(age or (retention.value if retention else DEFAULT_RETENTION))
+    seconds = retention() if age is None else parse_age(age)
+    wanted = Wishes(**wishes)
+    chosen = _classes(classes, with_models)
+    inventory = removing.look_for_change(wanted.dry_run)
+    takes_models = PruneClass.MODEL in chosen
+    loaded = removing.ask_server(inventory)[1] if takes_models else frozenset()
+    policy = PrunePolicy(age=seconds, classes=chosen, force=force, loaded=loaded)
+    return removing.carry_out(inventory, make_plan(inventory, policy, time.time()), wanted)
 
 
 def _classes(chosen: tuple[str, ...], with_models: bool) -> frozenset[PruneClass]:

@@ -3,27 +3,42 @@
 import time
 
 import click
+from msgspec.structs import replace
 
 from prunella_core.planning import make_plan
 from prunella_tui.cli.completion import complete_targets
-from prunella_tui.cli.options import removes
-from prunella_tui.cli.removing import Wishes, carry_out, look_for_removal
-from prunella_tui.cli.targets import find_removal
+from prunella_tui.cli.options import Wishes, changes, force_option
 
 
 @click.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_targets)
-@removes
-def command(names: tuple[str, ...], dry_run: bool, yes: bool, force: bool, as_json: bool) -> int:
-    """Remove models, or single blobs.
+@click.option("--now", is_flag=True, help="Free the space at once: no way back, and no free byte needed.")
+@click.option("--unload", is_flag=True, help="Let the server let go of loaded models first.")
+@click.option("--by-server", is_flag=True, help="Let the server remove them, where you may not write: no way back.")
+@force_option
+@changes
+def command(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, force: bool, **wishes: bool) -> int:
+    """Remove models, or single blobs: into the trash, from where they come back until the retention is over.
 
     NAME is a model, the beginning of a blob's digest (sha256:3f1a9c), or a path below the store (blobs/README.txt,
     manifests/...). What models that stay still need is kept, and the plan names them.
 
     \b
       prunella rm my-assistant llama3.1:8b --dry-run
-      prunella rm sha256:3f1a9c
+      prunella rm my-assistant              then: prunella restore my-assistant
+      prunella rm --now sha256:3f1a9c
     """
-    inventory = look_for_removal(dry_run)
-    plan = make_plan(inventory, find_removal(inventory, names, force), time.time())
-    return carry_out(inventory, plan, Wishes(dry_run=dry_run, yes=yes, as_json=as_json))
+    from prunella_tui.cli import removing
+    from prunella_tui.cli.by_server import remove_by_server
+    from prunella_tui.cli.targets import find_removal
+
+    wanted = Wishes(**wishes)
+    if by_server:
+        return remove_by_server(names, wanted)
+    inventory = removing.look_for_change(wanted.dry_run)
+    request = find_removal(inventory, names, force, to_trash=not now)
+    server, loaded = removing.ask_server(inventory)
+    plan = make_plan(inventory, replace(request, loaded=loaded), time.time())
+    if unload and not wanted.dry_run:
+        removing.unload(server, plan)
+    return removing.carry_out(inventory, plan, wanted)

@@ -12,6 +12,7 @@ _MEANING = {
     State.UNREFERENCED: "no model needs it; prunella prune removes it",
     State.PARTIAL: "a download that never ended; pulling the model again would go on with it",
     State.LEFTOVER: "left over from a create or upload that never ended",
+    State.TRASHED: "removed; prunella restore brings it back, prunella empty frees it",
     State.STRAY: "no file of Ollama's; it goes only when it is named: prunella rm",
 }
 
@@ -45,6 +46,9 @@ def _facts(blob: Blob) -> Iterator[RenderableType]:
         target = f" → {file.target}" if file.target else ""
         links = f" ({file.links} hard links)" if file.links > 1 else ""
         yield line((f"{file.path}{target}{links}", QUIET), indent=2)
+        if file.shared:
+            kept = f"{size(file.shared)} of it lie in extents that other files share, and stay when it goes"
+            yield line((kept, QUIET), indent=2)
     if len(blob.files) > 3:
         yield line((f"and {counted(len(blob.files) - 3, 'more file')}", QUIET), indent=2)
 
@@ -53,7 +57,12 @@ def _since(blob: Blob, now: float) -> Iterator[RenderableType]:
     if blob.written_at is None:
         return
     yield line((f"written {date(blob.written_at)}, {duration(now - blob.written_at)} ago", QUIET), indent=2)
-    if blob.state is State.UNREFERENCED:
+    if blob.clock == "seen-referenced" and blob.idle_since is not None:
+        seen = f"{date(blob.idle_since)}, {duration(now - blob.idle_since)} ago"
+        yield line((f"last seen with a model {seen}: prune counts its age from there", QUIET), indent=2)
+    elif blob.removed_at is not None:
+        yield line((f"removed {date(blob.removed_at)}, {duration(now - blob.removed_at)} ago", QUIET), indent=2)
+    elif blob.state is State.UNREFERENCED:
         yield line(("since when no model needs it is not known: prune counts its age from there", QUIET), indent=2)
     elif blob.state in (State.PARTIAL, State.LEFTOVER):
         yield line(("prune counts its age from there", QUIET), indent=2)

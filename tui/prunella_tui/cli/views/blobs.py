@@ -35,7 +35,7 @@ def _add(grid: Grid, blob: Blob, now: float) -> None:
         (blob.kind or "", QUIET),
         size(blob.size),
         size(blob.allocated),
-        age(None if blob.written_at is None else now - blob.written_at),
+        age(None if blob.idle_since is None else now - blob.idle_since),
         names(blob.models, 2),
     )
 

@@ -1,6 +1,7 @@
 """What ``doctor`` shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,9 +13,9 @@ from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
 from prunella_tui.presentation import counted
 
 
-def health_view(inventory: Inventory, unfinished: bool) -> RenderableType:
-    """Return the store and why this one, and each problem with its meaning and mend."""
-    parts: list[RenderableType] = [*_store(inventory.store)]
+def health_view(inventory: Inventory, unfinished: bool, server: Mapping[str, Any]) -> RenderableType:
+    """Return the store and why this one, the server, and each problem with its meaning and mend."""
+    parts: list[RenderableType] = [*_store(inventory.store), *_server(server)]
     if unfinished:
         parts.append(line(("A removal was interrupted; the next rm or prune finishes or undoes it first.", WARNING)))
     parts += [line(), *_problems(inventory)]
@@ -30,6 +31,18 @@ def _store(store: Store) -> Iterator[RenderableType]:
         yield line(("Nothing is removed until you say which store you mean: --store DIR", WARNING), indent=2)
     for other in store.other_stores:
         yield line(f"another store: {other}", indent=2)
+
+
+def _server(server: Mapping[str, Any]) -> Iterator[RenderableType]:
+    if not server["reachable"]:
+        yield line((f"no server answers at {server['address']}; none is needed", QUIET), indent=2)
+        return
+    here = "works on this store" if server["serves_this_store"] else "does not list the models of this store"
+    yield line(f"the server at {server['address']} {here}", indent=2)
+    if server["loaded"]:
+        yield line(
+            (f"loaded: {', '.join(server['loaded'])}; their space returns when they are unloaded", WARNING), indent=2
+        )
 
 
 def _problems(inventory: Inventory) -> Iterator[RenderableType]:

@@ -33,6 +33,7 @@ def plan_view(plan: Plan) -> RenderableType:
         line((_headline(plan), STRONG)),
         *_models(plan),
         *_rows(_going(plan)),
+        *_notes(plan),
         *_section("Stays", GOOD, _staying(plan)),
         *_section("Held back for now (--force takes it)", WARNING, held),
         *_section("Taken because of --force, although", WARNING, forced),
@@ -43,10 +44,26 @@ def plan_view(plan: Plan) -> RenderableType:
 
 
 def _headline(plan: Plan) -> str:
+    if plan.mode == "restore":
+        what = counted(len(plan.models), "model") if plan.models else "no model"
+        return f"Comes back: {what}, {counted(len(plan.files), 'file')}; {size(plan.reclaims)}"
     if not plan.files:
         return "Nothing to remove."
     models = f"{counted(len(plan.models), 'model')}, " if plan.models else ""
-    return f"Goes: {models}{counted(len(plan.files), 'file')}; frees {size(plan.reclaims)}"
+    goal = "to the trash: " if plan.mode == "trash" else ""
+    return f"Goes {goal}{models}{counted(len(plan.files), 'file')}; frees {size(plan.reclaims)}{_when(plan)}"
+
+
+def _when(plan: Plan) -> str:
+    return " when the trash lets go of it, or at once with --now" if plan.mode == "trash" else ""
+
+
+def _notes(plan: Plan) -> Iterator[RenderableType]:
+    if plan.loaded:
+        which = names(plan.loaded)
+        yield line((f"Loaded in the server: {which}; the space returns when it is unloaded (--unload)", WARNING))
+    if plan.missing:
+        yield line((f"{counted(len(plan.missing), 'blob')} of it are nowhere any more: pull the model again", BAD))
 
 
 def _models(plan: Plan) -> Iterator[RenderableType]:
@@ -97,6 +114,12 @@ def _going(plan: Plan) -> Iterator[Row]:
             yield Row(item.reclaims, item.file.path, item.reason)
     for (_digest, why), files in groupby(plan.blobs, key=lambda item: (item.digest or item.file.path, item.reason)):
         yield _going_blob(list(files), why)
+    kinds = groupby(plan.trashed, key=lambda item: item.reason)
+    for why, files in kinds:
+        group = list(files)
+        blobs = [item for item in group if item.digest]
+        what = short_digest(blobs[0].digest) if len(blobs) == 1 else counted(len(group), "file")
+        yield Row(sum(item.reclaims for item in group), what, "from the trash" if plan.mode == "restore" else why)
 
 
 def _going_blob(files: list[PlannedFile], why: str) -> Row:

@@ -25,8 +25,14 @@ def _headline(receipt: Receipt) -> RenderableType:
         kept = f"{removed} had gone before" if receipt.removed else "everything was put back"
         return line(("Cancelled", WARNING), f": {kept}; freed {size(receipt.freed)}.")
     planned = receipt.plan.reclaims
-    compared = "as planned" if receipt.freed == planned else f"{size(planned)} were planned"
-    return line((f"Freed {size(receipt.freed)}", STRONG), f", {compared}. Removed {removed}.")
+    if receipt.plan.mode == "restore":
+        return line((f"Brought back {counted(len(receipt.removed), 'file')}", STRONG), f", {size(planned)}.")
+    measured = receipt.trashed if receipt.plan.mode == "trash" else receipt.freed
+    compared = "as planned" if measured == planned else f"{size(planned)} were planned"
+    if receipt.plan.mode == "trash":
+        way_back = f"To bring it back: prunella restore {receipt.id}"
+        return line((f"In the trash: {size(measured)}", STRONG), f", {compared}, {removed}. {way_back}")
+    return line((f"Freed {size(measured)}", STRONG), f", {compared}. Removed {removed}.")
 
 
 def _listed(title: str, style: str, rows: Iterable[str]) -> Iterator[RenderableType]:

@@ -13,6 +13,7 @@ STATE_STYLES = {
     State.LEFTOVER: "magenta",
     State.STRAY: "dim",
     State.MISSING: "red",
+    State.TRASHED: "dim",
 }
 STRONG, QUIET, GOOD, WARNING, BAD = "bold", "dim", "green", "yellow", "red"
 

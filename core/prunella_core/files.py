@@ -2,44 +2,15 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple
 
+from prunella_core.extents import WITH_REFLINKS, shared_bytes
+from prunella_core.mounts import mount_of
 from prunella_core.sizes import File
 
 
-class Progress(NamedTuple):
-    """How far a scan is: manifests and blobs read so far."""
-
-    manifests: int
-    blobs: int
-
-
-Report = Callable[[Progress], None]
-"""Called every few hundred entries; what it raises ends the scan."""
-
-REPORT_EVERY = 256
-
-
-class Space(NamedTuple):
-    """The file system that holds a store, in bytes; ``free`` is what its user may still write."""
-
-    total: int
-    free: int
-
-
-def space_of(path: str) -> Space:
-    """Ask the system. Raises OSError."""
-    status = os.statvfs(path)
-    return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
-
-
-def silent(_progress: Progress) -> None:
-    """Report to nobody."""
-
-
-def file_from(relative: str, status: os.stat_result, target: str | None = None) -> File:
+def file_from(relative: str, status: os.stat_result, target: str | None = None, shared: int = 0) -> File:
     """Describe an entry by its ``lstat`` result."""
     return File(
         relative,
@@ -51,17 +22,23 @@ def file_from(relative: str, status: os.stat_result, target: str | None = None) 
         status.st_ino,
         status.st_nlink,
         target,
+        shared,
     )
 
 
-def look_at(root: str, relative: str) -> File:
-    """Describe the entry at ``relative`` below ``root`` without following it. Raises OSError."""
+def look_at(root: str, relative: str, with_extents: bool = False) -> File:
+    """Describe the entry at ``relative`` below ``root`` without following it, if wished with its shared extents.
+
+    Raises OSError.
+    """
     path = os.path.join(root, relative)
     status = os.lstat(path)
-    return file_from(relative, status, os.readlink(path) if stat.S_ISLNK(status.st_mode) else None)
+    target = os.readlink(path) if stat.S_ISLNK(status.st_mode) else None
+    shared = shared_bytes(path) if with_extents and stat.S_ISREG(status.st_mode) else 0
+    return file_from(relative, status, target, shared)
 
 
-def files_below(root: str, relative: str = "") -> Iterator[File]:
+def files_below(root: str, relative: str = "", with_extents: bool = False) -> Iterator[File]:
     """Describe every file and link below a folder of ``root``, in order. No link is followed, nor a folder that is one.
 
     Each is looked at when it is asked for, so that what happened since to another counts. Raises OSError.
@@ -77,10 +54,10 @@ def files_below(root: str, relative: str = "") -> Iterator[File]:
     for entry in entries:
         below = f"{relative}/{entry.name}" if relative else entry.name
         if entry.is_dir(follow_symlinks=False):
-            yield from files_below(root, below)
+            yield from files_below(root, below, with_extents)
             continue
         with suppress(FileNotFoundError):  # gone since it was listed
-            yield look_at(root, below)
+            yield look_at(root, below, with_extents)
 
 
 def read_small(path: str, limit: int) -> bytes | None:
@@ -101,3 +78,8 @@ def read_small(path: str, limit: int) -> bytes | None:
         return b"".join(chunks)
     finally:
         os.close(descriptor)
+
+
+def has_reflinks(path: str) -> bool:
+    """Whether files below ``path`` may share extents with others."""
+    return mount_of(path).kind in WITH_REFLINKS

@@ -1,0 +1,35 @@
+"""What a scan is given from outside, and what it reports while it runs."""
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Progress(NamedTuple):
+    """How far a scan is: manifests and blobs read so far."""
+
+    manifests: int
+    blobs: int
+
+
+Report = Callable[[Progress], None]
+"""Called every few hundred entries; what it raises ends the scan."""
+
+REPORT_EVERY = 256
+
+
+class Space(NamedTuple):
+    """The file system that holds a store, in bytes; ``free`` is what its user may still write."""
+
+    total: int
+    free: int
+
+
+def space_of(path: str) -> Space:
+    """Ask the system. Raises OSError."""
+    status = os.statvfs(path)
+    return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+
+
+def silent(_progress: Progress) -> None:
+    """Report to nobody."""

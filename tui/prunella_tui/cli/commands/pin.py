@@ -1,0 +1,47 @@
+"""``prunella pin``."""
+
+import click
+
+from prunella_core.errors import NotFound, Refused
+from prunella_core.pins import read_pins, write_pins
+from prunella_core.store import Store
+from prunella_core.text import clean
+from prunella_tui.cli.options import looks
+from prunella_tui.cli.output import print_json
+from prunella_tui.cli.session import look, open_store
+
+
+@click.command()
+@click.argument("patterns", metavar="[NAME|GLOB]...", nargs=-1)
+@click.option("--remove", is_flag=True, help="Unpin these.")
+@looks
+def command(patterns: tuple[str, ...], remove: bool, as_json: bool) -> None:
+    """Keep models from prune --all. Without a name it lists the pins and what they hold.
+
+    \b
+      prunella pin llama3.2 'qwen*'
+      prunella pin --remove 'qwen*'
+    """
+    store = open_store()
+    if patterns:
+        _change(store, patterns, remove)
+    models = [clean(model.name) for model in look(store).models if model.is_pinned]
+    pins = [clean(pattern) for pattern in read_pins(store)]
+    if as_json:
+        print_json({"store": clean(store.root), "pins": pins, "models": models})
+        return
+    for pattern in pins:
+        click.echo(pattern)
+    click.echo(f"pinned models: {', '.join(models) or 'none'}")
+
+
+def _change(store: Store, patterns: tuple[str, ...], remove: bool) -> None:
+    if not (store.named and store.writable):
+        raise Refused(f"pins are kept in {clean(store.root)}, and you may not write there; nothing was changed")
+    pins = read_pins(store)
+    if not remove:
+        write_pins(store, (*pins, *patterns))
+        return
+    if unknown := [pattern for pattern in patterns if pattern not in pins]:
+        raise NotFound(f"there is no pin “{clean(unknown[0])}”; prunella pin lists them")
+    write_pins(store, (pin for pin in pins if pin not in patterns))

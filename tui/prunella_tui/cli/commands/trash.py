@@ -1,0 +1,29 @@
+"""``prunella trash``."""
+
+import time
+
+import click
+
+from prunella_core.documents import trash_document
+from prunella_tui.cli.options import looks
+from prunella_tui.cli.output import print_json, show
+from prunella_tui.cli.session import look, open_store, retention
+
+
+@click.command()
+@looks
+def command(as_json: bool) -> None:
+    """What was removed, and until when it can come back.
+
+    \b
+      prunella restore NAME      bring back a model
+      prunella restore ID        bring back a whole removal
+      prunella empty ID          free its space
+    """
+    inventory = look(open_store())
+    if as_json:
+        print_json(trash_document(inventory, retention(), time.time()))
+        return
+    from prunella_tui.cli.views.trash import trash_view
+
+    show(trash_view(inventory, retention(), time.time()))

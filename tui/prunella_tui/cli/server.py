@@ -1,0 +1,26 @@
+"""What is known of the server, for ``doctor``."""
+
+import os
+from typing import Any
+
+from prunella_core.inventory import Inventory
+from prunella_core.server import ServerError, address, connect, loaded_here, serves
+from prunella_core.text import clean
+
+
+def server_document(inventory: Inventory) -> dict[str, Any]:
+    """Return where the server is looked for, whether one answers, and what it does with this store."""
+    document: dict[str, Any] = {
+        "address": clean(address(os.environ).url),
+        "reachable": False,
+        "serves_this_store": None,
+        "loaded": [],
+    }
+    if server := connect(os.environ):
+        document["loaded"] = [clean(name) for name in loaded_here(server, inventory)]
+        try:
+            document["serves_this_store"] = serves(server, inventory)
+            document["reachable"] = True
+        except ServerError:  # something listens there that is no Ollama
+            document["reachable"] = False
+    return document
