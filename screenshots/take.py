@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 from prunella_core.sample import build_demo_store
 from prunella_core.scan import Space
@@ -55,6 +56,11 @@ async def settled(app: PrunellaApp) -> None:
 async def take(picture: Picture, root: Path) -> str:
     """Return ``picture`` as SVG, taken over a fresh sample store in ``root``."""
     build_demo_store(str(root), NOW)
+    with patch("prunella_core.scan.assemble.keeps_atime", return_value=False):  # mounts differ in what they keep
+        return await _drive(picture, root)
+
+
+async def _drive(picture: Picture, root: Path) -> str:
     app = sample_app(locate(str(root), {}, str(root)), picture.theme)
     app.animation_level = "none"
     async with app.run_test(size=picture.size) as pilot:

@@ -21,7 +21,7 @@ SCREENS = {
     "blobs": ["2"],
     "trash": ["down", "down", "space", "space", "d", "right", "enter", "enter", "3"],
     "result": ["p", "d", "right", "enter"],
-    "problems": ["4"],
+    "problems": ["4", "down"],
     "review": ["down", "down", "space", "space", "d"],
     "everything": ["a", "d"],
     "help": ["question_mark"],

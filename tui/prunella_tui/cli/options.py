@@ -55,7 +55,7 @@ class Wishes(NamedTuple):
 def changes(command: _Command) -> _Command:
     """Give a command the options of those that change the store."""
     for option in (
-        click.option("--no-gc", is_flag=True, help="Leave what has expired in the trash."),
+        click.option("--no-gc", is_flag=True, envvar="PRUNELLA_NO_GC", help="Leave what has expired in the trash."),
         click.option("-y", "--yes", is_flag=True, help="Do not ask."),
         click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing."),
     ):
