@@ -146,8 +146,9 @@ def test_what_cannot_be_understood(builder: StoreBuilder) -> None:
 
 
 def test_the_application_wants_a_terminal(builder: StoreBuilder) -> None:
-    ends(call(store=builder.root), 2, "terminal", "prunella ls")
-    ends(call("demo"), 2, "terminal")
+    with patch("prunella_tui.app.run_app", side_effect=AssertionError):
+        ends(call(store=builder.root), 2, "terminal", "prunella ls")
+        ends(call("demo"), 2, "terminal")
 
 
 def test_an_ambiguous_prefix(builder: StoreBuilder) -> None:
@@ -157,6 +158,16 @@ def test_an_ambiguous_prefix(builder: StoreBuilder) -> None:
         ends(call("rm", "abcdef", "-y", store=builder.root), 2, "ambiguous", "2 blobs")
         ends(call("why", "sha256:abcdef", store=builder.root), 2, "ambiguous")
     assert call("why", "abcdef1", store=builder.root).code == 0
+
+
+def test_a_few_hexadecimal_digits_are_a_digest_unless_they_are_a_name(builder: StoreBuilder) -> None:
+    builder.file(f"blobs/sha256-{'abcdef' * 10}0000", age=DAY)
+    ends(call("rm", "abcde", "-y", store=builder.root), 1, "no model “abcde”")
+    assert call("rm", "ABCDEF", "-n", "--json", store=builder.root).document["models"] == []
+    builder.model("abcdef", age=DAY)
+    assert call("rm", "ABCDEF", "-n", "--json", store=builder.root).document["models"] == ["abcdef:latest"]
+    digest = call("rm", "sha256:abcdef", "-n", "--json", store=builder.root).document["files"][0]["digest"]
+    assert digest == f"sha256:{'abcdef' * 10}0000"
 
 
 # 3: refused, and nothing changed

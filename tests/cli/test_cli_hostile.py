@@ -99,6 +99,14 @@ def test_a_terminal_that_cannot_show_a_sign(store: str) -> None:
     result = run("blobs", store=store, environment={"PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"})
     assert (result.code, result.err) == (0, b"")
     assert result.out.isascii()
+    result = run("show", "nothing", store=store, environment={"PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"})
+    assert (result.code, result.err) == (1, b"prunella: there is no model ?nothing?\n")
+
+
+def test_a_path_that_fails_is_told_in_clean_text() -> None:
+    result = call("demo", "--dir", "/dev/null/\x1b[31m\x07")
+    assert result.code == 1
+    assert result.err == rb"prunella: /dev/null/\x1b[31m\x07: Not a directory" + b"\n"
 
 
 def test_removing_what_has_a_hostile_name(store: str) -> None:

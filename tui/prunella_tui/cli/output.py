@@ -3,8 +3,6 @@
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-import click
-
 from prunella_core.text import clean
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def console(stream: TextIO) -> "Console":
 
 def tell(sentence: str) -> None:
     """Say something about the run on stderr."""
-    click.echo(clean(sentence), err=True)
+    sys.stderr.write(clean(sentence) + "\n")
 
 
 def complain(message: str) -> None:
