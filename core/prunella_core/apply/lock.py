@@ -16,10 +16,7 @@ def lock(store: Store) -> Iterator[None]:
 
     The lock is on the store's folder itself: it needs no free byte, and the system lets go of it when we are killed.
     """
-    try:
-        descriptor = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise Refused(f"cannot open {clean(store.root)} to lock it: {error.strerror}") from error
+    descriptor = _open(store)
     try:
         _acquire(store, descriptor)
         try:
@@ -28,6 +25,25 @@ def lock(store: Store) -> Iterator[None]:
             _clear_note(store)
     finally:
         os.close(descriptor)
+
+
+def is_locked(store: Store) -> bool:
+    """Whether another process holds the store right now. Raises Refused when that cannot be asked."""
+    descriptor = _open(store)
+    try:
+        _acquire(store, descriptor)
+    except Locked:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _open(store: Store) -> int:
+    try:
+        return os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Refused(f"cannot open {clean(store.root)} to lock it: {error.strerror}") from error
 
 
 def _acquire(store: Store, descriptor: int) -> None:

@@ -8,7 +8,8 @@ Files lie there under the same path as in the store, so that a person could put 
 import os
 
 from prunella_core.apply.disk import Disk, remove_tree_of_folders
-from prunella_core.apply.restore import finish_restore
+from prunella_core.apply.lock import is_locked
+from prunella_core.apply.restore import finish_restore, is_restore_noted
 from prunella_core.files import files_below, has_reflinks
 from prunella_core.plan import FileError
 from prunella_core.scan import RECORD
@@ -26,8 +27,9 @@ def removing(store: Store, operation: str = "") -> str:
 
 
 def has_unfinished(store: Store) -> bool:
-    """Whether a killed run left something that the next removal will finish or undo first."""
-    return any(_operations(folder) for folder in (staging(store), removing(store)))
+    """Whether a killed run left something that the next removal or restore will finish or undo first."""
+    is_left = any(_operations(folder) for folder in (staging(store), removing(store))) or is_restore_noted(store)
+    return is_left and not is_locked(store)  # with the lock taken, somebody is at it right now
 
 
 def recover(store: Store, disk: Disk) -> None:

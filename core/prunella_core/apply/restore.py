@@ -54,6 +54,11 @@ def finish_restore(store: Store, disk: Disk) -> None:
     drop_finished_entries(store, disk)
 
 
+def is_restore_noted(store: Store) -> bool:
+    """Whether a restore has begun and not ended."""
+    return os.path.lexists(_note(store))
+
+
 def drop_finished_entries(store: Store, disk: Disk) -> None:
     """Remove entries that hold nothing but their record."""
     for entry in read_trash(store):

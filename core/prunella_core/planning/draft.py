@@ -115,7 +115,7 @@ class Draft:
         elif self._is_restorable(blob):
             self._keep(blob, (), self.restorable[blob.key])
         else:
-            self.rows[blob.key] = (blob, f"only used by {', '.join(blob.models)}", blob.models)
+            self.rows[blob.key] = (blob, f"only used by {_few(blob.models)}", blob.models)
 
     def note_blocking(self) -> bool:
         """Let the plan name the problems that stay and could hide a reference; say whether there are any."""
@@ -245,6 +245,11 @@ def _needed_by_trash(trash: Iterable[TrashEntry], going: Collection[str]) -> Ite
             for model in entry.models:
                 for digest in model.needs:
                     yield digest, f"{model.name} in the trash needs it"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    """Names for a sentence: a blob may be shared by thousands of models."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _path(blob: Blob) -> str:
