@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from prunella_core.apply import Disk, apply
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request
+from prunella_core.inventory import Inventory, TrashEntry
+from prunella_core.plan import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
 from prunella_core.planning import make_plan
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
@@ -30,6 +31,11 @@ RUBBISH = frozenset({PruneClass.UNREFERENCED, PruneClass.PARTIAL, PruneClass.LEF
 def prune(age: int = 0, *classes: PruneClass, force: bool = False) -> PrunePolicy:
     """A prune of ``classes``, or of all rubbish."""
     return PrunePolicy(age=age, classes=frozenset(classes) or RUBBISH, force=force)
+
+
+def to_trash(*models: str, **more: Any) -> Removal:
+    """A removal that can be taken back."""
+    return Removal(models=models, to_trash=True, **more)
 
 
 def open_store(root: str | Path) -> Store:
@@ -60,6 +66,23 @@ def planned(plan: Plan) -> set[str]:
 def recover(root: str | Path) -> Receipt:
     """What the next run does first; it has nothing of its own to do."""
     return carry_out(plan_for(root, Removal()))
+
+
+def remove(root: str | Path, *models: str, now: float = NOW, **more: Any) -> TrashEntry:
+    """Put ``models`` (``blobs``, ``manifests``) into the trash and return the entry that they are now."""
+    receipt = carry_out(plan_for(root, to_trash(*models, **more), now))
+    assert receipt.done
+    return next(entry for entry in look(root, now).trash if entry.id == receipt.id)
+
+
+def bring_back(
+    root: str | Path, entry: TrashEntry, model: str | None = None, *, under: str | None = None, now: float = NOW
+) -> Receipt:
+    """Restore an entry of the trash, or one ``model`` of it, if wished ``under`` another name."""
+    plan = plan_for(root, Restore(entry=entry.id, model=model, under=under), now)
+    assert not plan.blocked
+    assert not plan.missing
+    return carry_out(plan)
 
 
 def outcome(root: str | Path, request: Request, scratch: Path) -> dict[str, str]:
@@ -122,7 +145,70 @@ def tree(root: str | Path) -> dict[str, str]:
         else:
             with open(path, "rb") as file:
                 found[relative] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _without_ledger(found)
+
+
+def _without_ledger(found: dict[str, str]) -> dict[str, str]:
+    """Leave out what every look at a store may write: its ledger, and the folder when nothing else is in it."""
+    rest = {path: what for path, what in found.items() if os.path.basename(path).split("-")[0] != "ledger.sqlite"}
+    own = [path for path in rest if path.startswith(".prunella")]
+    return {path: what for path, what in rest.items() if own != [".prunella"] or path != ".prunella"}
+
+
+def facts(root: str | Path) -> dict[str, tuple[str, int, int]]:
+    """``tree`` with the mode of everything, and the time of what is no folder and no record."""
+    found = {}
+    for path, what in tree(root).items():
+        status = os.lstat(os.path.join(root, path))
+        has_time = what != "/" and os.path.basename(path) != "record.json"
+        found[path] = (what, stat.S_IMODE(status.st_mode), status.st_mtime_ns if has_time else 0)
     return found
+
+
+def of_ollama(root: str | Path) -> dict[str, tuple[str, int, int]]:
+    """The ``facts`` of what Ollama sees of a store."""
+    return {path: fact for path, fact in facts(root).items() if path.split("/")[0] != ".prunella"}
+
+
+def in_trash(root: str | Path) -> set[str]:
+    """The digests whose blobs lie in the trash, found by their names."""
+    names = (path.split("/") for path in tree(root) if path.startswith(".prunella/trash/"))
+    return {parts[-1].replace("-", ":") for parts in names if parts[-2] == "blobs"}
+
+
+def set_aside(root: str | Path) -> set[str]:
+    """What lies in our own folder besides the trash: nothing, when nothing is going on."""
+    own = os.path.join(root, ".prunella")
+    return set(os.listdir(own)) - {"trash"} if os.path.isdir(own) else set()
+
+
+def needs_of(manifest: str | Path) -> list[str]:
+    """The digests that a sound manifest needs."""
+    document = json.loads(Path(manifest).read_bytes())
+    return [layer["digest"] for layer in (document["config"], *document["layers"])]
+
+
+def broken_models(root: str | Path) -> dict[str, list[str]]:
+    """Manifests of the store, and of their blobs those that are not there or have other bytes than their name says.
+
+    An empty manifest needs nothing that anyone could tell.
+    """
+    found = {}
+    for path, _status in entries(os.path.join(root, "manifests")):
+        manifest = Path(root, "manifests", path)
+        if manifest.is_file() and manifest.stat().st_size:
+            bad = [digest for digest in needs_of(manifest) if not has_bytes(root, digest)]
+            found.update({path: bad} if bad else {})
+    return found
+
+
+def has_bytes(root: str | Path, digest: str) -> bool:
+    """Whether a blob is in the store, with the bytes that its name stands for."""
+    try:
+        data = Path(root, "blobs", digest.replace(":", "-")).read_bytes()
+    except FileNotFoundError:
+        return False
+    return f"sha256:{hashlib.sha256(data).hexdigest()}" == digest
 
 
 def disk_use(*roots: str | Path) -> int:
