@@ -33,7 +33,7 @@ def models(builder: StoreBuilder) -> list[str]:
 def test_yes_removes_what_was_shown(builder: StoreBuilder) -> None:
     terminal = asked(builder, "rm", "derived")
     for shown in (
-        "Goes: 1 model, 3 files",
+        "Goes to the trash: 1 model, 3 files",
         "only used by derived:latest",
         "Stays",
         "used by base:latest",
@@ -42,7 +42,7 @@ def test_yes_removes_what_was_shown(builder: StoreBuilder) -> None:
         assert shown in terminal.screen
     terminal.type("y")
     assert terminal.end() == 0
-    assert "as planned. Removed 3 files." in terminal.screen
+    assert "as planned, 3 files. To bring it back: prunella restore" in terminal.screen
     assert models(builder) == ["base:latest", "team/solo:v1"]
 
 
