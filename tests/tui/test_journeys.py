@@ -99,13 +99,16 @@ async def test_p_marks_what_no_model_needs_and_d_removes_just_that(family: Store
 async def test_removing_every_model_asks_for_a_typed_word(family: StoreBuilder, open_app: Open) -> None:
     async with open_app(Path(family.root)) as journey:
         await journey.press("a", "d")
-        remove = journey.app.screen.query_one("#now")
-        assert remove.disabled
+
+        def locked() -> bool:
+            return journey.app.screen.query_one("#now").disabled
+
+        assert locked()
         await journey.pilot.click("#word")
         await journey.type("every")
-        assert remove.disabled
+        assert locked()
         await journey.type("thing")
-        assert not remove.disabled
+        assert not locked()
         await journey.press("enter", "right", "enter")
         assert isinstance(journey.app.screen, Result)
     assert not os.listdir(os.path.join(family.root, "manifests"))
