@@ -17,6 +17,7 @@ from prunella_tui import presentation as show
 from prunella_tui.app.plantext import plan_text, receipt_text
 
 EVERYTHING = "everything"
+_ROWS_BESIDE_TEXT = 10
 Answer = Literal["cancel", "trash", "now", "force", "server"]
 _ANSWERS: dict[str | None, Answer] = {word: word for word in get_args(Answer)}
 
@@ -27,17 +28,16 @@ class Dialog(ModalScreen[Answer]):
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 60%; }
     Dialog > Vertical {
-        width: 90%; max-width: 110; height: auto; max-height: 90%;
+        width: 90%; max-width: 110; height: auto; max-height: 100%;
         padding: 0 2; background: $surface; border: round $primary;
     }
     Dialog.-danger > Vertical { border: round $error; }
-    Dialog VerticalScroll { height: auto; max-height: 60vh; scrollbar-size-vertical: 1; }
-    Dialog.-typed VerticalScroll { max-height: 50vh; }
+    Dialog VerticalScroll { height: auto; scrollbar-size-vertical: 1; }
     Dialog .title { text-style: bold; margin-bottom: 1; }
     Dialog .total { margin-top: 1; }
     Dialog Horizontal { height: auto; margin-top: 1; align-horizontal: right; }
-    Dialog Button { margin-left: 2; }
-    Dialog Input { margin-top: 1; }
+    Dialog Button { margin-left: 2; min-width: 8; }
+    Dialog Input { margin-top: 1; background: $boost; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss_with('cancel')", "Back", id="dialog.back"),
@@ -48,6 +48,12 @@ class Dialog(ModalScreen[Answer]):
         Binding("pagedown", "scroll_text(10)", "Page down", show=False),
         Binding("pageup", "scroll_text(-10)", "Page up", show=False),
     ]
+
+    def on_resize(self) -> None:
+        """Leave the rows that title, total, field and buttons need: they are never scrolled out of sight."""
+        rest = _ROWS_BESIDE_TEXT + (2 if self.query(Input) else 0)
+        for text in self.query(VerticalScroll):
+            text.styles.max_height = max(self.size.height - rest, 3)
 
     def action_dismiss_with(self, answer: Answer) -> None:
         self.dismiss(answer)
@@ -70,7 +76,7 @@ class Review(Dialog):
     """
 
     def __init__(self, plan: Plan, takes_everything: bool, retention: int) -> None:
-        super().__init__(classes="-danger -typed" if takes_everything else "-danger")
+        super().__init__(classes="-danger")
         self.plan = plan
         self.takes_everything = takes_everything
         self.retention = retention
@@ -87,7 +93,7 @@ class Review(Dialog):
                 yield Static(plan_text(self.plan))
             yield Static(self._total(), classes="total")
             if self.takes_everything:
-                yield Input(placeholder=f"This takes every model. Type {EVERYTHING} to go on", id="word")
+                yield Input(placeholder=f"This takes every model. Type {EVERYTHING} to go on", id="word", compact=True)
             with Horizontal():
                 yield Button("Cancel", id="cancel", compact=True)
                 if self.plan.held_back:
