@@ -55,12 +55,13 @@ def _bar(totals: Totals, width: int) -> Content:
 
 
 def _legend(totals: Totals, width: int) -> Content:
-    known = [share for share in _SHARES if getattr(totals, share[0])]
-    parts = [
-        Content.assemble((glyph, color), f" {word} {show.size(getattr(totals, field))}")
-        for field, glyph, word, color in known
-    ]
+    """The shares in words, the smallest left out where there is no room for all."""
+    parts = {
+        field: Content.assemble((glyph, color), f" {word} {show.size(getattr(totals, field))}")
+        for field, glyph, word, color in _SHARES
+        if getattr(totals, field)
+    }
     free = Content(f"free {show.size(totals.disk_free)}")
-    while parts and sum(len(part) + 2 for part in parts) + len(free) > width:
-        parts.pop()
-    return Content("  ").join([*parts, free])
+    while parts and sum(len(part) + 2 for part in parts.values()) + len(free) > width:
+        del parts[min(parts, key=lambda field: getattr(totals, field))]
+    return Content("  ").join([*parts.values(), free])
