@@ -1,10 +1,11 @@
 """Every kind of problem: whether it could hide a reference, what it means, and how to mend it."""
 
+import os
+import shlex
 from typing import NamedTuple
 
 from prunella_core.inventory import Problem
 from prunella_core.sizes import File
-from prunella_core.text import clean
 
 
 class Advice(NamedTuple):
@@ -81,5 +82,16 @@ def problem(path: str, kind: str, message: str, model: str | None = None, file: 
 def advice(found: Problem, root: str) -> Advice:
     """Return what ``found`` means and how to mend it, with the paths below ``root`` filled in."""
     known = ADVICE[found.kind]
-    path = clean(f"{root}/{found.path}")
-    return Advice(known.meaning, known.mend.format(name=found.model or "NAME", path=f"'{path}'"))
+    return Advice(
+        known.meaning, known.mend.format(name=found.model or "NAME", path=_for_a_shell(f"{root}/{found.path}"))
+    )
+
+
+def _for_a_shell(path: str) -> str:
+    """Write a path so that it can be pasted into a shell, whatever its bytes."""
+    if path.isprintable():
+        return shlex.quote(path)
+    escaped = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path)
+    )
+    return f"$'{escaped}'"

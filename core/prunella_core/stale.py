@@ -39,4 +39,4 @@ def _why_not(item: PlannedFile, kept: Kept | None, inventory: Inventory) -> str:
 
 
 def _differs(before: PlannedFile, after: PlannedFile) -> bool:
-    return before.file.identity != after.file.identity or before.reclaims != after.reclaims
+    return before.file.identity != after.file.identity or before.file.links != after.file.links

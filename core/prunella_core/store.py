@@ -28,6 +28,8 @@ class Store(Struct, frozen=True, kw_only=True):
     owner: str
     writable: bool
     other_stores: tuple[str, ...] = ()
+    unwritable: str | None = None
+    """The folder that this user may not write to, where there is one."""
     named: bool = True
     """Whether somebody named this store. One that was only found among several is never guessed to be meant."""
 
@@ -115,11 +117,13 @@ def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     if not stat.S_ISDIR(status.st_mode):
         raise NotFound(f"{shown} ({why}) is a file; a model store is a folder with blobs/ and manifests/")
     _require_store(root, shown, why)
+    barred = _unwritable(root)
     return Store(
         root=root,
         why=why,
-        owner=_owner(status.st_uid),
-        writable=_writable(root),
+        owner=_owner(os.stat(barred or root).st_uid),
+        writable=barred is None,
+        unwritable=barred,
         other_stores=tuple(other for other in others if os.path.realpath(other) != root),
         named=named,
     )
@@ -141,6 +145,8 @@ def _owner(uid: int) -> str:
         return str(uid)
 
 
-def _writable(root: str) -> bool:
+def _unwritable(root: str) -> str | None:
+    """The first folder that would have to be written to and may not be."""
     folders = [root, *(os.path.join(root, name) for name in ("blobs", "manifests"))]
-    return all(os.access(folder, os.W_OK | os.X_OK) for folder in folders if os.path.lexists(folder))
+    barred = (path for path in folders if os.path.exists(path) and not os.access(path, os.W_OK | os.X_OK))
+    return next(barred, None)

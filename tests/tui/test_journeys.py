@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
@@ -345,3 +346,33 @@ async def test_where_one_may_not_write_the_server_can_remove(family: StoreBuilde
         await journey.press("right", "enter")
     assert server.asked == ["delete apart:7b"]
     assert tree(family.root) == before
+
+
+async def test_a_blob_that_a_new_model_needs_loses_its_mark(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("p")
+        marked = journey.browse.marks.blobs
+        layer = family.layer("weights", "an old tag", written=200_000)
+        assert layer.digest in marked
+        family.model("newcomer", layer)
+        await journey.press("r")
+        assert journey.browse.marks.blobs == marked - {layer.digest}
+        assert not journey.browse.marks.implied_models(journey.browse.inventory)  # type: ignore[arg-type]
+
+
+async def test_an_interrupted_removal_is_told_on_the_first_screen(family: StoreBuilder, open_app: Open) -> None:
+    family.file(".prunella/staging/20260101T000000-abc123/blobs/sha256-1", "x")
+    async with open_app(Path(family.root), is_sample=False) as journey:
+        assert "a removal was interrupted" in journey.text("#title")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (120, 40)])
+@pytest.mark.parametrize("marks", [("space",), ("a",)])
+async def test_every_button_of_a_review_is_in_sight(
+    demo: Path, open_app: Open, size: tuple[int, int], marks: tuple[str, ...]
+) -> None:
+    async with open_app(demo, size=size) as journey:
+        await journey.press(*marks, "d")
+        for button in journey.app.screen.query("Button"):
+            assert journey.app.screen.region.contains_region(button.region)
+            assert button.region.area > 0

@@ -59,7 +59,7 @@ def age(seconds: float | None) -> str:
 def left(seconds: float) -> str:
     """Return how much time is left, as ``age`` does, but rounded up: a week that has just begun is ``7d``."""
     if seconds <= 0:
-        return "over"
+        return "expired"
     for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds > length:
             return f"{-(-seconds // length):.0f}{unit}"

@@ -86,7 +86,7 @@ def _refuse_if_unsafe(store: Store) -> None:
         raise Refused(f"several stores were found ({others}); say which one with --store DIR")
     if not store.writable:
         raise Refused(
-            f"{clean(store.root)} belongs to {store.owner} and you may not write there; "
+            f"{clean(store.unwritable or store.root)} belongs to {store.owner} and you may not write there; "
             f"try: sudo -u {store.owner} prunella --store {clean(store.root)} …"
         )
 

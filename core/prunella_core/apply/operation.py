@@ -84,6 +84,7 @@ class Operation:
             self._move_aside()
             if self.cancelled():
                 return self._undone()
+            self._refuse_if_nothing_went()
             self._decide()
         except OSError as error:
             self._undone()
@@ -94,6 +95,11 @@ class Operation:
             self._undone()
             raise
         return self._finish()
+
+    def _refuse_if_nothing_went(self) -> None:
+        if self.errors and not (self.moved or self.returned):
+            first = self.errors[0]
+            raise Refused(f"{clean(first.path)} {first.message}; nothing was changed")
 
     def _undone(self) -> Receipt:
         self.moved.clear()

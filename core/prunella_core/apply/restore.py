@@ -21,6 +21,8 @@ def restore(plan: Plan, disk: Disk) -> Receipt:
     """Move every planned file to its target, blobs before manifests. Raises Refused with all back in the trash."""
     store = plan.store
     moves = [(item.file.path, item.target) for item in plan.files if item.target]
+    for _source, target in moves:
+        refuse_linked_folders(store, target)
     sign(store)
     _write_note(store, moves, disk)
     done: list[_Move] = []
@@ -37,6 +39,15 @@ def restore(plan: Plan, disk: Disk) -> Receipt:
     _drop_note(store, disk)
     drop_finished_entries(store, disk)
     return Receipt(plan=plan, id=_entry(plan), done=True, freed=0, removed=tuple(target for _source, target in moves))
+
+
+def refuse_linked_folders(store: Store, relative: str) -> None:
+    """Raise Refused when a folder on the way to a place in the store is a link: it could lead out of it."""
+    folder = os.path.dirname(relative)
+    while "/" in folder:
+        if os.path.islink(store.path(folder)):
+            raise Refused(f"{clean(folder)} is a link, and nothing is put back through one; remove the link first")
+        folder = os.path.dirname(folder)
 
 
 def finish_restore(store: Store, disk: Disk) -> None:
@@ -60,9 +71,10 @@ def is_restore_noted(store: Store) -> bool:
 
 
 def drop_finished_entries(store: Store, disk: Disk) -> None:
-    """Remove entries that hold nothing but their record."""
+    """Remove entries that hold nothing but their record, and the empty folders of the others."""
     for entry in read_trash(store):
         folder = os.path.join(store.trash, entry.id)
+        remove_tree_of_folders(disk, folder)
         if all(os.path.basename(file.path) == RECORD for file in entry.files):
             for file in entry.files:
                 disk.unlink(store.path(file.path))

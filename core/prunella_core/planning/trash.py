@@ -25,7 +25,7 @@ def _empty_file(draft: Draft, entry: TrashEntry, file: File, missed: set[str | N
     if digest and reason:
         draft.keep_in_trash(digest, file, reason)
     else:
-        draft.remove_from_trash(file, "in the trash", entry.removed_at)
+        draft.remove_from_trash(file, "in the trash: it cannot be restored afterwards", entry.removed_at)
 
 
 def _is_in_store_again(draft: Draft, entry: TrashEntry, trashed: File) -> bool:

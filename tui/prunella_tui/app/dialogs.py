@@ -49,6 +49,10 @@ class Dialog(ModalScreen[Answer]):
         Binding("pageup", "scroll_text(-10)", "Page up", show=False),
     ]
 
+    def on_show(self) -> None:
+        """Nothing may lie over the buttons."""
+        self.app.clear_notifications()
+
     def on_resize(self) -> None:
         """Leave the rows that title, total, field and buttons need: they are never scrolled out of sight."""
         rest = _ROWS_BESIDE_TEXT + (2 if self.query(Input) else 0)
@@ -93,7 +97,9 @@ class Review(Dialog):
                 yield Static(plan_text(self.plan))
             yield Static(self._total(), classes="total")
             if self.takes_everything:
-                yield Input(placeholder=f"This takes every model. Type {EVERYTHING} to go on", id="word", compact=True)
+                yield Input(
+                    placeholder=f"This takes every model: type the word “{EVERYTHING}”", id="word", compact=True
+                )
             with Horizontal():
                 yield Button("Cancel", id="cancel", compact=True)
                 if self.plan.held_back:
@@ -193,7 +199,7 @@ class Working(Dialog):
         self.action_cancel()
 
 
-_DONE = {"trash": "Moved to the trash", "delete": "Removed", "restore": "Brought back"}
+_DONE = {"trash": "Moved to the trash", "delete": "Removed for good", "restore": "Brought back"}
 
 
 class Result(Dialog):

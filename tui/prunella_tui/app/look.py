@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
+from prunella_core.apply import has_unfinished
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Empty, Plan
 from prunella_core.planning import make_plan
@@ -82,6 +83,8 @@ class Look(Screen[None]):
     def _standing(self) -> Content:
         """What may be done with this store, said before anything is selected."""
         store = self.store
+        if has_unfinished(store):
+            return Content.styled("a removal was interrupted: the next one, or u, sets it right first", "$text-warning")
         if not store.named:
             others = show.counted(len(store.other_stores), "other store")
             return Content.styled(f"{store.why}; {others}: name one with --store to remove", "$text-warning")
@@ -129,15 +132,19 @@ class Look(Screen[None]):
     @on(ScanFailed)
     def _tell_failure(self, message: ScanFailed) -> None:
         if message.generation == self._generation:
+            self.query_one("#marked", Static).update(Content("The store could not be read; r tries again."))
             self.app.push_screen(Text("The store cannot be read", Content(message.error)))
 
     @on(Scanned)
     def _accept(self, message: Scanned) -> None:
         if message.generation != self._generation:  # an older scan that came in late
             return
+        marks = self.marks.surviving(self.inventory, message.view.inventory)
+        if lost := self.marks.count - marks.count:
+            self.notify(f"{show.counted(lost, 'mark')} dropped: the store changed there", severity="warning")
         view = self.view = message.view
         self.server = message.server or self.server
-        self.marks = self.marks.surviving(view.inventory)
+        self.marks = marks
         with self.app.batch_update():
             self._show_title()
             self.query_one(StoreBar).totals = totals(view.inventory)
@@ -229,7 +236,10 @@ class Look(Screen[None]):
         if tab == "problems":
             self._toggle_problem(key, self.inventory)
         else:
+            before = self.marks.implied_models(self.inventory)
             self._set_marks(self.marks.toggle(tab, key, self.inventory))
+            if along := self.marks.implied_models(self.inventory) - before:
+                self.notify(f"This takes along what needs it: {show.names(sorted(along))}", severity="warning")
 
     def _toggle_problem(self, key: str, inventory: Inventory) -> None:
         """A problem is marked by the file that it is about; that of a listed model is marked as the model."""
@@ -253,7 +263,8 @@ class Look(Screen[None]):
             self.notify("Every blob is needed by a model: nothing to prune.")
             return
         self._set_marks(self.marks.add("blobs", keys))
-        self.notify(f"Marked {show.counted(len(keys), 'blob')} that no model needs")
+        if self.inventory.blocking:
+            self.notify("A problem could hide a model: unreferenced blobs stay until it is mended (tab 4)")
 
     def action_clear(self) -> None:
         field = self.query_one("#filter", Input)
@@ -294,7 +305,10 @@ class Look(Screen[None]):
             if self.marks.trash:
                 request = Empty(entries=tuple(self.marks.trash))
                 return footer_line(make_plan(inventory, request, self.setup.now()), len(self.marks.trash))
-            return Content.styled(f"u brings the row back{filtered} · d empties it for good", "$text-muted")
+            hint = (
+                f"u brings the row back{filtered} · d empties it for good" if self.table.row else "The trash is empty"
+            )
+            return Content.styled(hint, "$text-muted")
         if self.plan:
             return footer_line(self.plan, self.marks.count)
         return Content.styled(f"Nothing marked{filtered} · space marks a row, p all that no model needs", "$text-muted")

@@ -45,11 +45,16 @@ class Marks(Struct, frozen=True):
         """The models that a marked blob takes with it: without it they could not run."""
         return frozenset(name for key in self.blobs for name in inventory.blob_by_key[key].models) - self.models
 
-    def surviving(self, inventory: Inventory) -> "Marks":
-        """The marks whose rows are there in a newer inventory."""
+    def surviving(self, before: Inventory | None, inventory: Inventory) -> "Marks":
+        """The marks that still mean the same in a newer inventory.
+
+        A blob that was marked because nothing needs it is not what was marked once a model needs it: it would take that
+        model along.
+        """
+        claimed = {key for key in self.blobs if before and _models_of(before, key) != _models_of(inventory, key)}
         return Marks(
             self.models & inventory.model_by_name.keys(),
-            self.blobs & inventory.blob_by_key.keys(),
+            (self.blobs & inventory.blob_by_key.keys()) - claimed,
             self.manifests & inventory.broken_by_path.keys(),
             self.trash & {entry.id for entry in inventory.trash},
         )
@@ -66,6 +71,11 @@ class Marks(Struct, frozen=True):
             to_trash=to_trash,
             loaded=loaded,
         )
+
+
+def _models_of(inventory: Inventory, key: str) -> frozenset[str]:
+    blob = inventory.blob_by_key.get(key)
+    return frozenset(blob.models) if blob else frozenset()
 
 
 def prunable_keys(inventory: Inventory) -> list[str]:

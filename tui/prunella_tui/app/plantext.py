@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from textual.content import Content
 
-from prunella_core.plan import HeldBack, Plan, Receipt
+from prunella_core.plan import HeldBack, Plan, PlannedFile, Receipt
 from prunella_core.text import clean
 from prunella_tui import presentation as show
 
@@ -55,17 +55,32 @@ def _goes(plan: Plan) -> Iterator[Content]:
     for item in plan.manifests:
         if not item.models or item.models[0] not in plan.models:
             yield Content(f"  broken manifest  {clean(item.file.path)}")
-    for item in sorted(plan.blobs, key=lambda item: -item.reclaims)[:_MOST]:
-        what = show.short_digest(item.digest) or clean(item.file.path.removeprefix("blobs/"))
-        yield Content.assemble(f"  blob   {what:<12} {show.size(item.reclaims):>9}  ", (clean(item.reason), _MUTED))
-        if item.reclaims < item.file.allocated:
-            yield Content.styled("         a hard link elsewhere keeps its bytes on the disk", _MUTED)
-    yield from _and_more(len(plan.blobs))
+    blobs = _blobs(plan)
+    for items in blobs[:_MOST]:
+        yield from _blob(items)
+    yield from _and_more(len(blobs))
     for item in sorted(plan.trashed, key=lambda item: -item.reclaims)[:_MOST]:
         if item.digest:
             what = show.short_digest(item.digest)
             yield Content.assemble(f"  trash  {what:<12} {show.size(item.reclaims):>9}  ", (clean(item.reason), _MUTED))
     yield from _and_more(len(plan.trashed))
+
+
+def _blobs(plan: Plan) -> list[list[PlannedFile]]:
+    """The files of each blob together, the largest blob first: a download may have many parts."""
+    together: dict[str, list[PlannedFile]] = {}
+    for item in plan.blobs:
+        together.setdefault(f"{item.digest or item.file.path} {item.reason}", []).append(item)
+    return sorted(together.values(), key=lambda items: -sum(item.reclaims for item in items))
+
+
+def _blob(items: list[PlannedFile]) -> Iterator[Content]:
+    what = show.short_digest(items[0].digest) or clean(items[0].file.path.removeprefix("blobs/"))
+    frees = sum(item.reclaims for item in items)
+    many = f" ({show.counted(len(items), 'file')})" if len(items) > 1 else ""
+    yield Content.assemble(f"  blob   {what:<12} {show.size(frees):>9}  ", (clean(items[0].reason) + many, _MUTED))
+    if frees < sum(item.file.allocated for item in items):
+        yield Content.styled("         other links or shared extents keep its bytes on the disk", _MUTED)
 
 
 def _counts(plan: Plan) -> str:

@@ -13,6 +13,7 @@ from prunella_core.plan import Plan, Receipt, Removal
 from prunella_core.planning import make_plan
 from prunella_core.server import Server, connect, loaded_here
 from prunella_core.store import Store
+from prunella_core.survey import look_again
 from prunella_core.text import clean
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.meter import Meter
@@ -29,14 +30,12 @@ def look_for_change(dry_run: bool) -> Inventory:
     Raises Refused, before anybody is asked anything, where nothing may be changed.
     """
     store = open_store()
-    inventory = look(store)
     unfinished = has_unfinished(store)
-    if dry_run or (store.named and store.writable and not unfinished):
-        return inventory
-    # To execute a plan of nothing is to check the store, and to finish or undo what a killed run left.
-    apply(make_plan(inventory, Removal(), time.time()), time.time)
-    if unfinished:
-        tell("A removal that was interrupted has been finished or undone first.")
+    if not dry_run and (unfinished or not (store.named and store.writable)):
+        # To execute a plan of nothing is to check the store, and to finish or undo what a killed run left.
+        apply(make_plan(look_again(store, time.time()), Removal(), time.time()), time.time)
+        if unfinished:
+            tell("A removal that was interrupted has been finished or undone first.")
     return look(store)
 
 

@@ -7,12 +7,14 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from prunella_core.ages import DEFAULT_RETENTION, parse_age
+from prunella_core.apply import has_unfinished
 from prunella_core.inventory import Inventory
 from prunella_core.scan import Progress
 from prunella_core.store import Store, locate
 from prunella_core.survey import survey
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
+from prunella_tui.cli.output import tell
 from prunella_tui.config import config_path, read_config
 
 
@@ -51,6 +53,8 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     def report(progress: Progress) -> None:
         meter.tell(f"reading the store: {progress.manifests or progress.blobs:,} files")
 
+    if has_unfinished(store):
+        tell("A removal was interrupted. What it had set aside is not shown; the next rm or restore sets it right.")
     try:
         return survey(store, time.time(), report, loaded=loaded)
     finally:

@@ -30,7 +30,7 @@ def command(age: str | None, with_models: bool, classes: tuple[str, ...], force:
 
     \b
       prunella prune --dry-run            show what would go
-      prunella prune --age 0              all that nothing needs, now
+      prunella prune --age 0              all that nothing needs, and the trash, now
       prunella prune --age 90d --all      models too that nobody used for 90 days
       prunella prune --class partial -y   only downloads that never ended
     """
