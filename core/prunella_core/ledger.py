@@ -7,6 +7,7 @@ it saw referenced, and the next one knows when those that are not any more were 
 import hashlib
 import os
 import sqlite3
+import stat
 from collections.abc import Collection
 from contextlib import closing, suppress
 
@@ -57,7 +58,7 @@ def _path(store: Store) -> str:
 
 def _consult(inventory: Inventory, loaded: Collection[str], writable: bool) -> Inventory:
     store = inventory.store
-    if os.path.islink(store.own) or os.path.islink(_path(store)):
+    if os.path.islink(store.own) or _is_in_the_way(_path(store)):
         return inventory
     if not writable and not os.path.exists(_path(store)):
         return inventory
@@ -65,6 +66,14 @@ def _consult(inventory: Inventory, loaded: Collection[str], writable: bool) -> I
         if writable:
             _record(ledger, inventory, loaded)
         return _recall(ledger, inventory)
+
+
+def _is_in_the_way(path: str) -> bool:
+    """Whether something else than a file lies where the ledger belongs: a link, a pipe that would never answer."""
+    try:
+        return not stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:  # nothing there, or no way to it: opening it tells
+        return False
 
 
 def _open(store: Store, writable: bool) -> sqlite3.Connection:
@@ -92,12 +101,21 @@ def _record(ledger: sqlite3.Connection, inventory: Inventory, loaded: Collection
     now = inventory.scanned_at
     manifests = _fingerprint(inventory)
     row = ledger.execute("SELECT at, manifests FROM run").fetchone()
-    last, known = row if row else (None, None)
+    last, known = (_time(row[0]), row[1]) if row else (None, None)
     if known != manifests:
         _record_change(ledger, inventory, last)
     if known != manifests or last is None or abs(now - last) >= _FRESH_ENOUGH:
         ledger.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?)", (now, manifests))
-    ledger.executemany("INSERT OR REPLACE INTO loaded VALUES (?, ?)", ((name, now) for name in loaded))
+    noted = dict(ledger.execute("SELECT model, at FROM loaded"))
+    stale = [name for name in loaded if abs(now - _time(noted.get(name, 0))) >= _FRESH_ENOUGH]
+    ledger.executemany("INSERT OR REPLACE INTO loaded VALUES (?, ?)", ((name, now) for name in stale))
+
+
+def _time(value: object) -> float:
+    """Read a time; a ledger that holds anything else is damaged."""
+    if not isinstance(value, int | float):
+        raise sqlite3.DatabaseError("a time that is no number")
+    return float(value)
 
 
 def _fingerprint(inventory: Inventory) -> str:
@@ -123,8 +141,8 @@ def _record_change(ledger: sqlite3.Connection, inventory: Inventory, last: float
 
 
 def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
-    parted = dict(ledger.execute("SELECT digest, at FROM parted"))
-    used = dict(ledger.execute("SELECT model, at FROM loaded"))
+    parted = {digest: _time(at) for digest, at in ledger.execute("SELECT digest, at FROM parted")}
+    used = {model: _time(at) for model, at in ledger.execute("SELECT model, at FROM loaded")}
     if not parted and not used:
         return inventory
     return replace(

@@ -69,9 +69,14 @@ class Address(NamedTuple):
 
 
 def address(environ: Mapping[str, str]) -> Address:
-    """Read ``OLLAMA_HOST``: host, port, scheme and path may each be left out; a port that is none is the default."""
+    """Read ``OLLAMA_HOST``: host, port, scheme and path may each be left out; a port that is none is the default.
+
+    Raises ValueError for what is no address at all.
+    """
     text = environ.get("OLLAMA_HOST", "").strip().strip("\"'")
     has_scheme = "://" in text
+    if text.count(":") > 1 and not has_scheme and "[" not in text:
+        text = f"[{text}]"  # an IPv6 address by itself
     parts = urlsplit(text if has_scheme else f"http://{text}")
     default = _PORTS.get(parts.scheme, _DEFAULT_PORT) if has_scheme else _DEFAULT_PORT
     try:
@@ -87,10 +92,10 @@ def connect(environ: Mapping[str, str]) -> "Server | None":
 
     The client library is imported only when something listens: it takes longer to import than most commands to run.
     """
-    where = address(environ)
     try:
+        where = address(environ)
         socket.create_connection((where.host, where.port), timeout=_PROBE_SECONDS).close()
-    except (OSError, UnicodeError):  # nobody there, or no such host: Prunella works without
+    except (OSError, ValueError):  # nobody there, or no address at all: Prunella works without
         return None
     return OllamaServer(where.url)
 
@@ -124,11 +129,17 @@ class OllamaServer:
         import ollama
 
         try:
-            return question(ollama.Client(host=self.address, timeout=_ANSWER_SECONDS))
+            return question(ollama.Client(host=self.address, timeout=_ANSWER_SECONDS, trust_env=not self._is_here()))
         except ollama.ResponseError as error:
             raise ServerError(f"the server at {self.address} says: {clean(error.error)}") from error
-        except (httpx.HTTPError, ConnectionError, ValueError) as error:
-            raise ServerError(f"the server at {self.address} does not answer as Ollama does ({error})") from error
+        except (httpx.HTTPError, ConnectionError, TypeError, ValueError) as error:
+            reason = clean(str(error).partition("\n")[0])
+            raise ServerError(f"the server at {self.address} does not answer as Ollama does ({reason})") from error
+
+    def _is_here(self) -> bool:
+        """Whether it runs on this machine: then no proxy is asked, as Ollama's own client does."""
+        host = urlsplit(self.address).hostname or ""
+        return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def serves(server: Server, inventory: Inventory) -> bool:

@@ -2,6 +2,9 @@
 
 import errno
 import os
+from contextlib import suppress
+
+from prunella_core.apply.rename import rename_new
 
 
 class Disk:
@@ -21,14 +24,12 @@ class Disk:
 
     @staticmethod
     def _make_one_folder(folder: str) -> None:
-        above = os.stat(os.path.dirname(folder))
         os.mkdir(folder)
-        if os.geteuid() == 0:
-            os.chown(folder, above.st_uid, above.st_gid)
+        give_to_owner_of(os.path.dirname(folder), folder)
 
     def move(self, source: str, target: str) -> None:
-        """Rename within one file system; never copies."""
-        os.rename(source, target)
+        """Rename within one file system; never copies, and never overwrites what is there already."""
+        rename_new(source, target)
 
     def unlink(self, path: str) -> None:
         """Remove one directory entry; of a link, the link."""
@@ -41,10 +42,13 @@ class Disk:
     def write(self, path: str, data: bytes) -> None:
         """Write a new file durably: under another name, flushed to the disk, then renamed into place."""
         temporary = f"{path}.new"
-        with open(temporary, "wb") as file:
+        with suppress(FileNotFoundError):  # of a run that was killed; or a link, which must not be written through
+            os.unlink(temporary)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+            give_to_owner_of(os.path.dirname(path), file.fileno())
         os.rename(temporary, path)
 
     def settle(self, folder: str) -> None:
@@ -68,9 +72,17 @@ class Disk:
         return True
 
 
+def give_to_owner_of(folder: str, made: str | int) -> None:
+    """Give what an administrator made to the owner of the folder that it was made in: it is their store."""
+    if os.geteuid() == 0:
+        owner = os.stat(folder)
+        os.chown(made, owner.st_uid, owner.st_gid)
+
+
 def remove_tree_of_folders(disk: Disk, folder: str) -> None:
     """Remove ``folder`` and the empty folders in it; one that still holds a file stays, and a link is not followed."""
     if os.path.islink(folder):
         return
     for where, _folders, _files in os.walk(folder, topdown=False):
-        disk.remove_if_empty(where)
+        if not os.listdir(where):  # as it is now, without the folders that have just gone
+            disk.remove_if_empty(where)

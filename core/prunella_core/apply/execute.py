@@ -96,6 +96,8 @@ def _refuse_if_linked(store: Store) -> None:
     for folder in (store.own, staging(store), removing(store), store.trash):
         if os.path.islink(folder):
             raise Refused(f"{clean(folder)} is a link, and nothing is set aside through one; remove the link first")
+        if os.path.exists(folder) and not os.path.isdir(folder):
+            raise Refused(f"{clean(folder)} is a file where a folder belongs; move it away first")
 
 
 def _recover(store: Store, disk: Disk) -> None:

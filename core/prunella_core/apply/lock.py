@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from prunella_core.errors import Locked, Refused
+from prunella_core.files import read_small
 from prunella_core.store import Store
 from prunella_core.text import clean
 
@@ -58,7 +59,8 @@ def _acquire(store: Store, descriptor: int) -> None:
 
 def sign(store: Store) -> None:
     """Leave a note on who holds the lock, for the one who finds it taken. A disk without room goes without."""
-    with suppress(OSError), open(_note(store), "w", encoding="ascii") as note:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(OSError), open(os.open(_note(store), flags, 0o644), "w", encoding="ascii") as note:
         note.write(f"{os.getpid()}\n")
 
 
@@ -67,8 +69,8 @@ def _note(store: Store) -> str:
 
 
 def _read(store: Store) -> str:
-    with suppress(OSError), open(_note(store), encoding="ascii", errors="replace") as note:
-        return note.read(20).strip()
+    with suppress(OSError):
+        return (read_small(_note(store), 20) or b"").decode("ascii", errors="replace").strip()
     return ""
 
 

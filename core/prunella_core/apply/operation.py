@@ -18,7 +18,12 @@ from prunella_core.scan import RECORD, ManifestReading, read_manifests
 from prunella_core.sizes import reclaimed
 from prunella_core.text import clean
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NOT_ASIDE = {
+    errno.ENOSPC: "there is no room left to set files aside",
+    errno.EDQUOT: "the quota leaves no room to set files aside",
+    errno.EXDEV: "the blobs lie on another device, where the trash cannot take them",
+}
+"""What keeps files from being renamed aside, though they can be unlinked in place."""
 
 
 class Operation:
@@ -53,12 +58,12 @@ class Operation:
     def run(self) -> Receipt:
         """Rename everything aside, look again, decide, and finish. Raises Refused with everything put back."""
         if not self._can_rename():
-            return self._run_without_moving("the blobs lie on another device, where the trash cannot take them")
+            return self._run_without_moving(_NOT_ASIDE[errno.EXDEV])
         try:
             self._open()
         except OSError as error:
-            if error.errno in _NO_ROOM:
-                return self._run_without_moving("there is no room left for the record of the trash")
+            if error.errno in _NOT_ASIDE:
+                return self._run_without_moving(_NOT_ASIDE[error.errno])
             raise Refused(f"cannot write to {clean(self.store.own)}: {error.strerror}; nothing was changed") from error
         return self._run_aside()
 
@@ -88,8 +93,8 @@ class Operation:
             self._decide()
         except OSError as error:
             self._undone()
-            if error.errno in _NO_ROOM:
-                return self._run_without_moving("there is no room left to set files aside")
+            if error.errno in _NOT_ASIDE:
+                return self._run_without_moving(_NOT_ASIDE[error.errno])
             raise Refused(f"cannot set files aside: {error.strerror}; everything was put back") from error
         except BaseException:
             self._undone()
@@ -127,7 +132,7 @@ class Operation:
             try:
                 how(item)
             except OSError as error:
-                if error.errno in _NO_ROOM:
+                if error.errno in _NOT_ASIDE:
                     raise
                 self.errors.append(FileError(path=item.file.path, message=f"cannot be removed: {error.strerror}"))
             else:

@@ -34,7 +34,6 @@ def has_unfinished(store: Store) -> bool:
 
 def recover(store: Store, disk: Disk) -> None:
     """Bring the store to wholly before or wholly after every operation that was killed. Raises OSError."""
-    finish_restore(store, disk)
     for operation in _operations(staging(store)):
         put_all_back(store, operation, disk)
     for operation in _operations(removing(store)):
@@ -42,6 +41,7 @@ def recover(store: Store, disk: Disk) -> None:
     for entry in _operations(store.trash):  # killed after its folder came here, before the empty ones went
         for file in files_below(os.path.join(store.trash, entry)):
             drop_empty_folders(store, file.path, disk)
+    finish_restore(store, disk)  # last: it drops entries that hold nothing, and putting back may still fill one
 
 
 def _operations(folder: str) -> list[str]:

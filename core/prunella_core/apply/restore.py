@@ -1,6 +1,8 @@
 """Brings back what the trash holds, by rename. A note says what is to be moved, so that a killed run is finished."""
 
+import errno
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -9,12 +11,18 @@ import msgspec
 from prunella_core.apply.disk import Disk, remove_tree_of_folders
 from prunella_core.apply.lock import sign
 from prunella_core.errors import Refused
-from prunella_core.plan import Plan, Receipt
+from prunella_core.files import read_small
+from prunella_core.plan import FileError, Plan, Receipt
 from prunella_core.scan import RECORD, read_trash
 from prunella_core.store import Store
 from prunella_core.text import clean
 
 _Move = tuple[str, str]
+_NOTE = msgspec.json.Decoder(list[tuple[str, str]])
+_LARGEST_NOTE = 64 * 1024 * 1024
+_PLACE = r"(?:blobs/(?!\.\.?\Z)[^/]+|manifests(?:/(?!\.\.?(?:/|\Z))[^/]+)+)\Z"
+_SOURCE = re.compile(r"\.prunella/trash/(?!\.\.?/)[^/]+/" + _PLACE, re.DOTALL)
+_TARGET = re.compile(_PLACE, re.DOTALL)
 
 
 def restore(plan: Plan, disk: Disk) -> Receipt:
@@ -31,14 +39,37 @@ def restore(plan: Plan, disk: Disk) -> Receipt:
             _move(store, source, target, disk)
             done.append((source, target))
     except OSError as error:
+        if stuck := _move_back(store, done, disk):
+            came = tuple(target for _source, target in done)
+            return Receipt(plan=plan, id=_entry(plan), done=False, freed=0, removed=came, errors=(stuck,))
+        where = clean(str(error.filename2 or error.filename or store.root))
+        raise Refused(f"cannot restore {where}: {error.strerror}; everything is back in the trash") from error
+    back = tuple(target for _source, target in moves)
+    errors = _tidy_up(store, disk)
+    return Receipt(plan=plan, id=_entry(plan), done=not errors, freed=0, removed=back, errors=errors)
+
+
+def _move_back(store: Store, done: list[_Move], disk: Disk) -> FileError | None:
+    """Undo what was moved; return what stands in the way: the note stays then, and the next run finishes."""
+    try:
         for source, target in reversed(done):
             _move(store, target, source, disk)
         _drop_note(store, disk)
-        where = clean(str(error.filename2 or error.filename or store.root))
-        raise Refused(f"cannot restore {where}: {error.strerror}; everything is back in the trash") from error
-    _drop_note(store, disk)
-    drop_finished_entries(store, disk)
-    return Receipt(plan=plan, id=_entry(plan), done=True, freed=0, removed=tuple(target for _source, target in moves))
+    except OSError as error:
+        message = f"the restore stopped in mid-way ({error.strerror}); the next rm or restore finishes it"
+        return FileError(path=".prunella/restoring.json", message=message)
+    return None
+
+
+def _tidy_up(store: Store, disk: Disk) -> tuple[FileError, ...]:
+    """Everything is in its place: what is left of the way there is no reason to fail, but to be told."""
+    try:
+        _drop_note(store, disk)
+        drop_finished_entries(store, disk)
+    except OSError as error:
+        where = os.path.relpath(error.filename, store.root) if error.filename else ".prunella"
+        return (FileError(path=where, message=f"stays until the next run: {error.strerror}"),)
+    return ()
 
 
 def refuse_linked_folders(store: Store, relative: str) -> None:
@@ -51,18 +82,38 @@ def refuse_linked_folders(store: Store, relative: str) -> None:
 
 
 def finish_restore(store: Store, disk: Disk) -> None:
-    """Finish a restore that was killed: the note says what is still to be moved. Raises OSError."""
-    try:
-        with open(_note(store), "rb") as file:
-            moves = msgspec.json.decode(file.read(), type=list[tuple[str, str]])
-    except FileNotFoundError:
-        return
-    for source, target in moves:
-        paths = _decode(source), _decode(target)
-        if os.path.lexists(store.path(paths[0])) and not os.path.lexists(store.path(paths[1])):
-            _move(store, *paths, disk)
-    _drop_note(store, disk)
+    """Finish a restore that was killed: the note says what is still to be moved.
+
+    Raises OSError, and Refused when the note is none of ours.
+    """
+    with suppress(FileNotFoundError):
+        disk.unlink(f"{_note(store)}.new") if os.path.lexists(f"{_note(store)}.new") else None
+    for source, target in _read_note(store):
+        refuse_linked_folders(store, source)
+        refuse_linked_folders(store, target)
+        if os.path.lexists(store.path(source)) and not os.path.lexists(store.path(target)):
+            _move(store, source, target, disk)
+    if is_restore_noted(store):
+        _drop_note(store, disk)
     drop_finished_entries(store, disk)
+
+
+def _read_note(store: Store) -> list[_Move]:
+    try:
+        data = read_small(_note(store), _LARGEST_NOTE) if not os.path.islink(_note(store)) else None
+    except FileNotFoundError:
+        return []
+    try:
+        moves = [(_decode(source), _decode(target)) for source, target in _NOTE.decode(data or b"")]
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _not_ours(store) from error
+    if not all(_SOURCE.match(source) and _TARGET.match(target) for source, target in moves):
+        raise _not_ours(store)
+    return moves
+
+
+def _not_ours(store: Store) -> Refused:
+    return Refused(f"{clean(_note(store))} is not what Prunella writes; move it away first. Nothing was changed")
 
 
 def is_restore_noted(store: Store) -> bool:
@@ -82,7 +133,12 @@ def drop_finished_entries(store: Store, disk: Disk) -> None:
 
 
 def _move(store: Store, source: str, target: str, disk: Disk) -> None:
-    disk.make_folder(os.path.dirname(store.path(target)))
+    """Rename; what has come to the target's place meanwhile is not overwritten."""
+    folder = os.path.dirname(store.path(target))
+    if not os.path.isdir(folder):
+        disk.make_folder(folder)
+    if os.path.lexists(store.path(target)):
+        raise FileExistsError(errno.EEXIST, "it came there meanwhile", store.path(target))
     disk.move(store.path(source), store.path(target))
 
 

@@ -16,6 +16,8 @@ _REASONS = {
     State.LEFTOVER: "left over from a create or upload",
     State.STRAY: "no file of Ollama's, chosen by name",
 }
+_SIGNS_OF_A_PULL = {State.PARTIAL, State.UNREFERENCED}
+"""A pull writes partials, renames them to blobs that nothing references yet, and ends with the manifest."""
 _JUST_WRITTEN = "written in the last 10 minutes: it may belong to a pull or create that is running"
 _PULL_RUNNING = "a download was written to in the last 10 minutes: what nothing references yet may belong to it"
 _YOUNGER: dict[Clock | None, str] = {
@@ -39,6 +41,7 @@ class Draft:
         self.force = force
         self.mode = mode
         self.restorable = dict(_needed_by_trash(inventory.trash, ()))
+        self.emptied: set[str] = set()
         self.from_trash: list[tuple[File, str, float]] = []
         self.models: list[str] = []
         self.manifests: list[tuple[File, str, str]] = []
@@ -49,7 +52,7 @@ class Draft:
         self.younger: list[HeldBack] = []
         self.is_blocked = False
         self.pull_is_running = any(
-            blob.state is State.PARTIAL and (self._is_fresh(blob.written_at) or blob.key in inventory.held_open)
+            blob.state in _SIGNS_OF_A_PULL and (self._is_fresh(blob.written_at) or blob.key in inventory.held_open)
             for blob in inventory.blobs
         )
 

@@ -87,6 +87,7 @@ def manifest_path(name: ModelName) -> str:
 
 def _taken(inventory: Inventory, moves: list[tuple[File, str]]) -> Iterator[Problem]:
     there = {file.path for blob in inventory.blobs for file in blob.files} | inventory.broken_by_path.keys()
+    there |= {model.manifest.path for model in inventory.models}
     for _file, target in moves:
         if target in there:
             yield problem(target, "exists", "it is there again, and nothing is overwritten")

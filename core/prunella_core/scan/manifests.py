@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -45,12 +45,12 @@ class ManifestReading(Struct, frozen=True):
         return frozenset(digest for manifest in self.manifests for digest in manifest.needs)
 
 
-def read_manifests(store: Store, report: Report = silent, children_too_in: str | None = None) -> ManifestReading:
+def read_manifests(store: Store, report: Report = silent, children_too_in: Iterable[str] = ()) -> ManifestReading:
     """Read every manifest of ``store``, in the order of their paths.
 
-    The children of manifest lists are looked for in its blobs, and in the folder ``children_too_in``.
+    The children of manifest lists are looked for in its blobs, and in the folders ``children_too_in``.
     """
-    reader = _Reader(store, [store.blobs, *([children_too_in] if children_too_in else [])])
+    reader = _Reader(store, [store.blobs, *children_too_in])
     for count, (relative, parts) in enumerate(reader.walk("manifests", ()), 1):
         reader.read(relative, parts)
         if count % REPORT_EVERY == 0:

@@ -31,16 +31,17 @@ def read_trash(store: Store) -> tuple[TrashEntry, ...]:
     try:
         with os.scandir(store.trash) as listing:
             names = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a file in its place is told when something is to be removed
         return ()
-    return tuple(_read_entry(store, name) for name in names)
+    blobs = [store.blobs, *(os.path.join(store.trash, name, "blobs") for name in names)]
+    return tuple(_read_entry(store, name, blobs) for name in names)
 
 
-def _read_entry(store: Store, name: str) -> TrashEntry:
+def _read_entry(store: Store, name: str, blobs: list[str]) -> TrashEntry:
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
     is_ours = not os.path.islink(as_store.manifests)
-    manifests = read_manifests(as_store, children_too_in=store.blobs).manifests if is_ours else ()
+    manifests = read_manifests(as_store, children_too_in=blobs).manifests if is_ours else ()
     files = tuple(files_below(store.root, prefix, has_reflinks(store.root)))
     return TrashEntry(
         id=name,

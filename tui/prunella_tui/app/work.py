@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from prunella_core.apply import Step, apply
+from prunella_core.apply import Step, apply, write_pins
 from prunella_core.collect import collect_expired
 from prunella_core.errors import PrunellaError
 from prunella_core.inventory import Model
-from prunella_core.pins import read_pins, write_pins
+from prunella_core.pins import read_pins
 from prunella_core.plan import Plan, Receipt
 from prunella_core.server import Server
 from prunella_core.store import Store

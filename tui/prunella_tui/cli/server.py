@@ -8,10 +8,17 @@ from prunella_core.server import ServerError, address, connect, loaded_here, ser
 from prunella_core.text import clean
 
 
+def _address() -> str:
+    try:
+        return clean(address(os.environ).url)
+    except ValueError:  # no address at all
+        return clean(os.environ.get("OLLAMA_HOST", ""))
+
+
 def server_document(inventory: Inventory) -> dict[str, Any]:
     """Return where the server is looked for, whether one answers, and what it does with this store."""
     document: dict[str, Any] = {
-        "address": clean(address(os.environ).url),
+        "address": _address(),
         "reachable": False,
         "serves_this_store": None,
         "loaded": [],

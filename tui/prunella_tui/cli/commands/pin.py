@@ -2,8 +2,9 @@
 
 import click
 
+from prunella_core.apply import write_pins
 from prunella_core.errors import NotFound, Refused
-from prunella_core.pins import read_pins, write_pins
+from prunella_core.pins import read_pins
 from prunella_core.store import Store
 from prunella_core.text import clean
 from prunella_tui.cli.options import looks

@@ -1,0 +1,22 @@
+"""Writes the pins of a store."""
+
+import os
+from collections.abc import Iterable
+
+from prunella_core.apply.disk import Disk
+from prunella_core.errors import Refused
+from prunella_core.pins import pins_path
+from prunella_core.store import Store
+from prunella_core.text import clean
+
+
+def write_pins(store: Store, patterns: Iterable[str]) -> None:
+    """Replace the pins of ``store``. Raises Refused, with the pins as they were, when that cannot be written."""
+    path = pins_path(store)
+    if os.path.islink(store.own):
+        raise Refused(f"{clean(store.own)} is a link, and nothing is written through one; remove the link first")
+    try:
+        Disk().make_folder(store.own)
+        Disk().write(path, "".join(f"{pattern}\n" for pattern in dict.fromkeys(patterns)).encode())
+    except OSError as error:
+        raise Refused(f"cannot write {clean(path)}: {error.strerror}; the pins are as they were") from error
