@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STORE  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports wheel screenshots snapshots clean
+.PHONY: help demo test kill race check lint types imports wheel screenshots snapshots clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ demo: $(VENV)/app  ## open the application on a sample store
 
 test: $(VENV)/dev  ## run all tests
 	$(BIN)/pytest -n auto
+
+kill: $(VENV)/dev  ## kill every operation at every step; print points and losses
+	$(BIN)/python tests/safety/kill_matrix.py
+
+race: $(VENV)/dev  ## prune beside a server that pulls and copies; print rounds and losses
+	$(BIN)/python tests/safety/race.py 200
 
 check: lint types imports wheel  ## lint, types, import contract, built wheel
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prunella_core.apply import Disk, apply
+from prunella_core.errors import Refused
 from prunella_core.inventory import Inventory, TrashEntry
 from prunella_core.plan import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
 from prunella_core.planning import make_plan
@@ -56,6 +57,15 @@ def plan_for(root: str | Path, request: Request, now: float = NOW) -> Plan:
 def carry_out(plan: Plan, **options: Any) -> Receipt:
     """Apply ``plan`` at the time at which it was made."""
     return apply(plan, lambda: plan.made_at, **options)
+
+
+def refusal(plan: Plan) -> str | None:
+    """Apply ``plan``; the sentence with which it is refused, or nothing when all of it is done."""
+    try:
+        assert carry_out(plan).done
+    except Refused as refused:
+        return str(refused)
+    return None
 
 
 def planned(plan: Plan) -> set[str]:

@@ -1,0 +1,329 @@
+"""The server: asked and never needed. A stub speaks as much of its language as Prunella does."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from prunella_core.inventory import Inventory
+from prunella_core.sample import StoreBuilder
+from prunella_core.server import OllamaServer, Server, ServerError, address, connect, loaded_here, serves
+from stores import look, small_store
+
+
+class Stub(ThreadingHTTPServer):
+    """A server on a free port of this machine. ``answers`` is what it says, by method and path."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, answers: dict[str, tuple[int, bytes]]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers = answers
+        self.asked: list[tuple[str, Any]] = []
+        self.delay = 0.0
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"OLLAMA_HOST": f"127.0.0.1:{self.server_port}"}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers what the stub was told to."""
+
+    def answer(self) -> None:
+        stub = cast(Stub, self.server)
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        question = f"{self.command} {self.path}"
+        stub.asked.append((question, json.loads(body) if body else None))
+        time.sleep(stub.delay)
+        status, answer = stub.answers.get(question, (404, b'{"error":"not found"}'))
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_DELETE = answer  # noqa: N815 -- the names that the base class looks for
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving(answers: dict[str, tuple[int, bytes]]) -> Iterator[Stub]:
+    with Stub(answers) as stub:
+        thread = threading.Thread(target=stub.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield stub
+        finally:
+            stub.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> StoreBuilder:
+    return small_store(tmp_path / "store")
+
+
+@pytest.fixture
+def inventory(builder: StoreBuilder) -> Inventory:
+    return look(builder.root)
+
+
+def listed(inventory: Inventory, *names: str) -> tuple[int, bytes]:
+    """The answer that lists these models of a store, or all."""
+    models = [
+        {"name": model.name, "model": model.name, "digest": model.digest, "size": model.size}
+        for model in inventory.models
+        if not names or model.name in names
+    ]
+    return 200, json.dumps({"models": models}).encode()
+
+
+@pytest.fixture
+def stub(inventory: Inventory) -> Iterator[Stub]:
+    answers = {
+        "GET /api/tags": listed(inventory),
+        "GET /api/ps": listed(inventory, "base:latest"),
+        "POST /api/generate": (200, b'{"model":"base:latest","response":"","done":true,"done_reason":"unload"}'),
+        "DELETE /api/delete": (200, b""),
+    }
+    with serving(answers) as server:
+        yield server
+
+
+def reach(stub: Stub) -> Server:
+    server = connect(stub.environ)
+    assert server is not None
+    return server
+
+
+# What is asked
+
+
+def test_it_is_found_where_it_listens(stub: Stub) -> None:
+    assert reach(stub).address == f"http://127.0.0.1:{stub.server_port}"
+    assert stub.asked == [], "only knocked at"
+
+
+def test_a_server_of_this_store_is_known_by_its_list(stub: Stub, inventory: Inventory, builder: StoreBuilder) -> None:
+    server = reach(stub)
+    assert serves(server, inventory)
+    builder.model("another", builder.layer("weights", "of another"))
+    assert not serves(server, look(builder.root))
+    assert server.models() == {model.name: model.digest for model in inventory.models}
+
+
+def test_what_it_has_loaded_of_this_store(stub: Stub, inventory: Inventory) -> None:
+    assert loaded_here(reach(stub), inventory) == ("base:latest",)
+    assert stub.asked == [("GET /api/ps", None)]
+
+
+def test_what_it_has_loaded_of_another_store_is_not_ours(stub: Stub, inventory: Inventory) -> None:
+    other = {
+        "models": [{"name": "base:latest", "model": "base:latest", "digest": "f" * 64}, {"name": "x", "model": "x"}]
+    }
+    stub.answers["GET /api/ps"] = (200, json.dumps(other).encode())
+    assert loaded_here(reach(stub), inventory) == ()
+
+
+def test_unloading_is_a_generation_that_is_kept_for_no_time(stub: Stub) -> None:
+    reach(stub).unload("base:latest")
+    [(question, body)] = stub.asked
+    assert question == "POST /api/generate"
+    assert (body["model"], body["keep_alive"], body.get("prompt") or "") == ("base:latest", 0, "")
+
+
+def test_deleting_names_the_model(stub: Stub) -> None:
+    reach(stub).delete("team/solo:v1")
+    [(question, body)] = stub.asked
+    assert question == "DELETE /api/delete"
+    assert body["model"] == "team/solo:v1"
+
+
+# What can go wrong
+
+QUESTIONS: dict[str, Callable[[Server], object]] = {
+    "GET /api/tags": lambda server: server.models(),
+    "GET /api/ps": lambda server: server.loaded(),
+    "POST /api/generate": lambda server: server.unload("m"),
+    "DELETE /api/delete": lambda server: server.delete("m"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_what_it_refuses_is_said_in_its_words(stub: Stub, question: str, status: int) -> None:
+    stub.answers[question] = (status, b'{"error":"no \\u001b[31m room"}')
+    with pytest.raises(ServerError, match=r"no .*room") as raised:
+        QUESTIONS[question](reach(stub))
+    assert "\x1b" not in str(raised.value)
+    assert str(stub.server_port) in str(raised.value)
+
+
+GARBAGE = [b"", b"<html>", b"[]", b"[1, 2]", b"null", b"7", b"{}", b'{"models": null}', b'{"models": [7]}', b"\xff"]
+EMPTY = [b'{"models": []}']
+
+
+@pytest.mark.parametrize("answer", [*GARBAGE, *EMPTY])
+@pytest.mark.parametrize("question", ["GET /api/tags", "GET /api/ps"])
+def test_an_answer_that_is_none_of_ollamas(stub: Stub, inventory: Inventory, question: str, answer: bytes) -> None:
+    stub.answers[question] = (200, answer)
+    server = reach(stub)
+    if answer in EMPTY:
+        assert not QUESTIONS[question](server)
+    else:
+        with pytest.raises(ServerError, match=r"\A[^\n]*does not answer as Ollama does[^\n]*\Z"):
+            QUESTIONS[question](server)
+    assert loaded_here(server, inventory) == (() if question.endswith("ps") else ("base:latest",))
+
+
+def test_one_that_goes_away_in_between(inventory: Inventory) -> None:
+    with serving({}) as stub:
+        server = reach(stub)
+    with pytest.raises(ServerError, match="does not answer"):
+        server.loaded()
+    assert loaded_here(server, inventory) == ()
+
+
+def test_one_that_speaks_another_language(inventory: Inventory) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def talk() -> None:
+            for _ in range(2):
+                connection, _peer = listener.accept()
+                with connection:
+                    connection.settimeout(1)
+                    connection.sendall(b"220 mail.example.org ESMTP\r\n")
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        server = connect({"OLLAMA_HOST": f"127.0.0.1:{port}"})
+        with pytest.raises(ServerError):
+            OllamaServer(f"http://127.0.0.1:{port}").loaded()
+        thread.join()
+    assert server is not None
+    assert loaded_here(None, inventory) == ()
+
+
+def test_one_that_never_answers_is_not_waited_for(
+    stub: Stub, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prunella_core.server._ANSWER_SECONDS", 0.2)
+    stub.delay = 2
+    began = time.monotonic()
+    with pytest.raises(ServerError):
+        reach(stub).loaded()
+    assert loaded_here(reach(stub), inventory) == ()
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_proxy_is_not_asked_for_this_machine(
+    stub: Stub, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Ollama's own client: nothing on the way knows what listens here."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert loaded_here(reach(stub), inventory) == ("base:latest",)
+
+
+# Where nobody is
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "http://localhost:{port}", "[::1]:{port}", "0.0.0.0:{port}"])
+def test_nobody_there_is_known_at_once(host: str) -> None:
+    began = time.monotonic()
+    assert connect({"OLLAMA_HOST": host.format(port=free_port())}) is None
+    assert time.monotonic() - began < 1
+
+
+STRANGE = ["[::1", "http://[abc]:1", "http://[", "a b", "\x00", "http://\udcff", "x" * 300, "..", "http://a..b", "[]:1"]
+
+
+@pytest.mark.parametrize("host", STRANGE, ids=range(len(STRANGE)))
+def test_no_address_at_all_is_nobody(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_arguments: Any, **_options: Any) -> socket.socket:
+        raise OSError("nobody is asked in a test")
+
+    monkeypatch.setattr(socket, "create_connection", no_network)
+    assert connect({"OLLAMA_HOST": host}) is None
+
+
+# Addresses, as Ollama reads them (its envconfig tests)
+
+ADDRESSES = {
+    "": "http://127.0.0.1:11434",
+    "1.2.3.4": "http://1.2.3.4:11434",
+    ":1234": "http://127.0.0.1:1234",
+    ":11434": "http://127.0.0.1:11434",
+    "1.2.3.4:1234": "http://1.2.3.4:1234",
+    "example.com": "http://example.com:11434",
+    "example.com:1234": "http://example.com:1234",
+    "example.com:56789/": "http://example.com:56789",
+    "example.com/": "http://example.com:11434",
+    "example.com/ollama": "http://example.com:11434/ollama",
+    ":56789/": "http://127.0.0.1:56789",
+    "1.2.3.4:0": "http://1.2.3.4:0",
+    "1.2.3.4:66000": "http://1.2.3.4:11434",
+    "1.2.3.4:-1": "http://1.2.3.4:11434",
+    "example.com:x": "http://example.com:11434",
+    "http://1.2.3.4": "http://1.2.3.4:80",
+    "https://1.2.3.4": "https://1.2.3.4:443",
+    "http://example.com:1234": "http://example.com:1234",
+    "https://example.com:1234/ollama/": "https://example.com:1234/ollama",
+    "[::1]": "http://[::1]:11434",
+    "[::1]:123": "http://[::1]:123",
+    "::1": "http://[::1]:11434",
+    "http://[::1]:1337": "http://[::1]:1337",
+    "0.0.0.0": "http://127.0.0.1:11434",
+    "0.0.0.0:8080": "http://127.0.0.1:8080",
+    "[::]:8080": "http://[::1]:8080",
+    " 1.2.3.4 ": "http://1.2.3.4:11434",
+    '"1.2.3.4:5"': "http://1.2.3.4:5",
+    "'example.com'": "http://example.com:11434",
+    ' "http://1.2.3.4" ': "http://1.2.3.4:80",
+}
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_an_address_is_read_as_ollama_reads_it(text: str) -> None:
+    assert address({"OLLAMA_HOST": text}).url == ADDRESSES[text]
+
+
+def test_without_a_word_it_is_the_usual_place() -> None:
+    assert address({}).url == "http://127.0.0.1:11434"
+
+
+# What it costs
+
+
+def test_the_client_is_imported_only_when_somebody_answers() -> None:
+    code = (
+        "import sys; from prunella_core.server import connect;"
+        "assert connect({'OLLAMA_HOST': sys.argv[1]}) is None;"
+        "loaded = {name.partition('.')[0] for name in sys.modules};"
+        "print(sorted(loaded & {'ollama', 'httpx', 'pydantic', 'ssl'}))"
+    )
+    command = [sys.executable, "-c", code, f"127.0.0.1:{free_port()}"]
+    run = subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, check=True, capture_output=True, text=True)
+    assert run.stdout == "[]\n"
