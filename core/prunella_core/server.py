@@ -129,7 +129,8 @@ class OllamaServer:
         import ollama
 
         try:
-            return question(ollama.Client(host=self.address, timeout=_ANSWER_SECONDS, trust_env=not self._is_here()))
+            with ollama.Client(host=self.address, timeout=_ANSWER_SECONDS, trust_env=not self._is_here()) as client:
+                return question(client)
         except ollama.ResponseError as error:
             raise ServerError(f"the server at {self.address} says: {clean(error.error)}") from error
         except (httpx.HTTPError, ConnectionError, TypeError, ValueError) as error:
