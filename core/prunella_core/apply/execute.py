@@ -110,6 +110,6 @@ def _recover(store: Store, disk: Disk) -> None:
 
 def _tidy(store: Store, disk: Disk) -> None:
     for folder in (staging(store), removing(store), store.trash):
-        with suppress(PermissionError):  # an empty folder of ours that stays harms nobody
+        with suppress(OSError):  # an empty folder of ours that stays harms nobody
             if os.path.isdir(folder):
                 disk.remove_if_empty(folder)

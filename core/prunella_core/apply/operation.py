@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from prunella_core.ages import SETTLING_SECONDS
 from prunella_core.apply.disk import Disk
 from prunella_core.apply.lock import sign
 from prunella_core.apply.recover import drop_empty_folders, purge, put_all_back, put_back, removing, staging
@@ -14,7 +15,8 @@ from prunella_core.errors import PrunellaError, Refused
 from prunella_core.files import files_below, has_reflinks, look_at
 from prunella_core.inventory import Problem
 from prunella_core.plan import FileError, Plan, PlannedFile, Receipt
-from prunella_core.scan import RECORD, ManifestReading, read_manifests
+from prunella_core.scan import RECORD, ManifestReading, read_manifests, silent
+from prunella_core.scan.blobs import read_blobs
 from prunella_core.sizes import reclaimed
 from prunella_core.text import clean
 
@@ -54,6 +56,7 @@ class Operation:
         self.returned: list[PlannedFile] = []
         self.errors: list[FileError] = []
         self.steps = 0
+        self.is_in_place = False
 
     def run(self) -> Receipt:
         """Rename everything aside, look again, decide, and finish. Raises Refused with everything put back."""
@@ -132,7 +135,7 @@ class Operation:
             try:
                 how(item)
             except OSError as error:
-                if error.errno in _NOT_ASIDE:
+                if error.errno in _NOT_ASIDE and not self.is_in_place:
                     raise
                 self.errors.append(FileError(path=item.file.path, message=f"cannot be removed: {error.strerror}"))
             else:
@@ -161,6 +164,7 @@ class Operation:
         if hiding and any(_could_be_missed(item) for item in self.moved):
             where = clean(hiding.path)
             raise Refused(f"{where} became unreadable meanwhile ({hiding.message}); everything was put back")
+        self._refuse_if_pulling(reading.needed)
         came_back = [item for item in self.moved if self._is_needed(item, reading.needed)]
         if any(item.file.target for item in came_back):  # a link: what it leads to is needed too
             raise Refused("a model that came meanwhile needs a blob that is a link; everything was put back")
@@ -169,6 +173,20 @@ class Operation:
         self.returned += came_back
         back = {item.file.path for item in came_back}
         self.moved = [item for item in self.moved if item.file.path not in back]
+
+    def _refuse_if_pulling(self, needed: frozenset[str]) -> None:
+        """Look at ``blobs/`` once more as well: a pull that has begun since may count on what nothing references yet.
+
+        Its manifest comes last, so reading manifests alone would not show it.
+        """
+        if self.plan.request.force or not any(_is_whole_blob(item) and not item.models for item in self.moved):
+            return
+        found = read_blobs(self.store, 0, silent)
+        unneeded = {digest: files for digest, files in found.whole.items() if digest not in needed}
+        for files in (*found.partial.values(), *found.leftover.values(), *unneeded.values()):
+            for file in files:
+                if self.plan.made_at - file.mtime_ns / 1e9 < SETTLING_SECONDS:
+                    raise Refused(f"{clean(file.path)} was written meanwhile: a pull may be running; all was put back")
 
     def _newly_hiding(self, reading: ManifestReading) -> Problem | None:
         problems = (problem for problem in reading.problems if problem.blocks_prune)
@@ -201,6 +219,7 @@ class Operation:
         """Unlink in place, where nothing can be renamed or written. Needs no free byte, and knows no way back."""
         if self.plan.mode == "trash":
             raise Refused(f"{why}; free the space at once with --now. Nothing was changed")
+        self.is_in_place = True
         freed = self._unlink_all(self.plan.manifests)
         if self.cancelled():
             return self._receipt(freed, cancelled=True)
