@@ -1,12 +1,12 @@
 """The columns of the three tables: what each shows of a row, and how it sorts."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from prunella_core.inventory import Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.planning import trash_reclaims
 from prunella_core.text import clean
 from prunella_tui import presentation as show
-from prunella_tui.app.table import Column
+from prunella_tui.app.table import Column, Row
 
 _TONES = {
     State.UNREFERENCED: "warning",
@@ -34,49 +34,38 @@ def model_columns(inventory: Inventory, now: float, loaded: Collection[str]) -> 
             lambda m: _signs(m, troubled, loaded),
             tone=lambda m: "error" if m.name in troubled else "muted",
         ),
-        Column("size", "Size", 9, lambda m: show.size(m.size), lambda m: m.size, right=True, largest_first=True),
-        Column(
-            "disk",
-            "On disk",
-            9,
-            lambda m: show.size(usage[m.name].allocated),
-            lambda m: usage[m.name].allocated,
-            right=True,
-            largest_first=True,
-            rank=3,
-        ),
-        Column(
-            "frees",
-            "Frees",
-            9,
-            lambda m: show.size(usage[m.name].reclaims),
-            lambda m: usage[m.name].reclaims,
-            right=True,
-            largest_first=True,
-        ),
-        Column(
-            "shared",
-            "Shared",
-            9,
-            lambda m: show.size(usage[m.name].shared) if usage[m.name].shared else "–",
-            lambda m: usage[m.name].shared,
-            right=True,
-            largest_first=True,
-            rank=2,
-        ),
-        Column(
-            "age",
-            "Idle",
-            8,
-            lambda m: show.age(now - m.idle_since),
-            lambda m: m.idle_since,
-            right=True,
-            largest_first=True,
-            rank=1,
-            tone=lambda _m: "muted",
-        ),
-        Column("details", "Kind", 22, show.details, show.details, rank=4, tone=lambda _m: "muted"),
+        _bytes("size", "Size", lambda m: m.size),
+        _bytes("disk", "On disk", lambda m: usage[m.name].allocated, rank=3),
+        _bytes("frees", "Frees", lambda m: usage[m.name].reclaims),
+        _bytes("shared", "Shared", lambda m: usage[m.name].shared, rank=2, none="–"),
+        _since("age", "Idle", lambda m: m.idle_since, now, rank=1),
+        Column("details", "Kind", 22, show.details, show.details, rank=4, tone=_muted),
     ]
+
+
+def _bytes(key: str, title: str, count: Callable[[Row], int], rank: int = 0, none: str = "0 B") -> Column[Row]:
+    """A column of sizes; the largest come first."""
+
+    def cell(row: Row) -> str:
+        return show.size(count(row)) if count(row) else none
+
+    return Column(key, title, 9, cell, count, right=True, largest_first=True, rank=rank)
+
+
+def _since(key: str, title: str, time: Callable[[Row], float | None], now: float, rank: int = 0) -> Column[Row]:
+    """A column of ages; the youngest come first, what has none comes last."""
+
+    def cell(row: Row) -> str:
+        at = time(row)
+        return show.age(None if at is None else now - at)
+
+    return Column(
+        key, title, 8, cell, lambda row: time(row) or 0, right=True, largest_first=True, rank=rank, tone=_muted
+    )
+
+
+def _muted(_row: object) -> str:
+    return "muted"
 
 
 def _signs(model: Model, troubled: set[str | None], loaded: Collection[str]) -> str:
@@ -102,29 +91,9 @@ def blob_columns(now: float) -> list[Column[Blob]]:
             tone=lambda b: _TONES.get(b.state, ""),
         ),
         Column("kind", "Kind", 9, lambda b: clean(b.kind or "–"), lambda b: b.kind or "~", rank=1),
-        Column(
-            "disk",
-            "On disk",
-            9,
-            lambda b: show.size(b.allocated),
-            lambda b: b.allocated,
-            right=True,
-            largest_first=True,
-        ),
-        Column(
-            "size", "Size", 9, lambda b: show.size(b.size), lambda b: b.size, right=True, largest_first=True, rank=2
-        ),
-        Column(
-            "age",
-            "Age",
-            8,
-            lambda b: show.age(None if b.idle_since is None else now - b.idle_since),
-            lambda b: b.idle_since or 0,
-            right=True,
-            largest_first=True,
-            rank=3,
-            tone=lambda _b: "muted",
-        ),
+        _bytes("disk", "On disk", lambda b: b.allocated),
+        _bytes("size", "Size", lambda b: b.size, rank=2),
+        _since("age", "Age", lambda b: b.idle_since, now, rank=3),
         Column("models", "Used by", 0, _used_by, lambda b: len(b.models), largest_first=True, least=16),
     ]
 
@@ -141,25 +110,8 @@ def trash_columns(inventory: Inventory, now: float, retention: int) -> list[Colu
     frees = {entry.id: trash_reclaims(inventory, entry, now) for entry in inventory.trash}
     return [
         Column("what", "Removed", 0, show.removed_title, show.removed_title),
-        Column(
-            "frees",
-            "Holds",
-            9,
-            lambda e: show.size(frees[e.id]),
-            lambda e: frees[e.id],
-            right=True,
-            largest_first=True,
-        ),
-        Column(
-            "removed",
-            "When",
-            8,
-            lambda e: show.age(now - e.removed_at),
-            lambda e: e.removed_at,
-            right=True,
-            largest_first=True,
-            rank=1,
-        ),
+        _bytes("frees", "Holds", lambda e: frees[e.id]),
+        _since("removed", "When", lambda e: e.removed_at, now, rank=1),
         Column(
             "left",
             "Left",
