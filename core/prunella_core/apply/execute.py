@@ -87,7 +87,8 @@ def _refuse_if_unsafe(store: Store) -> None:
     if not store.writable:
         raise Refused(
             f"{clean(store.unwritable or store.root)} belongs to {store.owner} and you may not write there; "
-            f"try: sudo -u {store.owner} prunella --store {clean(store.root)} …"
+            f"try: sudo -u {store.owner} prunella --store {clean(store.root)} … "
+            "or let the server do it: prunella rm --by-server NAME"
         )
 
 

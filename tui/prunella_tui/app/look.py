@@ -89,7 +89,8 @@ class Look(Screen[None]):
             others = show.counted(len(store.other_stores), "other store")
             return Content.styled(f"{store.why}; {others}: name one with --store to remove", "$text-warning")
         if not store.writable:
-            return Content.styled(f"belongs to {store.owner}: you can look, not write", "$text-warning")
+            way = "the server can remove models for you" if self.server else "you can look, not write"
+            return Content.styled(f"belongs to {store.owner}: {way}", "$text-warning")
         return Content.styled(store.why, "$text-muted")
 
     @property
