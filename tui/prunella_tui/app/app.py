@@ -14,7 +14,7 @@ class PrunellaApp(App[int]):
     """Shows one store, with everything that it is given from outside in ``setup``."""
 
     TITLE = "Prunella"
-    CSS = "ToastRack { align: right top; }"
+    CSS = "ToastRack { dock: top; align: right top; }"
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
