@@ -16,8 +16,8 @@ _REASONS = {
     State.LEFTOVER: "left over from a create or upload",
     State.STRAY: "no file of Ollama's, chosen by name",
 }
-_SIGNS_OF_A_PULL = {State.PARTIAL, State.UNREFERENCED}
-"""A pull writes partials, renames them to blobs that nothing references yet, and ends with the manifest."""
+_SIGNS_OF_A_PULL = {State.PARTIAL, State.LEFTOVER, State.UNREFERENCED}
+"""A pull or create writes partials or temporary files, renames them to blobs, and ends with the manifest."""
 _JUST_WRITTEN = "written in the last 10 minutes: it may belong to a pull or create that is running"
 _PULL_RUNNING = "a download was written to in the last 10 minutes: what nothing references yet may belong to it"
 _YOUNGER: dict[Clock | None, str] = {

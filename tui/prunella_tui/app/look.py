@@ -126,7 +126,7 @@ class Look(Screen[None]):
 
     @on(ScanProgressed)
     def _show_progress(self, message: ScanProgressed) -> None:
-        manifests, blobs = message.progress
+        manifests, blobs, _so_far = message.progress
         text = f"Reading the store … {show.counted(blobs, 'blob')}, {show.counted(manifests, 'manifest')}"
         self.query_one("#marked", Static).update(Content(text))
 
