@@ -24,6 +24,7 @@ _STATES = {
     State.STRAY: "Not a file of Ollama's. It is only removed if you mark it yourself.",
     State.MISSING: "A manifest names it, but it is not in the store.",
     State.TRASHED: "Removed, and can come back.",
+    State.UNREAD: "The scan has not come to it yet.",
 }
 
 
