@@ -4,7 +4,7 @@ from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
@@ -26,6 +26,7 @@ from prunella_tui.app.setup import Setup
 from prunella_tui.app.storebar import StoreBar
 from prunella_tui.app.table import RowTable
 from prunella_tui.app.tabs import TAB_BY_ID, TABS, Tab, View, problem_key
+from prunella_tui.app.textview import TextView
 
 
 class Look(Screen[None]):
@@ -62,14 +63,15 @@ class Look(Screen[None]):
             with ContentSwitcher(initial=self.tab.id):
                 for tab in TABS:
                     yield RowTable[Any](empty=tab.empty, id=tab.id)
-            with VerticalScroll(id="side", can_focus=False):
-                yield Static(id="detail")
+            yield TextView(id="side")
         yield Input(placeholder="words that must occur, in any order", id="filter", compact=True)
         yield Static(id="marked")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self._show_title()
+        for tab in TABS:  # at once, so that the detail is in the same frame as the cursor
+            self.watch(self._table(tab), "cursor", self._show_detail, init=False)
         self.action_rescan()
         self.table.focus()
 
@@ -200,7 +202,7 @@ class Look(Screen[None]):
             self._show_detail()
 
     def _show_detail(self) -> None:
-        self.query_one("#detail", Static).update(self._detail() or Content(""))
+        self.query_one(TextView).show(self._detail() or Content(""))
 
     def _detail(self) -> Content | None:
         row = self.table.row
