@@ -82,7 +82,7 @@ class Look(Screen[None]):
         else:
             parts += [Content(clean(self.store.root)), self._standing()]
         if self.view and self.view.loaded:
-            parts.append(Content.styled(f"▸ {show.counted(len(self.view.loaded), 'model')} loaded", "$text-muted"))
+            parts.append(Content.styled(f"▸ {show.counted(len(self.view.loaded), 'model')} loaded", "$foreground 60%"))
         self.query_one("#title", Static).update(Content("  ").join(parts))
 
     def _standing(self) -> Content:
@@ -96,7 +96,7 @@ class Look(Screen[None]):
         if not store.writable:
             way = "the server can remove models for you" if self.server else "you can look, not write"
             return Content.styled(f"belongs to {store.owner}: {way}", "$text-warning")
-        return Content.styled(store.why, "$text-muted")
+        return Content.styled(store.why, "$foreground 60%")
 
     @property
     def table(self) -> RowTable[Any]:
@@ -179,7 +179,7 @@ class Look(Screen[None]):
         parts = []
         for number, tab in enumerate(TABS, 1):
             count = len(self.view.rows[tab.id]) if self.view else 0
-            style = "reverse bold" if tab is self.tab else "$text-muted"
+            style = "reverse bold" if tab is self.tab else "$foreground 60%"
             label = f" {number} {tab.title} {show.number(count)} "
             parts.append(Content.styled(label, style).stylize(f"@click=screen.show_tab('{tab.id}')"))
         self.query_one("#tabs", Static).update(Content(" ").join(parts))
@@ -335,10 +335,10 @@ class Look(Screen[None]):
             hint = (
                 f"u brings the row back{filtered} · d empties it for good" if self.table.row else "The trash is empty"
             )
-            return Content.styled(hint, "$text-muted")
+            return Content.styled(hint, "$foreground 60%")
         if self.tally and self.marks.count:
             return footer_line(self.tally, self.marks.count)
-        return Content.styled(f"Nothing marked{filtered} · space marks a row, p all that no model needs", "$text-muted")
+        return Content.styled(f"Nothing marked{filtered} · space marks a row, p all that no model needs", "$foreground 60%")
 
 
 def _never(_key: str) -> bool:

@@ -28,6 +28,10 @@ class TextView(ScrollView, can_focus=False):
             self.scroll_to(y=0, animate=False, force=True)
             self._wrap()
 
+    def render(self) -> Content:
+        """What it shows, for whoever asks for it as a whole; it is drawn by ``render_line``."""
+        return self.content
+
     def on_resize(self) -> None:
         self._wrap()
 
