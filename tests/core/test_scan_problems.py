@@ -112,7 +112,12 @@ HARMLESS: list[tuple[str, str, Damage]] = [
     ("wrong-size", M, lambda store: _model(store, store.layer("weights", "short", age=DAY)._replace(size=7))),
 ]
 
-NEVER_FOUND = {"exists", "unreadable-folder"}  # only a restore finds the one; root can read every folder
+NEVER_FOUND = {
+    "exists",  # only a restore finds it
+    "unreadable-folder",  # root can read every folder
+    "wrong-hash",  # what verifying found
+    "unreadable-blob",
+}
 """Kinds that have advice but that no scan reports."""
 
 

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 
 from prunella_core.verify import Bad, VerifyResult
 from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
-from prunella_tui.presentation import counted, duration, rate, size
+from prunella_tui.presentation import counted, duration, number, rate, size
 
 
 def verified_view(result: VerifyResult, seconds: float) -> RenderableType:
@@ -29,12 +29,19 @@ def _bad(bad: Bad) -> Iterator[RenderableType]:
 
 
 def _count(result: VerifyResult, seconds: float) -> RenderableType:
-    outcome = (counted(len(result.bad), "bad blob"), BAD) if result.bad else ("all sound", GOOD)
     read = f"{counted(result.checked, 'blob')} verified, {size(result.bytes)}"
     pace = f" in {duration(seconds)}, {rate(result.bytes, seconds)}" if seconds >= 1 else ""
     if result.cancelled:
-        return line(("Cancelled", WARNING), f": {read} so far{pace}: ", outcome)
-    return line(f"{read}{pace}: ", outcome)
+        return line(("Cancelled", WARNING), f": {read} so far{pace}: ", _outcome(result))
+    return line(f"{read}{pace}: ", _outcome(result))
+
+
+def _outcome(result: VerifyResult) -> tuple[str, str]:
+    if result.bad:
+        return counted(len(result.bad), "bad blob"), BAD
+    if result.changed:
+        return f"{number(len(result.changed))} changed meanwhile", WARNING
+    return "all sound", GOOD
 
 
 def _hints(result: VerifyResult) -> Iterator[RenderableType]:
