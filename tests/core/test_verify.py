@@ -89,6 +89,12 @@ def ledger(builder: StoreBuilder) -> Path:
     return Path(builder.root, ".prunella", NAME)
 
 
+def remembered(builder: StoreBuilder) -> set[str]:
+    """The files of which the ledger knows something."""
+    with closing(sqlite3.connect(ledger(builder))) as database:
+        return {path for (path,) in database.execute("SELECT path FROM verified")}
+
+
 def found(builder: StoreBuilder, kind: str = "wrong-hash") -> list[Problem]:
     """The problems of one kind that every later look shows."""
     seen = [problem for problem in scanned(builder).problems if problem.kind == kind]
@@ -249,6 +255,7 @@ def test_the_trash_is_read_only_when_it_is_named(builder: StoreBuilder) -> None:
     (bad,) = verified(builder, trashed.key).bad
     assert (bad.digest, bad.models) == (solo, ("team/solo:v1",))
     assert found(builder) == []
+    assert all(path.startswith("blobs/") for path in remembered(builder))
 
 
 def test_a_download_in_the_trash_has_no_hash_of_its_own(builder: StoreBuilder) -> None:
@@ -421,8 +428,7 @@ def test_what_is_gone_for_good_is_forgotten_and_what_is_in_the_trash_is_not(buil
     remove(builder.root, "team/solo:v1")
     os.unlink(builder.blob_path(digest(b"nobody needs these" * 1_000)))
     verified(builder)
-    with closing(sqlite3.connect(ledger(builder))) as database:
-        paths = {path for (path,) in database.execute("SELECT path FROM verified")}
+    paths = remembered(builder)
     assert name(b"solo weights" * 2_000) in paths
     assert name(b"nobody needs these" * 1_000) not in paths
 
