@@ -191,4 +191,4 @@ def test_rates_and_rest_times() -> None:
     assert rate(3_000_000_000, 2.0) == "1.5 GB/s"
     assert rate(5, 0) == ""
     assert rest(0.25, 60) == "3 minutes left"
-    assert rest(0, 60) == rest(1, 60) == ""
+    assert rest(0, 60) == rest(1, 60) == rest(0.5, 0) == ""

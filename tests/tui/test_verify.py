@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from prunella_core.sample import StoreBuilder
+from prunella_tui import presentation as show
 from prunella_tui.app.dialogs import Text
 from prunella_tui.app.verify import Verified, Verifying
 from stores import facts
@@ -49,7 +50,7 @@ async def test_a_bad_blob_is_told_with_its_models_and_marked_from_then_on(
         assert isinstance(found, Verified)
         words = journey.text("Static")
         assert "1 bad blob" in words
-        assert digest.replace(":", "-") in words
+        assert show.short_digest(digest) in words
         assert "breaks base:latest, derived:latest" in words
         await journey.press("enter")
         assert journey.app.screen is journey.browse

@@ -77,7 +77,7 @@ def rate(count: int, seconds: float) -> str:
 
 def rest(share: float, seconds: float) -> str:
     """Return how long the rest takes when ``share`` (0 to 1) took ``seconds``: ``2 minutes left``."""
-    return f"{duration(seconds * (1 - share) / share)} left" if 0 < share < 1 else ""
+    return f"{duration(seconds * (1 - share) / share)} left" if 0 < share < 1 and seconds > 0 else ""
 
 
 def verifying(progress: "VerifyProgress", seconds: float) -> str:

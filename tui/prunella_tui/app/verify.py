@@ -148,7 +148,7 @@ def _lines(result: VerifyResult) -> Iterator[Content]:
 
 
 def _bad_lines(bad: Bad) -> Iterator[Content]:
-    yield Content.assemble(("✗ ", "$text-error"), (clean(bad.path), "bold"))
+    yield Content.assemble(("✗ ", "$text-error"), (show.short_digest(bad.digest), "bold"))
     yield Content(f"  {clean(bad.problem)}")
     yield Content(f"  breaks {show.names(bad.models, 12)}\n" if bad.models else "  no model needs it\n")
 
