@@ -433,6 +433,14 @@ def test_what_is_gone_for_good_is_forgotten_and_what_is_in_the_trash_is_not(buil
     assert name(b"nobody needs these" * 1_000) not in paths
 
 
+def test_what_a_scan_has_not_come_to_is_not_forgotten(builder: StoreBuilder) -> None:
+    verified(builder)
+    before = remembered(builder)
+    part = replace(scanned(builder), blobs=(), is_whole=False)
+    verify_blobs(part, ())
+    assert remembered(builder) == before
+
+
 # What later runs show of it
 
 

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from prunella_core.sample import StoreBuilder
 from prunella_tui import presentation as show
@@ -117,6 +118,16 @@ async def test_the_sample_store_has_nothing_to_verify(demo: Path, open_app: Open
     async with open_app(demo) as journey:
         await journey.press("v")
         assert isinstance(journey.app.screen, Text)
+
+
+async def test_a_store_that_was_read_in_part_is_not_verified(builder: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(builder.root), is_sample=False) as journey:
+        view = journey.browse.view
+        assert view is not None
+        journey.browse.view = replace(view, inventory=replace(view.inventory, is_whole=False))
+        await journey.press("v")
+        assert isinstance(journey.app.screen, Text)
+        assert "was not read to its end" in journey.text("Static")
 
 
 @pytest.mark.parametrize("key", ["escape", "enter"])

@@ -24,6 +24,7 @@ _IN_THE_SAMPLE = (
     "The large blobs of the sample store are holes in place of weights, so none has the hash that it is named by. "
     "In your own store, v hashes what is marked, or the row, and tells which blobs are damaged and what that breaks."
 )
+_IN_PART = "The store was not read to its end, so nobody knows yet what a model needs. r reads all of it."
 
 
 class Progressed(Message):
@@ -158,12 +159,18 @@ def verify_selection(screen: "Look") -> None:
     inventory = screen.inventory
     if inventory is None:
         return
-    if screen.setup.is_sample:
-        screen.app.push_screen(Text("Nothing to verify here", Content(_IN_THE_SAMPLE)))
+    if refusal := _refusal(screen, inventory):
+        screen.app.push_screen(Text("Nothing can be verified here", Content(refusal)))
     elif blobs := list(_selected(screen, inventory)):
         _verify(screen, inventory, blobs)
     else:
         screen.notify("Nothing here is named by its hash: v verifies models and whole blobs (tabs 1 and 2).")
+
+
+def _refusal(screen: "Look", inventory: Inventory) -> str | None:
+    if screen.setup.is_sample:
+        return _IN_THE_SAMPLE
+    return None if inventory.is_whole else _IN_PART
 
 
 def _verify(screen: "Look", inventory: Inventory, blobs: list[Blob], again: bool = False) -> None:
