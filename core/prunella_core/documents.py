@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from prunella_core.inventory import Blob, Inventory, Model, Problem
+from prunella_core.next_start import NextStart
 from prunella_core.plan import HeldBack, Plan, Receipt
 from prunella_core.planning import trash_reclaims
 from prunella_core.problems import advice
@@ -176,6 +177,31 @@ def doctor_document(inventory: Inventory) -> Document:
         meaning, mend = advice(problem, inventory.store.root)
         problems.append({**row, "model": _clean(problem.model), "meaning": meaning, "mend": mend})
     return {"problems": problems, "store": store_row(inventory.store)}
+
+
+def next_start_document(inventory: Inventory, coming: NextStart) -> Document:
+    """The document of ``doctor --next-start``: what the server itself does to the store when it starts."""
+    return {
+        "store": clean(inventory.store.root),
+        "skipped": coming.skipped,
+        "why": _clean(coming.why),
+        "files": [clean(path) for path in coming.files],
+        "would_break": [clean(name) for name in coming.would_break],
+        "renamed": [{"path": clean(old), "to": clean(new)} for old, new in coming.renamed],
+        "reclaims": coming.reclaims,
+        "downloads": [
+            {
+                "digest": lost.digest,
+                "files": [clean(path) for path in lost.files],
+                "held": lost.held,
+                "size": lost.size,
+            }
+            for lost in coming.downloads
+        ],
+        "stops": [{"path": clean(stop.path), "message": clean(stop.message)} for stop in coming.stops],
+        "overlooked": [clean(path) for path in coming.overlooked],
+        "unsure": problem_rows(coming.unsure),
+    }
 
 
 def trash_document(inventory: Inventory, retention: int, now: float) -> Document:
