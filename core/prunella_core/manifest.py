@@ -3,8 +3,10 @@
 The forms are those of Ollama's ``manifest`` package and of the OCI image specification.
 """
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from prunella_core.digests import digests_mentioned, parse_digest
 
@@ -52,16 +54,19 @@ class Manifest(Struct, frozen=True):
         return sum(layer.size for layer in self.layers)
 
 
+_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class _Entry(Struct):
     mediaType: str = ""  # noqa: N815 -- these are the document's names
     digest: str = ""
-    size: int = 0
+    size: _Int64 = 0
     name: str = ""
     made_from: str | None = field(name="from", default=None)
 
 
 class _Document(Struct):
-    schemaVersion: int = 0  # noqa: N815
+    schemaVersion: _Int64 = 0  # noqa: N815
     mediaType: str = ""  # noqa: N815
     config: _Entry | None = None
     layers: list[_Entry] | None = None

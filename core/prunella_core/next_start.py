@@ -59,6 +59,8 @@ class NextStart(Struct, frozen=True, kw_only=True):
     """What the next start does. Paths are relative to the store, sizes bytes."""
 
     skipped: bool
+    noprune: bool
+    """Whether the environment that was asked has ``OLLAMA_NOPRUNE`` set; the server's own may say otherwise."""
     why: str | None
     """Why the server's prune is skipped."""
     files: tuple[str, ...]
@@ -95,11 +97,12 @@ def next_start(inventory: Inventory, now: float, noprune: bool) -> NextStart:
     gone = {file.path for file in before} - staying
     return NextStart(
         skipped=why is not None,
+        noprune=noprune,
         why=why,
         files=tuple(sorted(gone)),
         renamed=tuple(sorted((old, new) for old, new in renamed.items() if new in staying)),
         reclaims=reclaimed(removed.values()),
-        would_break=tuple(sorted(_broken(inventory, _digests(removed) - _digests(staying)))),
+        would_break=tuple(sorted(set(_broken(inventory, _digests(removed) - _digests(staying))))),
         downloads=tuple(_downloads(inventory.blobs, gone)),
         overlooked=tuple(problem.path for problem in inventory.problems if problem.kind in _OVERLOOKED),
         stops=stops,

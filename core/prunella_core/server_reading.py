@@ -39,7 +39,7 @@ def _digests(document: object) -> list[str]:
     _require(fields.get("mediatype"), str)
     layers = fields.get("layers")
     _require(layers, list)
-    entries = [_fields(entry or {}) for entry in (fields.get("config"), *(layers or ()))]
+    entries = [_fields({} if entry is None else entry) for entry in (fields.get("config"), *(layers or ()))]
     for entry in entries:
         _require(entry.get("size"), int)
         for key in _TEXTS:
@@ -60,7 +60,7 @@ def _require(value: object, kind: type) -> None:
 
 
 def _any_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in pairs}
+    return {key.casefold(): value for key, value in pairs}
 
 
 def _refuse(constant: str) -> NoReturn:
