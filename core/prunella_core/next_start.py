@@ -19,7 +19,7 @@ from prunella_core.sizes import File, allocated, reclaimed
 GRACE_SECONDS = 3_600
 """What was written within this time stays (``layerPruneGracePeriod``)."""
 
-_OLD_SPELLING = "sha256:"
+_OLD_SPELLING, _NEW_SPELLING = "/sha256:", "/sha256-"
 _DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}\Z")
 _NO = {"0", "f", "F", "false", "False", "FALSE"}
 _PART = re.compile(r".*-partial-[0-9]+\Z")
@@ -102,7 +102,7 @@ def next_start(inventory: Inventory, now: float, noprune: bool) -> NextStart:
         files=tuple(sorted(gone)),
         renamed=tuple(sorted((old, new) for old, new in renamed.items() if new in staying)),
         reclaims=reclaimed(removed.values()),
-        would_break=tuple(sorted(set(_broken(inventory, _digests(removed) - _digests(staying))))),
+        would_break=tuple(sorted(set(_broken(inventory, _lost(removed, staying))))),
         downloads=tuple(_downloads(inventory.blobs, gone)),
         overlooked=tuple(problem.path for problem in inventory.problems if problem.kind in _OVERLOOKED),
         stops=stops,
@@ -112,8 +112,8 @@ def next_start(inventory: Inventory, now: float, noprune: bool) -> NextStart:
 
 def _new_spelling(path: str) -> str | None:
     """The name that a blob of an old version gets, wherever below ``blobs/`` it lies."""
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/{name.replace(':', '-', 1)}" if name.startswith(_OLD_SPELLING) else None
+    folder, _, rest = path.rpartition(_OLD_SPELLING)
+    return f"{folder}{_NEW_SPELLING}{rest}" if folder and "/" not in rest else None
 
 
 def _is_due(path: str, file: File, kept: Collection[str], now: float) -> bool:
@@ -150,6 +150,12 @@ def _why(stops: tuple[Stop, ...]) -> str | None:
         return None
     more = f" (and {len(stops) - 1} more that stop it)" if len(stops) > 1 else ""
     return f"{stops[0].path}: {stops[0].message}{more}"
+
+
+def _lost(removed: Collection[str], staying: Iterable[str]) -> set[str]:
+    """The digests of which no whole blob stays, in whatever case its name is."""
+    folded = {path.lower() for path in removed}
+    return _digests(removed) - _digests(path for path in staying if path.lower() in folded)
 
 
 def _digests(paths: Iterable[str]) -> set[str]:
