@@ -25,6 +25,7 @@ _NO = {"0", "f", "F", "false", "False", "FALSE"}
 _PART = re.compile(r".*-partial-[0-9]+\Z")
 _SLASHES_OF_A_TAG = 4  # manifests/host/namespace/model/tag
 _STOPPING = {"bad-name", "dangling-link", "dropping", "unreadable", "large-manifest"}
+_BROKEN = {"empty-manifest", "bad-manifest"}
 _OVERLOOKED = {"too-deep", "too-shallow"}
 _UNSURE = {
     "manifests-v2",
@@ -138,7 +139,7 @@ def _stops(inventory: Inventory) -> Iterator[Stop]:
     unread = {reading.path for reading in inventory.by_server if reading.digests is None}
     for problem in inventory.problems:
         is_a_tag = problem.path.startswith("manifests/") and problem.path.count("/") == _SLASHES_OF_A_TAG
-        if is_a_tag and (problem.kind in _STOPPING or problem.path in unread):
+        if is_a_tag and (problem.kind in _STOPPING or (problem.kind in _BROKEN and problem.path in unread)):
             unread.discard(problem.path)
             yield Stop(problem.path, problem.message)
     for path in sorted(unread):
