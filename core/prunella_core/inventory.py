@@ -9,6 +9,8 @@ from msgspec import Struct
 from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import InvalidInput, NotFound
 from prunella_core.manifest import Layer
+from prunella_core.origin import Origin, origins
+from prunella_core.server_reading import ServerReading
 from prunella_core.sizes import File, allocated
 from prunella_core.store import Store
 from prunella_core.usage import Usage, usage_of
@@ -123,6 +125,8 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
     layers: tuple[Layer, ...]
     needs: tuple[str, ...]
     details: Details
+    looks_created: bool = False
+    """Whether its manifest ends in a line end, as ``ollama create`` writes it; what a registry sends has none."""
     weights_read_at: float | None = None
     """The newest atime of its weights, where the mount keeps it."""
     seen_loaded_at: float | None = None
@@ -191,6 +195,8 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     models: tuple[Model, ...]
     blobs: tuple[Blob, ...]
     problems: tuple[Problem, ...]
+    by_server: tuple[ServerReading, ...] = ()
+    """How the server reads the manifests that it may read in another way."""
     trash: tuple[TrashEntry, ...] = ()
     is_whole: bool = True
     """Whether the scan came to its end. What is known before only shows: a Problem in it blocks every removal."""
@@ -229,6 +235,11 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     def _users_of_shared(self) -> dict[str, tuple[str, ...]]:
         """The models of each blob that has several, under its digest; many blobs have the very same tuple."""
         return {key: blob.models for key, blob in self.blob_by_key.items() if len(blob.models) > 1}
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """What would bring each model back, under its name."""
+        return origins(self)
 
     def blobs_of(self, model: Model) -> list[Blob]:
         """The rows that a model needs, each once, in the manifest's order."""

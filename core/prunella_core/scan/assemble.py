@@ -71,6 +71,7 @@ class Assembly:
             layers=manifest.layers,
             needs=manifest.needs,
             details=self._details_of(manifest, on_disk),
+            looks_created=manifest.looks_created,
             weights_read_at=self._weights_read_at(manifest, on_disk) if self.with_atime else None,
             is_pinned=is_pinned(manifest.name, self.pins),
         )
