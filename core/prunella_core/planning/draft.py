@@ -153,7 +153,7 @@ class Draft:
             self._keep(blob, (), _BLOCKED)
         elif self._is_restorable(blob):
             self._keep(blob, (), self.restorable[blob.key])
-        elif self._is_free(_path(blob), blob.allocated, self._settling(blob)):
+        elif self._is_free(_path(blob), blob.allocated, self.settling(blob)):
             self._take(blob)
 
     def _is_restorable(self, blob: Blob) -> bool:
@@ -172,7 +172,8 @@ class Draft:
         """Leave a blob in the trash although its entry goes."""
         self.kept[file.path] = Kept(digest=digest, allocated=file.allocated, used_by=(), reason=reason)
 
-    def _settling(self, blob: Blob) -> str | None:
+    def settling(self, blob: Blob) -> str | None:
+        """Why a row that nothing references is held back for now, if it is."""
         if blob.key in self.inventory.held_open:
             return _HELD_OPEN
         if self._is_fresh(blob.written_at):
