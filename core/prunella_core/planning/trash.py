@@ -1,6 +1,6 @@
 """What goes when entries of the trash are emptied: nothing that another entry, or the store itself, still needs."""
 
-from prunella_core.inventory import State, TrashEntry, digest_of_file
+from prunella_core.inventory import State, digest_of_file
 from prunella_core.planning.draft import Draft
 from prunella_core.sizes import File
 
