@@ -4,8 +4,13 @@ import random
 from itertools import count
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from prunella_core.free import Proposal
 from prunella_core.inventory import Blob, Details, Inventory, Model, State
 from prunella_core.manifest import Layer
+from prunella_core.plan import Removal
+from prunella_core.planning import make_plan
 from prunella_core.sizes import File
 from prunella_core.store import Store
 from stores import DAY, NOW
@@ -142,6 +147,25 @@ def least_regret(choice: Choice, target: int) -> float:
     """The least regret of all sets that free the target: every one of them is tried."""
     reached = (choice.of(chosen) for chosen in range(1 << len(choice.own)))
     return min(regret for frees, regret in reached if frees >= target)
+
+
+def _without(removal: Removal, key: str) -> Removal:
+    parts = {part: tuple(k for k in getattr(removal, part) if k != key) for part in ("models", "blobs", "entries")}
+    return replace(removal, **parts)
+
+
+def check_proposal(inventory: Inventory, proposal: Proposal, now: float = NOW) -> None:
+    """What every proposal keeps to: it is what its plan does, hits the target or is the most, and is minimal."""
+    plan = make_plan(inventory, proposal.removal, now)
+    assert plan.reclaims == proposal.reclaims == sum(item.frees for item in proposal.items)
+    assert not plan.held_back
+    goal = min(proposal.target, proposal.reachable)
+    assert proposal.reclaims >= goal
+    assert proposal.is_met == (proposal.target <= proposal.reachable)
+    assert proposal.regret == sum(item.regret for item in proposal.items) >= proposal.at_least
+    for item in proposal.items:
+        assert item.reason.isprintable()
+        assert make_plan(inventory, _without(proposal.removal, item.key), now).reclaims < goal, item
 
 
 def _recency(days: int) -> float:

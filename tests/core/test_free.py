@@ -3,12 +3,10 @@
 import random
 
 import pytest
-from msgspec.structs import replace
 
-from inventories import MB, Facts, ModelFact, choices, least_regret, make_inventory, random_facts
+from inventories import MB, Facts, ModelFact, check_proposal, choices, least_regret, make_inventory, random_facts
 from prunella_core.free import Guard, Proposal, propose
 from prunella_core.inventory import Inventory
-from prunella_core.plan import Removal
 from prunella_core.planning import make_plan
 from stores import DAY, NOW
 
@@ -36,25 +34,6 @@ def kinds(proposal: Proposal) -> list[str]:
     return [item.kind for item in proposal.items]
 
 
-def without(removal: Removal, key: str) -> Removal:
-    parts = {part: tuple(k for k in getattr(removal, part) if k != key) for part in ("models", "blobs", "entries")}
-    return replace(removal, **parts)
-
-
-def check(inventory: Inventory, proposal: Proposal, now: float = NOW) -> None:
-    """What every proposal keeps to: it is what its plan does, hits the target or is the most, and is minimal."""
-    plan = make_plan(inventory, proposal.removal, now)
-    assert plan.reclaims == proposal.reclaims == sum(item.frees for item in proposal.items)
-    assert not plan.held_back
-    goal = min(proposal.target, proposal.reachable)
-    assert proposal.reclaims >= goal
-    assert proposal.is_met == (proposal.target <= proposal.reachable)
-    assert proposal.regret == sum(item.regret for item in proposal.items) >= proposal.at_least
-    for item in proposal.items:
-        assert item.reason.isprintable()
-        assert make_plan(inventory, without(proposal.removal, item.key), now).reclaims < goal, item
-
-
 @pytest.mark.parametrize(
     ("wanted", "rubbish", "models"),
     [
@@ -73,7 +52,7 @@ def check(inventory: Inventory, proposal: Proposal, now: float = NOW) -> None:
 def test_takes_rubbish_first_and_then_what_is_missed_least(wanted: int, rubbish: list[str], models: set[str]) -> None:
     inventory = make_inventory(STORE)
     proposal = propose(inventory, wanted, NOW)
-    check(inventory, proposal)
+    check_proposal(inventory, proposal)
     assert proposal.is_best
     assert [kind for kind in kinds(proposal) if kind != "model"] == rubbish
     assert names(proposal) == models
@@ -90,10 +69,13 @@ def test_two_names_for_the_same_weights_are_one_decision() -> None:
 def test_what_is_out_of_reach_is_told_with_the_most_there_is() -> None:
     inventory = make_inventory(STORE)
     proposal = propose(inventory, 40 * GB, NOW)
-    check(inventory, proposal)
+    check_proposal(inventory, proposal)
     assert not proposal.is_met
     assert proposal.reclaims == proposal.reachable == 24 * GB + 4 * 4_096
-    assert {left.name: left.guards for left in proposal.left_out} == {"kept:latest": ("pinned",), "mine:latest": ("local",)}
+    assert {left.name: left.guards for left in proposal.left_out} == {
+        "kept:latest": ("pinned",),
+        "mine:latest": ("local",),
+    }
 
 
 @pytest.mark.parametrize(
@@ -109,7 +91,7 @@ def test_what_is_guarded_goes_only_when_asked_for_and_then_last(
 ) -> None:
     inventory = make_inventory(STORE)
     everything = propose(inventory, reachable, NOW, allowed=allowed)
-    check(inventory, everything)
+    check_proposal(inventory, everything)
     assert everything.is_met
     assert taken <= names(everything)
     assert names(propose(inventory, 24 * GB, NOW, allowed=allowed)) == {"old", "base", "alias", "daily"}
@@ -136,7 +118,7 @@ def test_small_stores_are_solved_exactly() -> None:
         most = choice.of(-1 % (1 << len(choice.own)))[0]
         target = int(most * dice.random())
         proposal = propose(inventory, target, NOW)
-        check(inventory, proposal)
+        check_proposal(inventory, proposal)
         assert proposal.reachable == most
         assert names(proposal) <= {name.removesuffix(":latest") for name in eligible}
         assert proposal.is_best
@@ -154,7 +136,7 @@ def test_large_choices_say_how_far_from_the_best_they_are_at_most() -> None:
     reachable = propose(inventory, 0, NOW).reachable
     for share in (0.3, 0.5, 0.9):
         proposal = propose(inventory, int(reachable * share), NOW)
-        check(inventory, proposal)
+        check_proposal(inventory, proposal)
         assert 0 <= proposal.excess < 0.05
 
 
@@ -163,7 +145,7 @@ def test_what_may_belong_to_a_running_pull_is_left_out() -> None:
     proposal = propose(inventory, 10 * GB, NOW + 10)
     assert "leftover" not in kinds(proposal)
     assert [held.allocated for held in proposal.held_back] == [GB]
-    check(inventory, proposal, NOW + 10)
+    check_proposal(inventory, proposal, NOW + 10)
     assert "leftover" in kinds(propose(inventory, 10 * GB, NOW + DAY))
 
 

@@ -6,7 +6,7 @@ The rules are those of ``planning``, told from the other end: not what a set fre
 from collections.abc import Collection
 from typing import NamedTuple
 
-from prunella_core.free.candidates import Candidate
+from prunella_core.free.candidates import Candidate, ItemKind
 from prunella_core.free.regret import of_blobs, of_item, recency
 from prunella_core.inventory import Blob, Inventory, State, TrashEntry, digest_of_file
 from prunella_core.sizes import File
@@ -35,6 +35,14 @@ class Cells(NamedTuple):
 def cells_of(inventory: Inventory, items: tuple[Candidate, ...], now: float) -> Cells:
     """Reckon the cells of ``items`` at ``now`` (seconds, UTC). Items are numbered as they come."""
     return _Reckoning(inventory, items, now).finish()
+
+
+class _Group(NamedTuple):
+    """What the blobs of the same users have in common. Thousands of blobs may have the same users."""
+
+    needs: Needs
+    kind: ItemKind
+    recency: int
 
 
 class _Reckoning:
@@ -96,25 +104,28 @@ class _Reckoning:
                 self._add_file(frozenset([number]), model.manifest)
 
     def _add_blobs(self) -> None:
-        users: dict[tuple[str, ...], Needs] = {(): frozenset()}
-        """Thousands of blobs may have the same models; empty where one of the models stays in any case."""
+        groups: dict[tuple[str, ...], _Group] = {}
         for blob in self.inventory.blobs:
-            if blob.models not in users:
-                users[blob.models] = self._all("model", blob.models)
-            needs = users[blob.models] or self._all(blob.state.value, [blob.key])
-            if needs and blob.state is not State.TRASHED:
-                self._add_blob(blob, needs)
+            if blob.state is State.TRASHED:
+                continue
+            group = groups.get(blob.models) if blob.models else self._group(blob.state.value, [blob.key])
+            if group is None:
+                group = groups[blob.models] = self._group("model", blob.models)
+            if group.needs:
+                self._add_blob(blob, group)
 
-    def _all(self, kind: str, keys: Collection[str]) -> Needs:
-        """The numbers of what ``keys`` name; none when one of them stays in any case."""
+    def _group(self, kind: str, keys: Collection[str]) -> "_Group":
+        """What the blobs of one set of users wait for; nothing when one of the users stays in any case."""
         numbers = [self.number[kind, key] for key in keys if (kind, key) in self.number]
-        return frozenset(numbers if len(numbers) == len(keys) else ())
+        if len(numbers) < len(keys) or not numbers:
+            return _Group(frozenset(), "leftover", 0)
+        return _Group(frozenset(numbers), self.items[numbers[0]].kind, max(self.recency[number] for number in numbers))
 
-    def _add_blob(self, blob: Blob, users: Needs) -> None:
-        needs = users | self.restorable.get(blob.key, frozenset())
-        newest = max(self.recency[number] for number in users)
-        kind = self.items[next(iter(users))].kind
-        self._add(needs, 0, of_blobs(kind, blob.allocated if kind == "partial" else blob.size, newest))
+    def _add_blob(self, blob: Blob, group: "_Group") -> None:
+        needs = group.needs | self.restorable[blob.key] if blob.key in self.restorable else group.needs
+        only = blob.files[0] if len(blob.files) == 1 else None
+        count = blob.allocated if group.kind == "partial" else only.size if only else blob.size
+        self._add(needs, 0, of_blobs(group.kind, count, group.recency))
         for file in blob.files:
             self._add_file(needs, file)
 

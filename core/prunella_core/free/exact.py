@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from prunella_core.free.cells import Cells
 
-_MOST_ITEMS = 64
-_MOST_STEPS = 20_000
+_MOST_ITEMS = 128
+_MOST_WORK = 1_000_000
+"""Cells that are looked at before a search is given up: well under a second."""
 
 
 class Outcome(NamedTuple):
@@ -40,7 +41,7 @@ def improve(cells: Cells, target: int, known: frozenset[int], regret: int) -> Ou
     at_least = min(search.bound(0, 0)[0], regret)
     if at_least < regret and len(cells.own) <= _MOST_ITEMS:
         search.look(0, 0, 0)
-        if search.steps < _MOST_STEPS:
+        if search.work < _MOST_WORK:
             at_least = search.regret
     return Outcome(search.best, search.regret, at_least)
 
@@ -54,15 +55,16 @@ class _Search:
         self.regret = regret
         self.own = cells.own
         self.atoms = [sum(1 << atom for atom in atoms) for atoms in cells.atoms]
-        self.order = sorted(range(len(cells.own)), key=lambda item: item not in known)
+        self.order = _order(cells)
         self.cells = _opened(cells)
-        self.steps = 0
+        self.work = 0
 
     def look(self, depth: int, goes: int, stays: int) -> None:
         """Go through all choices in which the first ``depth`` items are decided; both sets are bits of atoms."""
-        self.steps += 1
+        self.work += len(self.cells)
         bound, missing = self.bound(goes, stays)
-        if bound >= self.regret or self.steps >= _MOST_STEPS:
+        is_decided = depth == len(self.order) and missing > 0
+        if bound >= self.regret or is_decided or self.work >= _MOST_WORK:
             return
         if missing <= 0:
             self.regret = bound
@@ -90,6 +92,19 @@ class _Search:
         if missing <= 0:
             return regret, missing
         return regret + _filled(rest, missing, self.regret + 1), missing
+
+
+def _order(cells: Cells) -> list[int]:
+    """In which order items are decided: models first, those with the least regret for a byte before the others."""
+    frees = [0] * (len(cells.own) + 1)
+    regret = [*cells.own, 0]
+    for cell in cells.cells:
+        for atom in cell.needs:
+            frees[atom] += cell.frees
+            regret[atom] += cell.regret
+    return sorted(
+        range(len(cells.own)), key=lambda item: (not cells.own[item], regret[item] / max(frees[item], 1), item)
+    )
 
 
 def _filled(rest: list[tuple[float, int, int]], missing: int, hopeless: int) -> int:

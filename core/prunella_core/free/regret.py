@@ -14,9 +14,7 @@ or is loaded.
 Regret is a whole number of millionths of a byte, so that sums are exact.
 """
 
-from typing import Literal
-
-from prunella_core.free.candidates import Candidate
+from prunella_core.free.candidates import Candidate, ItemKind
 
 MILLION = 1_000_000
 _DAY = 86_400
@@ -34,7 +32,7 @@ def recency(idle: float) -> int:
     return int(MILLION * _HALVES_AFTER / (_HALVES_AFTER + max(idle, 0.0)))
 
 
-def of_blobs(kind: Literal["leftover", "partial", "unreferenced", "trash", "model"], count: int, recent: int) -> int:
+def of_blobs(kind: ItemKind, count: int, recent: int) -> int:
     """Return the regret for ``count`` bytes that go with an item of ``kind``, in millionths of a byte."""
     return _WEIGHTS[kind] * count * recent // MILLION
 
