@@ -3,8 +3,10 @@
 The forms are those of Ollama's ``manifest`` package and of the OCI image specification.
 """
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from prunella_core.digests import digests_mentioned, parse_digest
 
@@ -43,6 +45,8 @@ class Manifest(Struct, frozen=True):
     mentioned: frozenset[str]
     flaw: tuple[str, str] | None = None
     """Kind and sentence of what makes it unsafe to trust that these are all the references there are."""
+    is_plain: bool = True
+    """Whether the server reads the same: every digest is written as its file is named, and no child is named."""
 
     @property
     def size(self) -> int:
@@ -50,16 +54,19 @@ class Manifest(Struct, frozen=True):
         return sum(layer.size for layer in self.layers)
 
 
+_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class _Entry(Struct):
     mediaType: str = ""  # noqa: N815 -- these are the document's names
     digest: str = ""
-    size: int = 0
+    size: _Int64 = 0
     name: str = ""
     made_from: str | None = field(name="from", default=None)
 
 
 class _Document(Struct):
-    schemaVersion: int = 0  # noqa: N815
+    schemaVersion: _Int64 = 0  # noqa: N815
     mediaType: str = ""  # noqa: N815
     config: _Entry | None = None
     layers: list[_Entry] | None = None
@@ -88,7 +95,7 @@ def decode(data: bytes) -> Manifest:
         document = _DECODER.decode(data)
     except msgspec.ValidationError as error:
         if data.strip() == b"null":  # the server takes it for an empty document, lists it and deletes its layers
-            return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"))
+            return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"), False)
         raise ManifestError("bad-manifest", f"the manifest has an unexpected form ({error})") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError("bad-manifest", f"the manifest is truncated or no JSON ({error})") from error
@@ -104,7 +111,11 @@ def _understand(document: _Document, data: bytes) -> Manifest:
     # A digest in a field that is not known here is a reference all the same.
     unread = data.count(b"sha256") > len(layers) + len(children)
     mentioned = digests_mentioned(data) - named if unread else frozenset()
-    return Manifest(tuple(layers), children, mentioned, _flaw(document, layers, children))
+    flaw = _flaw(document, layers, children)
+    entries = [entry for entry in (document.config, *(document.layers or ())) if entry and entry.digest]
+    as_named = [entry.digest for entry in entries] == [layer.digest for layer in layers]
+    is_plain = as_named and not (flaw or children or mentioned)
+    return Manifest(tuple(layers), children, mentioned, flaw, is_plain)
 
 
 def _layer(entry: _Entry, kind: str | None = None) -> Layer:

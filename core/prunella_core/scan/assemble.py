@@ -40,6 +40,7 @@ def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[
         models=tuple(models),
         blobs=(*_rows(on_disk, users, layers), *_trashed_rows(trash)),
         problems=(*reading.problems, *on_disk.problems, *_model_problems(store, models, on_disk)),
+        by_server=reading.by_server,
         trash=trash,
         held_open=held_open(store, on_disk.partial),
         disk_total=space.total,

@@ -15,6 +15,7 @@ from prunella_core.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestEr
 from prunella_core.names import ModelName
 from prunella_core.problems import problem
 from prunella_core.scan.progress import REPORT_EVERY, Progress, Report, silent
+from prunella_core.server_reading import ServerReading, digests_for_server
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -40,6 +41,8 @@ class ManifestReading(Struct, frozen=True):
 
     manifests: tuple[ReadManifest, ...]
     problems: tuple[Problem, ...]
+    by_server: tuple[ServerReading, ...]
+    """How the server reads those that it may read in another way."""
 
     @property
     def needed(self) -> frozenset[str]:
@@ -57,7 +60,7 @@ def read_manifests(store: Store, report: Report = silent, children_too_in: Itera
         reader.read(relative, parts)
         if count % REPORT_EVERY == 0:
             report(Progress(count, 0))
-    return ManifestReading(tuple(reader.manifests), tuple(reader.problems))
+    return ManifestReading(tuple(reader.manifests), tuple(reader.problems), tuple(reader.by_server))
 
 
 class _Reader:
@@ -68,6 +71,7 @@ class _Reader:
         self.children_in = children_in
         self.manifests: list[ReadManifest] = []
         self.problems: list[Problem] = []
+        self.by_server: list[ServerReading] = []
         self._look_for_siblings()
 
     def _look_for_siblings(self) -> None:
@@ -148,7 +152,10 @@ class _Reader:
             manifest = decode(data)
         except ManifestError as error:
             self._add(relative, error.kind, str(error), name)
+            self.by_server.append(ServerReading(relative, digests_for_server(data)))
             return
+        if not manifest.is_plain:
+            self.by_server.append(ServerReading(relative, digests_for_server(data)))
         self._accept(name, file, data, manifest)
 
     def _accept(self, name: ModelName, file: File, data: bytes, manifest: Manifest) -> None:

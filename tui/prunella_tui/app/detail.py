@@ -9,6 +9,7 @@ from prunella_core.planning import trash_reclaims
 from prunella_core.problems import advice
 from prunella_core.text import clean
 from prunella_tui import presentation as show
+from prunella_tui.app.origin import origin_lines
 
 _MANY_LAYERS = 3
 _HEAD = "bold $text-primary"
@@ -48,6 +49,7 @@ def model_detail(inventory: Inventory, model: Model, now: float) -> Content:
         lines += [Content(f"  {clean(name)}") for name in usage.shared_with[:12]]
         lines += _more(len(usage.shared_with) - 12)
     lines += _problems(inventory, model)
+    lines += [Content(""), *origin_lines(inventory, model)]
     lines += [Content(""), Content.styled("Layers", "bold"), *_layers(inventory, model)]
     return Content("\n").join(lines)
 

@@ -1,0 +1,48 @@
+"""Whether a model comes back, in words. Plain strings, already clean, for Rich and Textual alike."""
+
+from prunella_core.inventory import Model
+from prunella_core.origin import Origin
+from prunella_core.plan import Lost, Plan
+from prunella_core.text import clean
+
+
+def comes_back(model: Model, origin: Origin) -> str:
+    """Return in a line what would bring ``model`` back, and whether that is a guess."""
+    return f"probably {_how(model, origin)} (a guess)" if origin.certainty == "guess" else _how(model, origin)
+
+
+def _how(model: Model, origin: Origin) -> str:
+    lost = only_here(model, origin)
+    if origin.kind == "created":
+        return f"not, it was created here; only here: {lost}" if lost else "not, it was created here"
+    if origin.kind == "cloud":
+        return f"it runs elsewhere; only here: {lost}" if lost else "it runs elsewhere, nothing of it is lost"
+    pull = f"ollama pull {clean(origin.source or '')}"
+    if origin.kind == "derived":
+        return f"its base, by {pull}; only here: {lost}" if lost else f"all that it was made of, by {pull}"
+    return f"by {pull}"
+
+
+def only_here(model: Model, origin: Origin) -> str:
+    """Return the kinds of layers that nothing else brings back: ``system, params``."""
+    lost = set(origin.only_here)
+    return ", ".join(dict.fromkeys(clean(layer.kind) for layer in model.layers if layer.digest in lost))
+
+
+def lost_by_title(plan: Plan) -> list[tuple[str, tuple[Lost, ...]]]:
+    """Return what a plan takes that cannot come back, with titles: whole models, then those that lose a part."""
+    until = ", once the trash has let go of it" if plan.mode == "trash" else ""
+    whole = tuple(lost for lost in plan.lost if lost.is_weights)
+    part = tuple(lost for lost in plan.lost if not lost.is_weights)
+    titled = ((f"Cannot come back{until}", whole), (f"Comes back only in part{until}", part))
+    return [(title, rows) for title, rows in titled if rows]
+
+
+def lost_for_good(lost: Lost) -> str:
+    """Return why a model that goes cannot come back as it is."""
+    if lost.is_weights:
+        guess = "" if lost.origin.certainty == "known" else ", as far as one can tell"
+        return f"created here: nothing else has its weights{guess}"
+    kinds = ", ".join(clean(kind) for kind in lost.kinds)
+    source = f"; the rest by ollama pull {clean(lost.origin.source)}" if lost.origin.source else ""
+    return f"only here: {kinds}{source}"
