@@ -5,7 +5,7 @@ The proposal is a ``Removal`` like any other: it is planned, reviewed and execut
 
 from collections.abc import Collection
 
-from prunella_core.free.candidates import Candidate, Guard, LeftOut, candidates
+from prunella_core.free.candidates import Candidate, Guard, ItemKind, LeftOut, candidates
 from prunella_core.free.cells import Cells, cells_of
 from prunella_core.free.exact import Outcome, improve
 from prunella_core.free.greedy import choose, drop_needless
@@ -15,7 +15,7 @@ from prunella_core.inventory import Inventory
 from prunella_core.plan import Removal
 from prunella_core.planning import make_plan
 
-__all__ = ["Candidate", "Guard", "Item", "LeftOut", "Proposal", "propose"]
+__all__ = ["Candidate", "Guard", "Item", "ItemKind", "LeftOut", "Proposal", "propose"]
 
 
 def propose(

@@ -39,6 +39,7 @@ class LeftOut(Struct, frozen=True, kw_only=True):
 
     name: str
     guards: tuple[Guard, ...]
+    """What was not allowed."""
 
 
 class Candidates(Struct, frozen=True, kw_only=True):
@@ -64,10 +65,10 @@ def candidates(
     for model in () if inventory.blocking else inventory.models:
         origin = inventory.origins[model.name]
         guards = tuple(_guards(model, loaded, origin))
-        if set(guards) <= set(allowed):
-            items.append(_candidate(model, guards, origin))
+        if missing := tuple(guard for guard in guards if guard not in allowed):
+            left_out.append(LeftOut(name=model.name, guards=missing))
         else:
-            left_out.append(LeftOut(name=model.name, guards=guards))
+            items.append(_candidate(model, guards, origin))
     return Candidates(items=tuple(items), left_out=tuple(left_out), held_back=tuple(held))
 
 
