@@ -29,8 +29,8 @@ def main(stores: int) -> None:
     """Print the tables."""
     print(f"quick choice beside the best one, {stores} random stores of 4 to 12 models")
     print("  " + _summary([_against_best(seed) for seed in range(stores)], "of the least regret"))
-    for models in (20, 60, 300, 1_000):
-        found = [_against_bound(models, seed) for seed in range(max(stores // 10, 5))]
+    for models in (12, 20, 60, 300, 1_000):
+        found = [_against_bound(models, seed) for seed in range(max(stores // 50, 5))]
         solved = sum(ratio == 1.0 for ratio in found)
         print(f"proposal beside the bound, {len(found)} random stores of {models} models")
         print("  " + _summary(found, "of the bound") + f"; surely the best: {solved} of {len(found)}")
@@ -104,4 +104,4 @@ def large_facts() -> Facts:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000)

@@ -36,13 +36,11 @@ def propose(
     reachable = sum(cell.frees for cell in cells.cells)
     outcome = _solve(cells, max(min(target, reachable), 0))
     items = told(inventory, found.items, Reckoning(cells), outcome.items, now)
-    removal = _removal(items, loaded)
     return Proposal(
         target=max(target, 0),
         items=items,
-        reclaims=make_plan(inventory, removal, now).reclaims,
         reachable=reachable,
-        removal=removal,
+        plan=make_plan(inventory, _removal(items, loaded), now),
         regret=outcome.regret,
         at_least=outcome.at_least,
         left_out=found.left_out,

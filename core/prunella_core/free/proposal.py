@@ -8,7 +8,7 @@ from prunella_core.free.candidates import Candidate, ItemKind, LeftOut
 from prunella_core.free.reckoning import Reckoning
 from prunella_core.inventory import Inventory, Model, Problem
 from prunella_core.origin import Origin
-from prunella_core.plan import HeldBack, Removal
+from prunella_core.plan import HeldBack, Plan, Removal
 from prunella_core.text import clean
 
 _DAY = 86_400
@@ -35,11 +35,10 @@ class Proposal(Struct, frozen=True, kw_only=True):
 
     target: int
     items: tuple[Item, ...]
-    reclaims: int
-    """What the plan of ``removal`` reclaims."""
+    plan: Plan
+    """What would happen: the truth that the rows only explain."""
     reachable: int
     """The most there is, as long as nothing more is allowed."""
-    removal: Removal
     regret: int
     """In millionths of a byte, as ``docs/free.md`` counts them."""
     at_least: int
@@ -48,6 +47,17 @@ class Proposal(Struct, frozen=True, kw_only=True):
     held_back: tuple[HeldBack, ...]
     blocked: tuple[Problem, ...]
     """Problems because of which models and unreferenced blobs are left out."""
+
+    @property
+    def removal(self) -> Removal:
+        """The request that takes it all."""
+        assert isinstance(self.plan.request, Removal)
+        return self.plan.request
+
+    @property
+    def reclaims(self) -> int:
+        """Bytes that leave the disk with all of it."""
+        return self.plan.reclaims
 
     @property
     def is_met(self) -> bool:

@@ -47,7 +47,6 @@ def command(
       prunella free --max-store 300GB     until the store takes no more than that
     """
     from prunella_core.free import propose
-    from prunella_core.planning import make_plan
     from prunella_tui.cli import removing
 
     _refuse_unless_one([amount, until_free, max_store])
@@ -56,13 +55,12 @@ def command(
     target = _target(inventory, amount, until_free, max_store)
     server, loaded = removing.ask_server(inventory)
     asked: dict[Guard, bool] = {"local": also_local, "pinned": also_pinned, "loaded": also_loaded}
-    now = time.time()
-    proposal = propose(inventory, target, now, loaded=loaded, allowed=[guard for guard in asked if asked[guard]])
-    plan = make_plan(inventory, proposal.removal, now)
+    allowed = [guard for guard in asked if asked[guard]]
+    proposal = propose(inventory, target, time.time(), loaded=loaded, allowed=allowed)
     telling = _telling(inventory, proposal)
     if not proposal.is_met:
-        return _fall_short(inventory, proposal, plan, wanted, telling)
-    return removing.carry_out(inventory, plan, wanted, telling, server)
+        return _fall_short(inventory, proposal, wanted, telling)
+    return removing.carry_out(inventory, proposal.plan, wanted, telling, server)
 
 
 def _refuse_unless_one(goals: list[str | None]) -> None:
@@ -92,7 +90,7 @@ def _telling(inventory: "Inventory", proposal: "Proposal") -> "Telling":
     return Telling(view, proposal_fields(proposal))
 
 
-def _fall_short(inventory: "Inventory", proposal: "Proposal", plan: "Plan", wishes: Wishes, telling: "Telling") -> int:
+def _fall_short(inventory: "Inventory", proposal: "Proposal", wishes: Wishes, telling: "Telling") -> int:
     """Tell what the most is that there is. Raises Refused unless only that was asked for."""
     from prunella_core.errors import Refused
     from prunella_tui.cli.codes import REFUSED
@@ -103,6 +101,6 @@ def _fall_short(inventory: "Inventory", proposal: "Proposal", plan: "Plan", wish
     hint = f"{shortfall(proposal)}; {help_}" if (help_ := what_would_help(inventory, proposal)) else shortfall(proposal)
     if not wishes.dry_run:
         raise Refused(f"{hint}. Nothing was removed")
-    show_plan(plan, wishes.as_json, telling)
+    show_plan(proposal.plan, wishes.as_json, telling)
     tell(f"{hint}.")
     return REFUSED
