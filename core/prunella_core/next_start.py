@@ -19,12 +19,13 @@ from prunella_core.sizes import File, allocated, reclaimed
 GRACE_SECONDS = 3_600
 """What was written within this time stays (``layerPruneGracePeriod``)."""
 
-_OLD_SPELLING = "sha256:"
+_OLD_SPELLING, _NEW_SPELLING = "/sha256:", "/sha256-"
 _DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}\Z")
 _NO = {"0", "f", "F", "false", "False", "FALSE"}
 _PART = re.compile(r".*-partial-[0-9]+\Z")
 _SLASHES_OF_A_TAG = 4  # manifests/host/namespace/model/tag
 _STOPPING = {"bad-name", "dangling-link", "dropping", "unreadable", "large-manifest"}
+_BROKEN = {"empty-manifest", "bad-manifest"}
 _OVERLOOKED = {"too-deep", "too-shallow"}
 _UNSURE = {
     "manifests-v2",
@@ -102,7 +103,7 @@ def next_start(inventory: Inventory, now: float, noprune: bool) -> NextStart:
         files=tuple(sorted(gone)),
         renamed=tuple(sorted((old, new) for old, new in renamed.items() if new in staying)),
         reclaims=reclaimed(removed.values()),
-        would_break=tuple(sorted(set(_broken(inventory, _digests(removed) - _digests(staying))))),
+        would_break=tuple(sorted(set(_broken(inventory, _lost(removed, staying))))),
         downloads=tuple(_downloads(inventory.blobs, gone)),
         overlooked=tuple(problem.path for problem in inventory.problems if problem.kind in _OVERLOOKED),
         stops=stops,
@@ -112,8 +113,8 @@ def next_start(inventory: Inventory, now: float, noprune: bool) -> NextStart:
 
 def _new_spelling(path: str) -> str | None:
     """The name that a blob of an old version gets, wherever below ``blobs/`` it lies."""
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/{name.replace(':', '-', 1)}" if name.startswith(_OLD_SPELLING) else None
+    folder, _, rest = path.rpartition(_OLD_SPELLING)
+    return f"{folder}{_NEW_SPELLING}{rest}" if folder and "/" not in rest else None
 
 
 def _is_due(path: str, file: File, kept: Collection[str], now: float) -> bool:
@@ -138,7 +139,7 @@ def _stops(inventory: Inventory) -> Iterator[Stop]:
     unread = {reading.path for reading in inventory.by_server if reading.digests is None}
     for problem in inventory.problems:
         is_a_tag = problem.path.startswith("manifests/") and problem.path.count("/") == _SLASHES_OF_A_TAG
-        if is_a_tag and (problem.kind in _STOPPING or problem.path in unread):
+        if is_a_tag and (problem.kind in _STOPPING or (problem.kind in _BROKEN and problem.path in unread)):
             unread.discard(problem.path)
             yield Stop(problem.path, problem.message)
     for path in sorted(unread):
@@ -150,6 +151,12 @@ def _why(stops: tuple[Stop, ...]) -> str | None:
         return None
     more = f" (and {len(stops) - 1} more that stop it)" if len(stops) > 1 else ""
     return f"{stops[0].path}: {stops[0].message}{more}"
+
+
+def _lost(removed: Collection[str], staying: Iterable[str]) -> set[str]:
+    """The digests of which no whole blob stays, in whatever case its name is."""
+    folded = {path.lower() for path in removed}
+    return _digests(removed) - _digests(path for path in staying if path.lower() in folded)
 
 
 def _digests(paths: Iterable[str]) -> set[str]:

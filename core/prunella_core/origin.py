@@ -6,7 +6,7 @@ layer the model that it was taken from; a copy has the bytes of what it was copi
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -221,6 +221,7 @@ def _without_tag(name: ModelName) -> tuple[str, str, str]:
     return name.host, name.namespace, name.model
 
 
+@lru_cache(maxsize=1024)
 def _short(text: str) -> str:
     """The short name of the model that ``from`` names; old versions wrote paths there, which name none."""
     try:

@@ -42,8 +42,8 @@ def test_ls_and_show_carry_it_in_their_documents(store: str) -> None:
     ("name", "sentence"),
     [
         (HF, f"comes back  by ollama pull {HF}"),
-        ("brief", f"comes back  its base, by ollama pull {HF}; only here: system"),
-        ("mine", "comes back  not, it was created here; only here: weights"),
+        ("brief", f"comes back  in part, by ollama pull {HF}; only here: system"),
+        ("mine", "comes back  by nothing: it was created here; only here: weights"),
         ("library", "comes back  probably by ollama pull library:latest (a guess)"),
     ],
 )

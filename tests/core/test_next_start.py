@@ -121,8 +121,17 @@ def test_part_of_a_download_gone_is_all_of_it_lost(case: Case) -> None:
     assert (lost.digest, lost.files, lost.size) == (digest, (f"{name}-0", f"{name}-1"), 100_000)
 
 
+def test_a_download_that_is_going_on_is_not_lost(case: Case) -> None:
+    case.builder.partial("pull", size=100_000, done=9_000, parts=2, age=60)
+    assert case.foretell().downloads == ()
+
+
 def test_what_lies_in_our_trash_is_left_alone(case: Case) -> None:
-    remove(case.builder.root, "sound:latest")
+    old = case.weights("old")
+    case.builder.model("old", old, config=case.config, age=DAY)
+    path = os.path.join(case.builder.root, case.blob(old))
+    os.rename(path, path.replace("sha256-", "sha256:"))
+    remove(case.builder.root, "sound:latest", "old:latest")
     assert case.foretell(NOW + DAY).files == (case.orphan,)
 
 
@@ -235,7 +244,8 @@ def test_what_the_server_cannot_read_and_we_can_stops_it(case: Case) -> None:
     odd = case.document(own, subject={"digest": f"sha256:{'5' * 64}"}, SchemaVersion="two")
     case.builder.manifest("odd", odd, age=DAY)
     coming = case.foretell()
-    assert [stop.path for stop in coming.stops] == [f"{LIBRARY}/odd/latest"]
+    (stop,) = coming.stops
+    assert (stop.path, "cannot read" in stop.message) == (f"{LIBRARY}/odd/latest", True)
     assert coming.skipped
 
 

@@ -111,6 +111,27 @@ def test_a_base_that_was_replaced_brings_the_old_weights_no_more(builder: StoreB
     assert any("other weights now" in sentence for sentence in found.evidence)
 
 
+def test_of_two_tags_the_one_that_it_was_made_of_is_named(builder: StoreBuilder) -> None:
+    base, config = weights(builder), builder.config(model_type="1B")
+    for tag in ("1b", "latest", "a"):
+        builder.model(f"tiny:{tag}", base, config=config, age=DAY)
+    builder.derive("brief", "tiny:1b", [base])
+    assert origin(builder, "brief:latest").source == "tiny:1b"
+
+
+def test_the_manifest_of_an_old_create_is_not_taken_for_the_librarys(builder: StoreBuilder) -> None:
+    builder.model("brief", weights(builder)._replace(made_from="tiny:latest"))
+    found = origin(builder, "brief:latest")
+    assert (found.kind, found.source, found.certainty) == ("derived", "tiny:latest", "guess")
+
+
+def test_weights_that_began_here_are_not_brought_by_a_name_that_is_gone(builder: StoreBuilder) -> None:
+    base = weights(builder)
+    builder.model("renamed", base, created=True)
+    builder.derive("brief", "first-name:latest", [base])
+    assert origin(builder, "brief:latest").kind == "created"
+
+
 def test_names_that_lead_in_a_circle_bring_nothing(builder: StoreBuilder) -> None:
     base = weights(builder)
     builder.derive("one", "two:latest", [base])

@@ -56,9 +56,9 @@ def test_the_row_and_the_side_say_why_nothing_goes(builder: StoreBuilder) -> Non
 def test_the_side_says_whether_a_model_comes_back(builder: StoreBuilder) -> None:
     inventory = look(builder.root)
     text = {name: model_detail(inventory, model, NOW).plain for name, model in inventory.model_by_name.items()}
-    assert "probably by ollama pull tiny:latest (a guess)" in text["tiny:latest"]
-    assert "its base, by ollama pull tiny:latest; only here: system" in text["brief:latest"]
-    assert "not, it was created here; only here: weights" in text["mine:latest"]
+    assert "Returns  probably by ollama pull tiny:latest (a guess)" in text["tiny:latest"]
+    assert "Returns  probably in part, by ollama pull tiny:latest; only here: system (a guess)" in text["brief:latest"]
+    assert "Returns  by nothing: it was created here; only here: weights" in text["mine:latest"]
     assert "· no model that can be pulled has its weights" in text["mine:latest"]
 
 

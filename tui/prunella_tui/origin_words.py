@@ -13,13 +13,14 @@ def comes_back(model: Model, origin: Origin) -> str:
 
 def _how(model: Model, origin: Origin) -> str:
     lost = only_here(model, origin)
+    rest = f"; only here: {lost}" if lost else ""
     if origin.kind == "created":
-        return f"not, it was created here; only here: {lost}" if lost else "not, it was created here"
+        return f"by nothing: it was created here{rest}"
     if origin.kind == "cloud":
-        return f"it runs elsewhere; only here: {lost}" if lost else "it runs elsewhere, nothing of it is lost"
+        return f"from elsewhere, where it runs{rest}"
     pull = f"ollama pull {clean(origin.source or '')}"
     if origin.kind == "derived":
-        return f"its base, by {pull}; only here: {lost}" if lost else f"all that it was made of, by {pull}"
+        return f"in part, by {pull}{rest}" if lost else f"by {pull}, of which it was made"
     return f"by {pull}"
 
 

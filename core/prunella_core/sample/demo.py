@@ -94,14 +94,6 @@ def _add_special_models(builder: StoreBuilder) -> None:
     vision = builder.config(model_family="llama", model_type="13B", file_type="Q4_0", age=266 * _DAY)
     parts = (_weights(builder, "llava", 7_366, 266), _weights(builder, "llava eyes", 645, 266, kind="projector"))
     builder.model("llava:13b", *parts, config=vision, age=266 * _DAY)
-    own = _weights(builder, "fine-tuned on the minutes of the board", 2_489, 70)
-    builder.model(
-        "minutes:q4",
-        own,
-        config=builder.config(model_family="llama", model_type="3.2B", file_type="Q4_0"),
-        age=70 * _DAY,
-        created=True,
-    )
     tensors = [
         builder.layer(
             "tensor", f"tensor {number}", size=27 * _MB, written=27_000, age=26 * _DAY, name=f"blocks.{number}.weight"

@@ -10,14 +10,18 @@ from prunella_core.text import clean
 from prunella_tui.origin_words import comes_back
 
 _MUTED = "$text-muted"
-_LOST = "$text-warning"
+_LOST = "bold $text-warning"
+
+
+def origin_answer(inventory: Inventory, model: Model) -> Content:
+    """What would bring a model back, in a line; marked where something of it is lost."""
+    origin = origin_of(inventory, model)
+    is_lost = origin.kind == "created" or bool(origin.only_here)
+    return Content.styled(comes_back(model, origin), _LOST if is_lost else "")
 
 
 def origin_lines(inventory: Inventory, model: Model) -> Iterator[Content]:
-    """What would bring a model back, and what that is read from."""
-    origin = origin_of(inventory, model)
-    is_lost = origin.kind == "created" or bool(origin.only_here)
-    yield Content.styled("Comes back?", "bold")
-    yield Content.styled(comes_back(model, origin), _LOST if is_lost else "")
-    for sentence in origin.evidence:
+    """What the answer is read from."""
+    yield Content.styled("Whether it returns is read from this", "bold")
+    for sentence in origin_of(inventory, model).evidence:
         yield Content.styled(f"· {clean(sentence)}", _MUTED)
