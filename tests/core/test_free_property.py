@@ -56,7 +56,7 @@ def test_reckons_as_the_plan_does(recipe: Recipe, data: st.DataObject) -> None:
 
 
 class Event(NamedTuple):
-    """Something that happens to the store: a pull of layers, a removal, a prune, or a manifest that is deleted."""
+    """Something that happens to the store: a pull of layers, a removal, a prune, or a file that is deleted."""
 
     what: str
     model: str
@@ -66,7 +66,7 @@ class Event(NamedTuple):
 EVENTS = st.lists(
     st.builds(
         Event,
-        st.sampled_from(["pull", "pull", "pull", "remove", "remove", "empty", "delete", "download"]),
+        st.sampled_from(["pull", "pull", "pull", "remove", "remove", "empty", "delete", "lose", "download"]),
         st.sampled_from("mnop"),
         st.text("abcd", min_size=1, max_size=3),
     ),
@@ -88,6 +88,9 @@ def happen(builder: StoreBuilder, event: Event) -> None:
             carry_out(plan_for(builder.root, Removal(entries=tuple(entry.id for entry in entries[:1])), builder.now))
         case "delete":
             Path(builder.root, builder.manifest_path(event.model)).unlink(missing_ok=True)
+        case "lose":
+            lost = builder.layer("weights", event.layers[0] * 9_000)
+            Path(builder.blob_path(lost.digest)).unlink()
         case "download":
             builder.partial(event.layers, size=50_000, done=5_000)
             carry_out(plan_for(builder.root, prune(20 * DAY), builder.now))
