@@ -1,6 +1,7 @@
 """What is proposed to free space: it hits the target, holds nothing needless, and nobody could regret less."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from inventories import MB, Facts, ModelFact, check_proposal, choices, least_reg
 from prunella_core.free import Guard, Proposal, propose
 from prunella_core.inventory import Inventory
 from prunella_core.planning import make_plan
-from stores import DAY, NOW
+from stores import DAY, NOW, look, remove, small_store
 
 GB = 1_000 * MB
 STORE = Facts(
@@ -151,3 +152,14 @@ def test_what_may_belong_to_a_running_pull_is_left_out() -> None:
 
 def replace_rubbish(*rows: tuple[str, int, int]) -> Facts:
     return STORE._replace(rubbish=rows)
+
+
+def test_what_a_model_misses_and_the_trash_has_is_not_counted_on(tmp_path: Path) -> None:
+    builder = small_store(tmp_path / "store")
+    entry = remove(builder.root, "team/solo:v1")
+    builder.manifest("alias", Path(builder.root, entry.models[0].manifest.path).read_bytes(), age=DAY)
+    inventory = look(builder.root)
+    proposal = propose(inventory, 10**12, NOW, allowed=["local"])
+    check_proposal(inventory, proposal)
+    assert entry.id in proposal.removal.entries
+    assert proposal.reclaims == proposal.reachable
