@@ -62,9 +62,12 @@ class _Provenance:
         """Under which name each model can be pulled that can."""
         for alike in self._alike().values():
             self._find_source(alike)
-        self.brought_by = {digest: by for name, by in self.pulled_as.items() for digest in models[name].needs}
-        """The name whose pull brings each blob that a pull brings."""
         self.layers_of: dict[str, dict[str, Layer]] = {}
+
+    @cached_property
+    def brought_by(self) -> dict[str, str]:
+        """The name whose pull brings each blob that a pull brings; only needed where something was made here."""
+        return {digest: by for name, by in self.pulled_as.items() for digest in self.models[name].needs}
 
     def origin(self, name: str) -> Origin:
         """What would bring one model back."""

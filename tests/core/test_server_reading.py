@@ -75,9 +75,9 @@ def test_broken_text_is_no_error_for_the_server() -> None:
 
 
 def test_a_plain_manifest_is_read_as_the_server_reads_it() -> None:
-    assert decode(SOUND.encode()).is_plain
+    assert decode(SOUND.encode()).is_canonical
     for other in (SOUND.replace("sha256:b", "sha256-b"), SOUND.replace(B, B.upper()), "{}", "null"):
-        assert not decode(other.encode()).is_plain
+        assert not decode(other.encode()).is_canonical
 
 
 def test_a_size_that_is_none_is_as_unreadable_here() -> None:

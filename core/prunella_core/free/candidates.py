@@ -77,7 +77,7 @@ def _rows(inventory: Inventory, now: float, held: list[HeldBack]) -> Iterator[Ca
     for blob in inventory.blobs:
         if (kind := _LETTABLE.get(blob.state)) is None:
             continue
-        if reason := draft.settling(blob):
+        if reason := draft.why_not(blob):
             held.append(HeldBack(path=blob.key, allocated=blob.allocated, reason=reason))
         elif kind != "unreferenced" or not inventory.blocking:
             yield Candidate(kind=kind, key=blob.key, idle_since=blob.idle_since or 0)
