@@ -32,7 +32,7 @@ class Terminal:
         self._process, self._end = pty.fork()
         if self._process == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
-            os.execvp(self.command[0], list(self.command))  # noqa: S606 -- this is what it is for
+            os.execvp(self.command[0], list(self.command))
         fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         return self
 

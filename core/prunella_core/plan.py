@@ -29,6 +29,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
+    """Removals in the trash that are emptied along; what goes to the trash leaves it as it is."""
     force: bool = False
     to_trash: bool = False
     """Whether it can be restored until the retention is over, or the space is freed at once."""

@@ -98,6 +98,13 @@ class Sequence(RuleBasedStateMachine):
         self.carry_out(Removal(models=tuple(names)))
         assert not names & self.models()
 
+    @rule(data=st.data(), names=SOME_MODELS)
+    def remove_now_and_empty_along(self, data: st.DataObject, names: set[str]) -> None:
+        chosen = data.draw(some(self.promised), label="entries")
+        self.carry_out(Removal(models=tuple(names), entries=tuple(chosen)))
+        assert not names & self.models()
+        self.forget(chosen)
+
     @rule(age=AGES, classes=CLASSES, force=st.booleans())
     def prune(self, age: int, classes: frozenset[PruneClass], force: bool) -> None:
         self.carry_out(prune(age, *classes, force=force))

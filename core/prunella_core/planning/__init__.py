@@ -27,6 +27,8 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
 
 
 def _draft_removal(draft: Draft, removal: Removal) -> None:
+    if removal.entries and not removal.to_trash:  # first, so that what only the emptied needed can go too
+        draft_empty(draft, {entry.id for entry in draft.inventory.trash if entry.id in removal.entries})
     broken = draft.inventory.broken_by_path
     draft.break_off(broken[path] for path in dict.fromkeys(removal.manifests) if path in broken)
     chosen = set(removal.models)
@@ -37,7 +39,7 @@ def _draft_removal(draft: Draft, removal: Removal) -> None:
 
 
 def _draft_prune(draft: Draft, policy: PrunePolicy) -> None:
-    if PruneClass.TRASH in policy.classes:  # first, so that what only the emptied needed can go too
+    if PruneClass.TRASH in policy.classes:  # first, as above
         due = {entry.id for entry in draft.inventory.trash if draft.now - entry.removed_at >= policy.age}
         draft_empty(draft, due)
     if PruneClass.MODEL in policy.classes:

@@ -132,6 +132,8 @@ class Draft:
         return self.is_blocked
 
     def _blocking(self) -> list[Problem]:
+        if not self.inventory.blocking:  # asked for every blob: what goes need not be gathered for nothing
+            return []
         going = {file.path for file, _name, _reason in self.manifests}
         return [problem for problem in self.inventory.blocking if problem.path not in going]
 

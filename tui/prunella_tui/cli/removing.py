@@ -3,6 +3,9 @@
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prunella_core.apply import Step, apply, has_unfinished
 from prunella_core.collect import collect_expired
@@ -22,6 +25,9 @@ from prunella_tui.cli.output import print_json, show, tell
 from prunella_tui.cli.session import collects, look, open_store, retention
 from prunella_tui.cli.signals import cancel_on_interrupt
 from prunella_tui.presentation import counted, size
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def look_for_change(dry_run: bool) -> Inventory:
@@ -45,34 +51,51 @@ def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str]]:
     return server, frozenset(loaded_here(server, inventory))
 
 
-def carry_out(inventory: Inventory, plan: Plan, wishes: Wishes) -> int:
-    """Do with ``plan`` what was wished, and return the exit code."""
+class Telling(NamedTuple):
+    """How a plan is told: as a table of its own, and with ``fields`` that its documents have besides."""
+
+    view: Callable[[Plan], "RenderableType"] | None = None
+    fields: Mapping[str, Any] = MappingProxyType({})
+
+
+PLAINLY = Telling()
+
+
+def carry_out(
+    inventory: Inventory, plan: Plan, wishes: Wishes, telling: Telling = PLAINLY, server: Server | None = None
+) -> int:
+    """Do with ``plan`` what was wished, and return the exit code. ``server`` lets go of what it has loaded first."""
     if wishes.dry_run:
-        show_plan(plan, wishes.as_json)
+        show_plan(plan, wishes.as_json, telling)
         return DONE
     if not plan.files:
-        return _nothing_goes(plan, wishes)
-    if plan.mode != "restore" and not is_agreed(inventory, plan, wishes):
+        return _nothing_goes(plan, wishes, telling)
+    if plan.mode != "restore" and not is_agreed(inventory, plan, wishes, telling):
         tell("Nothing was removed.")
         return REFUSED
+    unload(server, plan)
     receipt = _execute(plan)
-    _show_receipt(receipt, wishes.as_json)
+    _show_receipt(receipt, wishes.as_json, telling)
     if not receipt.cancelled:
         _collect(plan.store, wishes)
     return _code_of(receipt)
 
 
-def show_plan(plan: Plan, as_json: bool) -> None:
+def show_plan(plan: Plan, as_json: bool, telling: Telling = PLAINLY) -> None:
     """Print a plan."""
     if as_json:
-        print_json(plan_document(plan))
-        return
+        print_json({**plan_document(plan), **telling.fields})
+    else:
+        show(_view(plan, telling))
+
+
+def _view(plan: Plan, telling: Telling) -> "RenderableType":
     from prunella_tui.cli.views.plan import plan_view
 
-    show(plan_view(plan))
+    return (telling.view or plan_view)(plan)
 
 
-def _nothing_goes(plan: Plan, wishes: Wishes) -> int:
+def _nothing_goes(plan: Plan, wishes: Wishes, telling: Telling) -> int:
     if plan.blocked:
         first = plan.blocked[0]
         what = "restored" if plan.mode == "restore" else "removed"
@@ -82,24 +105,22 @@ def _nothing_goes(plan: Plan, wishes: Wishes) -> int:
         first_held = plan.held_back[0]
         raise Refused(f"nothing was removed: {clean(first_held.path)}: {first_held.reason} (--force takes it)")
     if wishes.as_json:
-        print_json(receipt_document(Receipt(plan=plan, id="", done=True, freed=0, removed=())))
+        _show_receipt(Receipt(plan=plan, id="", done=True, freed=0, removed=()), True, telling)
     else:
-        show_plan(plan, as_json=False)
+        show_plan(plan, False, telling)
     _collect(plan.store, wishes)
     return DONE
 
 
-def is_agreed(inventory: Inventory, plan: Plan, wishes: Wishes) -> bool:
+def is_agreed(inventory: Inventory, plan: Plan, wishes: Wishes, telling: Telling = PLAINLY) -> bool:
     """Show the plan and ask, unless that was answered before. Raises Refused where nobody can be asked."""
     if wishes.yes:
         if not wishes.as_json:
-            show_plan(plan, as_json=False)
+            show_plan(plan, False, telling)
         return True
     if not sys.stdin.isatty():
         raise Refused("there is no terminal to ask on; say --yes to remove, or --dry-run to look. Nothing was removed")
-    from prunella_tui.cli.views.plan import plan_view
-
-    show(plan_view(plan), on_stderr=True)
+    show(_view(plan, telling), on_stderr=True)
     if len(plan.models) == len(inventory.models) > 0:
         return _ask("These are all the models. Type “everything” to remove them: ") == "everything"
     what = f"{counted(len(plan.files), 'file')}, {size(plan.reclaims)}"
@@ -138,9 +159,9 @@ def _execute(plan: Plan) -> Receipt:
         meter.clear()
 
 
-def _show_receipt(receipt: Receipt, as_json: bool) -> None:
+def _show_receipt(receipt: Receipt, as_json: bool, telling: Telling) -> None:
     if as_json:
-        print_json(receipt_document(receipt))
+        print_json({**receipt_document(receipt), **telling.fields})
         return
     from prunella_tui.cli.views.receipt import receipt_view
 

@@ -20,6 +20,7 @@ SECTIONS = {
     "Remove": {
         "rm": "Remove models, or single blobs: into the trash.",
         "prune": "Remove what nothing needs any more.",
+        "free": "Free so much space, with the least regret.",
         "pin": "Keep models from prune --all.",
     },
     "Bring back": {

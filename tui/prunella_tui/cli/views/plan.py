@@ -31,7 +31,7 @@ def plan_view(plan: Plan) -> RenderableType:
     held = [Row(row.allocated, _file_name(row.path), row.reason) for row in plan.held_back]
     forced = [Row(row.allocated, _file_name(row.path), row.reason) for row in plan.overridden]
     parts: list[RenderableType] = [
-        *_lost(plan),
+        *lost_view(plan),
         line((_headline(plan), STRONG)),
         *_models(plan),
         *_rows(_going(plan)),
@@ -45,7 +45,7 @@ def plan_view(plan: Plan) -> RenderableType:
     return Group(*parts)
 
 
-def _lost(plan: Plan) -> Iterator[RenderableType]:
+def lost_view(plan: Plan) -> Iterator[RenderableType]:
     """What cannot come back, first and apart: whole models, then those that lose a part."""
     for title, rows in lost_by_title(plan):
         yield line((f"{title}: {counted(len(rows), 'model')}", BAD))

@@ -1,0 +1,107 @@
+"""Whatever lies in a store and in its trash: the quick reckoning of a choice is what its plan reclaims."""
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inventories import check_proposal
+from prunella_core.free import Guard, Item, propose
+from prunella_core.free.candidates import Candidate, candidates
+from prunella_core.free.cells import cells_of
+from prunella_core.free.reckoning import Reckoning
+from prunella_core.inventory import Inventory
+from prunella_core.plan import Removal
+from prunella_core.planning import make_plan
+from prunella_core.sample import StoreBuilder
+from recipes import Recipe, built, recipes
+from stores import DAY, NOW, carry_out, look, plan_for, prune, to_trash
+
+EVERYTHING: tuple[Guard, ...] = ("pinned", "loaded", "local")
+ROWS = ("leftover", "partial", "unreferenced")
+
+
+def request(items: list[Candidate] | tuple[Item, ...]) -> Removal:
+    """The removal that takes exactly ``items``."""
+    return Removal(
+        models=tuple(item.key for item in items if item.kind == "model"),
+        blobs=tuple(item.key for item in items if item.kind in ROWS),
+        entries=tuple(item.key for item in items if item.kind == "trash"),
+    )
+
+
+def check_some_choices(inventory: Inventory, now: float, data: st.DataObject) -> None:
+    items = candidates(inventory, now, (), EVERYTHING).items
+    cells = cells_of(inventory, items, now)
+    reckoning = Reckoning(cells)
+    numbers = st.sets(st.integers(0, len(items) - 1)) if items else st.just(set[int]())
+    for _choice in range(4):
+        reckoning.set_to(data.draw(numbers, label="chosen"))
+        chosen = [items[number] for number in sorted(reckoning.chosen)]
+        plan = make_plan(inventory, request(chosen), now)
+        assert plan.reclaims == reckoning.frees, chosen
+        assert not plan.held_back
+        assert not {item.key for item in chosen if item.kind == "model"} - set(plan.models)
+    reachable = sum(cell.frees for cell in cells.cells)
+    check_proposal(inventory, propose(inventory, data.draw(st.integers(0, reachable + 1), label="target"), now), now)
+
+
+@settings(deadline=None, max_examples=60)
+@given(recipe=recipes(), data=st.data())
+def test_reckons_as_the_plan_does(recipe: Recipe, data: st.DataObject) -> None:
+    with built(recipe) as (builder, _top):
+        check_some_choices(look(builder.root), NOW, data)
+
+
+class Event(NamedTuple):
+    """Something that happens to the store: a pull of layers, a removal, a prune, or a file that is deleted."""
+
+    what: str
+    model: str
+    layers: str
+
+
+EVENTS = st.lists(
+    st.builds(
+        Event,
+        st.sampled_from(["pull", "pull", "pull", "remove", "remove", "empty", "delete", "lose", "download"]),
+        st.sampled_from("mnop"),
+        st.text("abcd", min_size=1, max_size=3),
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+
+def happen(builder: StoreBuilder, event: Event) -> None:
+    builder.now += DAY
+    match event.what:
+        case "pull":
+            layers = [builder.layer("weights", letter * 9_000) for letter in event.layers]
+            builder.model(event.model, *layers, config=builder.config(model_type="7B"))
+        case "remove":
+            carry_out(plan_for(builder.root, to_trash(f"{event.model}:latest"), builder.now))
+        case "empty":
+            entries = look(builder.root, builder.now).trash
+            carry_out(plan_for(builder.root, Removal(entries=tuple(entry.id for entry in entries[:1])), builder.now))
+        case "delete":
+            Path(builder.root, builder.manifest_path(event.model)).unlink(missing_ok=True)
+        case "lose":
+            lost = builder.layer("weights", event.layers[0] * 9_000)
+            Path(builder.blob_path(lost.digest)).unlink()
+        case "download":
+            builder.partial(event.layers, size=50_000, done=5_000)
+            carry_out(plan_for(builder.root, prune(20 * DAY), builder.now))
+
+
+@settings(deadline=None, max_examples=100)
+@given(events=EVENTS, data=st.data())
+def test_reckons_the_trash_as_the_plan_does(events: list[Event], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory(prefix="prunella-") as folder:
+        builder = StoreBuilder(f"{folder}/store", NOW)
+        for event in events:
+            happen(builder, event)
+        now = builder.now + DAY
+        check_some_choices(look(builder.root, now), now, data)

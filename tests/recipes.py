@@ -1,0 +1,108 @@
+"""Stores that Hypothesis makes up: whatever may lie in one, built on the disk."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from prunella_core.sample import StoreBuilder
+from prunella_core.sample.builder import Layer
+from stores import NOW
+
+AGES = st.sampled_from([-100, 0, 300, 4_000, 100_000])
+"""Seconds: in the future, just written, settling, and older."""
+SIZES = st.sampled_from([0, 1, 4_096, 5_000, 20_000])
+
+
+class BlobRecipe(NamedTuple):
+    """A blob, how it lies in ``blobs/``, and whether a link outside the store holds its bytes too."""
+
+    form: str
+    size: int
+    age: int
+    linked_outside: bool
+
+
+class Recipe(NamedTuple):
+    """A store to build; models name their blobs by number, some more than once."""
+
+    blobs: list[BlobRecipe]
+    models: list[tuple[list[int], int]]
+    rubbish: list[tuple[str, int, int]]
+    is_broken: bool
+
+
+FORMS = ["plain", "plain", "sparse", "hard link", "link outside", "dangling link", "colon"]
+BLOBS = st.lists(st.builds(BlobRecipe, st.sampled_from(FORMS), SIZES, AGES, st.booleans()), min_size=1, max_size=9)
+RUBBISH = st.lists(st.tuples(st.sampled_from(["partial", "leftover", "stray", "folder"]), SIZES, AGES), max_size=5)
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    blobs = draw(BLOBS)
+    layers = st.lists(st.integers(0, len(blobs) - 1), max_size=6)
+    models = draw(st.lists(st.tuples(layers, AGES), max_size=5))
+    return Recipe(blobs, models, draw(RUBBISH), draw(st.sampled_from([False, False, False, True])))
+
+
+def build(recipe: Recipe, top: Path) -> StoreBuilder:
+    """Build the store below ``top``; what lies outside of it is in ``top/outside``."""
+    builder = StoreBuilder(str(top / "store"), NOW)
+    (top / "outside").mkdir()
+    layers: list[Layer] = []
+    for number, blob in enumerate(recipe.blobs):
+        layers.append(_add_blob(builder, top / "outside", number, blob, layers))
+    config = builder.config(age=4_000)
+    for number, (needed, age) in enumerate(recipe.models):
+        builder.model(f"m{number}", *(layers[index] for index in needed), config=config, age=age)
+    for number, (kind, size, age) in enumerate(recipe.rubbish):
+        _add_rubbish(builder, number, kind, size, age)
+    if recipe.is_broken:
+        builder.manifest("broken", "")
+    return builder
+
+
+def _add_blob(builder: StoreBuilder, outside: Path, number: int, blob: BlobRecipe, known: list[Layer]) -> Layer:
+    seed = f"blob {number} ".encode().ljust(blob.size, b"x")
+    if blob.form in ("plain", "sparse", "colon"):
+        size = 200_000 if blob.form == "sparse" else None
+        layer = builder.layer("weights", seed, size=size, age=blob.age)
+    else:
+        layer = Layer("weights", f"sha256:{number:064x}", blob.size)
+    path = builder.blob_path(layer.digest)
+    if blob.form == "colon":
+        os.rename(path, path := path.replace("sha256-", "sha256:"))
+    elif blob.form == "hard link":
+        source = builder.blob_path(known[0].digest) if known else ""
+        if os.path.lexists(source):
+            os.link(source, path, follow_symlinks=False)
+        else:
+            builder.file(f"blobs/{os.path.basename(path)}", seed, age=blob.age)
+    elif blob.form != "plain" and blob.form != "sparse":
+        target = outside / f"target {number}"
+        if blob.form == "link outside":
+            target.write_bytes(seed)
+        os.symlink(target, path)
+        os.utime(path, (NOW - blob.age, NOW - blob.age), follow_symlinks=False)
+    if blob.linked_outside:
+        os.link(path, outside / f"hard link {number}", follow_symlinks=False)
+    return layer
+
+
+def _add_rubbish(builder: StoreBuilder, number: int, kind: str, size: int, age: int) -> None:
+    if kind == "partial":
+        builder.partial(f"{number}", size=100_000, done=size, parts=2, age=age)
+    else:
+        path = {"leftover": f"COPY{number}", "stray": f"mine {number}", "folder": f"mine {number}/file"}[kind]
+        builder.file(f"blobs/{path}", b"x" * size, age=age)
+
+
+@contextmanager
+def built(recipe: Recipe) -> Iterator[tuple[StoreBuilder, Path]]:
+    with tempfile.TemporaryDirectory(prefix="prunella-") as folder:
+        top = Path(folder).resolve()
+        yield build(recipe, top), top
