@@ -41,7 +41,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     """The file itself, where it can be removed to mend the problem."""
 
 
-class Blob(Struct, frozen=True, kw_only=True):
+class Blob(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One digest with all its files, or one file without a digest."""
 
     key: str

@@ -15,7 +15,6 @@ from prunella_core.plan import Empty, Plan
 from prunella_core.planning import make_plan
 from prunella_core.scan import Progress
 from prunella_core.server import Server, loaded_here
-from prunella_core.survey import survey
 from prunella_core.text import clean
 from prunella_core.totals import totals
 from prunella_tui import presentation as show
@@ -74,6 +73,9 @@ class Look(Screen[None]):
         parts = [Content.styled("Prunella", "bold $text-primary")]
         if self.setup.is_sample:
             parts.append(Content("a sample store: of each file, one thousandth is on the disk"))
+        elif self.store.read_only:
+            scanned = f"read-only, as of {show.date(self.setup.now())}"
+            parts += [Content.styled(scanned, "$text-warning"), Content(clean(self.store.place))]
         else:
             parts += [Content(clean(self.store.root)), self._standing()]
         if self.view and self.view.loaded:
@@ -114,7 +116,7 @@ class Look(Screen[None]):
             self.post_message(ScanProgressed(progress))
 
         try:
-            inventory = survey(self.store, self.setup.now(), report, space_of=self.setup.space_of)
+            inventory = self.setup.survey(report)
         except OSError as error:
             where = clean(str(error.filename or self.store.root))
             self.post_message(ScanFailed(f"{where}: {error.strerror}", generation))

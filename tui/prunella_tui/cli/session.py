@@ -12,6 +12,7 @@ from prunella_core.inventory import Inventory
 from prunella_core.scan import Progress
 from prunella_core.store import Store, locate
 from prunella_core.survey import survey
+from prunella_tui.cli.importing import imported
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
 from prunella_tui.cli.output import tell
@@ -39,6 +40,8 @@ def collects(no_gc: bool) -> bool:
 
 def open_store() -> Store:
     """Return the store of this run. ``OLLAMA_MODELS`` is a variable, so it comes before the configuration."""
+    if found := imported():
+        return found.store
     wanted = setting("store")
     home = os.path.expanduser("~")
     if wanted is None or (said("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):
@@ -47,7 +50,12 @@ def open_store() -> Store:
 
 
 def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
-    """Survey a store; if that takes a while, say so on stderr. ``loaded`` is what the server has loaded."""
+    """Survey a store; if that takes a while, say so on stderr. ``loaded`` is what the server has loaded.
+
+    Of an export it returns what is in it: the disk of this machine has nothing to do with that.
+    """
+    if (found := imported()) and store.exported_from is not None:
+        return found
     meter = Meter()
 
     def report(progress: Progress) -> None:
