@@ -16,6 +16,7 @@ _COUNT = 1 << 200
 """Sizes and times beyond any disk and calendar, but small enough to reckon with."""
 
 _MODE = 1 << 32
+_NEEDED = (State.REFERENCED, State.MISSING)
 _TRASH_DEPTH = 3
 """Slashes before what mirrors the store: ``.prunella/trash/<id>/…``."""
 
@@ -106,11 +107,14 @@ def _references(inventory: Inventory) -> Iterator[str]:
     if len(inventory.blob_by_key) < len(inventory.blobs):
         yield "two blobs have one key"
     for model in inventory.models:
-        if not inventory.blob_by_key.keys() >= set(model.needs):
+        blobs = map(inventory.blob_by_key.get, model.needs)
+        if not all(blob and blob.state in _NEEDED for blob in blobs):
             yield f"{clean(model.name)} needs a blob that is not listed"
     for blob in inventory.blobs:
         if blob.state is not State.TRASHED and not inventory.model_by_name.keys() >= set(blob.models):
             yield f"{clean(blob.key)} is used by a model that is not listed"
+        if blob.state in _NEEDED and not blob.models:
+            yield f"{clean(blob.key)} is said to be used, and by no model"
     for entry in inventory.trash:
         paths = (file.path for file in (*entry.files, *(model.manifest for model in entry.models)))
         if not all(path.startswith(".prunella/trash/") and path.count("/") >= _TRASH_DEPTH for path in paths):

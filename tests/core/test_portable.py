@@ -63,12 +63,13 @@ def inventories(draw: st.DrawFn) -> Inventory:
     """A store with anything in it that a scan could have found."""
     names = draw(st.lists(NAMES, unique=True, max_size=4))
     digests = draw(st.lists(DIGESTS, unique=True, max_size=6))
-    some = st.lists(st.sampled_from(digests), max_size=4).map(tuple) if digests else st.just(())
+    users = {digest: draw(st.lists(st.sampled_from(names), max_size=3)) if names else [] for digest in digests}
+    needs = {name: tuple(digest for digest in digests if name in users[digest]) for name in names}
     return Inventory(
         store=HERE,
         scanned_at=draw(TIMES),
-        models=tuple(draw(models(name, some)) for name in names),
-        blobs=tuple(draw(blobs(digest, names)) for digest in digests),
+        models=tuple(draw(models(name, needs[name])) for name in names),
+        blobs=tuple(draw(blobs(digest, tuple(users[digest]))) for digest in digests),
         problems=tuple(draw(st.lists(problems(), max_size=3))),
         trash=tuple(draw(st.lists(entries(), max_size=2))),
         held_open=frozenset(draw(st.lists(FREE_TEXT, max_size=2))),
@@ -78,8 +79,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
 
 
 @st.composite
-def models(draw: st.DrawFn, name: str, some: st.SearchStrategy[tuple[str, ...]]) -> Model:
-    needs = draw(some)
+def models(draw: st.DrawFn, name: str, needs: tuple[str, ...]) -> Model:
     return Model(
         name=name,
         manifest=draw(files()),
@@ -95,14 +95,15 @@ def models(draw: st.DrawFn, name: str, some: st.SearchStrategy[tuple[str, ...]])
 
 
 @st.composite
-def blobs(draw: st.DrawFn, digest: str, names: list[str]) -> Blob:
+def blobs(draw: st.DrawFn, digest: str, users: tuple[str, ...]) -> Blob:
+    needed = {State.REFERENCED, State.MISSING}
     return Blob(
         key=digest,
         digest=digest,
-        state=draw(st.sampled_from(State)),
+        state=draw(st.sampled_from(sorted(needed if users else set(State) - needed))),
         kind=draw(st.none() | FREE_TEXT),
         files=tuple(draw(st.lists(files(), max_size=2))),
-        models=tuple(draw(st.lists(st.sampled_from(names), max_size=3))) if names else (),
+        models=users,
         declared=draw(st.none() | COUNTS),
         seen_referenced_at=draw(st.none() | TIMES),
         removed_at=draw(st.none() | TIMES),
@@ -256,6 +257,8 @@ HOSTILE: dict[str, Callable[[Any], object]] = {
     "a digest that is a path": _first("blobs", digest="sha256:../../etc/passwd"),
     "a need that is nowhere": _first("models", needs=[f"sha256:{'f' * 64}"]),
     "a user that is nowhere": _first("blobs", models=["nobody:latest"]),
+    "a use by nobody": _first("blobs", models=[], state="referenced"),
+    "a need that nobody needs": _first("blobs", state="unreferenced"),
     "a negative size": _first("models", size=-1),
     "a size beyond reckoning": _first("models", size=10**400),
     "a mode beyond any": lambda d: d["inventory"]["models"][0]["manifest"].update(mode=1 << 40),
