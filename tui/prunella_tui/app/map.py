@@ -22,10 +22,10 @@ from prunella_tui.app.sharing import sharing_text
 
 _OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.SHARED}
 _SIGNS = {
-    AreaKind.FAMILY: "◍",
+    AreaKind.FAMILY: "▓",
     AreaKind.MODEL: "●",
-    AreaKind.SHARED: "◍",
-    AreaKind.COMMON: "◍",
+    AreaKind.SHARED: "▓",
+    AreaKind.COMMON: "▓",
     AreaKind.BROKEN: "✗",
     AreaKind.UNREFERENCED: show.STATE_MARKS[State.UNREFERENCED],
     AreaKind.PARTIAL: show.STATE_MARKS[State.PARTIAL],
@@ -135,7 +135,7 @@ class MapScreen(Screen[Place | None]):
         apart = [area for area in self.level.areas if is_whole and area.kind not in _OF_MODELS]
         self.view.show(main, apart, cursor)
         path = " › ".join(level.title for level in self.levels[1:])
-        parts = [Content.styled("Map", "bold $text-primary"), Content(path or clean(self.inventory.store.place))]
+        parts = [Content.styled("Map", "bold $text-primary"), Content(path or "the whole store")]
         parts.append(Content(show.size(self.level.allocated)))
         self.query_one("#map-title", Static).update(Content("  ").join(parts))
 
@@ -202,7 +202,9 @@ class MapScreen(Screen[Place | None]):
         lines = (self._title(spot), f"{show.size(spot.allocated)} · {share:.0%}", *self._more(spot))
         sign = _SIGNS[kind] if kind else "…"
         titled = lines if kind in (AreaKind.MODEL, None) else (f"{sign} {lines[0]}", *lines[1:])
-        return Label(sign, titled, _FILLS.get(kind, " ") if kind else " ", _tone(kind), self._is_marked(spot))
+        is_alike = len(self.levels) > 1 and kind is not AreaKind.SHARED  # where all is of one kind, no pattern tells
+        fill = " " if kind is None or is_alike else _FILLS.get(kind, " ")
+        return Label(sign, titled, fill, _tone(kind), self._is_marked(spot))
 
     def _title(self, spot: Spot) -> str:
         area = spot.area
