@@ -1,13 +1,14 @@
 """What ``--json`` prints: the fields that scripts may rely on. Sizes are bytes, unknown is ``null``, text is clean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from prunella_core.inventory import Blob, Inventory, Model, Problem
+from prunella_core.encoding import Rows
+from prunella_core.inventory import Blob, Inventory, Model, Problem, State
 from prunella_core.plan import HeldBack, Plan, Receipt
 from prunella_core.planning import trash_reclaims
 from prunella_core.problems import advice
@@ -16,13 +17,14 @@ from prunella_core.text import clean
 from prunella_core.totals import totals
 
 Document = dict[str, Any]
+_NOTHING: dict[str, str] = {}
 
 
-class BlobRow(Struct, frozen=True, kw_only=True):
+class BlobRow(Struct, frozen=True, gc=False):
     """A row of ``blobs``; a record rather than a dict, since there may be a hundred thousand."""
 
     digest: str | None
-    state: str
+    state: State
     kind: str | None
     size: int
     allocated: int
@@ -32,11 +34,6 @@ class BlobRow(Struct, frozen=True, kw_only=True):
     age_from: str | None
     links: int | None
     target: str | None
-
-
-def encode(document: object) -> bytes:
-    """Return one JSON document of a few lines, readable by people and exact for scripts."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
 def timestamp(seconds: float | None) -> str | None:
@@ -49,12 +46,14 @@ def timestamp(seconds: float | None) -> str | None:
         return None
 
 
-def models_document(inventory: Inventory) -> Document:
-    """The document of ``ls``."""
+def models_document(inventory: Inventory, models: Iterable[Model] | None = None) -> Document:
+    """The document of ``ls``; ``models`` are those to show, in their order."""
     sums = totals(inventory)
+    cleaned = _cleaned(inventory)
+    shown = inventory.models if models is None else models
     return {
         "store": clean(inventory.store.root),
-        "models": [model_row(inventory, model) for model in inventory.models],
+        "models": Rows(model_row(inventory, model, cleaned) for model in shown),
         "totals": {
             "models": sums.models,
             "size": sums.listed,
@@ -64,12 +63,16 @@ def models_document(inventory: Inventory) -> Document:
             "leftover": sums.leftover,
             "trashed": sums.trashed,
         },
-        "problems": problem_rows(inventory.problems),
+        "problems": Rows(problem_rows(inventory.problems)),
     }
 
 
-def model_row(inventory: Inventory, model: Model) -> Document:
-    """One model, as in ``ls``."""
+def _cleaned(inventory: Inventory) -> dict[str, str]:
+    return {model.name: clean(model.name) for model in inventory.models}
+
+
+def model_row(inventory: Inventory, model: Model, cleaned: Mapping[str, str] = _NOTHING) -> Document:
+    """One model, as in ``ls``; ``cleaned`` are names that were cleaned before."""
     usage = inventory.usage[model.name]
     details = model.details
     return {
@@ -80,7 +83,7 @@ def model_row(inventory: Inventory, model: Model) -> Document:
         "allocated": usage.allocated,
         "reclaims": usage.reclaims,
         "shared": usage.shared,
-        "shared_with": [clean(name) for name in usage.shared_with],
+        "shared_with": [cleaned.get(name) or clean(name) for name in inventory.shared_with(model)],
         "modified_at": timestamp(model.modified_at),
         "last_used": timestamp(model.last_used),
         "age_seconds": max(int(inventory.scanned_at - model.idle_since), 0),
@@ -91,30 +94,32 @@ def model_row(inventory: Inventory, model: Model) -> Document:
         "quantization": _clean(details.quantization),
         "location": "cloud" if details.remote_host else "local",
         "problems": [problem.kind for problem in inventory.problems_of(model)],
-        "blobs": list(model.needs),
+        "blobs": model.needs,
     }
 
 
 def blobs_document(inventory: Inventory, now: float) -> Document:
     """The document of ``blobs``; ages are reckoned at ``now`` (seconds, UTC)."""
-    return {"store": clean(inventory.store.root), "blobs": [blob_row(blob, now) for blob in inventory.blobs]}
+    cleaned = _cleaned(inventory)
+    rows = (blob_row(blob, now, cleaned) for blob in inventory.blobs)
+    return {"store": clean(inventory.store.root), "blobs": Rows(rows)}
 
 
-def blob_row(blob: Blob, now: float) -> BlobRow:
-    """One row of ``blobs/``."""
-    since = blob.idle_since
+def blob_row(blob: Blob, now: float, cleaned: Mapping[str, str] = _NOTHING) -> BlobRow:
+    """One row of ``blobs/``; ``cleaned`` are names that were cleaned before."""
+    files = blob.files
     return BlobRow(
-        digest=blob.digest,
-        state=blob.state.value,
-        kind=_clean(blob.kind),
-        size=blob.size,
-        allocated=blob.allocated,
-        files=[clean(file.path) for file in blob.files],
-        models=[clean(name) for name in blob.models],
-        age_seconds=_age(since, now),
-        age_from=blob.clock,
-        links=max((file.links for file in blob.files), default=None),
-        target=_clean(next((file.target for file in blob.files if file.target), None)),
+        blob.digest,
+        blob.state,
+        _clean(blob.kind),
+        blob.size,
+        blob.allocated,
+        [clean(file.path) for file in files],
+        [cleaned.get(name) or clean(name) for name in blob.models],
+        _age(blob.idle_since, now),
+        blob.clock,
+        files[0].links if len(files) == 1 else max((file.links for file in files), default=None),
+        _clean(files[0].target if len(files) == 1 else next((file.target for file in files if file.target), None)),
     )
 
 
@@ -227,7 +232,7 @@ def plan_document(plan: Plan) -> Document:
         "store": clean(plan.store.root),
         "mode": plan.mode,
         "models": [clean(name) for name in plan.models],
-        "files": [
+        "files": Rows(
             {
                 "path": clean(item.file.path),
                 "allocated": item.file.allocated,
@@ -239,8 +244,8 @@ def plan_document(plan: Plan) -> Document:
                 "target": _clean(item.target),
             }
             for item in plan.files
-        ],
-        "kept": [
+        ),
+        "kept": Rows(
             {
                 "digest": kept.digest,
                 "allocated": kept.allocated,
@@ -248,7 +253,7 @@ def plan_document(plan: Plan) -> Document:
                 "reason": kept.reason,
             }
             for kept in plan.kept
-        ],
+        ),
         "held_back": _held_rows(plan.held_back, plan.made_at),
         "overridden": _held_rows(plan.overridden, plan.made_at),
         "younger": _held_rows(plan.younger, plan.made_at),
@@ -268,14 +273,14 @@ def receipt_document(receipt: Receipt) -> Document:
         "trashed": receipt.trashed,
         "id": receipt.id or None,
         "cancelled": receipt.cancelled,
-        "removed": [clean(path) for path in receipt.removed],
-        "returned": [clean(path) for path in receipt.returned],
+        "removed": Rows(clean(path) for path in receipt.removed),
+        "returned": Rows(clean(path) for path in receipt.returned),
         "errors": [{"path": clean(error.path), "message": clean(error.message)} for error in receipt.errors],
     }
 
 
-def _held_rows(rows: Iterable[HeldBack], now: float) -> list[Document]:
-    return [
+def _held_rows(rows: Iterable[HeldBack], now: float) -> Rows:
+    return Rows(
         {
             "path": clean(row.path),
             "allocated": row.allocated,
@@ -284,7 +289,7 @@ def _held_rows(rows: Iterable[HeldBack], now: float) -> list[Document]:
             "age_from": row.clock,
         }
         for row in rows
-    ]
+    )
 
 
 def _age(since: float | None, now: float) -> int | None:
@@ -292,4 +297,4 @@ def _age(since: float | None, now: float) -> int | None:
 
 
 def _clean(text: str | None) -> str | None:
-    return None if text is None else clean(text)
+    return clean(text) if text else text

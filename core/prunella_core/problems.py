@@ -69,6 +69,7 @@ ADVICE = {
     ),
     "missing-blob": Advice("The model cannot run.", "Pull the model again (ollama pull {name}), or remove it."),
     "wrong-size": Advice("The model may not run.", "Remove the model and pull it again (ollama pull {name})."),
+    "unread": Advice("What was not read may need any blob.", "Wait for the scan, or read the store again."),
     "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
 }
 _HARMLESS = {"dropping", "unreadable-folder", "missing-blob", "wrong-size", "no-blobs"}

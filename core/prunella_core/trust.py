@@ -104,6 +104,8 @@ def _digests(inventory: Inventory) -> Iterator[str]:
 
 
 def _references(inventory: Inventory) -> Iterator[str]:
+    if not inventory.is_whole:
+        yield "the scan did not come to its end"
     if len(inventory.blob_by_key) < len(inventory.blobs):
         yield "two blobs have one key"
     for model in inventory.models:

@@ -267,6 +267,7 @@ HOSTILE: dict[str, Callable[[Any], object]] = {
         {"path": "x", "kind": "haunted", "message": "", "blocks_prune": True}
     ),
     "a trash that is elsewhere": lambda d: d["inventory"]["trash"][0]["files"][0].update(path="etc/passwd"),
+    "half a scan": lambda d: d["inventory"].update(is_whole=False),
     "words for numbers": lambda d: d["inventory"].update(disk_free="much"),
     "a surrogate that no byte makes": lambda d: d["inventory"]["blobs"][0]["files"][0].update(path="\ud800"),
     "no number": lambda d: d["inventory"].update(scanned_at=float("nan"), held_open=["\udcff"]),

@@ -32,4 +32,6 @@ class Setup(Struct, frozen=True, kw_only=True):
 
     def survey(self, report: Report) -> Inventory:
         """Look at the store: at the disk, or at what was imported. Raises OSError only when the store vanishes."""
-        return self.imported or survey(self.store, self.now(), report, space_of=self.space_of)
+        if self.imported:
+            return self.imported
+        return survey(self.store, self.now(), report, space_of=self.space_of, models_first=True)

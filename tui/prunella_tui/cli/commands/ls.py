@@ -1,7 +1,6 @@
 """``prunella ls``."""
 
 import click
-from msgspec.structs import replace
 
 from prunella_core.documents import models_document
 from prunella_core.inventory import Inventory, Model
@@ -26,14 +25,14 @@ def command(sort: str, reverse: bool, as_json: bool) -> None:
       prunella ls --sort frees
       prunella ls --json | jq '.models[] | select(.shared == 0) | .name'
     """
-    found = look(open_store())
-    inventory = replace(found, models=tuple(_in_order(found, sort, reverse)))
+    inventory = look(open_store())
+    models = _in_order(inventory, sort, reverse)
     if as_json:
-        print_json(models_document(inventory))
+        print_json(models_document(inventory, models))
         return
     from prunella_tui.cli.views.models import models_view
 
-    show(models_view(inventory))
+    show(models_view(inventory, models))
 
 
 def _in_order(inventory: Inventory, sort: str, reverse: bool) -> list[Model]:

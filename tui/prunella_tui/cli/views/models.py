@@ -1,6 +1,6 @@
 """What ``ls`` shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 
@@ -11,14 +11,14 @@ from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
 from prunella_tui.presentation import age, counted, details, names, size
 
 
-def models_view(inventory: Inventory) -> RenderableType:
-    """Return the table of models, their totals, and what needs attention."""
-    parts: list[RenderableType] = [*_table(inventory), _totals(inventory), *_attention(inventory)]
+def models_view(inventory: Inventory, models: Sequence[Model]) -> RenderableType:
+    """Return the table of ``models``, the totals of the store, and what needs attention."""
+    parts: list[RenderableType] = [*_table(inventory, models), _totals(inventory), *_attention(inventory)]
     return Group(*parts)
 
 
-def _table(inventory: Inventory) -> Iterator[RenderableType]:
-    if not inventory.models:
+def _table(inventory: Inventory, models: Sequence[Model]) -> Iterator[RenderableType]:
+    if not models:
         return
     grid = Grid(
         Column(""),
@@ -32,7 +32,7 @@ def _table(inventory: Inventory) -> Iterator[RenderableType]:
         Column("SHARED WITH", least=32, rank=5),
         Column("DETAILS", least=24, rank=6),
     )
-    for model in inventory.models:
+    for model in models:
         _add(grid, inventory, model)
     yield grid
     yield line()
@@ -59,7 +59,7 @@ def _sharers(inventory: Inventory, model: Model) -> list[str]:
     shared = (blob for blob in inventory.blobs_of(model) if len(blob.models) > 1)
     largest = max(shared, key=lambda blob: blob.allocated, default=None)
     first = dict.fromkeys(largest.models if largest else ())
-    first.update(dict.fromkeys(inventory.usage[model.name].shared_with))
+    first.update(dict.fromkeys(inventory.shared_with(model)))
     return [name for name in first if name != model.name]
 
 
