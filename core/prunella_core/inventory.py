@@ -45,7 +45,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     """The file itself, where it can be removed to mend the problem."""
 
 
-class Blob(Struct, frozen=True, kw_only=True, gc=False):
+class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One digest with all its files, or one file without a digest."""
 
     key: str

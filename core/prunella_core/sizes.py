@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 
-class File(Struct, frozen=True, gc=False):
+class File(Struct, frozen=True, gc=False, omit_defaults=True):
     """One directory entry as ``lstat`` saw it; ``path`` is relative to the store."""
 
     path: str

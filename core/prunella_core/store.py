@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from prunella_core.errors import NotFound
+from prunella_core.errors import NotFound, Refused
 from prunella_core.text import clean
 
 SERVICE_STORES = (
@@ -21,7 +21,10 @@ _PARTS = {"blobs", "manifests", "manifests-v2"}
 
 
 class Store(Struct, frozen=True, kw_only=True):
-    """A model store on disk. Paths are absolute; ``writable`` says whether this user may remove things from it."""
+    """A model store on disk. Paths are absolute; ``writable`` says whether this user may remove things from it.
+
+    The store of an export is somewhere else: whatever asks for one of its paths is refused.
+    """
 
     root: str
     why: str
@@ -32,21 +35,33 @@ class Store(Struct, frozen=True, kw_only=True):
     """The folder that this user may not write to, where there is one."""
     named: bool = True
     """Whether somebody named this store. One that was only found among several is never guessed to be meant."""
+    exported_from: str | None = None
+    """The host that this is an export of; ``None`` for a store on this machine."""
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be changed here by anybody; ``None`` for a store on this machine."""
+        return None if self.exported_from is None else f"read-only: this is {self.why}; nothing was changed"
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: its path, and before it the host when that is another."""
+        return self.root if self.exported_from is None else f"{self.exported_from}:{self.root}"
 
     @property
     def blobs(self) -> str:
         """The folder of the blobs."""
-        return os.path.join(self.root, "blobs")
+        return self.path("blobs")
 
     @property
     def manifests(self) -> str:
         """The folder of the manifests."""
-        return os.path.join(self.root, "manifests")
+        return self.path("manifests")
 
     @property
     def own(self) -> str:
         """The folder where Prunella puts things aside; Ollama never looks into it."""
-        return os.path.join(self.root, ".prunella")
+        return self.path(".prunella")
 
     @property
     def trash(self) -> str:
@@ -54,7 +69,12 @@ class Store(Struct, frozen=True, kw_only=True):
         return os.path.join(self.own, "trash")
 
     def path(self, relative: str) -> str:
-        """The absolute path of a file that is named relative to the store."""
+        """The absolute path of a file that is named relative to the store.
+
+        Raises Refused for an export: its paths are those of another machine, and none is opened on this one.
+        """
+        if self.read_only:
+            raise Refused(self.read_only)
         return os.path.join(self.root, relative)
 
 

@@ -99,12 +99,13 @@ class Terminal:
         store: str | None = None,
         size: tuple[int, int] = (80, 24),
         environment: Mapping[str, str] | None = None,
+        command: Sequence[str] | None = None,
     ) -> None:
         self.screen = ""
         self._mine, theirs = pty.openpty()
         sizes = {"COLUMNS": str(size[0]), "LINES": str(size[1])}
         self.process = subprocess.Popen(
-            [*program(), *_named(store), *arguments],
+            [*(command or program()), *_named(store), *arguments],
             env={**ENVIRONMENT, **sizes, **(environment or {})},
             stdin=theirs,
             stdout=theirs,

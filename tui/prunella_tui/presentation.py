@@ -26,6 +26,9 @@ STATE_MARKS = {
 }
 """A sign for every state, so that no colour carries meaning alone."""
 
+_LONGEST = 999_999_999 * 86_400
+"""Seconds: what Python still takes for a span of time. A file can carry a time that is further away."""
+
 
 def size(count: int) -> str:
     """Return bytes in decimal units as Ollama shows them: ``4.9 GB``."""
@@ -48,7 +51,7 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 def duration(seconds: float) -> str:
     """Return a span of time in one or two words' length: ``3 days``, ``5 months``."""
-    return humanize.naturaldelta(max(seconds, 0))
+    return humanize.naturaldelta(min(max(seconds, 0), _LONGEST))
 
 
 def age(seconds: float | None) -> str:

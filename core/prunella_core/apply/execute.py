@@ -81,6 +81,8 @@ def _identity(plan: Plan, now: float) -> str:
 
 
 def _refuse_if_unsafe(store: Store) -> None:
+    if store.read_only:
+        raise Refused(store.read_only)
     if not store.named:
         others = ", ".join(clean(other) for other in (store.root, *store.other_stores))
         raise Refused(f"several stores were found ({others}); say which one with --store DIR")

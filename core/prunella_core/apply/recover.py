@@ -28,6 +28,8 @@ def removing(store: Store, operation: str = "") -> str:
 
 def has_unfinished(store: Store) -> bool:
     """Whether a killed run left something that the next removal or restore will finish or undo first."""
+    if store.read_only:  # what was left there is not for this machine to finish
+        return False
     is_left = any(_operations(folder) for folder in (staging(store), removing(store))) or is_restore_noted(store)
     return is_left and not is_locked(store)  # with the lock taken, somebody is at it right now
 

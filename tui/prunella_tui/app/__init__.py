@@ -7,6 +7,7 @@ from textual.theme import BUILTIN_THEMES
 
 from prunella_core.ages import DEFAULT_RETENTION, parse_age
 from prunella_core.errors import InvalidInput
+from prunella_core.inventory import Inventory
 from prunella_core.server import connect
 from prunella_core.store import Store
 from prunella_core.text import clean
@@ -23,20 +24,23 @@ def run_app(
     is_sample: bool = False,
     retention: int | None = None,
     environ: Mapping[str, str] | None = None,
+    imported: Inventory | None = None,
 ) -> int:
     """Browse ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
 
-    ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says.
+    ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says, but not
+    for an ``imported`` export, which is looked at as it was when it was scanned.
     """
     if theme and theme not in BUILTIN_THEMES:
         raise InvalidInput(f"“{clean(theme)}” is no theme; known are {', '.join(sorted(BUILTIN_THEMES))}")
     setup = Setup(
         store=store,
-        now=time.time,
+        now=time.time if imported is None else lambda: imported.scanned_at,
         theme=theme,
         is_sample=is_sample,
         retention=parse_age(DEFAULT_RETENTION) if retention is None else retention,
-        connect=no_server if environ is None or is_sample else lambda: connect(environ),
+        connect=no_server if environ is None or is_sample or imported else lambda: connect(environ),
+        imported=imported,
     )
     app = PrunellaApp(setup)
     app.run()

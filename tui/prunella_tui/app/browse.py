@@ -70,6 +70,8 @@ class Browse(Look):
 
     def _refusal(self) -> str | None:
         store = self.store
+        if store.read_only:
+            return store.read_only
         if self.inventory and not self.inventory.is_whole:
             return "The store was not read to its end, so nobody knows yet what needs what. r reads all of it."
         if not store.named:
@@ -123,10 +125,11 @@ class Browse(Look):
             return
         entries = [entry for entry in self.inventory.trash if not entry.is_spent]
         chosen = self.table.row if self.tab.id == "trash" else (entries[-1] if entries else None)
-        if not isinstance(chosen, TrashEntry):
-            self.notify("The trash is empty: there is nothing to bring back.")
-        elif refusal := self._refusal():
+        refusal = self._refusal()
+        if refusal and (chosen or self.store.read_only):
             self.app.push_screen(Text("Nothing can be restored here", Content(refusal)))
+        elif not isinstance(chosen, TrashEntry):
+            self.notify("The trash is empty: there is nothing to bring back.")
         else:
             self._restore(make_plan(self.inventory, Restore(entry=chosen.id), self.setup.now()))
 

@@ -79,6 +79,9 @@ class Look(Screen[None]):
         parts = [Content.styled("Prunella", "bold $text-primary")]
         if self.setup.is_sample:
             parts.append(Content("a sample store: of each file, one thousandth is on the disk"))
+        elif self.store.read_only:
+            scanned = f"read-only, as of {show.date(self.setup.now())}"
+            parts += [Content.styled(scanned, "$text-warning"), Content(clean(self.store.place))]
         else:
             parts += [Content(clean(self.store.root)), self._standing()]
         if self.view and self.view.loaded:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from prunella_core.scan import Progress
 from prunella_core.server import loaded_here
-from prunella_core.survey import survey
 from prunella_core.text import clean
 from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
 from prunella_tui.app.tabs import view_of
@@ -28,7 +27,7 @@ def read_store(screen: "Look", generation: int) -> None:
     glance = _Glance(screen, generation)
     setup = screen.setup
     try:
-        found = survey(screen.store, setup.now(), glance.report, space_of=setup.space_of, models_first=True)
+        found = setup.survey(glance.report)
     except _Stopped:
         screen.post_message(ScanStopped(generation))
     except OSError as error:

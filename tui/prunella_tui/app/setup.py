@@ -5,9 +5,11 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from prunella_core.ages import DEFAULT_RETENTION, parse_age
-from prunella_core.scan import Space, space_of
+from prunella_core.inventory import Inventory
+from prunella_core.scan import Report, Space, space_of
 from prunella_core.server import Server
 from prunella_core.store import Store
+from prunella_core.survey import survey
 
 
 def no_server() -> Server | None:
@@ -25,3 +27,11 @@ class Setup(Struct, frozen=True, kw_only=True):
     connect: Callable[[], Server | None] = no_server
     theme: str | None = None
     is_sample: bool = False
+    imported: Inventory | None = None
+    """What an export says, where one is looked at instead of a store of this machine."""
+
+    def survey(self, report: Report) -> Inventory:
+        """Look at the store: at the disk, or at what was imported. Raises OSError only when the store vanishes."""
+        if self.imported:
+            return self.imported
+        return survey(self.store, self.now(), report, space_of=self.space_of, models_first=True)

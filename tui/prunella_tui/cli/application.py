@@ -2,22 +2,37 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from prunella_core.errors import InvalidInput
 from prunella_core.store import Store
+from prunella_tui.cli.importing import imported, is_on_stdin, open_keyboard, take_keyboard
 from prunella_tui.cli.session import open_store, retention, setting
+
+if TYPE_CHECKING:
+    from prunella_core.inventory import Inventory
 
 
 def require_terminal() -> None:
     """Raise InvalidInput where the application could not be drawn or used."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (_has_keyboard() and sys.stdout.isatty()):
         raise InvalidInput("the application needs a terminal; “prunella ls” prints the models, --help lists the rest")
+
+
+def _has_keyboard() -> bool:
+    if not is_on_stdin():
+        return sys.stdin.isatty()
+    keyboard = open_keyboard()
+    if keyboard is not None:
+        os.close(keyboard)
+    return keyboard is not None
 
 
 def open_application(store: Store | None = None, *, is_sample: bool = False) -> int:
     """Run the application on ``store``, by default the one of this run; return the exit code."""
     require_terminal()
     theme = setting("theme")
+    found = _import() if store is None else None
     store = store or open_store()
     from prunella_tui.app import run_app
 
@@ -27,4 +42,12 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
         is_sample=is_sample,
         retention=retention(),
         environ=os.environ,
+        imported=found,
     )
+
+
+def _import() -> "Inventory | None":
+    found = imported()
+    if is_on_stdin():
+        take_keyboard()
+    return found

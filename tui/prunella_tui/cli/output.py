@@ -22,6 +22,11 @@ def print_json(document: "Document") -> None:
         _write(piece, sys.stdout)
 
 
+def print_document(data: bytes) -> None:
+    """Write a document that is encoded already to stdout."""
+    _write(data, sys.stdout)
+
+
 def show(renderable: "RenderableType", *, on_stderr: bool = False) -> None:
     """Print for people: coloured and fitted on a terminal, plain and whole in a pipe."""
     stream = sys.stderr if on_stderr else sys.stdout

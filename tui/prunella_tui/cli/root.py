@@ -5,7 +5,8 @@ from importlib import import_module
 import click
 
 from prunella_core import __version__
-from prunella_tui.cli.options import remember
+from prunella_core.errors import Refused
+from prunella_tui.cli.options import remember, said
 
 SECTIONS = {
     "See": {
@@ -16,6 +17,7 @@ SECTIONS = {
         "df": "What Ollama lists against what is on the disk.",
         "doctor": "What is wrong with the store, and how to mend it.",
         "verify": "Whether every blob has the bytes that its name stands for.",
+        "export": "Write what was found, to look at it elsewhere.",
     },
     "Remove": {
         "rm": "Remove models, or single blobs: into the trash.",
@@ -34,6 +36,9 @@ SECTIONS = {
     },
 }
 """Every command with its line in the help. Kept here so that ``--help`` need not import ten modules."""
+
+LOOKING = frozenset({"ls", "blobs", "show", "why", "df", "doctor", "trash", "export"})
+"""What works on an export too. Everything else wants the store itself, and is refused before anything is read."""
 
 
 class CommandTable(click.Group):
@@ -88,6 +93,14 @@ class CommandTable(click.Group):
     callback=remember,
     help="How long the trash keeps things.  [PRUNELLA_RETENTION; else 7d]",
 )
+@click.option(
+    "--import",
+    metavar="FILE",
+    type=click.Path(),
+    expose_value=False,
+    callback=remember,
+    help="Look at an export instead, read-only; - reads it from stdin.",
+)
 @click.version_option(__version__, message="prunella %(version)s")
 @click.pass_context
 def root(context: click.Context) -> int:
@@ -101,12 +114,15 @@ def root(context: click.Context) -> int:
       prunella prune --dry-run      what a clean-up would do
       prunella restore llama3.2     bring back what was removed
       prunella demo                 try it on a sample store
+      prunella --import FILE ls     what another machine exported
 
     \b
     Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed,
     4 partly done, 130 interrupted.
     """
     if context.invoked_subcommand is not None:
+        if said("import") and context.invoked_subcommand not in LOOKING:
+            raise Refused(f"an export is read-only: {context.invoked_subcommand} wants the store itself")
         return 0
     from prunella_tui.cli.application import open_application
 

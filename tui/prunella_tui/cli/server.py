@@ -17,6 +17,8 @@ def _address() -> str:
 
 def server_document(inventory: Inventory) -> dict[str, Any]:
     """Return where the server is looked for, whether one answers, and what it does with this store."""
+    if inventory.store.exported_from is not None:  # the server of this machine has nothing to do with it
+        return {"address": None, "reachable": False, "serves_this_store": None, "loaded": []}
     document: dict[str, Any] = {
         "address": _address(),
         "reachable": False,

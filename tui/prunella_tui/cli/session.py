@@ -13,6 +13,7 @@ from prunella_core.inventory import Inventory
 from prunella_core.scan import Progress
 from prunella_core.store import Store, locate
 from prunella_core.survey import survey
+from prunella_tui.cli.importing import imported
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
 from prunella_tui.cli.output import tell
@@ -42,6 +43,8 @@ def collects(no_gc: bool) -> bool:
 
 def open_store() -> Store:
     """Return the store of this run. ``OLLAMA_MODELS`` is a variable, so it comes before the configuration."""
+    if found := imported():
+        return found.store
     wanted = setting("store")
     home = os.path.expanduser("~")
     if wanted is None or (said("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):
@@ -52,8 +55,11 @@ def open_store() -> Store:
 def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     """Survey a store; if that takes a while, say so on stderr. ``loaded`` is what the server has loaded.
 
-    What it finds stays until the process ends, so neither the collector nor anybody else shall go through it again.
+    Of an export it returns what is in it: the disk of this machine has nothing to do with that. What is found stays
+    until the process ends, so neither the collector nor anybody else shall go through it again.
     """
+    if (found := imported()) and store.exported_from is not None:
+        return found
     meter = Meter()
 
     def report(progress: Progress) -> None:

@@ -1,6 +1,5 @@
 """``prunella blobs``."""
 
-import time
 from collections.abc import Iterable
 from operator import attrgetter
 
@@ -29,16 +28,15 @@ def command(states: tuple[str, ...], sort: str, reverse: bool, as_json: bool) ->
       prunella blobs --state unreferenced --state partial
       prunella blobs --sort age
     """
-    now = time.time()
     found = look(open_store())
     rows = [blob for blob in found.blobs if not states or blob.state in states]
     inventory = replace(found, blobs=tuple(_in_order(rows, sort, reverse)))
     if as_json:
-        print_json(blobs_document(inventory, now))
+        print_json(blobs_document(inventory, found.scanned_at))
         return
     from prunella_tui.cli.views.blobs import blobs_view
 
-    show(blobs_view(inventory, now))
+    show(blobs_view(inventory, found.scanned_at))
 
 
 def _in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:

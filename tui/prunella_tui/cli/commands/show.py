@@ -1,7 +1,5 @@
 """``prunella show``."""
 
-import time
-
 import click
 
 from prunella_core.documents import model_document
@@ -31,4 +29,4 @@ def command(model: str, as_json: bool) -> None:
         return
     from prunella_tui.cli.views.model import model_view
 
-    show(model_view(inventory, found, time.time()))
+    show(model_view(inventory, found, inventory.scanned_at))

@@ -1,7 +1,5 @@
 """``prunella trash``."""
 
-import time
-
 import click
 
 from prunella_core.documents import trash_document
@@ -22,8 +20,8 @@ def command(as_json: bool) -> None:
     """
     inventory = look(open_store())
     if as_json:
-        print_json(trash_document(inventory, retention(), time.time()))
+        print_json(trash_document(inventory, retention(), inventory.scanned_at))
         return
     from prunella_tui.cli.views.trash import trash_view
 
-    show(trash_view(inventory, retention(), time.time()))
+    show(trash_view(inventory, retention(), inventory.scanned_at))

@@ -1,7 +1,5 @@
 """``prunella why``."""
 
-import time
-
 import click
 
 from prunella_core.documents import blob_document
@@ -24,12 +22,11 @@ def command(digest: str, as_json: bool) -> None:
       prunella why 3f1a9c
       prunella why blobs/README.txt
     """
-    now = time.time()
     inventory = look(open_store())
     blob = find_row(inventory, digest)
     if as_json:
-        print_json(blob_document(inventory, blob, now))
+        print_json(blob_document(inventory, blob, inventory.scanned_at))
         return
     from prunella_tui.cli.views.blob import blob_view
 
-    show(blob_view(inventory, blob, now))
+    show(blob_view(inventory, blob, inventory.scanned_at))

@@ -23,8 +23,9 @@ def health_view(inventory: Inventory, unfinished: bool, server: Mapping[str, Any
 
 
 def _store(store: Store) -> Iterator[RenderableType]:
-    yield line((store.root, STRONG))
-    yield line((f"chosen because of {store.why}" if store.named else store.why, QUIET), indent=2)
+    yield line((store.place, STRONG))
+    is_chosen = store.named and store.exported_from is None
+    yield line((f"chosen because of {store.why}" if is_chosen else store.why, QUIET), indent=2)
     may = "you may remove things from it" if store.writable else "you may not remove anything from it"
     yield line(f"owned by {store.owner}; {may}", indent=2)
     if not store.named:
@@ -34,6 +35,8 @@ def _store(store: Store) -> Iterator[RenderableType]:
 
 
 def _server(server: Mapping[str, Any]) -> Iterator[RenderableType]:
+    if not server["address"]:
+        return
     if not server["reachable"]:
         yield line((f"no server answers at {server['address']}; none is needed", QUIET), indent=2)
         return

@@ -1,0 +1,70 @@
+"""``--import``: an export in the place of a store of this machine."""
+
+import os
+import sys
+
+import click
+
+from prunella_core.errors import InvalidInput
+from prunella_core.inventory import Inventory
+from prunella_tui.cli.options import said
+
+_READ = "prunella.imported"
+_STDIN = "-"
+
+
+def imported() -> Inventory | None:
+    """Return what ``--import`` names, read once a run; ``None`` where it was not said.
+
+    Raises InvalidInput for what is no export, and OSError with the file's name.
+    """
+    option = said("import")
+    if option is None:
+        return None
+    kept = click.get_current_context().meta
+    if _READ not in kept:
+        _refuse_both()
+        kept[_READ] = _read(option.value)
+    found = kept[_READ]
+    assert isinstance(found, Inventory)
+    return found
+
+
+def is_on_stdin() -> bool:
+    """Whether the export comes in where the keyboard would be."""
+    option = said("import")
+    return option is not None and option.value == _STDIN
+
+
+def open_keyboard() -> int | None:
+    """Open the terminal itself, whatever stdin is; return a descriptor, or ``None`` where there is no terminal."""
+    try:
+        return os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # no such device, or not for this process: there is nobody at a keyboard
+        return None
+
+
+def take_keyboard() -> None:
+    """Let stdin, when the export has been read from it, be the keyboard again. Raises InvalidInput without one."""
+    keyboard = open_keyboard()
+    if keyboard is None:
+        raise InvalidInput("there is no terminal to read the keys from")
+    os.dup2(keyboard, 0)  # the application reads its keys from descriptor 0
+    os.close(keyboard)
+
+
+def _refuse_both() -> None:
+    store = said("store")
+    if store and store.by == "--store":
+        raise InvalidInput("--store and --import exclude each other")
+
+
+def _read(name: str) -> Inventory:
+    from prunella_core.portable import load, read
+
+    if name != _STDIN:
+        with open(name, "rb") as file:
+            return load(read(file))
+    if sys.stdin.isatty():
+        raise InvalidInput("nothing is piped into --import -: prunella export | prunella --import -")
+    return load(read(sys.stdin.buffer))
