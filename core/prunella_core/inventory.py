@@ -9,6 +9,7 @@ from msgspec import Struct
 from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import InvalidInput, NotFound
 from prunella_core.manifest import Layer
+from prunella_core.origin import Origin, origins
 from prunella_core.sizes import File, allocated, reclaimed
 from prunella_core.store import Store
 
@@ -112,6 +113,8 @@ class Model(Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
     needs: tuple[str, ...]
     details: Details
+    looks_created: bool = False
+    """Whether its manifest ends in a line end, as ``ollama create`` writes it; what a registry sends has none."""
     weights_read_at: float | None = None
     """The newest atime of its weights, where the mount keeps it."""
     seen_loaded_at: float | None = None
@@ -215,6 +218,11 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     def usage(self) -> dict[str, "Usage"]:
         """What each model takes, under its name."""
         return {model.name: _usage(model, self.blobs_of(model)) for model in self.models}
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """What would bring each model back, under its name."""
+        return origins(self)
 
     def blobs_of(self, model: Model) -> list[Blob]:
         """The rows that a model needs, each once, in the manifest's order."""

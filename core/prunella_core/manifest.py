@@ -4,7 +4,7 @@ The forms are those of Ollama's ``manifest`` package and of the OCI image specif
 """
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from prunella_core.digests import digests_mentioned, parse_digest
 
@@ -31,6 +31,8 @@ class Layer(Struct, frozen=True, gc=False):
     size: int
     kind: str
     name: str = ""
+    made_from: str = ""
+    """The model that ``ollama create`` took it from (``from`` in the manifest)."""
 
 
 class Manifest(Struct, frozen=True):
@@ -53,6 +55,7 @@ class _Entry(Struct):
     digest: str = ""
     size: int = 0
     name: str = ""
+    made_from: str | None = field(name="from", default=None)
 
 
 class _Document(Struct):
@@ -105,7 +108,13 @@ def _understand(document: _Document, data: bytes) -> Manifest:
 
 
 def _layer(entry: _Entry, kind: str | None = None) -> Layer:
-    return Layer(parse_digest(entry.digest) or "", max(entry.size, 0), kind or layer_kind(entry.mediaType), entry.name)
+    return Layer(
+        digest=parse_digest(entry.digest) or "",
+        size=max(entry.size, 0),
+        kind=kind or layer_kind(entry.mediaType),
+        name=entry.name,
+        made_from=entry.made_from or "",
+    )
 
 
 def layer_kind(media_type: str) -> str:

@@ -6,6 +6,7 @@ Large layers can be sparse files: they have the size of real weights and take as
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 from prunella_core.names import parse_name
@@ -23,6 +24,7 @@ class Layer(NamedTuple):
     digest: str
     size: int
     name: str = ""
+    made_from: str = ""
 
 
 class StoreBuilder:
@@ -64,8 +66,16 @@ class StoreBuilder:
         document = {"model_format": "gguf", **fields, "architecture": "amd64", "os": "linux"}
         return self.layer("config", json.dumps(document, separators=_SEPARATORS), age=age)
 
-    def model(self, name: str, *layers: Layer, config: Layer | None = None, age: float = 0, **extra: Any) -> Self:
-        """Write the manifest of ``name``; ``extra`` fields go into it as they are."""
+    def model(
+        self,
+        name: str,
+        *layers: Layer,
+        config: Layer | None = None,
+        age: float = 0,
+        created: bool = False,
+        **extra: Any,
+    ) -> Self:
+        """Write the manifest of ``name`` as a pull does, or as a create; ``extra`` fields go into it as they are."""
         own = config or self.config(model_family="llama", model_type="8B", file_type="Q4_K_M", age=age)
         document = {
             "schemaVersion": 2,
@@ -74,14 +84,22 @@ class StoreBuilder:
             "layers": [self._entry(layer) for layer in layers],
             **extra,
         }
-        return self.manifest(name, json.dumps(document, separators=_SEPARATORS), age=age)
+        return self.manifest(name, json.dumps(document, separators=_SEPARATORS) + "\n" * created, age=age)
+
+    def derive(
+        self, name: str, base: str, taken: Iterable[Layer], *own: Layer, config: Layer | None = None, age: float = 0
+    ) -> Self:
+        """Write the manifest that a create writes which takes layers from ``base`` and adds its own."""
+        layers = [layer._replace(made_from=base) for layer in taken]
+        return self.model(name, *layers, *own, config=config, age=age, created=True)
 
     @staticmethod
     def _entry(layer: Layer) -> dict[str, Any]:
         is_config = layer.kind == "config"
         media = _CONFIG_TYPE if is_config else f"application/vnd.ollama.image.{_MEDIA.get(layer.kind, layer.kind)}"
         entry = {"mediaType": media, "digest": layer.digest, "size": layer.size}
-        return {**entry, "name": layer.name} if layer.name else entry
+        named = {"from": layer.made_from, "name": layer.name}
+        return {**entry, **{key: value for key, value in named.items() if value}}
 
     def manifest(self, name: str, content: str | bytes, *, age: float = 0) -> Self:
         """Write a manifest file with any content, damaged ones too."""

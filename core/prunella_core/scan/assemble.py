@@ -76,6 +76,7 @@ def _model(
         layers=manifest.layers,
         needs=manifest.needs,
         details=known[config],
+        looks_created=manifest.looks_created,
         weights_read_at=_weights_read_at(store, manifest, on_disk) if with_atime else None,
         is_pinned=is_pinned(manifest.name.short, pins),
     )

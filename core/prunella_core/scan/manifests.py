@@ -31,6 +31,8 @@ class ReadManifest(Struct, frozen=True):
     size: int
     layers: tuple[Layer, ...]
     needs: tuple[str, ...]
+    looks_created: bool
+    """Whether it ends in a line end: ``ollama create`` writes one, a registry sends none."""
 
 
 class ManifestReading(Struct, frozen=True):
@@ -161,7 +163,8 @@ class _Reader:
             needs[own] = None
         size = sum(layer.size for layer in layers)
         digest = hashlib.sha256(data).hexdigest()
-        self.manifests.append(ReadManifest(name, file, digest, size, tuple(layers), tuple(needs)))
+        looks_created = data.endswith(b"\n")
+        self.manifests.append(ReadManifest(name, file, digest, size, tuple(layers), tuple(needs), looks_created))
 
     def _follow(
         self,
