@@ -8,32 +8,38 @@ import hashlib
 import os
 import sqlite3
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing, suppress
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from prunella_core import parting
 from prunella_core.inventory import Blob, Inventory, State
 from prunella_core.store import Store
+from prunella_core.verdicts import SCHEMA as _VERDICTS
+from prunella_core.verdicts import with_bad
+
+_Answer = TypeVar("_Answer")
 
 NAME = "ledger.sqlite"
 _FRESH_ENOUGH = 600.0
 """Seconds within which a run that saw nothing new does not write: ages count in days."""
 
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS run (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL NOT NULL, manifests TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS referenced (digest TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parted (digest TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS loaded (model TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 """
+    + _VERDICTS
+)
 
 
 def recall(inventory: Inventory) -> Inventory:
     """Return ``inventory`` with what earlier runs saw, and leave no trace."""
-    with suppress(sqlite3.Error, OSError):  # damaged, locked or not there: a run that writes sees to it
-        return _consult(inventory, (), writable=False)
-    return inventory
+    return consult(inventory.store, lambda ledger: _recall(ledger, inventory)) or inventory
 
 
 def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
@@ -42,31 +48,45 @@ def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
     ``loaded`` names the models that the server has loaded now. A ledger that cannot be written is only read; one that
     is damaged is begun anew. Ages then come from mtimes alone, which the rows say.
     """
+
+    def work(ledger: sqlite3.Connection) -> Inventory:
+        _record(ledger, inventory, loaded)
+        return _recall(ledger, inventory)
+
+    if not (inventory.store.writable and inventory.store.named):
+        return recall(inventory)
+    return consult(inventory.store, work, writable=True) or inventory
+
+
+def consult(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, writable: bool = False) -> _Answer | None:
+    """Return what ``work`` finds in the ledger of ``store``, or does to it; ``None`` where there is none to be used.
+
+    A damaged one is begun anew where it may be written.
+    """
+    if writable and not (store.writable and store.named):
+        return None
     with suppress(sqlite3.OperationalError, OSError):  # no right, no room, or somebody else is writing: do without
         try:
-            return _consult(inventory, loaded, inventory.store.writable and inventory.store.named)
+            return _consult(store, work, writable)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            os.unlink(_path(inventory.store))
-            return _consult(inventory, loaded, writable=True)
-    return inventory
+            if not writable or isinstance(error, sqlite3.OperationalError):
+                return None  # a run that writes sees to it
+            os.unlink(_path(store))
+            return _consult(store, work, writable)
+    return None
 
 
 def _path(store: Store) -> str:
     return os.path.join(store.own, NAME)
 
 
-def _consult(inventory: Inventory, loaded: Collection[str], writable: bool) -> Inventory:
-    store = inventory.store
+def _consult(store: Store, work: Callable[[sqlite3.Connection], _Answer], writable: bool) -> _Answer | None:
     if os.path.islink(store.own) or _is_in_the_way(_path(store)):
-        return inventory
+        return None
     if not writable and not os.path.exists(_path(store)):
-        return inventory
+        return None
     with closing(_open(store, writable)) as ledger, ledger:
-        if writable:
-            _record(ledger, inventory, loaded)
-        return _recall(ledger, inventory)
+        return work(ledger)
 
 
 def _is_in_the_way(path: str) -> bool:
@@ -148,6 +168,7 @@ def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
     parted = {digest: _time(at) for digest, at in ledger.execute("SELECT digest, at FROM parted")}
     owners = parting.last_models(ledger)
     used = {model: _time(at) for model, at in ledger.execute("SELECT model, at FROM loaded")}
+    inventory = with_bad(ledger, inventory)
     if not parted and not used:
         return inventory
     return replace(

@@ -19,6 +19,7 @@ _UNREADABLE_TO_OLLAMA = "Ollama cannot read it either: its own start-up prune is
 _OLLAMA_DELETES = "Ollama reads it as a model without layers: its next start deletes what only this model needs."
 _IGNORED_BY_OLLAMA = "Ollama overlooks it and, at its next start, deletes what only this file names."
 _RE_PULL = "Pull the model again (ollama pull {name}), or remove the broken name (prunella rm {name})."
+_FETCH = "Move it away and pull again what needs it; a pull takes what is there unchecked: mv {path} /tmp/"
 _MOVE = "If it is not yours to keep, move it away: mv {path} /tmp/"
 
 ADVICE = {
@@ -69,9 +70,13 @@ ADVICE = {
     ),
     "missing-blob": Advice("The model cannot run.", "Pull the model again (ollama pull {name}), or remove it."),
     "wrong-size": Advice("The model may not run.", "Remove the model and pull it again (ollama pull {name})."),
+    "wrong-hash": Advice(
+        "Its bytes are not those that its name stands for: what runs on them may fail or answer wrongly.", _FETCH
+    ),
+    "unreadable-blob": Advice("The disk did not give its bytes, and may be failing: see to your backups.", _FETCH),
     "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
 }
-_HARMLESS = {"dropping", "unreadable-folder", "missing-blob", "wrong-size", "no-blobs"}
+_HARMLESS = {"dropping", "unreadable-folder", "missing-blob", "wrong-size", "wrong-hash", "unreadable-blob", "no-blobs"}
 
 
 def problem(path: str, kind: str, message: str, model: str | None = None, file: File | None = None) -> Problem:
