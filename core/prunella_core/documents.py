@@ -1,12 +1,13 @@
 """What ``--json`` prints: the fields that scripts may rely on. Sizes are bytes, unknown is ``null``, text is clean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from prunella_core.identify import likely_model
 from prunella_core.inventory import Blob, Inventory, Model, Problem
 from prunella_core.plan import HeldBack, Plan, Receipt
 from prunella_core.planning import trash_reclaims
@@ -32,6 +33,10 @@ class BlobRow(Struct, frozen=True, kw_only=True):
     age_from: str | None
     links: int | None
     target: str | None
+    identity: str | None = None
+    """What the first bytes of a row tell that no model needs."""
+    likely: str | None = None
+    """The model that such a row likely belongs to, or did."""
 
 
 def encode(document: object) -> bytes:
@@ -49,12 +54,12 @@ def timestamp(seconds: float | None) -> str | None:
         return None
 
 
-def models_document(inventory: Inventory) -> Document:
-    """The document of ``ls``."""
+def models_document(inventory: Inventory, shown: Iterable[Model]) -> Document:
+    """The document of ``ls`` with the models ``shown``; the totals are those of the whole store."""
     sums = totals(inventory)
     return {
         "store": clean(inventory.store.root),
-        "models": [model_row(inventory, model) for model in inventory.models],
+        "models": [model_row(inventory, model) for model in shown],
         "totals": {
             "models": sums.models,
             "size": sums.listed,
@@ -95,12 +100,19 @@ def model_row(inventory: Inventory, model: Model) -> Document:
     }
 
 
-def blobs_document(inventory: Inventory, now: float) -> Document:
-    """The document of ``blobs``; ages are reckoned at ``now`` (seconds, UTC)."""
-    return {"store": clean(inventory.store.root), "blobs": [blob_row(blob, now) for blob in inventory.blobs]}
+def blobs_document(
+    inventory: Inventory, now: float, shown: Iterable[Blob], identities: Mapping[str, str] | None = None
+) -> Document:
+    """The document of ``blobs`` with the rows ``shown``; ages are reckoned at ``now`` (seconds, UTC).
+
+    ``identities`` tells by key what the first bytes of rows say that no model needs.
+    """
+    known = identities or {}
+    rows = [blob_row(blob, now, known.get(blob.key), likely_model(inventory, blob)) for blob in shown]
+    return {"store": clean(inventory.store.root), "blobs": rows}
 
 
-def blob_row(blob: Blob, now: float) -> BlobRow:
+def blob_row(blob: Blob, now: float, identity: str | None = None, likely: str | None = None) -> BlobRow:
     """One row of ``blobs/``."""
     since = blob.idle_since
     return BlobRow(
@@ -115,6 +127,8 @@ def blob_row(blob: Blob, now: float) -> BlobRow:
         age_from=blob.clock,
         links=max((file.links for file in blob.files), default=None),
         target=_clean(next((file.target for file in blob.files if file.target), None)),
+        identity=_clean(identity),
+        likely=_clean(likely),
     )
 
 
@@ -139,9 +153,9 @@ def model_document(inventory: Inventory, model: Model) -> Document:
     return {"store": clean(inventory.store.root), **row, "layers": layers}
 
 
-def blob_document(inventory: Inventory, blob: Blob, now: float) -> Document:
+def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | None = None) -> Document:
     """The document of ``why``: the blob, its models, its state and age."""
-    row = msgspec.to_builtins(blob_row(blob, now))
+    row = msgspec.to_builtins(blob_row(blob, now, identity, likely_model(inventory, blob)))
     blocked = problem_rows(inventory.blocking) if blob.state == "unreferenced" else []
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 

@@ -5,6 +5,7 @@ import time
 import click
 
 from prunella_core.documents import blob_document
+from prunella_core.identify import THOROUGH, described
 from prunella_tui.cli.completion import complete_digests
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json, show
@@ -18,6 +19,8 @@ from prunella_tui.cli.targets import find_row
 def command(digest: str, as_json: bool) -> None:
     """Why a blob is on the disk: the models that keep it, or since when nothing does.
 
+    Of one that no model needs it tells what its first bytes say it is, and whose it likely was.
+
     DIGEST may be any beginning that only one blob has, with or without sha256:, or a path like blobs/NAME.
 
     \b
@@ -27,9 +30,10 @@ def command(digest: str, as_json: bool) -> None:
     now = time.time()
     inventory = look(open_store())
     blob = find_row(inventory, digest)
+    identity = described(inventory.store, blob, THOROUGH)
     if as_json:
-        print_json(blob_document(inventory, blob, now))
+        print_json(blob_document(inventory, blob, now, identity))
         return
     from prunella_tui.cli.views.blob import blob_view
 
-    show(blob_view(inventory, blob, now))
+    show(blob_view(inventory, blob, identity, now))
