@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from prunella_core.history import Event, History
 from prunella_core.identify import likely_model
 from prunella_core.inventory import Blob, Inventory, Model, Problem
 from prunella_core.plan import HeldBack, Plan, Receipt
-from prunella_core.planning import trash_reclaims
+from prunella_core.planning import reclaimable, trash_reclaims
 from prunella_core.problems import advice
 from prunella_core.store import Store
 from prunella_core.text import clean
@@ -178,6 +179,7 @@ def df_document(inventory: Inventory) -> Document:
         "trashed": sums.trashed,
         "difference": sums.allocated - sums.listed,
         "counted_twice": sums.counted_twice,
+        "reclaimable": reclaimable(inventory, inventory.scanned_at),
         "disk_total": sums.disk_total,
         "disk_free": sums.disk_free,
     }
@@ -208,6 +210,33 @@ def trash_document(inventory: Inventory, retention: int, now: float) -> Document
             for entry in inventory.trash
             if not entry.is_spent
         ],
+    }
+
+
+def log_document(told: History, store: Store) -> Document:
+    """The document of ``log``: what went when, how much, and what became of it; ``pull`` brings back what is gone."""
+    return {
+        "store": clean(store.root),
+        "entries": [_event_row(event) for event in told.events],
+        "pull": [clean(name) for name in told.pullable],
+        "lost": [clean(name) for name in told.lost],
+    }
+
+
+def _event_row(event: Event) -> Document:
+    line = event.line
+    return {
+        "id": clean(line.id),
+        "at": timestamp(line.at),
+        "action": line.action,
+        "mode": line.mode,
+        "models": [
+            {"name": clean(model.name), "state": fate, "pull": _clean(model.pull) or None}
+            for model, fate in zip(line.models, event.fates, strict=True)
+        ],
+        "state": None if line.models else event.fate,
+        "files": line.files,
+        "size": line.size,
     }
 
 
@@ -285,6 +314,7 @@ def receipt_document(receipt: Receipt) -> Document:
         "removed": [clean(path) for path in receipt.removed],
         "returned": [clean(path) for path in receipt.returned],
         "errors": [{"path": clean(error.path), "message": clean(error.message)} for error in receipt.errors],
+        "notes": [clean(note) for note in receipt.notes],
     }
 
 

@@ -62,6 +62,8 @@ class Blob(Struct, frozen=True, kw_only=True):
     @property
     def size(self) -> int:
         """``st_size`` of the largest file; for a missing blob, what the manifest declares."""
+        if len(self.files) == 1:
+            return self.files[0].size
         return max((file.size for file in self.files), default=self.declared or 0)
 
     @property
@@ -72,6 +74,8 @@ class Blob(Struct, frozen=True, kw_only=True):
     @property
     def written_at(self) -> float | None:
         """The newest mtime among its files; ``None`` for a missing blob."""
+        if len(self.files) == 1:
+            return self.files[0].mtime_ns / 1e9
         return max(file.mtime_ns for file in self.files) / 1e9 if self.files else None
 
     @property

@@ -147,7 +147,8 @@ def by_terms(query: Query, inventory: Inventory, now: float) -> Predicate | None
         tests = [test for term, test in zip(query.terms, tests, strict=True) if _is_whole(term, test, query, inventory)]
     if len(tests) < 2:
         return tests[0] if tests else None
-    return lambda row: all(test(row) for test in tests)
+    first, *others = tests
+    return lambda row: first(row) and all(test(row) for test in others)
 
 
 def _is_whole(term: Term, test: Predicate, query: Query, inventory: Inventory) -> bool:
@@ -160,7 +161,7 @@ def _test(term: Term, field: Field, inventory: Inventory, now: float) -> Predica
     value = term.value
     if isinstance(value, str):
         matches = _match(field, term.operator, value)
-        return lambda row: any(matches(each) for each in read(row))
+        return lambda row: any(map(matches, read(row)))
     compare = _COMPARED[term.operator]
     if field.kind == "size":
         return lambda row: compare(read(row), value)
@@ -193,5 +194,6 @@ def select(rows: Iterable[Row], query: Query, inventory: Inventory, now: float) 
     if not query.words:
         return chosen
     text_of = WORDS[query.rows]
-    texts = ((row, text_of(row).casefold()) for row in chosen)
-    return [row for row, text in texts if all(word in text for word in query.words)]
+    for word in query.words:
+        chosen = [row for row in chosen if word in text_of(row).casefold()]
+    return chosen

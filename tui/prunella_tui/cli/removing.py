@@ -57,6 +57,8 @@ def carry_out(inventory: Inventory, plan: Plan, wishes: Wishes) -> int:
         return REFUSED
     receipt = _execute(plan)
     _show_receipt(receipt, wishes.as_json)
+    for sentence in receipt.notes:
+        tell(sentence)
     if not receipt.cancelled:
         _collect(plan.store, wishes)
     return _code_of(receipt)
