@@ -13,8 +13,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from prunella_core.errors import InvalidInput
 from prunella_core.ledger import NAME, consult
-from prunella_core.names import ModelName
+from prunella_core.names import ModelName, parse_name
 from prunella_core.plan import Mode
 from prunella_core.store import Store
 from prunella_core.text import clean
@@ -73,6 +74,8 @@ def write_line(store: Store, line: LogLine) -> bool:
 
     def work(ledger: sqlite3.Connection) -> bool:
         ledger.execute(_SCHEMA)
+        if not _has_log(ledger):
+            return False
         known = ledger.execute("SELECT 1 FROM log WHERE id = ?", (line.id,)).fetchone()
         if line.action == "restore" or not known:  # a removal can be restored piece by piece
             ledger.execute("INSERT INTO log (id, line) VALUES (?, ?)", (line.id, msgspec.json.encode(line)))
@@ -98,8 +101,13 @@ def read_log(store: Store) -> tuple[LogLine, ...]:
     return consult(store, _read) or ()
 
 
+def _has_log(ledger: sqlite3.Connection) -> bool:
+    """Whether there is the table; a view in its place could go on for ever."""
+    return bool(ledger.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'log'").fetchone())
+
+
 def _read(ledger: sqlite3.Connection) -> tuple[LogLine, ...]:
-    if ledger.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'log'").fetchone() is None:
+    if not _has_log(ledger):
         return ()
     newest = "SELECT line FROM log WHERE length(line) <= ? ORDER BY number DESC LIMIT ?"
     lines = [_decode(line) for (line,) in ledger.execute(newest, (MOST_BYTES, MOST_LINES))]
@@ -108,6 +116,19 @@ def _read(ledger: sqlite3.Connection) -> tuple[LogLine, ...]:
 
 def _decode(data: object) -> LogLine | None:
     try:
-        return _DECODER.decode(data) if isinstance(data, bytes) else None
+        line = _DECODER.decode(data) if isinstance(data, bytes) else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    return line if line and all(_is_name(name) for model in line.models for name in _names(model)) else None
+
+
+def _names(model: LoggedModel) -> list[str]:
+    return [model.name, model.pull] if model.pull else [model.name]
+
+
+def _is_name(text: str) -> bool:
+    """Whether it is a short name as the log writes them: it may be handed to a shell."""
+    try:
+        return parse_name(text).short == text
+    except InvalidInput:
+        return False
