@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from prunella_core.encoding import Rows
 from prunella_core.history import Event, History
 from prunella_core.identify import likely_model
-from prunella_core.inventory import Blob, Inventory, Model, Problem
+from prunella_core.inventory import Blob, Inventory, Model, Problem, State
 from prunella_core.plan import HeldBack, Plan, Receipt
 from prunella_core.planning import reclaimable, trash_reclaims
 from prunella_core.problems import advice
@@ -18,13 +19,14 @@ from prunella_core.text import clean
 from prunella_core.totals import totals
 
 Document = dict[str, Any]
+_NOTHING: dict[str, str] = {}
 
 
-class BlobRow(Struct, frozen=True, kw_only=True):
+class BlobRow(Struct, frozen=True, gc=False):
     """A row of ``blobs``; a record rather than a dict, since there may be a hundred thousand."""
 
     digest: str | None
-    state: str
+    state: State
     kind: str | None
     size: int
     allocated: int
@@ -40,11 +42,6 @@ class BlobRow(Struct, frozen=True, kw_only=True):
     """The model that such a row likely belongs to, or did."""
 
 
-def encode(document: object) -> bytes:
-    """Return one JSON document of a few lines, readable by people and exact for scripts."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-
-
 def timestamp(seconds: float | None) -> str | None:
     """Return an RFC 3339 time in UTC, as Ollama's API writes it."""
     if seconds is None:
@@ -55,12 +52,14 @@ def timestamp(seconds: float | None) -> str | None:
         return None
 
 
-def models_document(inventory: Inventory, shown: Iterable[Model]) -> Document:
-    """The document of ``ls`` with the models ``shown``; the totals are those of the whole store."""
+def models_document(inventory: Inventory, models: Iterable[Model] | None = None) -> Document:
+    """The document of ``ls``; ``models`` are those to show, in their order. The totals are those of the whole store."""
     sums = totals(inventory)
+    cleaned = _cleaned(inventory)
+    shown = inventory.models if models is None else models
     return {
         "store": clean(inventory.store.root),
-        "models": [model_row(inventory, model) for model in shown],
+        "models": Rows(model_row(inventory, model, cleaned) for model in shown),
         "totals": {
             "models": sums.models,
             "size": sums.listed,
@@ -70,12 +69,16 @@ def models_document(inventory: Inventory, shown: Iterable[Model]) -> Document:
             "leftover": sums.leftover,
             "trashed": sums.trashed,
         },
-        "problems": problem_rows(inventory.problems),
+        "problems": Rows(problem_rows(inventory.problems)),
     }
 
 
-def model_row(inventory: Inventory, model: Model) -> Document:
-    """One model, as in ``ls``."""
+def _cleaned(inventory: Inventory) -> dict[str, str]:
+    return {model.name: clean(model.name) for model in inventory.models}
+
+
+def model_row(inventory: Inventory, model: Model, cleaned: Mapping[str, str] = _NOTHING) -> Document:
+    """One model, as in ``ls``; ``cleaned`` are names that were cleaned before."""
     usage = inventory.usage[model.name]
     details = model.details
     return {
@@ -86,7 +89,7 @@ def model_row(inventory: Inventory, model: Model) -> Document:
         "allocated": usage.allocated,
         "reclaims": usage.reclaims,
         "shared": usage.shared,
-        "shared_with": [clean(name) for name in usage.shared_with],
+        "shared_with": [cleaned.get(name) or clean(name) for name in inventory.shared_with(model)],
         "modified_at": timestamp(model.modified_at),
         "last_used": timestamp(model.last_used),
         "age_seconds": max(int(inventory.scanned_at - model.idle_since), 0),
@@ -97,39 +100,53 @@ def model_row(inventory: Inventory, model: Model) -> Document:
         "quantization": _clean(details.quantization),
         "location": "cloud" if details.remote_host else "local",
         "problems": [problem.kind for problem in inventory.problems_of(model)],
-        "blobs": list(model.needs),
+        "blobs": model.needs,
     }
 
 
 def blobs_document(
-    inventory: Inventory, now: float, shown: Iterable[Blob], identities: Mapping[str, str] | None = None
+    inventory: Inventory,
+    now: float,
+    blobs: Iterable[Blob] | None = None,
+    identities: Mapping[str, str] = _NOTHING,
 ) -> Document:
-    """The document of ``blobs`` with the rows ``shown``; ages are reckoned at ``now`` (seconds, UTC).
+    """The document of ``blobs``; ``blobs`` are those to show, in their order.
 
-    ``identities`` tells by key what the first bytes of rows say that no model needs.
+    Ages are reckoned at ``now`` (seconds, UTC). ``identities`` tells by key what the first bytes of rows say that no
+    model needs.
     """
-    known = identities or {}
-    rows = [blob_row(blob, now, known.get(blob.key), likely_model(inventory, blob)) for blob in shown]
-    return {"store": clean(inventory.store.root), "blobs": rows}
+    cleaned = _cleaned(inventory)
+    shown = inventory.blobs if blobs is None else blobs
+    rows = (
+        blob_row(blob, now, cleaned, identities.get(blob.key), None if blob.models else likely_model(inventory, blob))
+        for blob in shown
+    )
+    return {"store": clean(inventory.store.root), "blobs": Rows(rows)}
 
 
-def blob_row(blob: Blob, now: float, identity: str | None = None, likely: str | None = None) -> BlobRow:
-    """One row of ``blobs/``."""
-    since = blob.idle_since
+def blob_row(
+    blob: Blob,
+    now: float,
+    cleaned: Mapping[str, str] = _NOTHING,
+    identity: str | None = None,
+    likely: str | None = None,
+) -> BlobRow:
+    """One row of ``blobs/``; ``cleaned`` are names that were cleaned before."""
+    files = blob.files
     return BlobRow(
-        digest=blob.digest,
-        state=blob.state.value,
-        kind=_clean(blob.kind),
-        size=blob.size,
-        allocated=blob.allocated,
-        files=[clean(file.path) for file in blob.files],
-        models=[clean(name) for name in blob.models],
-        age_seconds=_age(since, now),
-        age_from=blob.clock,
-        links=max((file.links for file in blob.files), default=None),
-        target=_clean(next((file.target for file in blob.files if file.target), None)),
-        identity=_clean(identity),
-        likely=_clean(likely),
+        blob.digest,
+        blob.state,
+        _clean(blob.kind),
+        blob.size,
+        blob.allocated,
+        [clean(file.path) for file in files],
+        [cleaned.get(name) or clean(name) for name in blob.models],
+        _age(blob.idle_since, now),
+        blob.clock,
+        files[0].links if len(files) == 1 else max((file.links for file in files), default=None),
+        _clean(files[0].target if len(files) == 1 else next((file.target for file in files if file.target), None)),
+        _clean(identity),
+        _clean(likely),
     )
 
 
@@ -156,7 +173,7 @@ def model_document(inventory: Inventory, model: Model) -> Document:
 
 def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | None = None) -> Document:
     """The document of ``why``: the blob, its models, its state and age."""
-    row = msgspec.to_builtins(blob_row(blob, now, identity, likely_model(inventory, blob)))
+    row = msgspec.to_builtins(blob_row(blob, now, identity=identity, likely=likely_model(inventory, blob)))
     blocked = problem_rows(inventory.blocking) if blob.state == "unreferenced" else []
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 
@@ -270,7 +287,7 @@ def plan_document(plan: Plan) -> Document:
         "store": clean(plan.store.root),
         "mode": plan.mode,
         "models": [clean(name) for name in plan.models],
-        "files": [
+        "files": Rows(
             {
                 "path": clean(item.file.path),
                 "allocated": item.file.allocated,
@@ -282,8 +299,8 @@ def plan_document(plan: Plan) -> Document:
                 "target": _clean(item.target),
             }
             for item in plan.files
-        ],
-        "kept": [
+        ),
+        "kept": Rows(
             {
                 "digest": kept.digest,
                 "allocated": kept.allocated,
@@ -291,7 +308,7 @@ def plan_document(plan: Plan) -> Document:
                 "reason": kept.reason,
             }
             for kept in plan.kept
-        ],
+        ),
         "held_back": _held_rows(plan.held_back, plan.made_at),
         "overridden": _held_rows(plan.overridden, plan.made_at),
         "younger": _held_rows(plan.younger, plan.made_at),
@@ -311,15 +328,15 @@ def receipt_document(receipt: Receipt) -> Document:
         "trashed": receipt.trashed,
         "id": receipt.id or None,
         "cancelled": receipt.cancelled,
-        "removed": [clean(path) for path in receipt.removed],
-        "returned": [clean(path) for path in receipt.returned],
+        "removed": Rows(clean(path) for path in receipt.removed),
+        "returned": Rows(clean(path) for path in receipt.returned),
         "errors": [{"path": clean(error.path), "message": clean(error.message)} for error in receipt.errors],
         "notes": [clean(note) for note in receipt.notes],
     }
 
 
-def _held_rows(rows: Iterable[HeldBack], now: float) -> list[Document]:
-    return [
+def _held_rows(rows: Iterable[HeldBack], now: float) -> Rows:
+    return Rows(
         {
             "path": clean(row.path),
             "allocated": row.allocated,
@@ -328,7 +345,7 @@ def _held_rows(rows: Iterable[HeldBack], now: float) -> list[Document]:
             "age_from": row.clock,
         }
         for row in rows
-    ]
+    )
 
 
 def _age(since: float | None, now: float) -> int | None:
@@ -336,4 +353,4 @@ def _age(since: float | None, now: float) -> int | None:
 
 
 def _clean(text: str | None) -> str | None:
-    return None if text is None else clean(text)
+    return clean(text) if text else text

@@ -61,7 +61,12 @@ def files_below(root: str, relative: str = "", with_extents: bool = False) -> It
 
 
 def read_small(path: str, limit: int) -> bytes | None:
-    """Return the bytes of a regular file, or ``None`` when it has more than ``limit``. Raises OSError.
+    """Return the bytes of a regular file, or ``None`` when it has more than ``limit``. Raises OSError."""
+    return read_with_status(path, limit)[1]
+
+
+def read_with_status(path: str, limit: int) -> tuple[os.stat_result, bytes | None]:
+    """Return what a regular file is, and its bytes, or ``None`` when it has more than ``limit``. Raises OSError.
 
     ``O_NONBLOCK`` keeps a pipe that somebody put there from holding the scan for ever.
     """
@@ -71,11 +76,14 @@ def read_small(path: str, limit: int) -> bytes | None:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(22, "not a regular file", path)
         if status.st_size > limit:
-            return None
-        chunks = []
-        while chunk := os.read(descriptor, max(status.st_size + 1, 4096)):
+            return status, None
+        data = os.read(descriptor, status.st_size + 1)
+        if len(data) == status.st_size:  # nearly always, and then the end needs no asking for
+            return status, data
+        chunks = [data]
+        while chunk := os.read(descriptor, 4096):
             chunks.append(chunk)
-        return b"".join(chunks)
+        return status, b"".join(chunks)
     finally:
         os.close(descriptor)
 

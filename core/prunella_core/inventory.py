@@ -10,12 +10,13 @@ from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import InvalidInput, NotFound
 from prunella_core.manifest import Layer
 from prunella_core.origin import Origin, origins
-from prunella_core.sizes import File, allocated, reclaimed
+from prunella_core.sizes import File, allocated
 from prunella_core.store import Store
+from prunella_core.usage import Usage, usage_of
 
 
 class State(StrEnum):
-    """What a row of ``blobs/`` is to the models."""
+    """What a row of ``blobs/`` is to the models. ``UNREAD`` is what a scan that is still going on has not come to."""
 
     REFERENCED = "referenced"
     UNREFERENCED = "unreferenced"
@@ -24,6 +25,7 @@ class State(StrEnum):
     STRAY = "stray"
     MISSING = "missing"
     TRASHED = "trashed"
+    UNREAD = "unread"
 
 
 Clock = Literal["written", "seen-referenced", "removed", "manifest-written", "weights-read", "seen-loaded"]
@@ -42,7 +44,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     """The file itself, where it can be removed to mend the problem."""
 
 
-class Blob(Struct, frozen=True, kw_only=True):
+class Blob(Struct, frozen=True, kw_only=True, gc=False):
     """One digest with all its files, or one file without a digest."""
 
     key: str
@@ -97,7 +99,7 @@ class Blob(Struct, frozen=True, kw_only=True):
         return "seen-referenced" if (self.seen_referenced_at or 0) > written else "written"
 
 
-class Details(Struct, frozen=True, kw_only=True):
+class Details(Struct, frozen=True, kw_only=True, gc=False):
     """What a model's config says of it; ``None`` where it says nothing."""
 
     family: str | None = None
@@ -107,7 +109,7 @@ class Details(Struct, frozen=True, kw_only=True):
     remote_model: str | None = None
 
 
-class Model(Struct, frozen=True, kw_only=True):
+class Model(Struct, frozen=True, kw_only=True, gc=False):
     """One name in the store. ``digest`` is the sha256 of its manifest's bytes; its first 12 digits are Ollama's ID."""
 
     name: str
@@ -179,16 +181,6 @@ class TrashEntry(Struct, frozen=True, kw_only=True):
         return frozenset(digest for model in self.models for digest in model.needs)
 
 
-class Usage(Struct, frozen=True, kw_only=True):
-    """What one model takes, in bytes on the disk."""
-
-    allocated: int
-    reclaims: int
-    """What leaves the disk when this model alone goes (problems and settling left out of account)."""
-    shared: int
-    shared_with: tuple[str, ...]
-
-
 class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     """A whole store at one moment."""
 
@@ -198,6 +190,8 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     blobs: tuple[Blob, ...]
     problems: tuple[Problem, ...]
     trash: tuple[TrashEntry, ...] = ()
+    is_whole: bool = True
+    """Whether the scan came to its end. What is known before only shows: a Problem in it blocks every removal."""
     held_open: frozenset[str] = frozenset()
     """The keys of downloads that a process has open right now."""
     disk_total: int
@@ -219,9 +213,20 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         return tuple(problem for problem in self.problems if problem.blocks_prune)
 
     @cached_property
-    def usage(self) -> dict[str, "Usage"]:
+    def usage(self) -> dict[str, Usage]:
         """What each model takes, under its name."""
-        return {model.name: _usage(model, self.blobs_of(model)) for model in self.models}
+        return usage_of(self.models, self.blob_by_key)
+
+    def shared_with(self, model: Model) -> list[str]:
+        """The other models that need some of the blobs of ``model``, in the order of their names."""
+        shared = self._users_of_shared
+        users = {id(shared[digest]): shared[digest] for digest in model.needs if digest in shared}
+        return sorted(set().union(*users.values()) - {model.name})
+
+    @cached_property
+    def _users_of_shared(self) -> dict[str, tuple[str, ...]]:
+        """The models of each blob that has several, under its digest; many blobs have the very same tuple."""
+        return {key: blob.models for key, blob in self.blob_by_key.items() if len(blob.models) > 1}
 
     @cached_property
     def origins(self) -> dict[str, Origin]:
@@ -248,6 +253,14 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         return {digest: model.name for entry in self.trash for model in entry.models for digest in model.needs}
 
     @cached_property
+    def problems_by_model(self) -> dict[str | None, list[Problem]]:
+        """The problems of each model's manifest and blobs, under its name; under ``None`` those of no model."""
+        found: dict[str | None, list[Problem]] = {}
+        for problem in self.problems:
+            found.setdefault(problem.model, []).append(problem)
+        return found
+
+    @cached_property
     def broken_by_path(self) -> dict[str, Problem]:
         """Files below ``manifests/`` that no model is listed for, under their path: what can be removed as such."""
         listed = {model.manifest.path for model in self.models}
@@ -255,7 +268,7 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
 
     def problems_of(self, model: Model) -> list[Problem]:
         """The problems of one model's manifest and blobs."""
-        return [problem for problem in self.problems if problem.model == model.name]
+        return self.problems_by_model.get(model.name, [])
 
 
 def digest_of_file(path: str) -> str | None:
@@ -263,19 +276,6 @@ def digest_of_file(path: str) -> str | None:
     folder, _, name = path.rpartition("/")
     found = read_blob_name(name)
     return found.digest if found.kind is FileKind.WHOLE and folder.rpartition("/")[2] == "blobs" else None
-
-
-def _usage(model: Model, blobs: list[Blob]) -> Usage:
-    own = [file for blob in blobs if len(blob.models) == 1 for file in blob.files]
-    common = [blob for blob in blobs if len(blob.models) > 1]
-    shared = allocated(file for blob in common for file in blob.files)
-    others = dict.fromkeys(name for blob in common for name in blob.models if name != model.name)
-    return Usage(
-        allocated=shared + allocated([model.manifest, *own]),
-        reclaims=reclaimed([model.manifest, *own]),
-        shared=shared,
-        shared_with=tuple(sorted(others)),
-    )
 
 
 def find_blob(inventory: Inventory, prefix: str) -> Blob:

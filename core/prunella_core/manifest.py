@@ -3,10 +3,13 @@
 The forms are those of Ollama's ``manifest`` package and of the OCI image specification.
 """
 
-import msgspec
-from msgspec import Struct, field
+from functools import lru_cache
 
-from prunella_core.digests import digests_mentioned, parse_digest
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from prunella_core.digests import digests_mentioned, is_digest, parse_digest
 
 LARGEST_MANIFEST = 32 * 1024 * 1024
 """Bytes; a manifest of a thousand layers has about 0.3 MB, so a larger file is not one."""
@@ -20,22 +23,27 @@ _IMAGES = {
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
 }
-_KIND_OF_CONFIG = "config"
-_WEIGHTS = {"model": "weights"}
+_CONFIG = "application/vnd.docker.container.image.v1+json"
+_KINDS = {"model": "weights"}
 
 
 class Layer(Struct, frozen=True, gc=False):
     """One thing a manifest needs: ``size`` is what the manifest declares, in bytes."""
 
-    digest: str
-    size: int
-    kind: str
+    digest: str = ""
+    size: int = 0
+    media_type: str = msgspec.field(default="", name="mediaType")
     name: str = ""
-    made_from: str = ""
+    made_from: str | None = msgspec.field(default=None, name="from")
     """The model that ``ollama create`` took it from (``from`` in the manifest)."""
 
+    @property
+    def kind(self) -> str:
+        """The plain word for its media type."""
+        return layer_kind(self.media_type)
 
-class Manifest(Struct, frozen=True):
+
+class Manifest(Struct, frozen=True, gc=False):
     """What a manifest needs: its config and layers, the child manifests it names, and any digest it merely mentions."""
 
     layers: tuple[Layer, ...]
@@ -50,20 +58,12 @@ class Manifest(Struct, frozen=True):
         return sum(layer.size for layer in self.layers)
 
 
-class _Entry(Struct):
-    mediaType: str = ""  # noqa: N815 -- these are the document's names
-    digest: str = ""
-    size: int = 0
-    name: str = ""
-    made_from: str | None = field(name="from", default=None)
-
-
-class _Document(Struct):
-    schemaVersion: int = 0  # noqa: N815
+class _Document(Struct, gc=False):
+    schemaVersion: int = 0  # noqa: N815 -- these are the document's names
     mediaType: str = ""  # noqa: N815
-    config: _Entry | None = None
-    layers: list[_Entry] | None = None
-    manifests: list[_Entry] | None = None
+    config: Layer | None = None
+    layers: tuple[Layer, ...] | None = None
+    manifests: list[Layer] | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Document)
@@ -96,35 +96,37 @@ def decode(data: bytes) -> Manifest:
 
 
 def _understand(document: _Document, data: bytes) -> Manifest:
-    layers = [_layer(entry) for entry in document.layers or ()]
+    layers = document.layers or ()
     if document.config and document.config.digest:
-        layers.insert(0, _layer(document.config, _KIND_OF_CONFIG))
+        config = document.config
+        layers = (config if config.media_type == _CONFIG else replace(config, media_type=_CONFIG), *layers)
+    sizes = [layer.size for layer in layers]
+    if not all(map(is_digest, [layer.digest for layer in layers])) or min(sizes, default=0) < 0:
+        layers = tuple(map(_sound, layers))
     children = tuple(parse_digest(entry.digest) or "" for entry in document.manifests or ())
-    named = {layer.digest for layer in layers} | set(children)
     # A digest in a field that is not known here is a reference all the same.
     unread = data.count(b"sha256") > len(layers) + len(children)
+    named = {*children, *(layer.digest for layer in layers)} if unread else set()
     mentioned = digests_mentioned(data) - named if unread else frozenset()
-    return Manifest(tuple(layers), children, mentioned, _flaw(document, layers, children))
+    return Manifest(layers, children, mentioned, _flaw(document, layers, children))
 
 
-def _layer(entry: _Entry, kind: str | None = None) -> Layer:
-    return Layer(
-        digest=parse_digest(entry.digest) or "",
-        size=max(entry.size, 0),
-        kind=kind or layer_kind(entry.mediaType),
-        name=entry.name,
-        made_from=entry.made_from or "",
-    )
+def _sound(layer: Layer) -> Layer:
+    """A layer with a digest in its one form, or none, and a size that can be added up."""
+    return replace(layer, digest=parse_digest(layer.digest) or "", size=max(layer.size, 0))
 
 
+@lru_cache(maxsize=64)  # a store of a hundred thousand layers has a dozen kinds
 def layer_kind(media_type: str) -> str:
     """Return the plain word for a layer's media type: ``application/vnd.ollama.image.model`` is ``weights``."""
+    if media_type == _CONFIG:
+        return "config"
     last = media_type.split(";")[0].rpartition(".")[2]
-    return _WEIGHTS.get(last, last or "unknown")
+    return _KINDS.get(last, last or "unknown")
 
 
-def _flaw(document: _Document, layers: list[Layer], children: tuple[str, ...]) -> tuple[str, str] | None:
-    if any(not digest for digest in (*(layer.digest for layer in layers), *children)):
+def _flaw(document: _Document, layers: tuple[Layer, ...], children: tuple[str, ...]) -> tuple[str, str] | None:
+    if "" in [layer.digest for layer in layers] or "" in children:
         return "bad-digest", "the manifest names a layer by something that is no digest"
     if document.layers is None and document.manifests is None:
         return "no-layers", "the manifest has no list of layers"

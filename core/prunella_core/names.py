@@ -13,12 +13,10 @@ DEFAULT_HOST = "registry.ollama.ai"
 DEFAULT_NAMESPACE = "library"
 DEFAULT_TAG = "latest"
 
-_PARTS = {
-    "host": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}\Z"),
-    "namespace": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}\Z"),
-    "model": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z"),
-    "tag": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z"),
-}
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}\Z").match
+_NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}\Z").match
+_MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z").match
+_TAG = _MODEL
 
 
 class ModelName(Struct, frozen=True):
@@ -40,7 +38,7 @@ class ModelName(Struct, frozen=True):
     @property
     def is_valid(self) -> bool:
         """Whether Ollama accepts every part; a valid name is safe to use as a path."""
-        return all(pattern.match(getattr(self, part)) for part, pattern in _PARTS.items())
+        return bool(_HOST(self.host) and _NAMESPACE(self.namespace) and _MODEL(self.model) and _TAG(self.tag))
 
 
 def parse_name(text: str) -> ModelName:

@@ -213,7 +213,7 @@ def _without_tag(name: ModelName) -> tuple[str, str, str]:
     return name.host, name.namespace, name.model
 
 
-def _short(text: str) -> str:
+def _short(text: str | None) -> str:
     """The short name of the model that ``from`` names; old versions wrote paths there, which name none."""
     try:
         return parse_name(text).short if text else ""

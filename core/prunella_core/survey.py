@@ -15,12 +15,13 @@ def survey(
     *,
     loaded: Collection[str] = (),
     space_of: Callable[[str], Space] = space_of,
+    models_first: bool = False,
 ) -> Inventory:
     """Scan ``store`` at ``now`` (seconds, UTC) and add what the ledger knows; ``loaded`` is what the server has loaded.
 
-    Raises OSError only when the store itself vanishes.
+    ``report`` and ``models_first`` are those of ``scan``. Raises OSError only when the store itself vanishes.
     """
-    return remember(scan(store, now, report, space_of), loaded)
+    return remember(scan(store, now, report, space_of, models_first=models_first), loaded)
 
 
 def look_again(store: Store, now: float) -> Inventory:

@@ -54,13 +54,17 @@ _OF_STATE = {
 def totals(inventory: Inventory) -> Totals:
     """Add up a store. A file with several links counts once, for the most useful of its names."""
     sums = dict.fromkeys(("shared", "exclusive", *_OF_STATE.values()), 0)
-    linked: set[tuple[int, int]] = set()
-    for share, file in sorted(_files(inventory), key=lambda entry: list(sums).index(entry[0])):
+    linked: dict[str, list[File]] = {share: [] for share in sums}
+    for share, file in _files(inventory):
         if file.links > 1:
-            if (file.device, file.inode) in linked:
-                continue
-            linked.add((file.device, file.inode))
-        sums[share] += file.allocated
+            linked[share].append(file)
+        else:
+            sums[share] += file.allocated
+    seen: set[tuple[int, int]] = set()
+    for share, files in linked.items():  # in the order of use
+        for file in files:
+            sums[share] += 0 if (file.device, file.inode) in seen else file.allocated
+            seen.add((file.device, file.inode))
     return Totals(
         models=len(inventory.models),
         listed=sum(model.size for model in inventory.models),
@@ -80,14 +84,13 @@ def _files(inventory: Inventory) -> Iterator[tuple[str, File]]:
         for file in entry.files:
             yield "trashed", file
     for blob in inventory.blobs:
-        if blob.state is State.TRASHED:
-            continue
         share = _share(blob)
-        for file in blob.files:
-            yield share, file
+        if share != "trashed":  # its files were counted with the entries
+            for file in blob.files:
+                yield share, file
 
 
 def _share(blob: Blob) -> str:
-    if blob.state in _OF_STATE:
-        return _OF_STATE[blob.state]
-    return "shared" if len(blob.models) > 1 else "exclusive"
+    if blob.models and blob.state is State.REFERENCED:
+        return "shared" if len(blob.models) > 1 else "exclusive"
+    return _OF_STATE.get(blob.state, "exclusive")

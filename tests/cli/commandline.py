@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from prunella_core.sample import StoreBuilder
-from prunella_tui.__main__ import main
+from prunella_tui.cli.run import main
 from stores import tree
 
 HOUR = 3_600

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Plan, PruneClass, PrunePolicy, Removal, Request
 from prunella_core.planning import make_plan
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
+from prunella_core.tally import Tally
 from prunella_core.totals import totals
 from stores import NOW, carry_out, disk_use, entries, look, planned, tree
 
@@ -162,6 +164,29 @@ def selections(inventory: Inventory) -> st.SearchStrategy[Removal]:
         manifests=some(list(inventory.broken_by_path)),
         force=st.booleans(),
     )
+
+
+@settings(max_examples=150, deadline=None)
+@given(recipes(), st.data())
+def test_a_tally_tells_of_every_set_of_marks_what_its_plan_tells(recipe: Recipe, data: st.DataObject) -> None:
+    with built(recipe) as (builder, _top):
+        inventory = look(builder.root)
+        tally = Tally(inventory, NOW)
+        for _change in range(3):
+            chosen = data.draw(selections(inventory))
+            taken_along = {name for key in chosen.blobs for name in inventory.blob_by_key[key].models}
+            models = {*chosen.models, *taken_along}
+            tally.mark(frozenset(chosen.models), frozenset(chosen.blobs), frozenset(chosen.manifests))
+            request = replace(chosen, models=tuple(models), force=False, to_trash=True)
+            plan = make_plan(inventory, request, NOW)
+            assert tally.reclaims == plan.reclaims
+            assert tally.kept == sum(kept.allocated for kept in plan.kept)
+            assert tally.held_back == len(plan.held_back)
+            assert tally.implied.keys() == taken_along
+            assert set(tally.users_of_kept()) == {name for kept in plan.kept for name in kept.used_by}
+            going = {item.file.path for item in plan.blobs}
+            for blob in inventory.blobs:
+                assert tally.goes(blob.key) == (bool(blob.files) and {file.path for file in blob.files} <= going)
 
 
 policies = st.builds(

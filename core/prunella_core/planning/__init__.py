@@ -29,7 +29,8 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
 def _draft_removal(draft: Draft, removal: Removal) -> None:
     broken = draft.inventory.broken_by_path
     draft.break_off(broken[path] for path in dict.fromkeys(removal.manifests) if path in broken)
-    draft.remove_models([model for model in draft.inventory.models if model.name in set(removal.models)])
+    chosen = set(removal.models)
+    draft.remove_models([model for model in draft.inventory.models if model.name in chosen])
     for key in dict.fromkeys(removal.blobs):
         if blob := draft.inventory.blob_by_key.get(key):
             draft.remove_chosen(blob)

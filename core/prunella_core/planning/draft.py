@@ -1,6 +1,7 @@
 """A plan in the making: decides row by row what goes, what stays and why."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -16,8 +17,8 @@ _REASONS = {
     State.LEFTOVER: "left over from a create or upload",
     State.STRAY: "no file of Ollama's, chosen by name",
 }
-_SIGNS_OF_A_PULL = {State.PARTIAL, State.UNREFERENCED}
-"""A pull writes partials, renames them to blobs that nothing references yet, and ends with the manifest."""
+_SIGNS_OF_A_PULL = {State.PARTIAL, State.LEFTOVER, State.UNREFERENCED}
+"""A pull or create writes partials or temporary files, renames them to blobs, and ends with the manifest."""
 _JUST_WRITTEN = "written in the last 10 minutes: it may belong to a pull or create that is running"
 _PULL_RUNNING = "a download was written to in the last 10 minutes: what nothing references yet may belong to it"
 _YOUNGER: dict[Clock | None, str] = {
@@ -51,9 +52,14 @@ class Draft:
         self.overridden: list[HeldBack] = []
         self.younger: list[HeldBack] = []
         self.is_blocked = False
-        self.pull_is_running = any(
-            blob.state in _SIGNS_OF_A_PULL and (self._is_fresh(blob.written_at) or blob.key in inventory.held_open)
-            for blob in inventory.blobs
+
+    @cached_property
+    def pull_is_running(self) -> bool:
+        """Whether something was just written, or is held open, that looks like a pull or create on its way."""
+        return any(
+            self._is_fresh(blob.written_at) or blob.key in self.inventory.held_open
+            for blob in self.inventory.blobs
+            if blob.state in _SIGNS_OF_A_PULL
         )
 
     def _is_fresh(self, written_at: float | None) -> bool:
@@ -134,18 +140,23 @@ class Draft:
 
     def remove_chosen(self, blob: Blob) -> None:
         """Take out a row that somebody chose; one that a model needs stays unless all its models go."""
-        if blob.state is State.TRASHED:
-            self.held_back.append(HeldBack(path=blob.key, allocated=blob.allocated, reason=_IN_TRASH))
-        elif blob.state in (State.REFERENCED, State.MISSING):
+        if blob.state in (State.REFERENCED, State.MISSING, State.UNREAD):
             self._decide_needed(blob, set(self.models))
-        elif blob.state is State.STRAY:
-            is_file = all(file.path == blob.key for file in blob.files) and bool(blob.files)
-            if is_file:
-                self._take(blob)
-            else:
-                self.held_back.append(HeldBack(path=blob.key, allocated=blob.allocated, reason=_A_FOLDER))
-        else:
+        elif blob.state not in (State.TRASHED, State.STRAY):
             self.remove_unused(blob)
+        elif reason := self.why_not(blob):
+            self.held_back.append(HeldBack(path=blob.key, allocated=blob.allocated, reason=reason))
+        else:
+            self._take(blob)
+
+    def why_not(self, blob: Blob) -> str | None:
+        """Why a row that nothing references does not go, though somebody chose it."""
+        if blob.state is State.TRASHED:
+            return _IN_TRASH
+        if blob.state is State.STRAY:
+            is_file = all(file.path == blob.key for file in blob.files) and bool(blob.files)
+            return None if is_file else _A_FOLDER
+        return self._settling(blob)
 
     def remove_unused(self, blob: Blob) -> None:
         """Take out a row that nothing references, unless it is settling or a problem could hide a reference."""

@@ -1,8 +1,8 @@
 """The one reader: turns a Store into an Inventory. It opens manifests and small configs, and writes nothing."""
 
-from prunella_core.scan.assemble import scan
 from prunella_core.scan.manifests import ManifestReading, read_manifests
 from prunella_core.scan.progress import Progress, Report, Space, silent, space_of
+from prunella_core.scan.scanning import scan
 from prunella_core.scan.trash import RECORD, new_id, read_trash, removed_at
 
 __all__ = [

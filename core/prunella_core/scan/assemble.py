@@ -1,116 +1,174 @@
 """Puts what was read together: who uses what, what nothing uses, what is missing."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from prunella_core.digests import read_blob_name
-from prunella_core.inventory import Blob, Details, Inventory, Model, Problem, State, TrashEntry
-from prunella_core.manifest import Layer
-from prunella_core.pins import is_pinned, read_pins
+from prunella_core.inventory import Blob, Details, Model, Problem, State, TrashEntry
+from prunella_core.manifest import Layer, layer_kind
+from prunella_core.pins import is_pinned
 from prunella_core.problems import problem
-from prunella_core.scan.blobs import BlobReading, read_blobs
+from prunella_core.scan.blobs import BlobReading, Rows
 from prunella_core.scan.configs import UNKNOWN, read_config
-from prunella_core.scan.manifests import ReadManifest, read_manifests
-from prunella_core.scan.progress import Report, Space, silent, space_of
-from prunella_core.scan.system import held_open, keeps_atime
-from prunella_core.scan.trash import read_trash
+from prunella_core.scan.manifests import ManifestReading, ReadManifest
+from prunella_core.scan.system import keeps_atime
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
 _LOADED_KINDS = {"weights", "tensor"}
+_Users = dict[str, tuple[str, ...]]
 
 
-def scan(store: Store, now: float, report: Report = silent, space_of: Callable[[str], Space] = space_of) -> Inventory:
-    """Read the whole store at ``now`` (seconds, UTC). Blobs are listed before manifests are read.
+class Index:
+    """Who needs each digest, and what for, of everything that was read from ``manifests/``."""
 
-    In that order a model whose pull ends in mid-scan has its manifest seen with its blobs, or not its blobs: never the
-    blobs without the manifest. What cannot be read is a Problem in the Inventory; only a store that vanishes raises
-    OSError.
-    """
-    on_disk = read_blobs(store, 0, report)
-    reading = read_manifests(store, report)
-    models = _models(store, reading.manifests, on_disk, read_pins(store))
-    users = _with_link_targets(_users(reading.manifests), on_disk)
-    layers = {layer.digest: layer for manifest in reading.manifests for layer in manifest.layers}
-    trash = read_trash(store)
-    space = space_of(store.root)
-    return Inventory(
-        store=store,
-        scanned_at=now,
-        models=tuple(models),
-        blobs=(*_rows(on_disk, users, layers), *_trashed_rows(trash)),
-        problems=(*reading.problems, *on_disk.problems, *_model_problems(store, models, on_disk)),
-        trash=trash,
-        held_open=held_open(store, on_disk.partial),
-        disk_total=space.total,
-        disk_free=space.free,
-    )
+    def __init__(self, reading: ManifestReading) -> None:
+        self.reading = reading
+        self.manifests = sorted(reading.manifests, key=lambda manifest: manifest.name)
+        self.users: _Users = {}
+        """Under each digest the models that need it, in their order. Blobs with the same users have the same tuple."""
+        self.layers: dict[str, Layer] = {}
+        self.of_two_sizes: set[str] = set()
+        """Digests of which not all manifests declare the same size."""
+        more: dict[str, list[str]] = {}
+        for manifest in self.manifests:
+            self._add(manifest, more)
+        known: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for digest, names in more.items():
+            together = (*self.users[digest], *names)
+            self.users[digest] = known.setdefault(together, together)
 
-
-def _models(
-    store: Store, manifests: tuple[ReadManifest, ...], on_disk: BlobReading, pins: tuple[str, ...]
-) -> list[Model]:
-    known: dict[str, Details] = {}
-    with_atime = keeps_atime(store.blobs)
-    models = [_model(store, manifest, on_disk, known, with_atime, pins) for manifest in manifests]
-    return sorted(models, key=lambda model: model.name)
+    def _add(self, manifest: ReadManifest, more: dict[str, list[str]]) -> None:
+        alone = (manifest.name,)
+        for digest in manifest.needs:
+            if self.users.setdefault(digest, alone) is not alone:
+                more.setdefault(digest, []).append(manifest.name)
+        for layer in manifest.layers:
+            if self.layers.setdefault(layer.digest, layer).size != layer.size:
+                self.of_two_sizes.add(layer.digest)
 
 
-def _model(
-    store: Store,
-    manifest: ReadManifest,
-    on_disk: BlobReading,
-    known: dict[str, Details],
-    with_atime: bool,
-    pins: tuple[str, ...],
-) -> Model:
-    config = next((layer.digest for layer in manifest.layers if layer.kind == "config"), "")
-    if config not in known:
+class Assembly:
+    """Makes models, rows and problems of what was read. Small files that many models share are read once."""
+
+    def __init__(self, store: Store, pins: tuple[str, ...]) -> None:
+        self.store = store
+        self.pins = pins
+        self.with_atime = keeps_atime(store.blobs)
+        self._details: dict[str, Details] = {}
+        self._read_at: dict[str, float | None] = {}
+
+    def models(self, index: Index, on_disk: BlobReading) -> tuple[Model, ...]:
+        """Every model, in the order of the names."""
+        return tuple([self._model(manifest, on_disk) for manifest in index.manifests])
+
+    def _model(self, manifest: ReadManifest, on_disk: BlobReading) -> Model:
+        return Model(
+            name=manifest.name,
+            manifest=manifest.file,
+            digest=manifest.digest,
+            size=manifest.size,
+            layers=manifest.layers,
+            needs=manifest.needs,
+            details=self._details_of(manifest, on_disk),
+            looks_created=manifest.looks_created,
+            weights_read_at=self._weights_read_at(manifest, on_disk) if self.with_atime else None,
+            is_pinned=is_pinned(manifest.name, self.pins),
+        )
+
+    def _details_of(self, manifest: ReadManifest, on_disk: BlobReading) -> Details:
+        layers = manifest.layers
+        config = layers[0].digest if layers and layers[0].kind == "config" else ""
         files = on_disk.whole.get(config, ())
-        known[config] = read_config(store.path(files[0].path)) if files and files[0].is_regular else UNKNOWN
-    return Model(
-        name=manifest.name.short,
-        manifest=manifest.file,
-        digest=manifest.digest,
-        size=manifest.size,
-        layers=manifest.layers,
-        needs=manifest.needs,
-        details=known[config],
-        looks_created=manifest.looks_created,
-        weights_read_at=_weights_read_at(store, manifest, on_disk) if with_atime else None,
-        is_pinned=is_pinned(manifest.name.short, pins),
-    )
+        if not files or not files[0].is_regular:
+            return UNKNOWN
+        if config not in self._details:
+            self._details[config] = read_config(self.store.path(files[0].path))
+        return self._details[config]
 
-
-def _weights_read_at(store: Store, manifest: ReadManifest, on_disk: BlobReading) -> float | None:
-    """The atime of the first layer that is read when a model is loaded: all are read together."""
-    digest = next((layer.digest for layer in manifest.layers if layer.kind in _LOADED_KINDS), "")
-    file = next((file for file in on_disk.whole.get(digest, ()) if file.is_regular), None)
-    try:
-        return os.lstat(store.path(file.path)).st_atime if file else None
-    except FileNotFoundError:
+    def _weights_read_at(self, manifest: ReadManifest, on_disk: BlobReading) -> float | None:
+        """The atime of the first layer that is read when a model is loaded: all are read together."""
+        for layer in manifest.layers:
+            if layer.kind in _LOADED_KINDS:
+                files = on_disk.whole.get(layer.digest)
+                return self._atime(layer.digest, files) if files else None
         return None
 
+    def _atime(self, digest: str, files: tuple[File, ...]) -> float | None:
+        if digest not in self._read_at:
+            file = next((file for file in files if file.is_regular), None)
+            try:
+                self._read_at[digest] = os.lstat(self.store.path(file.path)).st_atime if file else None
+            except FileNotFoundError:
+                self._read_at[digest] = None
+        return self._read_at[digest]
 
-def _users(manifests: tuple[ReadManifest, ...]) -> dict[str, tuple[str, ...]]:
-    users: dict[str, list[str]] = {}
-    for manifest in sorted(manifests, key=lambda read: read.name.short):
-        for digest in manifest.needs:
-            users.setdefault(digest, []).append(manifest.name.short)
-    return {digest: tuple(names) for digest, names in users.items()}
+    def rows(
+        self, index: Index, on_disk: BlobReading, trash: tuple[TrashEntry, ...], is_whole: bool = True
+    ) -> tuple[Blob, ...]:
+        """Every row of ``blobs/``, and of the trash. What a model needs and is not there is missing, or not read yet.
+
+        The same store always gives the same order: that of the models, then that of the names.
+        """
+        users = _with_link_targets(index.users, on_disk)
+        absent = State.MISSING if is_whole else State.UNREAD
+        return (
+            *_needed(index.layers, users, on_disk.whole, absent),
+            *_unneeded(on_disk, users),
+            *_trashed(trash),
+        )
+
+    def problems(self, index: Index, on_disk: BlobReading, is_whole: bool = True) -> tuple[Problem, ...]:
+        """What stands in the way, in the manifests, in the blobs, and between them."""
+        found = (*index.reading.problems, *on_disk.problems)
+        if not is_whole:
+            return (problem("", "unread", "the store was not read to its end"), *found)
+        return (*found, *self._between(index, on_disk))
+
+    def _between(self, index: Index, on_disk: BlobReading) -> Iterator[Problem]:
+        """What models miss, and what has another size than their manifests say."""
+        whole = on_disk.whole
+        absent = {digest for digest in on_disk.links if not self._is_there(whole[digest])}
+        absent |= index.users.keys() - whole.keys()
+        odd = index.of_two_sizes | {
+            digest for digest, layer in index.layers.items() if digest in whole and whole[digest][0].size != layer.size
+        }
+        for manifest in index.manifests:
+            if not absent.isdisjoint(manifest.needs):
+                yield _missing(manifest, [digest for digest in manifest.needs if digest in absent])
+            if not odd.isdisjoint(manifest.needs):
+                yield from _wrong_sizes(manifest, on_disk)
+
+    def _is_there(self, files: tuple[File, ...]) -> bool:
+        """Whether a blob has its bytes; of a symbolic link it is asked whether it leads anywhere, and nothing more."""
+        return any(file.is_regular or os.path.exists(self.store.path(file.path)) for file in files)
 
 
-def _with_link_targets(users: dict[str, tuple[str, ...]], on_disk: BlobReading) -> dict[str, tuple[str, ...]]:
+def _missing(manifest: ReadManifest, missing: list[str]) -> Problem:
+    count = f"{len(missing)} of its {len(manifest.needs)} blobs"
+    named = ", ".join(digest[:19] for digest in missing[:3]) + (" …" if len(missing) > 3 else "")
+    return problem(manifest.file.path, "missing-blob", f"{count} not there: {named}", manifest.name)
+
+
+def _wrong_sizes(manifest: ReadManifest, on_disk: BlobReading) -> Iterator[Problem]:
+    for layer in manifest.layers:
+        file = on_disk.whole.get(layer.digest, (None,))[0]
+        if file and file.is_regular and file.size != layer.size:
+            sizes = f"{file.size} bytes, not the {layer.size} of the manifest"
+            message = f"the {layer.kind} blob {layer.digest[:19]} has {sizes}"
+            yield problem(manifest.file.path, "wrong-size", message, manifest.name)
+
+
+def _with_link_targets(users: _Users, on_disk: BlobReading) -> _Users:
     """Let a blob that a needed blob links to be needed by the same models."""
-    result = dict(users)
-    waiting = [digest for digest in users if any(file.target for file in on_disk.whole.get(digest, ()))]
+    waiting = [digest for digest in on_disk.links if digest in users]
     for digest in waiting:
         for file in on_disk.whole[digest]:
             target = _digest_in_blobs(file.target)
-            if target in on_disk.whole and not set(result[digest]) <= set(result.get(target, ())):
-                result[target] = tuple(sorted({*result.get(target, ()), *result[digest]}))
+            if target in on_disk.whole and not set(users[digest]) <= set(users.get(target, ())):
+                users[target] = tuple(sorted({*users.get(target, ()), *users[digest]}))
                 waiting.append(target)
-    return result
+    return users
 
 
 def _digest_in_blobs(target: str | None) -> str:
@@ -118,37 +176,31 @@ def _digest_in_blobs(target: str | None) -> str:
     return read_blob_name(os.path.basename(target or "")).digest or ""
 
 
-def _rows(on_disk: BlobReading, users: dict[str, tuple[str, ...]], layers: dict[str, Layer]) -> Iterator[Blob]:
-    for digest, files in on_disk.whole.items():
-        kind = layers[digest].kind if digest in layers else None
-        state = State.REFERENCED if digest in users else State.UNREFERENCED
-        models = users.get(digest, ())
-        yield Blob(key=digest, digest=digest, state=state, kind=kind, files=files, models=models)
-    for digest in users.keys() - on_disk.whole.keys():
-        layer = layers.get(digest)
-        yield Blob(
-            key=digest,
-            digest=digest,
-            state=State.MISSING,
-            kind=layer.kind if layer else None,
-            files=(),
-            models=users[digest],
-            declared=layer.size if layer else None,
-        )
-    for digest, files in on_disk.partial.items():
-        yield _unused(f"{digest}-partial", digest, State.PARTIAL, files)
-    for path, files in on_disk.leftover.items():
-        yield _unused(path, None, State.LEFTOVER, files)
-    for path, files in on_disk.stray.items():
-        yield _unused(path, None, State.STRAY, files)
+def _needed(layers: dict[str, Layer], users: _Users, whole: Rows, absent: State) -> Iterator[Blob]:
+    there = State.REFERENCED
+    for digest, models in users.items():
+        layer, files = layers.get(digest), whole.get(digest)
+        kind = layer_kind(layer.media_type) if layer else None
+        if files:
+            yield Blob(key=digest, digest=digest, state=there, kind=kind, files=files, models=models)
+        else:
+            declared = layer.size if layer else None
+            yield Blob(key=digest, digest=digest, state=absent, kind=kind, files=(), models=models, declared=declared)
 
 
-def _unused(key: str, digest: str | None, state: State, files: tuple[File, ...]) -> Blob:
-    in_order = tuple(sorted(files, key=lambda file: file.path))
-    return Blob(key=key, digest=digest, state=state, kind=None, files=in_order)
+def _unneeded(on_disk: BlobReading, users: _Users) -> Iterator[Blob]:
+    unreferenced = {digest: on_disk.whole[digest] for digest in on_disk.whole.keys() - users.keys()}
+    for digest, files in sorted(unreferenced.items()):
+        yield Blob(key=digest, digest=digest, state=State.UNREFERENCED, kind=None, files=files)
+    for digest, files in sorted(on_disk.partial.items()):
+        yield Blob(key=f"{digest}-partial", digest=digest, state=State.PARTIAL, kind=None, files=files)
+    for path, files in sorted(on_disk.leftover.items()):
+        yield Blob(key=path, digest=None, state=State.LEFTOVER, kind=None, files=files)
+    for path, files in sorted(on_disk.stray.items()):
+        yield Blob(key=path, digest=None, state=State.STRAY, kind=None, files=files)
 
 
-def _trashed_rows(trash: tuple[TrashEntry, ...]) -> Iterator[Blob]:
+def _trashed(trash: tuple[TrashEntry, ...]) -> Iterator[Blob]:
     for entry in trash:
         names = tuple(model.name for model in entry.models)
         for file in entry.files:
@@ -163,23 +215,3 @@ def _trashed_rows(trash: tuple[TrashEntry, ...]) -> Iterator[Blob]:
                     removed_at=entry.removed_at,
                     models=tuple(m.name for m in entry.models if digest in m.needs) if digest else names,
                 )
-
-
-def _model_problems(store: Store, models: list[Model], on_disk: BlobReading) -> Iterator[Problem]:
-    for model in models:
-        missing = [digest for digest in model.needs if not _is_there(store, on_disk.whole.get(digest))]
-        if missing:
-            count = f"{len(missing)} of its {len(model.needs)} blobs"
-            named = ", ".join(digest[:19] for digest in missing[:3]) + (" …" if len(missing) > 3 else "")
-            yield problem(model.manifest.path, "missing-blob", f"{count} not there: {named}", model.name)
-        for layer in model.layers:
-            files = on_disk.whole.get(layer.digest, ())
-            if files and files[0].is_regular and files[0].size != layer.size:
-                sizes = f"{files[0].size} bytes, not the {layer.size} of the manifest"
-                message = f"the {layer.kind} blob {layer.digest[:19]} has {sizes}"
-                yield problem(model.manifest.path, "wrong-size", message, model.name)
-
-
-def _is_there(store: Store, files: tuple[File, ...] | None) -> bool:
-    """Whether a blob has its bytes; of a symbolic link it is asked whether it leads anywhere, and nothing more."""
-    return bool(files) and any(file.is_regular or os.path.exists(store.path(file.path)) for file in files or ())

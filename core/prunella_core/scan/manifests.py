@@ -4,17 +4,17 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
 from prunella_core.digests import FileKind, parse_digest, read_blob_name
-from prunella_core.files import look_at, read_small
+from prunella_core.files import file_from, look_at, read_small, read_with_status
 from prunella_core.inventory import Problem
 from prunella_core.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestError, decode
 from prunella_core.names import ModelName
 from prunella_core.problems import problem
-from prunella_core.scan.progress import REPORT_EVERY, Progress, Report, silent
+from prunella_core.scan.progress import REPORT_EVERY
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -22,10 +22,10 @@ _DEPTH = 4  # host, namespace, model, tag
 _DROPPING = re.compile(r"\.DS_Store\Z|\._.*|Thumbs\.db\Z|desktop\.ini\Z", re.DOTALL | re.IGNORECASE)
 
 
-class ReadManifest(Struct, frozen=True):
-    """A manifest that Ollama lists too: its name, file, digest, layers, and every digest it needs."""
+class ReadManifest(Struct, frozen=True, gc=False):
+    """A manifest that Ollama lists too: its short name, file, digest, layers, and every digest it needs."""
 
-    name: ModelName
+    name: str
     file: File
     digest: str
     size: int
@@ -33,6 +33,8 @@ class ReadManifest(Struct, frozen=True):
     needs: tuple[str, ...]
     looks_created: bool
     """Whether it ends in a line end: ``ollama create`` writes one, a registry sends none."""
+    is_plain: bool
+    """Whether its file alone says all: it is no link, no list of other manifests, and nothing is wrong with it."""
 
 
 class ManifestReading(Struct, frozen=True):
@@ -47,28 +49,46 @@ class ManifestReading(Struct, frozen=True):
         return frozenset(digest for manifest in self.manifests for digest in manifest.needs)
 
 
-def read_manifests(store: Store, report: Report = silent, children_too_in: Iterable[str] = ()) -> ManifestReading:
+def read_manifests(store: Store, children_too_in: Iterable[str] = ()) -> ManifestReading:
     """Read every manifest of ``store``, in the order of their paths.
 
     The children of manifest lists are looked for in its blobs, and in the folders ``children_too_in``.
     """
-    reader = _Reader(store, [store.blobs, *children_too_in])
-    for count, (relative, parts) in enumerate(reader.walk("manifests", ()), 1):
-        reader.read(relative, parts)
-        if count % REPORT_EVERY == 0:
-            report(Progress(count, 0))
-    return ManifestReading(tuple(reader.manifests), tuple(reader.problems))
+    return ManifestReader(store, children_too_in).read(lambda: None)
 
 
-class _Reader:
+_SETTLED_SECONDS = 2.0
+"""The coarsest clock of a file system: a file may change within it and keep its mtime."""
+
+
+class ManifestReader:
     """One walk. Problems are collected, not raised: one bad file must not hide the others."""
 
-    def __init__(self, store: Store, children_in: list[str]) -> None:
+    def __init__(self, store: Store, children_too_in: Iterable[str] = ()) -> None:
         self.store = store
-        self.children_in = children_in
+        self.children_in = [store.blobs, *children_too_in]
         self.manifests: list[ReadManifest] = []
         self.problems: list[Problem] = []
+        self.known: dict[str, ReadManifest] = {}
+
+    def trust(self, earlier: ManifestReading, read_at: float) -> None:
+        """Do not read again what is as another reader found it, which began at ``read_at`` (seconds, UTC)."""
+        settled = (read_at - _SETTLED_SECONDS) * 1e9
+        plain = (manifest for manifest in earlier.manifests if manifest.is_plain)
+        self.known = {manifest.file.path: manifest for manifest in plain if manifest.file.mtime_ns < settled}
+
+    def read(self, report: Callable[[], None]) -> ManifestReading:
+        """Read all of them; ``report`` is called every few hundred."""
         self._look_for_siblings()
+        for count, (parts, is_link) in enumerate(self._walk("manifests", ()), 1):
+            self._read_one(parts, is_link)
+            if count % REPORT_EVERY == 0:
+                report()
+        return self.so_far()
+
+    def so_far(self) -> ManifestReading:
+        """What is known by now."""
+        return ManifestReading(tuple(self.manifests), tuple(self.problems))
 
     def _look_for_siblings(self) -> None:
         if os.path.lexists(self.store.path("manifests-v2")):
@@ -76,16 +96,16 @@ class _Reader:
         if not os.path.lexists(self.store.manifests):
             self._add("manifests", "no-manifests", "there is no manifests/ folder")
 
-    def _add(self, path: str, kind: str, message: str, name: ModelName | None = None) -> None:
+    def _add(self, path: str, kind: str, message: str, name: str | None = None) -> None:
         try:
             file = look_at(self.store.root, path)
         except OSError:  # the problem is told all the same, only not offered for removal
             file = None
         mendable = file if file and (file.is_regular or file.target is not None) and "/" in path else None
-        self.problems.append(problem(path, kind, message, name.short if name else None, mendable))
+        self.problems.append(problem(path, kind, message, name, mendable))
 
-    def walk(self, relative: str, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Yield every file at the depth of a tag; note everything that is not where it belongs."""
+    def _walk(self, relative: str, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bool]]:
+        """Yield the parts of every file at the depth of a tag, and whether it is a link; note what is misplaced."""
         if not parts and not os.path.lexists(self.store.manifests):
             return
         try:
@@ -98,11 +118,11 @@ class _Reader:
             below = (*parts, entry.name)
             path = f"{relative}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                yield from self.walk(path, below)
+                yield from self._walk(path, below)
             elif _DROPPING.match(entry.name):
                 self._add(path, "dropping", "an operating system's own file lies among the manifests")
             elif self._is_in_place(path, entry, len(below)):
-                yield path, below
+                yield below, entry.is_symlink()
 
     def _is_in_place(self, path: str, entry: os.DirEntry[str], depth: int) -> bool:
         if entry.is_symlink():
@@ -129,48 +149,63 @@ class _Reader:
             return True
         return False
 
-    def read(self, relative: str, parts: tuple[str, ...]) -> None:
+    def _read_one(self, parts: tuple[str, ...], is_link: bool) -> None:
         """Read one manifest and add it, or the Problem that it is."""
-        name = ModelName(*parts)
-        if not name.is_valid:
+        parsed = ModelName(*parts)
+        relative = "/".join(("manifests", *parts))
+        if not parsed.is_valid:
             self._add(relative, "bad-name", "its path is no name that a model can have")
             return
+        name = parsed.short
         try:
-            file = look_at(self.store.root, relative)
-            data = read_small(self.store.path(relative), LARGEST_MANIFEST)
+            if self._is_known(relative):
+                return
+            file, data = self._open(relative, is_link)
+            if data is None:
+                self._add(relative, "large-manifest", "the file is too large for a manifest", name)
+            else:
+                self._accept(name, file, data, decode(data))
         except OSError as error:
             self._add(relative, "unreadable", f"cannot read this manifest: {error.strerror}", name)
-            return
-        if data is None:
-            self._add(relative, "large-manifest", "the file is too large for a manifest", name)
-            return
-        try:
-            manifest = decode(data)
         except ManifestError as error:
             self._add(relative, error.kind, str(error), name)
-            return
-        self._accept(name, file, data, manifest)
 
-    def _accept(self, name: ModelName, file: File, data: bytes, manifest: Manifest) -> None:
+    def _is_known(self, relative: str) -> bool:
+        earlier = self.known.get(relative)
+        if earlier is None or look_at(self.store.root, relative) != earlier.file:
+            return False
+        self.manifests.append(earlier)
+        return True
+
+    def _open(self, relative: str, is_link: bool) -> tuple[File, bytes | None]:
+        status, data = read_with_status(self.store.path(relative), LARGEST_MANIFEST)
+        return look_at(self.store.root, relative) if is_link else file_from(relative, status), data
+
+    def _accept(self, name: str, file: File, data: bytes, manifest: Manifest) -> None:
+        problems = len(self.problems)
         if manifest.flaw:
             self._add(file.path, *manifest.flaw, name)
         layers = list(manifest.layers)
-        needs = {layer.digest: None for layer in layers if layer.digest}
+        needs = dict.fromkeys([layer.digest for layer in layers])
         needs.update(dict.fromkeys(sorted(manifest.mentioned)))
+        needs.pop("", None)
         for child in dict.fromkeys(manifest.children):
             self._follow(child, file.path, name, layers, needs, ())
         if own := self._blob_behind(file):
             needs[own] = None
-        size = sum(layer.size for layer in layers)
+        size = sum([layer.size for layer in layers])
         digest = hashlib.sha256(data).hexdigest()
         looks_created = data.endswith(b"\n")
-        self.manifests.append(ReadManifest(name, file, digest, size, tuple(layers), tuple(needs), looks_created))
+        is_plain = file.is_regular and not manifest.children and len(self.problems) == problems
+        self.manifests.append(
+            ReadManifest(name, file, digest, size, tuple(layers), tuple(needs), looks_created, is_plain)
+        )
 
     def _follow(
         self,
         child: str,
         path: str,
-        name: ModelName,
+        name: str,
         layers: list[Layer],
         needs: dict[str, None],
         above: tuple[str, ...],

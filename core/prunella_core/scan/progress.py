@@ -4,12 +4,16 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from prunella_core.inventory import Inventory
+
 
 class Progress(NamedTuple):
     """How far a scan is: manifests and blobs read so far."""
 
     manifests: int
     blobs: int
+    so_far: Callable[[], Inventory]
+    """What is known by now, as an Inventory that says of itself that it is not whole; made when it is asked for."""
 
 
 Report = Callable[[Progress], None]

@@ -54,7 +54,7 @@ def _read_entry(store: Store, name: str, blobs: list[str]) -> TrashEntry:
 
 def _trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
     return TrashedModel(
-        name=manifest.name.short,
+        name=manifest.name,
         manifest=replace(manifest.file, path=f"{prefix}/{manifest.file.path}"),
         digest=manifest.digest,
         size=manifest.size,

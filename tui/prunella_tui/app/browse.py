@@ -68,6 +68,8 @@ class Browse(Look):
 
     def _refusal(self) -> str | None:
         store = self.store
+        if self.inventory and not self.inventory.is_whole:
+            return "The store was not read to its end, so nobody knows yet what needs what. r reads all of it."
         if not store.named:
             known = "\n".join(f"  prunella --store {clean(path)}" for path in (store.root, *store.other_stores))
             return f"Several stores were found, and none is guessed to be meant. Start with one of:\n{known}"

@@ -24,6 +24,7 @@ _STATES = {
     State.STRAY: "Not a file of Ollama's. It is only removed if you mark it yourself.",
     State.MISSING: "A manifest names it, but it is not in the store.",
     State.TRASHED: "Removed, and can come back.",
+    State.UNREAD: "The scan has not come to it yet.",
 }
 
 
@@ -43,10 +44,10 @@ def model_detail(inventory: Inventory, model: Model, now: float) -> Content:
     ]
     if model.details.remote_host:
         lines.append(_field("Runs at", clean(f"{model.details.remote_host} as {model.details.remote_model}")))
-    if usage.shared_with:
+    if sharing := inventory.shared_with(model):
         lines += [Content(""), Content.styled(f"Shares {show.size(usage.shared)} with", "bold")]
-        lines += [Content(f"  {clean(name)}") for name in usage.shared_with[:12]]
-        lines += _more(len(usage.shared_with) - 12)
+        lines += [Content(f"  {clean(name)}") for name in sharing[:12]]
+        lines += _more(len(sharing) - 12)
     lines += _problems(inventory, model)
     lines += [Content(""), Content.styled("Layers", "bold"), *_layers(inventory, model)]
     return Content("\n").join(lines)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
@@ -11,18 +11,17 @@ from textual.widgets import ContentSwitcher, Footer, Input, Static
 
 from prunella_core.apply import has_unfinished
 from prunella_core.inventory import Inventory
-from prunella_core.plan import Empty, Plan
+from prunella_core.plan import Empty
 from prunella_core.planning import make_plan
-from prunella_core.scan import Progress
-from prunella_core.server import Server, loaded_here
-from prunella_core.survey import survey
+from prunella_core.server import Server
+from prunella_core.tally import Tally
 from prunella_core.text import clean
-from prunella_core.totals import totals
 from prunella_tui import presentation as show
 from prunella_tui.app.dialogs import Text
 from prunella_tui.app.marks import Marks, mark_of, prunable_keys
-from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed
-from prunella_tui.app.plantext import footer_line
+from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
+from prunella_tui.app.plantext import emptying_line, footer_line, scan_line
+from prunella_tui.app.scanning import read_store
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.storebar import StoreBar
 from prunella_tui.app.table import RowTable
@@ -42,9 +41,13 @@ class Look(Screen[None]):
         self.view: View | None = None
         self.server: Server | None = None
         self.marks = Marks()
-        self.plan: Plan | None = None
+        self.tally: Tally | None = None
         self.tab: Tab = TABS[0]
-        self._generation = 0
+        self.wanted_scan = 0
+        """The number of the scan whose result is waited for; a thread that works on another gives up."""
+        self._scans = 0
+        self._progress: tuple[int, int] | None = None
+        self._filled: set[str] = set()
 
     @property
     def inventory(self) -> Inventory | None:
@@ -104,62 +107,76 @@ class Look(Screen[None]):
     # Scanning
 
     def action_rescan(self) -> None:
-        self._generation += 1
-        self.query_one("#marked", Static).update(Content("Reading the store …"))
-        self._scan(self._generation)
+        self._scans += 1
+        self.wanted_scan = generation = self._scans
+        self._progress = 0, 0
+        self._show_footer()
+        self.run_worker(lambda: read_store(self, generation), thread=True)
 
-    @work(thread=True)
-    def _scan(self, generation: int) -> None:
-        def report(progress: Progress) -> None:
-            self.post_message(ScanProgressed(progress))
+    def _stop_scan(self) -> None:
+        """Let the scan end where it is; what it has found by then stays to be looked at."""
+        self.wanted_scan = 0
 
-        try:
-            inventory = survey(self.store, self.setup.now(), report, space_of=self.setup.space_of)
-        except OSError as error:
-            where = clean(str(error.filename or self.store.root))
-            self.post_message(ScanFailed(f"{where}: {error.strerror}", generation))
-            return
-        self.post_message(Scanned(View(inventory, self.setup.retention), None, generation))
-        if server := self.setup.connect():
-            loaded = frozenset(loaded_here(server, inventory))
-            self.post_message(Scanned(View(inventory, self.setup.retention, loaded), server, generation))
+    @property
+    def is_reading(self) -> bool:
+        """Whether a scan is going on."""
+        return self._progress is not None
 
     @on(ScanProgressed)
     def _show_progress(self, message: ScanProgressed) -> None:
-        manifests, blobs = message.progress
-        text = f"Reading the store … {show.counted(blobs, 'blob')}, {show.counted(manifests, 'manifest')}"
-        self.query_one("#marked", Static).update(Content(text))
+        if message.generation == self._scans and self.is_reading:
+            self._progress = message.progress[:2]
+            self._show_footer()
+
+    @on(ScanStopped)
+    def _end_scan(self, message: ScanStopped) -> None:
+        if message.generation == self._scans:
+            self._progress = None
+            self._show_footer()
 
     @on(ScanFailed)
     def _tell_failure(self, message: ScanFailed) -> None:
-        if message.generation == self._generation:
+        if message.generation == self._scans:
+            self._progress = None
             self.query_one("#marked", Static).update(Content("The store could not be read; r tries again."))
             self.app.push_screen(Text("The store cannot be read", Content(message.error)))
 
     @on(Scanned)
     def _accept(self, message: Scanned) -> None:
-        if message.generation != self._generation:  # an older scan that came in late
+        inventory = message.view.inventory
+        if message.generation != self._scans:  # an older scan that came in late
             return
-        marks = self.marks.surviving(self.inventory, message.view.inventory)
+        if not inventory.is_whole and self.inventory and self.inventory.is_whole:  # a rescan: what is shown says more
+            return
+        marks = self.marks.surviving(self.inventory, inventory)
         if lost := self.marks.count - marks.count:
             self.notify(f"{show.counted(lost, 'mark')} dropped: the store changed there", severity="warning")
-        view = self.view = message.view
+        self.view = message.view
         self.server = message.server or self.server
-        self.marks = marks
+        self._progress = None if inventory.is_whole else self._progress
+        self._filled.clear()
         with self.app.batch_update():
             self._show_title()
-            self.query_one(StoreBar).totals = totals(view.inventory)
-            for tab in TABS:
-                self._table(tab).show(tab.columns(view), tab.rows(view), tab.key, tab.words)
+            self.query_one(StoreBar).totals = message.view.totals
+            self._fill_table()
             self._show_tabs()
-            self._show_marks()
+            self.tally = Tally(inventory, self.setup.now())
+            self._set_marks(marks)
+
+    def _fill_table(self) -> None:
+        """Give the table of the open tab the rows of the view; those of the others wait until they are opened."""
+        tab, view = self.tab, self.view
+        if view and tab.id not in self._filled:
+            self._filled.add(tab.id)
+            texts = view.texts.get(tab.id)
+            self.table.show(tab.columns(view), view.rows[tab.id], tab.key, tab.words, texts)
 
     # Tabs and the side
 
     def _show_tabs(self) -> None:
         parts = []
         for number, tab in enumerate(TABS, 1):
-            count = len(self._table(tab).rows)
+            count = len(self.view.rows[tab.id]) if self.view else 0
             style = "reverse bold" if tab is self.tab else "$text-muted"
             label = f" {number} {tab.title} {show.number(count)} "
             parts.append(Content.styled(label, style).stylize(f"@click=screen.show_tab('{tab.id}')"))
@@ -168,6 +185,7 @@ class Look(Screen[None]):
     def action_show_tab(self, tab: str) -> None:
         self.tab = TAB_BY_ID[tab]
         self.query_one(ContentSwitcher).current = tab
+        self._fill_table()
         self._show_tabs()
         self._show_detail()
         self._show_footer()
@@ -232,14 +250,14 @@ class Look(Screen[None]):
         self._toggle(message.table.id or "", message.key)
 
     def _toggle(self, tab: str, key: str) -> None:
-        if self.inventory is None:
+        if self.inventory is None or self.tally is None:
             return
         if tab == "problems":
             self._toggle_problem(key, self.inventory)
         else:
-            before = self.marks.implied_models(self.inventory)
+            before = {*self.tally.implied, *self.marks.models}
             self._set_marks(self.marks.toggle(tab, key, self.inventory))
-            if along := self.marks.implied_models(self.inventory) - before:
+            if along := self.tally.implied.keys() - before:
                 self.notify(f"This takes along what needs it: {show.names(sorted(along))}", severity="warning")
 
     def _toggle_problem(self, key: str, inventory: Inventory) -> None:
@@ -269,7 +287,9 @@ class Look(Screen[None]):
 
     def action_clear(self) -> None:
         field = self.query_one("#filter", Input)
-        if field.has_class("-open") or self.table.filter_text:
+        if self.is_reading and not self.table.filter_text:
+            self._stop_scan()
+        elif field.has_class("-open") or self.table.filter_text:
             field.value = ""
             self.table.filter("")
             self._close_filter()
@@ -278,38 +298,46 @@ class Look(Screen[None]):
 
     def _set_marks(self, marks: Marks) -> None:
         self.marks = marks
-        self._show_marks()
-
-    def _show_marks(self) -> None:
-        if self.inventory is None:
+        if self.inventory is None or self.tally is None:
             return
-        inventory, marks = self.inventory, self.marks
-        self.plan = make_plan(inventory, marks.request(inventory), self.setup.now()) if marks.count else None
-        going = frozenset(item.digest for item in self.plan.blobs if item.digest) if self.plan else frozenset()
-        implied = marks.implied_models(inventory)
-        paths = {problem_key(problem): problem.path for problem in inventory.problems}
+        self.tally.mark(marks.models, marks.blobs, marks.manifests)
+        broken = {problem_key(problem) for problem in self.inventory.problems if problem.path in marks.manifests}
         models, blobs, trash, problems = map(self._table, TABS)
-        models.show_marks(lambda key: mark_of(key, marks.models, implied))
-        blobs.show_marks(lambda key: mark_of(key, marks.blobs, going))
-        trash.show_marks(lambda key: mark_of(key, marks.trash, frozenset()))
-        problems.show_marks(lambda key: mark_of(paths.get(key, ""), marks.manifests, frozenset()))
+        models.show_marks(lambda key: mark_of(key, marks.models, self._is_implied))
+        blobs.show_marks(lambda key: mark_of(key, marks.blobs, self._goes_along))
+        trash.show_marks(lambda key: mark_of(key, marks.trash, _never))
+        problems.show_marks(lambda key: mark_of(key, broken, _never))
         self._show_footer()
 
-    def _show_footer(self) -> None:
-        if self.inventory is not None:
-            self.query_one("#marked", Static).update(self._footer(self.inventory))
+    def _is_implied(self, model: str) -> bool:
+        return self.tally is not None and model in self.tally.implied
 
-    def _footer(self, inventory: Inventory) -> Content:
-        """What the marks of this tab would do; the trash has marks of its own."""
+    def _goes_along(self, key: str) -> bool:
+        return self.tally is not None and self.tally.goes(key)
+
+    def _show_footer(self) -> None:
+        self.query_one("#marked", Static).update(self._footer())
+
+    def _footer(self) -> Content:
+        """What the marks of this tab would do; the trash has marks of its own. Before all a scan that is going on."""
+        inventory = self.inventory
+        if self._progress or inventory is None:
+            return scan_line(self._progress, self.tally if self.marks.count else None)
+        if not inventory.is_whole:
+            return Content.styled("Only a part of the store was read, and nothing can be removed · r reads all of it")
         filtered = f" · filter “{clean(self.table.filter_text)}” (esc clears)" if self.table.filter_text else ""
         if self.tab.id == "trash":
             if self.marks.trash:
                 request = Empty(entries=tuple(self.marks.trash))
-                return footer_line(make_plan(inventory, request, self.setup.now()), len(self.marks.trash))
+                return emptying_line(make_plan(inventory, request, self.setup.now()), len(self.marks.trash))
             hint = (
                 f"u brings the row back{filtered} · d empties it for good" if self.table.row else "The trash is empty"
             )
             return Content.styled(hint, "$text-muted")
-        if self.plan:
-            return footer_line(self.plan, self.marks.count)
+        if self.tally and self.marks.count:
+            return footer_line(self.tally, self.marks.count)
         return Content.styled(f"Nothing marked{filtered} · space marks a row, p all that no model needs", "$text-muted")
+
+
+def _never(_key: str) -> bool:
+    return False

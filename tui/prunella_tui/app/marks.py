@@ -1,6 +1,6 @@
 """What is marked, what that implies, and the request that it makes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -43,7 +43,8 @@ class Marks(Struct, frozen=True):
 
     def implied_models(self, inventory: Inventory) -> frozenset[str]:
         """The models that a marked blob takes with it: without it they could not run."""
-        return frozenset(name for key in self.blobs for name in inventory.blob_by_key[key].models) - self.models
+        users = {id(models): models for models in (inventory.blob_by_key[key].models for key in self.blobs)}
+        return frozenset().union(*users.values()) - self.models
 
     def surviving(self, before: Inventory | None, inventory: Inventory) -> "Marks":
         """The marks that still mean the same in a newer inventory.
@@ -83,8 +84,8 @@ def prunable_keys(inventory: Inventory) -> list[str]:
     return [blob.key for blob in inventory.blobs if blob.state in _PRUNABLE]
 
 
-def mark_of(key: str, marked: frozenset[str], implied: frozenset[str]) -> Mark:
+def mark_of(key: str, marked: Collection[str], goes_along: Callable[[str], bool]) -> Mark:
     """How a row is drawn."""
     if key in marked:
         return "marked"
-    return "implied" if key in implied else ""
+    return "implied" if goes_along(key) else ""

@@ -12,9 +12,10 @@ from prunella_tui.app.tabs import View
 class ScanProgressed(Message):
     """A scan is on its way."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, generation: int) -> None:
         super().__init__()
         self.progress = progress
+        self.generation = generation
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest count matters."""
@@ -22,12 +23,27 @@ class ScanProgressed(Message):
 
 
 class Scanned(Message):
-    """A scan ended. ``generation`` tells a late result from the one that was asked for last."""
+    """A scan ended, or got so far that it is worth a look.
+
+    ``generation`` tells a late result from that of the scan that was asked for last.
+    """
 
     def __init__(self, view: View, server: Server | None, generation: int) -> None:
         super().__init__()
         self.view = view
         self.server = server
+        self.generation = generation
+
+    def can_replace(self, message: Message) -> bool:
+        """A view that is only a part is not worth drawing when there is a later one."""
+        return isinstance(message, Scanned) and not self.view.inventory.is_whole
+
+
+class ScanStopped(Message):
+    """A scan was ended before its time; what it had found by then came before."""
+
+    def __init__(self, generation: int) -> None:
+        super().__init__()
         self.generation = generation
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from textual.content import Content
 
 from prunella_core.plan import HeldBack, Plan, PlannedFile, Receipt
+from prunella_core.tally import Tally
 from prunella_core.text import clean
 from prunella_tui import presentation as show
 
@@ -12,21 +13,43 @@ _MUTED = "$text-muted"
 _MOST = 200
 
 
-def footer_line(plan: Plan, count: int) -> Content:
+def footer_line(tally: Tally, count: int) -> Content:
     """One line that follows every mark: what it frees, what stays and for whom."""
-    parts = [
-        Content.styled(f"{show.number(count)} marked", "bold"),
-        Content.assemble("frees ", (show.size(plan.reclaims), "bold $text-success")),
-    ]
-    if plan.kept:
-        largest_first = sorted(plan.kept, key=lambda kept: -kept.allocated)
-        users = list(dict.fromkeys(name for kept in largest_first for name in kept.used_by))
-        stays = f"{show.size(sum(kept.allocated for kept in plan.kept))} stays"
-        why = f", used by {show.names(users, 2)}" if users else ", a problem blocks it"
-        parts.append(Content(stays + why))
-    if plan.held_back:
-        parts.append(Content.styled(f"{show.number(len(plan.held_back))} held back", "$text-warning"))
+    parts = [_marked(count), _frees(tally.reclaims)]
+    if tally.kept:
+        users = tally.users_of_kept()
+        why = f"used by {show.names(users, 2)}" if users else "a problem blocks it"
+        parts.append(Content(f"{show.size(tally.kept)} stays, {why}"))
+    if tally.held_back:
+        parts.append(Content.styled(f"{show.number(tally.held_back)} held back", "$text-warning"))
     return Content(" · ").join(parts)
+
+
+def emptying_line(plan: Plan, count: int) -> Content:
+    """The same of marks in the trash."""
+    parts = [_marked(count), _frees(plan.reclaims)]
+    if plan.kept:
+        parts.append(Content(f"{show.size(sum(kept.allocated for kept in plan.kept))} stays, needed to restore others"))
+    return Content(" · ").join(parts)
+
+
+def scan_line(read: tuple[int, int] | None, tally: Tally | None) -> Content:
+    """How far a scan is: manifests and blobs that were ``read``; and what the marks would free as far as it knows."""
+    manifests, blobs = read or (0, 0)
+    parts = [Content("Reading the store …")]
+    if manifests or blobs:
+        parts.append(Content(f"{show.counted(manifests, 'manifest')}, {show.counted(blobs, 'blob')}"))
+    if tally:
+        parts.append(_frees(tally.reclaims))
+    return Content(" · ").join([*parts, Content.styled("esc stops", "$text-muted")])
+
+
+def _marked(count: int) -> Content:
+    return Content.styled(f"{show.number(count)} marked", "bold")
+
+
+def _frees(count: int) -> Content:
+    return Content.assemble("frees ", (show.size(count), "bold $text-success"))
 
 
 def plan_text(plan: Plan) -> Content:

@@ -14,6 +14,8 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from prunella_tui.app.order import Order
+
 Row = TypeVar("Row")
 Mark = Literal["", "marked", "implied"]
 _SIGNS: dict[Mark, str] = {"": "  ", "marked": "✓ ", "implied": "▪ "}
@@ -112,9 +114,8 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         self.reverse = False
         self.filter_text = ""
         self._key_of: Callable[[Row], str] = str
-        self._words_of: Callable[[Row], str] = str
         self._mark_of: Callable[[str], Mark] = lambda _key: ""
-        self._shown: list[Row] = []
+        self._rows_in_order = Order[Row]((), str)
         self._layout: list[tuple[Column[Row], int]] = []
 
     # What it shows
@@ -125,13 +126,19 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         rows: Sequence[Row],
         key_of: Callable[[Row], str],
         words_of: Callable[[Row], str],
+        texts: list[str] | None = None,
     ) -> None:
-        """Show other rows. The cursor stays on the row with the same key, else at the same height."""
+        """Show other rows; ``texts`` is what ``words_of`` tells of them, in lower case, when that is known.
+
+        The cursor stays on the row with the same key, else at the same height."""
         before = self.key
-        self.columns, self.rows, self._key_of, self._words_of = columns, rows, key_of, words_of
+        self.columns, self.rows, self._key_of = columns, rows, key_of
         self.sort_key = self.sort_key or next((column.key for column in columns if column.largest_first), "")
+        self._rows_in_order = Order(rows, words_of, texts)
+        self._sort()
+        self._rows_in_order.filter(self.filter_text.split())
         self._lay_out()
-        self._arrange(before)
+        self._arranged(before)
 
     def show_marks(self, mark_of: Callable[[str], Mark]) -> None:
         """Draw the marks that ``mark_of`` tells for each key."""
@@ -141,25 +148,28 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
     @property
     def key(self) -> str | None:
         """The key of the row under the cursor."""
-        return self._key_of(self._shown[self.cursor]) if self.cursor < len(self._shown) else None
+        row = self.row
+        return None if row is None else self._key_of(row)
 
     @property
     def row(self) -> Row | None:
         """The row under the cursor."""
-        return self._shown[self.cursor] if self.cursor < len(self._shown) else None
+        return self._rows_in_order.shown(self.cursor)
 
     @property
     def shown_keys(self) -> list[str]:
         """The keys of the rows that the filter lets through, in their order."""
-        return [self._key_of(row) for row in self._shown]
+        return [self._key_of(row) for row in self._rows_in_order]
 
     def sort_by(self, key: str) -> None:
         """Sort by a column; by the same once more turns the order around."""
+        before = self.key
         if key == self.sort_key:
             self.reverse = not self.reverse
         else:
             self.sort_key, self.reverse = key, False
-        self._arrange(self.key)
+        self._sort()
+        self._arranged(before)
 
     def sort_by_next(self) -> str:
         """Sort by the next column, those without room too, and return its title."""
@@ -172,23 +182,23 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         """Show only rows in which every word of ``text`` occurs."""
         before = self.key
         self.filter_text = text.strip().casefold()
-        self._arrange(before)
+        self._rows_in_order.filter(self.filter_text.split())
+        self._arranged(before)
 
-    def _arrange(self, stay_on: str | None) -> None:
-        words = self.filter_text.split()
-        rows = [row for row in self.rows if all(word in self._words_of(row).casefold() for word in words)]
+    def _sort(self) -> None:
         column = next((column for column in self.columns if column.key == self.sort_key), None)
         if column:
-            rows.sort(key=column.sort, reverse=column.largest_first != self.reverse)
-        self._shown = rows
-        self.virtual_size = Size(self.size.width, len(rows) + 1)
+            self._rows_in_order.sort(column.key, column.sort, column.largest_first != self.reverse)
+
+    def _arranged(self, stay_on: str | None) -> None:
+        self.virtual_size = Size(self.size.width, len(self._rows_in_order) + 1)
         self._go_to_key(stay_on)
         self.refresh()
 
     def _go_to_key(self, key: str | None) -> None:
-        at = next((index for index, row in enumerate(self._shown) if self._key_of(row) == key), None)
+        at = next((index for index, row in enumerate(self._rows_in_order) if self._key_of(row) == key), None)
         landing = self.cursor if at is None else at
-        self.set_reactive(RowTable.cursor, max(0, min(landing, len(self._shown) - 1)))
+        self.set_reactive(RowTable.cursor, max(0, min(landing, len(self._rows_in_order) - 1)))
         self._follow_cursor()
 
     def go_to(self, key: str) -> None:
@@ -212,7 +222,7 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         self.post_message(self.Highlighted(self, self.key))
 
     def _move(self, by: int) -> None:
-        self.cursor = max(0, min(self.cursor + by, len(self._shown) - 1))
+        self.cursor = max(0, min(self.cursor + by, len(self._rows_in_order) - 1))
 
     def action_cursor_up(self) -> None:
         self._move(-1)
@@ -227,10 +237,10 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         self._move(max(self.size.height - 1, 2) - 1)
 
     def action_first(self) -> None:
-        self._move(-len(self._shown))
+        self._move(-len(self._rows_in_order))
 
     def action_last(self) -> None:
-        self._move(len(self._shown))
+        self._move(len(self._rows_in_order))
 
     # The mouse
 
@@ -239,11 +249,12 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         if event.y == 0:
             self._click_header(event.x)
             return
-        row = event.y - 1 + round(self.scroll_y)
-        if row >= len(self._shown):
+        index = event.y - 1 + round(self.scroll_y)
+        row = self._rows_in_order.shown(index)
+        if row is None:
             return
-        self.cursor = row
-        key = self._key_of(self._shown[row])
+        self.cursor = index
+        key = self._key_of(row)
         if event.x < len(_SIGNS[""]) + 1:
             self.post_message(self.Toggled(self, key))
         elif event.chain == 2:
@@ -261,7 +272,7 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
 
     def on_resize(self) -> None:
         self._lay_out()
-        self.virtual_size = Size(self.size.width, len(self._shown) + 1)
+        self.virtual_size = Size(self.size.width, len(self._rows_in_order) + 1)
         self._follow_cursor()
 
     def _lay_out(self) -> None:
@@ -279,9 +290,9 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         if y == 0:
             return self._header().adjust_cell_length(width, self.get_component_rich_style("table--header"))
         index = round(self.scroll_y) + y - 1
-        if index < len(self._shown):
-            return self._row(index).adjust_cell_length(width, self._base(index))
-        if not self._shown and y == 2:
+        if (row := self._rows_in_order.shown(index)) is not None:
+            return self._row(row, index).adjust_cell_length(width, self._base(index))
+        if not len(self._rows_in_order) and y == 2:
             text = "Nothing matches the filter." if self.filter_text and self.rows else self.empty
             style = self.get_component_rich_style("table--empty")
             return Strip([Segment("   " + text, style)]).adjust_cell_length(width, self.rich_style)
@@ -302,8 +313,7 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
             style += self.get_component_rich_style("table--cursor", partial=True)
         return style
 
-    def _row(self, index: int) -> Strip:
-        row = self._shown[index]
+    def _row(self, row: Row, index: int) -> Strip:
         mark = self._mark_of(self._key_of(row))
         is_current = index == self.cursor
         base = self._base(index) + Style(bold=mark == "marked")

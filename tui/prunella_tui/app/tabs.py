@@ -7,6 +7,7 @@ from msgspec import Struct
 from textual.content import Content
 
 from prunella_core.inventory import Blob, Inventory, Problem, State
+from prunella_core.totals import Totals, totals
 from prunella_tui.app.columns import (
     blob_columns,
     model_columns,
@@ -22,11 +23,19 @@ from prunella_tui.app.table import Column
 
 
 class View(Struct, frozen=True):
-    """What is looked at: the store at one moment, and what is known beside it. ``retention`` is in seconds."""
+    """What is looked at: the store at one moment, and what is known beside it. ``retention`` is in seconds.
+
+    Everything that takes time to reckon for a large store is in it, so that the screen only draws.
+    """
 
     inventory: Inventory
     retention: int
-    loaded: frozenset[str] = frozenset()
+    loaded: frozenset[str]
+    totals: Totals
+    rows: dict[str, Sequence[Any]]
+    """The rows of each tab, under its name."""
+    texts: dict[str, list[str]]
+    """What the filter looks at in each row; nothing in a view that will be gone in a moment."""
 
     @property
     def now(self) -> float:
@@ -41,7 +50,7 @@ class Tab(NamedTuple):
     title: str
     empty: str
     columns: Callable[[View], list[Column[Any]]]
-    rows: Callable[[View], Sequence[Any]]
+    rows: Callable[[Inventory], Sequence[Any]]
     key: Callable[[Any], str]
     words: Callable[[Any], str]
     detail: Callable[[View, Any], Content]
@@ -52,9 +61,9 @@ def problem_key(problem: Problem) -> str:
     return f"{problem.path} {problem.message}"
 
 
-def _blobs(view: View) -> list[Blob]:
+def _blobs(inventory: Inventory) -> list[Blob]:
     """What lies in ``blobs/``, or should; the trash has a tab of its own."""
-    return [blob for blob in view.inventory.blobs if blob.state is not State.TRASHED]
+    return [blob for blob in inventory.blobs if blob.state is not State.TRASHED]
 
 
 TABS = (
@@ -63,7 +72,7 @@ TABS = (
         "Models",
         "No models in this store yet. Here would be each, with what it takes and frees.",
         lambda view: model_columns(view.inventory, view.now, view.loaded),
-        lambda view: view.inventory.models,
+        lambda inventory: inventory.models,
         lambda model: model.name,
         words_of_model,
         lambda view, model: model_detail(view.inventory, model, view.now),
@@ -83,7 +92,7 @@ TABS = (
         "Trash",
         "The trash is empty. What you remove waits here and can come back.",
         lambda view: trash_columns(view.inventory, view.now, view.retention),
-        lambda view: [entry for entry in view.inventory.trash if not entry.is_spent],
+        lambda inventory: [entry for entry in inventory.trash if not entry.is_spent],
         lambda entry: entry.id,
         words_of_trash,
         lambda view, entry: trash_detail(view.inventory, entry, view.now, view.retention),
@@ -93,10 +102,20 @@ TABS = (
         "Problems",
         "No problems: every manifest can be read, every blob is there.",
         lambda _view: problem_columns(),
-        lambda view: view.inventory.problems,
+        lambda inventory: inventory.problems,
         problem_key,
         words_of_problem,
         lambda view, problem: problem_detail(view.inventory, problem),
     ),
 )
+
+
+def view_of(inventory: Inventory, retention: int, loaded: frozenset[str] = frozenset()) -> View:
+    """Reckon what the screen needs of ``inventory``. For a large store this is work for a thread of its own."""
+    rows = {tab.id: tab.rows(inventory) for tab in TABS}
+    inventory.usage  # noqa: B018 -- reckoned here rather than by the first row that is drawn
+    texts = {tab.id: [tab.words(row).casefold() for row in rows[tab.id]] for tab in TABS} if inventory.is_whole else {}
+    return View(inventory, retention, loaded, totals(inventory), rows, texts)
+
+
 TAB_BY_ID = {tab.id: tab for tab in TABS}

@@ -89,7 +89,7 @@ def _models() -> Iterator[str]:
     from prunella_tui.cli.session import open_store
 
     for manifest in read_manifests(open_store()).manifests:
-        yield manifest.name.short
+        yield manifest.name
 
 
 def _digests() -> list[str]:

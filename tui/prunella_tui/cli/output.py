@@ -8,15 +8,18 @@ from prunella_core.text import clean
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from prunella_core.documents import Document
+
 _NO_LIMIT = 1_000_000
 """The width of a pipe, in columns: nothing is folded or cut for a program that reads."""
 
 
-def print_json(document: object) -> None:
+def print_json(document: "Document") -> None:
     """Write one document to stdout."""
-    from prunella_core.documents import encode
+    from prunella_core.encoding import encode
 
-    _write(encode(document), sys.stdout)
+    for piece in encode(document):
+        _write(piece, sys.stdout)
 
 
 def show(renderable: "RenderableType", *, on_stderr: bool = False) -> None:
@@ -34,7 +37,7 @@ def _write(data: bytes, stream: TextIO) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[stream.buffer.write(rest) :]
-    stream.flush()
+    stream.buffer.flush()
 
 
 def console(stream: TextIO) -> "Console":

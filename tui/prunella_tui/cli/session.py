@@ -1,5 +1,6 @@
 """What every command starts with: the settings of this run, the store they lead to, and what is in it."""
 
+import gc
 import os
 import time
 from collections.abc import Collection
@@ -16,6 +17,8 @@ from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
 from prunella_tui.cli.output import tell
 from prunella_tui.config import config_path, read_config
+
+_found: list[Inventory] = []
 
 
 def setting(name: str) -> Said | None:
@@ -47,7 +50,10 @@ def open_store() -> Store:
 
 
 def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
-    """Survey a store; if that takes a while, say so on stderr. ``loaded`` is what the server has loaded."""
+    """Survey a store; if that takes a while, say so on stderr. ``loaded`` is what the server has loaded.
+
+    What it finds stays until the process ends, so neither the collector nor anybody else shall go through it again.
+    """
     meter = Meter()
 
     def report(progress: Progress) -> None:
@@ -56,6 +62,8 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     if has_unfinished(store):
         tell("A removal was interrupted. What it had set aside is not shown; the next rm or restore sets it right.")
     try:
-        return survey(store, time.time(), report, loaded=loaded)
+        _found.append(survey(store, time.time(), report, loaded=loaded))
     finally:
         meter.clear()
+    gc.freeze()
+    return _found[-1]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from operator import attrgetter
 
 import click
 
@@ -58,7 +59,8 @@ def _in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:
         "size": lambda blob: -blob.size,
         "age": lambda blob: blob.idle_since or 0,
         "state": lambda blob: _STATES.index(blob.state.value),
-        "digest": lambda blob: blob.key,
     }
-    in_order = sorted(sorted(rows, key=keys["digest"]), key=keys[sort])
+    in_order = sorted(rows, key=attrgetter("key"))
+    if sort in keys:
+        in_order.sort(key=keys[sort])
     return in_order[::-1] if reverse else in_order

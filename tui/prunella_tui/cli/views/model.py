@@ -33,8 +33,8 @@ def _facts(inventory: Inventory, model: Model, now: float) -> Grid:
     grid.add(("listed", QUIET), size(model.size))
     grid.add(("on disk", QUIET), size(usage.allocated))
     grid.add(("frees", QUIET), (f"{size(usage.reclaims)} when it goes alone", GOOD))
-    if usage.shared_with:
-        grid.add(("shares", QUIET), f"{size(usage.shared)} with {names(usage.shared_with, 8)}")
+    if sharing := inventory.shared_with(model):
+        grid.add(("shares", QUIET), f"{size(usage.shared)} with {names(sharing, 8)}")
     return grid
 
 

@@ -59,7 +59,7 @@ def _sharers(inventory: Inventory, model: Model) -> list[str]:
     shared = (blob for blob in inventory.blobs_of(model) if len(blob.models) > 1)
     largest = max(shared, key=lambda blob: blob.allocated, default=None)
     first = dict.fromkeys(largest.models if largest else ())
-    first.update(dict.fromkeys(inventory.usage[model.name].shared_with))
+    first.update(dict.fromkeys(inventory.shared_with(model)))
     return [name for name in first if name != model.name]
 
 

@@ -14,6 +14,7 @@ STATE_STYLES = {
     State.STRAY: "dim",
     State.MISSING: "red",
     State.TRASHED: "dim",
+    State.UNREAD: "dim",
 }
 STRONG, QUIET, GOOD, WARNING, BAD = "bold", "dim", "green", "yellow", "red"
 

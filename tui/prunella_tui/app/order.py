@@ -1,0 +1,64 @@
+"""Rows in the order of a column, of which a filter lets some through: each change costs only what it changes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+Row = TypeVar("Row")
+
+
+class Order(Generic[Row]):
+    """Numbers of rows, sorted and filtered. ``words_of`` tells what a filter looks at in a row; ``texts``, if known,
+    are these words of all rows in lower case."""
+
+    def __init__(self, rows: Sequence[Row], words_of: Callable[[Row], str], texts: list[str] | None = None) -> None:
+        self._rows = rows
+        self._words_of = words_of
+        self._texts = texts or []
+        self._words: tuple[str, ...] = ()
+        self._sorted: list[int] = list(range(len(rows)))
+        self._shown = self._sorted
+        self._by: tuple[str, bool] | None = None
+
+    def __len__(self) -> int:
+        return len(self._shown)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._rows.__getitem__, self._shown)
+
+    def shown(self, index: int) -> Row | None:
+        """The row at a place of what is shown; ``None`` beyond its end."""
+        return self._rows[self._shown[index]] if 0 <= index < len(self._shown) else None
+
+    def sort(self, name: str, key: Callable[[Row], Any], reverse: bool) -> None:
+        """Sort by ``key``, which goes by ``name``. Rows of the same key keep the order that they had."""
+        if self._by == (name, not reverse):
+            self._sorted.reverse()
+        else:
+            keys = [key(row) for row in self._rows]
+            self._sorted.sort(key=keys.__getitem__, reverse=reverse)
+        self._by = name, reverse
+        self._show_again()
+
+    def filter(self, words: Sequence[str]) -> None:
+        """Show the rows in which every one of ``words`` occurs. A word that only grew goes through what is shown."""
+        before, self._words = self._words, tuple(words)
+        if not words:
+            self._shown = self._sorted
+            return
+        if not self._texts:
+            self._texts = [self._words_of(row).casefold() for row in self._rows]
+        is_narrower = all(any(old in new for new in words) for old in before)
+        self._shown = self._through(self._shown if before and is_narrower else self._sorted)
+
+    def _show_again(self) -> None:
+        if self._words:
+            shown = set(self._shown)
+            self._shown = [number for number in self._sorted if number in shown]
+        else:
+            self._shown = self._sorted
+
+    def _through(self, numbers: list[int]) -> list[int]:
+        texts = self._texts
+        for word in self._words:
+            numbers = [number for number in numbers if word in texts[number]]
+        return numbers

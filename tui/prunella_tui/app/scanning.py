@@ -1,0 +1,64 @@
+"""Reads the store beside the screen, and lets it be seen on the way."""
+
+import gc
+import time
+from typing import TYPE_CHECKING
+
+from prunella_core.scan import Progress
+from prunella_core.server import loaded_here
+from prunella_core.survey import survey
+from prunella_core.text import clean
+from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
+from prunella_tui.app.tabs import view_of
+
+if TYPE_CHECKING:
+    from prunella_tui.app.look import Look
+
+_PAUSE_SECONDS = 0.25
+_SHARE = 4
+"""To look at a part may take a quarter of the time of the scan, and no more."""
+
+
+class _Stopped(Exception):
+    """Nobody waits for this scan any more."""
+
+
+def read_store(screen: "Look", generation: int) -> None:
+    """Scan the store of ``screen``, as the one that it asked for as number ``generation``. Runs in a thread."""
+    glance = _Glance(screen, generation)
+    setup = screen.setup
+    try:
+        found = survey(screen.store, setup.now(), glance.report, space_of=setup.space_of, models_first=True)
+    except _Stopped:
+        screen.post_message(ScanStopped(generation))
+    except OSError as error:
+        where = clean(str(error.filename or screen.store.root))
+        screen.post_message(ScanFailed(f"{where}: {error.strerror}", generation))
+    else:
+        gc.freeze()  # what was found stays until the next scan, so the collector need not go through it at every pause
+        screen.post_message(Scanned(view_of(found, setup.retention), None, generation))
+        if server := setup.connect():
+            loaded = frozenset(loaded_here(server, found))
+            screen.post_message(Scanned(view_of(found, setup.retention, loaded), server, generation))
+
+
+class _Glance:
+    """Shows what a scan knows: at once, and then again as often as it does not hold the scan up."""
+
+    def __init__(self, screen: "Look", generation: int) -> None:
+        self.screen = screen
+        self.generation = generation
+        self._next = 0.0
+
+    def report(self, progress: Progress) -> None:
+        """Tell how far the scan is. Raises _Stopped when nobody waits for it."""
+        is_wanted = self.generation == self.screen.wanted_scan
+        now = time.monotonic()
+        if now >= self._next or not is_wanted:
+            view = view_of(progress.so_far(), self.screen.setup.retention)
+            self.screen.post_message(Scanned(view, None, self.generation))
+            taken = time.monotonic() - now
+            self._next = now + taken + max(_PAUSE_SECONDS, _SHARE * taken)
+        if not is_wanted:
+            raise _Stopped
+        self.screen.post_message(ScanProgressed(progress, self.generation))
