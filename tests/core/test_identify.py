@@ -100,6 +100,7 @@ def test_kinds_of_gguf(pairs: list[bytes], begins: str) -> None:
         pair("x", _ARRAY, struct.pack("<IQ", _STRING, 2**63)),
         pair("x", _ARRAY, struct.pack("<IQ", _ARRAY, 1)) * 2_000,
         pair("x", _STRING, struct.pack("<Q", 2**64 - 1)),
+        pair("general.name", _STRING, struct.pack("<Q", 2**40) + b"a name that goes on beyond the head"),
         struct.pack("<Q", 2**62),
         b"\xff" * 40,
     ],

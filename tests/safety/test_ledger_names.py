@@ -147,6 +147,15 @@ def test_an_older_ledger_learns_the_names_although_nothing_changed(builder: Stor
     assert owner(run(builder), weights) == "m:latest"
 
 
+def test_a_name_that_is_no_text_is_none(builder: StoreBuilder, weights: Layer) -> None:
+    run(builder, NOW - 2 * DAY)
+    drop(builder, "m", "z")
+    run(builder, NOW - DAY)
+    with closing(sqlite3.connect(ledger(builder))) as database, database:
+        database.execute("UPDATE parted_from SET model = x'00ff'")
+    assert owner(run(builder), weights) is None
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -317,6 +317,13 @@ def test_it_does_not_grow_for_ever(builder: StoreBuilder, monkeypatch: pytest.Mo
         assert ledger.execute("SELECT count(*) FROM log").fetchone() == (1,), "the newest is always kept"
 
 
+def test_a_removal_is_told_once_and_its_restores_each(builder: StoreBuilder) -> None:
+    store = open_store(builder.root)
+    for action in ("rm", "rm", "restore", "restore", "rm"):
+        assert write_line(store, line(1, action))
+    assert [each.action for each in lines(builder)] == ["rm", "restore", "restore"]
+
+
 def test_models_are_read_off_paths_that_name_them() -> None:
     paths = [
         "manifests/registry.ollama.ai/library/a/latest",
