@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,9 @@ from prunella_core.problems import advice
 from prunella_core.store import Store
 from prunella_core.text import clean
 from prunella_core.totals import totals
+
+if TYPE_CHECKING:
+    from prunella_core.verify import VerifyResult
 
 Document = dict[str, Any]
 _NOTHING: dict[str, str] = {}
@@ -209,6 +212,28 @@ def doctor_document(inventory: Inventory) -> Document:
         meaning, mend = advice(problem, inventory.store.root)
         problems.append({**row, "model": _clean(problem.model), "meaning": meaning, "mend": mend})
     return {"problems": problems, "store": store_row(inventory.store)}
+
+
+def verify_document(store: Store, result: "VerifyResult") -> Document:
+    """The document of ``verify``: what was read, and each file that is bad with the models that this breaks."""
+    return {
+        "store": clean(store.root),
+        "checked": result.checked,
+        "bytes": result.bytes,
+        "remembered": result.remembered,
+        "bad": [
+            {
+                "digest": bad.digest,
+                "path": clean(bad.path),
+                "kind": bad.kind,
+                "problem": clean(bad.problem),
+                "models": [clean(name) for name in bad.models],
+            }
+            for bad in result.bad
+        ],
+        "changed": [{"digest": check.digest, "path": clean(check.path)} for check in result.changed],
+        "cancelled": result.cancelled,
+    }
 
 
 def trash_document(inventory: Inventory, retention: int, now: float) -> Document:

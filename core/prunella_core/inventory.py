@@ -69,6 +69,13 @@ class Blob(Struct, frozen=True, kw_only=True, gc=False):
         return max((file.size for file in self.files), default=self.declared or 0)
 
     @property
+    def has_hash(self) -> bool:
+        """Whether its name is the hash of its bytes: a whole blob, one in the trash, or one that is missing."""
+        if self.state is State.TRASHED:
+            return digest_of_file(self.files[0].path) is not None
+        return self.state in (State.REFERENCED, State.UNREFERENCED, State.MISSING)
+
+    @property
     def allocated(self) -> int:
         """Bytes that its distinct files take on the disk."""
         return self.files[0].allocated if len(self.files) == 1 else allocated(self.files)

@@ -30,7 +30,7 @@ READ_BAD = "SELECT path, identity, kind, problem FROM verified WHERE kind IS NOT
 _KINDS = {"wrong-hash", "wrong-size", "unreadable-blob"}
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """What is known of the file at ``path`` (in the store); ``kind`` and ``problem`` are ``None`` when it is sound."""
 
     path: str

@@ -112,8 +112,14 @@ HARMLESS: list[tuple[str, str, Damage]] = [
     ("wrong-size", M, lambda store: _model(store, store.layer("weights", "short", age=DAY)._replace(size=7))),
 ]
 
-NEVER_FOUND = {"exists", "unreadable-folder", "unread"}
-"""Kinds that no whole scan reports here: a restore finds the first, root can read every folder, a part is no whole."""
+NEVER_FOUND = {
+    "exists",  # only a restore finds it
+    "unreadable-folder",  # root can read every folder
+    "unread",  # a part is no whole scan
+    "wrong-hash",  # what verifying found
+    "unreadable-blob",
+}
+"""Kinds that have advice but that no whole scan reports here."""
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ async def test_hostile_names_are_drawn_harmlessly(tmp_path: Path, open_app: Open
             assert all(char.isprintable() for char in drawn)
         await journey.press("2")
         await journey.point_at(os.fsdecode(b"blobs/\x1b[31mred\xff[bold]"))
-        assert "blobs/\\x1b[31mred\\xff[bold]" in journey.text("#detail")
+        assert "blobs/\\x1b[31mred\\xff[bold]" in journey.text("#side")
 
 
 async def test_a_hundred_thousand_rows_are_there_at_once(open_app: Open, family: StoreBuilder) -> None:
@@ -255,7 +255,7 @@ async def test_what_went_to_the_trash_comes_back_with_u(family: StoreBuilder, op
         assert "apart:7b" not in journey.table.shown_keys
         await journey.press("3")
         assert journey.table.shown_keys == [result.receipt.id]
-        assert "7 days left" in journey.text("#detail")
+        assert "7 days left" in journey.text("#side")
         await journey.press("1", "u", "enter")
         assert "apart:7b" in journey.table.shown_keys
     assert tree(family.root) == before

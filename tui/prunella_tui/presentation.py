@@ -4,11 +4,15 @@ Plain strings only, already clean: they can be drawn by Rich, by Textual or into
 """
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import humanize
 
 from prunella_core.inventory import Blob, Model, State, TrashEntry
 from prunella_core.text import clean
+
+if TYPE_CHECKING:
+    from prunella_core.verify import VerifyProgress
 
 STATE_MARKS = {
     State.REFERENCED: "●",
@@ -65,6 +69,27 @@ def left(seconds: float) -> str:
         if seconds > length:
             return f"{-(-seconds // length):.0f}{unit}"
     return "1m"
+
+
+def rate(count: int, seconds: float) -> str:
+    """Return bytes per second: ``1.2 GB/s``; nothing before there is a time to speak of."""
+    return f"{size(round(count / seconds))}/s" if seconds > 0 else ""
+
+
+def rest(share: float, seconds: float) -> str:
+    """Return how long the rest takes when ``share`` (0 to 1) took ``seconds``: ``2 minutes left``."""
+    return f"{duration(seconds * (1 - share) / share)} left" if 0 < share < 1 and seconds > 0 else ""
+
+
+def verifying(progress: "VerifyProgress", seconds: float) -> str:
+    """Return how far a verification is after ``seconds``: files, bytes, rate and rest time."""
+    parts = (
+        f"{number(progress.files)} of {counted(progress.of_files, 'file')}",
+        f"{size(progress.bytes)} of {size(progress.of_bytes)}",
+        rate(progress.bytes, seconds),
+        rest(progress.share, seconds),
+    )
+    return " · ".join(part for part in parts if part)
 
 
 def date(seconds: float) -> str:

@@ -6,10 +6,8 @@ from msgspec import Struct
 
 from prunella_core.inventory import Blob, Inventory, State
 
-_WHOLE = {State.REFERENCED, State.UNREFERENCED, State.MISSING}
 
-
-class Check(Struct, frozen=True):
+class Check(Struct, frozen=True, gc=False):
     """A file whose bytes have to hash to ``digest``. ``path`` is relative to the store."""
 
     digest: str
@@ -25,14 +23,14 @@ def whole_blobs(inventory: Inventory) -> list[Blob]:
 
     Downloads that never ended have none yet; what is in the trash is nobody's worry until it is asked for by name.
     """
-    return [blob for blob in inventory.blobs if blob.state in _WHOLE]
+    return [blob for blob in inventory.blobs if blob.has_hash and blob.state is not State.TRASHED]
 
 
 def checks_of(inventory: Inventory, blobs: Iterable[Blob]) -> Iterator[Check]:
-    """Return what has to be checked of ``blobs``: each file of each; rows without a whole digest have none."""
+    """Return what has to be checked of ``blobs``: each file of each; a row whose name is no hash has none."""
     declared = {layer.digest: layer.size for model in inventory.models for layer in model.layers}
     for blob in blobs:
-        if blob.digest is not None and blob.state in (*_WHOLE, State.TRASHED):
+        if blob.digest is not None and blob.has_hash:
             paths = [file.path for file in blob.files] or [f"blobs/{blob.digest.replace(':', '-')}"]
             for path in paths:
                 yield Check(blob.digest, path, blob.models, declared.get(blob.digest))

@@ -13,7 +13,7 @@ _OF_THE_DISK = {getattr(errno, name, None) for name in ("EIO", "EUCLEAN", "EBADM
 """Errors that say something about the bytes; the others (no right to read, no memory) about the one who reads."""
 
 
-class Job(Struct, frozen=True):
+class Job(Struct, frozen=True, gc=False):
     """A file that has to be read, and everything that it is checked for: hard links to it are one file."""
 
     identity: Identity

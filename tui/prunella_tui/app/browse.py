@@ -15,6 +15,7 @@ from prunella_tui.app.look import Look
 from prunella_tui.app.marks import Marks
 from prunella_tui.app.messages import Done, Refusal, Stepped
 from prunella_tui.app.table import RowTable
+from prunella_tui.app.verify import verify_selection
 from prunella_tui.app.work import delete_by_server, pin, run
 
 
@@ -26,6 +27,7 @@ class Browse(Look):
         Binding("d", "remove", "Remove", tooltip="review and remove what is marked, or the row", id="remove"),
         Binding("u", "undo", "Undo", tooltip="bring back the last removal; in the trash, the row", id="undo"),
         Binding("p", "mark_prunable", "Prunable", tooltip="mark all that no model needs", id="prunable"),
+        Binding("v", "verify", "Verify", show=False, tooltip="hash what is marked, or the row", id="verify"),
         Binding("slash", "filter", "Filter", tooltip="show only rows with these words", id="filter"),
         Binding("s", "sort", "Sort", tooltip="sort by the next column", id="sort"),
         Binding("S", "reverse", "Turn order", show=False, tooltip="turn the order around", id="reverse"),
@@ -173,7 +175,10 @@ class Browse(Look):
         self.app.push_screen(Text("Nothing was changed", Content(message.reason)))
         self.action_rescan()
 
-    # Pins
+    # Verifying and pins
+
+    def action_verify(self) -> None:
+        verify_selection(self)
 
     def action_pin(self) -> None:
         if self.inventory is None or self.tab.id != "models" or not self.table.key:

@@ -12,7 +12,7 @@ from prunella_tui import presentation as show
 
 _MANY_LAYERS = 3
 _HEAD = "bold $text-primary"
-_MUTED = "$text-muted"
+_MUTED = "$foreground 60%"
 _LABEL_WIDTH = 9
 
 _CLOCKS = {"weights-read": "by the atime of its weights", "seen-loaded": "seen loaded in the server"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
@@ -26,6 +26,7 @@ from prunella_tui.app.setup import Setup
 from prunella_tui.app.storebar import StoreBar
 from prunella_tui.app.table import RowTable
 from prunella_tui.app.tabs import TAB_BY_ID, TABS, Tab, View, problem_key
+from prunella_tui.app.textview import TextView
 
 
 class Look(Screen[None]):
@@ -62,14 +63,15 @@ class Look(Screen[None]):
             with ContentSwitcher(initial=self.tab.id):
                 for tab in TABS:
                     yield RowTable[Any](empty=tab.empty, id=tab.id)
-            with VerticalScroll(id="side", can_focus=False):
-                yield Static(id="detail")
+            yield TextView(id="side")
         yield Input(placeholder="words that must occur, in any order", id="filter", compact=True)
         yield Static(id="marked")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self._show_title()
+        for tab in TABS:  # at once, so that the detail is in the same frame as the cursor
+            self.watch(self._table(tab), "cursor", self._show_detail, init=False)
         self.action_rescan()
         self.table.focus()
 
@@ -80,7 +82,7 @@ class Look(Screen[None]):
         else:
             parts += [Content(clean(self.store.root)), self._standing()]
         if self.view and self.view.loaded:
-            parts.append(Content.styled(f"▸ {show.counted(len(self.view.loaded), 'model')} loaded", "$text-muted"))
+            parts.append(Content.styled(f"▸ {show.counted(len(self.view.loaded), 'model')} loaded", "$foreground 60%"))
         self.query_one("#title", Static).update(Content("  ").join(parts))
 
     def _standing(self) -> Content:
@@ -94,7 +96,7 @@ class Look(Screen[None]):
         if not store.writable:
             way = "the server can remove models for you" if self.server else "you can look, not write"
             return Content.styled(f"belongs to {store.owner}: {way}", "$text-warning")
-        return Content.styled(store.why, "$text-muted")
+        return Content.styled(store.why, "$foreground 60%")
 
     @property
     def table(self) -> RowTable[Any]:
@@ -177,7 +179,7 @@ class Look(Screen[None]):
         parts = []
         for number, tab in enumerate(TABS, 1):
             count = len(self.view.rows[tab.id]) if self.view else 0
-            style = "reverse bold" if tab is self.tab else "$text-muted"
+            style = "reverse bold" if tab is self.tab else "$foreground 60%"
             label = f" {number} {tab.title} {show.number(count)} "
             parts.append(Content.styled(label, style).stylize(f"@click=screen.show_tab('{tab.id}')"))
         self.query_one("#tabs", Static).update(Content(" ").join(parts))
@@ -200,7 +202,7 @@ class Look(Screen[None]):
             self._show_detail()
 
     def _show_detail(self) -> None:
-        self.query_one("#detail", Static).update(self._detail() or Content(""))
+        self.query_one(TextView).show(self._detail() or Content(""))
 
     def _detail(self) -> Content | None:
         row = self.table.row
@@ -333,10 +335,10 @@ class Look(Screen[None]):
             hint = (
                 f"u brings the row back{filtered} · d empties it for good" if self.table.row else "The trash is empty"
             )
-            return Content.styled(hint, "$text-muted")
+            return Content.styled(hint, "$foreground 60%")
         if self.tally and self.marks.count:
             return footer_line(self.tally, self.marks.count)
-        return Content.styled(f"Nothing marked{filtered} · space marks a row, p all that no model needs", "$text-muted")
+        return Content.styled(f"Nothing marked{filtered} · space marks a row, p all that no model needs", "$foreground 60%")
 
 
 def _never(_key: str) -> bool:

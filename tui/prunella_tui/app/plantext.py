@@ -9,7 +9,7 @@ from prunella_core.tally import Tally
 from prunella_core.text import clean
 from prunella_tui import presentation as show
 
-_MUTED = "$text-muted"
+_MUTED = "$foreground 60%"
 _MOST = 200
 
 
@@ -41,7 +41,7 @@ def scan_line(read: tuple[int, int] | None, tally: Tally | None) -> Content:
         parts.append(Content(f"{show.counted(manifests, 'manifest')}, {show.counted(blobs, 'blob')}"))
     if tally:
         parts.append(_frees(tally.reclaims))
-    return Content(" · ").join([*parts, Content.styled("esc stops", "$text-muted")])
+    return Content(" · ").join([*parts, Content.styled("esc stops", "$foreground 60%")])
 
 
 def _marked(count: int) -> Content:

@@ -15,6 +15,7 @@ SECTIONS = {
         "why": "Why a blob is on the disk.",
         "df": "What Ollama lists against what is on the disk.",
         "doctor": "What is wrong with the store, and how to mend it.",
+        "verify": "Whether every blob has the bytes that its name stands for.",
     },
     "Remove": {
         "rm": "Remove models, or single blobs: into the trash.",

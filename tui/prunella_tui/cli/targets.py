@@ -40,6 +40,26 @@ def find_row(inventory: Inventory, text: str) -> Blob:
     return find_blob(inventory, parse_digest_prefix(text.removeprefix("blobs/")))
 
 
+def find_whole(inventory: Inventory, texts: Iterable[str]) -> list[Blob]:
+    """Return the blobs that ``texts`` name: all that a model needs, or the one that a digest or path means.
+
+    Raises NotFound, or InvalidInput for a file whose name is no hash of it.
+    """
+    found = (blob for text in texts for blob in _whole(inventory, text))
+    return list({blob.key: blob for blob in found}.values())
+
+
+def _whole(inventory: Inventory, text: str) -> list[Blob]:
+    if name := _matching(text, inventory.model_by_name):
+        return inventory.blobs_of(inventory.model_by_name[name])
+    if not (text.startswith(("blobs/", "sha256:", "sha256-")) or _BARE_DIGITS.match(text)):
+        return inventory.blobs_of(find_model(inventory, text))  # raises, with the nearest names
+    blob = find_row(inventory, text)
+    if not blob.has_hash:
+        raise InvalidInput(f"{clean(blob.key)} cannot be verified: only whole blobs are named by their hash")
+    return [blob]
+
+
 def find_removal(inventory: Inventory, texts: Iterable[str], force: bool, to_trash: bool) -> Removal:
     """Return the request that removes what ``texts`` name: models, blobs, damaged manifests.
 
