@@ -11,6 +11,8 @@ from prunella_core.encoding import Rows
 from prunella_core.history import Event, History
 from prunella_core.identify import likely_model
 from prunella_core.inventory import Blob, Inventory, Model, Problem, State
+from prunella_core.next_start import NextStart
+from prunella_core.origin import Origin
 from prunella_core.plan import HeldBack, Plan, Receipt
 from prunella_core.planning import reclaimable, trash_reclaims
 from prunella_core.problems import advice
@@ -102,8 +104,20 @@ def model_row(inventory: Inventory, model: Model, cleaned: Mapping[str, str] = _
         "parameters": _clean(details.parameters),
         "quantization": _clean(details.quantization),
         "location": "cloud" if details.remote_host else "local",
+        "comes_back": origin_row(inventory.origins[model.name]),
         "problems": [problem.kind for problem in inventory.problems_of(model)],
         "blobs": model.needs,
+    }
+
+
+def origin_row(origin: Origin) -> Document:
+    """What would bring a model back."""
+    return {
+        "kind": origin.kind,
+        "source": _clean(origin.source),
+        "certainty": origin.certainty,
+        "evidence": [clean(sentence) for sentence in origin.evidence],
+        "only_here": list(origin.only_here),
     }
 
 
@@ -236,6 +250,32 @@ def verify_document(store: Store, result: "VerifyResult") -> Document:
     }
 
 
+def next_start_document(inventory: Inventory, coming: NextStart) -> Document:
+    """The document of ``doctor --next-start``: what the server itself does to the store when it starts."""
+    return {
+        "store": clean(inventory.store.root),
+        "skipped": coming.skipped,
+        "why": _clean(coming.why),
+        "noprune": coming.noprune,
+        "files": [clean(path) for path in coming.files],
+        "would_break": [clean(name) for name in coming.would_break],
+        "renamed": [{"path": clean(old), "to": clean(new)} for old, new in coming.renamed],
+        "reclaims": coming.reclaims,
+        "downloads": [
+            {
+                "digest": lost.digest,
+                "files": [clean(path) for path in lost.files],
+                "held": lost.held,
+                "size": lost.size,
+            }
+            for lost in coming.downloads
+        ],
+        "stops": [{"path": clean(stop.path), "message": clean(stop.message)} for stop in coming.stops],
+        "overlooked": [clean(path) for path in coming.overlooked],
+        "unsure": problem_rows(coming.unsure),
+    }
+
+
 def trash_document(inventory: Inventory, retention: int, now: float) -> Document:
     """The document of ``trash``; ``retention`` is in seconds."""
     return {
@@ -337,6 +377,15 @@ def plan_document(plan: Plan) -> Document:
         "held_back": _held_rows(plan.held_back, plan.made_at),
         "overridden": _held_rows(plan.overridden, plan.made_at),
         "younger": _held_rows(plan.younger, plan.made_at),
+        "lost": [
+            {
+                "model": clean(lost.model),
+                "layers": list(lost.layers),
+                "kinds": [clean(kind) for kind in lost.kinds],
+                "comes_back": origin_row(lost.origin),
+            }
+            for lost in plan.lost
+        ],
         "loaded": [clean(name) for name in plan.loaded],
         "missing": list(plan.missing),
         "blocked": problem_rows(plan.blocked),

@@ -10,6 +10,7 @@ from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import InvalidInput, NotFound
 from prunella_core.manifest import Layer
 from prunella_core.origin import Origin, origins
+from prunella_core.server_reading import ServerReading
 from prunella_core.sizes import File, allocated
 from prunella_core.store import Store
 from prunella_core.usage import Usage, usage_of
@@ -196,6 +197,8 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     models: tuple[Model, ...]
     blobs: tuple[Blob, ...]
     problems: tuple[Problem, ...]
+    by_server: tuple[ServerReading, ...] = ()
+    """How the server reads the manifests that it may read in another way."""
     trash: tuple[TrashEntry, ...] = ()
     is_whole: bool = True
     """Whether the scan came to its end. What is known before only shows: a Problem in it blocks every removal."""

@@ -4,9 +4,10 @@ The forms are those of Ollama's ``manifest`` package and of the OCI image specif
 """
 
 from functools import lru_cache
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from prunella_core.digests import digests_mentioned, is_digest, parse_digest
@@ -27,11 +28,14 @@ _CONFIG = "application/vnd.docker.container.image.v1+json"
 _KINDS = {"model": "weights"}
 
 
+_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class Layer(Struct, frozen=True, gc=False):
     """One thing a manifest needs: ``size`` is what the manifest declares, in bytes."""
 
     digest: str = ""
-    size: int = 0
+    size: _Int64 = 0
     media_type: str = msgspec.field(default="", name="mediaType")
     name: str = ""
     made_from: str | None = msgspec.field(default=None, name="from")
@@ -51,6 +55,8 @@ class Manifest(Struct, frozen=True, gc=False):
     mentioned: frozenset[str]
     flaw: tuple[str, str] | None = None
     """Kind and sentence of what makes it unsafe to trust that these are all the references there are."""
+    is_canonical: bool = True
+    """Whether the server reads the same: every digest is written as its file is named, and no child is named."""
 
     @property
     def size(self) -> int:
@@ -59,7 +65,7 @@ class Manifest(Struct, frozen=True, gc=False):
 
 
 class _Document(Struct, gc=False):
-    schemaVersion: int = 0  # noqa: N815 -- these are the document's names
+    schemaVersion: _Int64 = 0  # noqa: N815 -- these are the document's names
     mediaType: str = ""  # noqa: N815
     config: Layer | None = None
     layers: tuple[Layer, ...] | None = None
@@ -88,7 +94,7 @@ def decode(data: bytes) -> Manifest:
         document = _DECODER.decode(data)
     except msgspec.ValidationError as error:
         if data.strip() == b"null":  # the server takes it for an empty document, lists it and deletes its layers
-            return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"))
+            return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"), False)
         raise ManifestError("bad-manifest", f"the manifest has an unexpected form ({error})") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError("bad-manifest", f"the manifest is truncated or no JSON ({error})") from error
@@ -101,14 +107,17 @@ def _understand(document: _Document, data: bytes) -> Manifest:
         config = document.config
         layers = (config if config.media_type == _CONFIG else replace(config, media_type=_CONFIG), *layers)
     sizes = [layer.size for layer in layers]
-    if not all(map(is_digest, [layer.digest for layer in layers])) or min(sizes, default=0) < 0:
+    as_written = all(map(is_digest, [layer.digest for layer in layers]))
+    if not as_written or min(sizes, default=0) < 0:
         layers = tuple(map(_sound, layers))
     children = tuple(parse_digest(entry.digest) or "" for entry in document.manifests or ())
     # A digest in a field that is not known here is a reference all the same.
     unread = data.count(b"sha256") > len(layers) + len(children)
     named = {*children, *(layer.digest for layer in layers)} if unread else set()
     mentioned = digests_mentioned(data) - named if unread else frozenset()
-    return Manifest(layers, children, mentioned, _flaw(document, layers, children))
+    flaw = _flaw(document, layers, children)
+    is_canonical = as_written and not (flaw or children or mentioned)
+    return Manifest(layers, children, mentioned, flaw, is_canonical)
 
 
 def _sound(layer: Layer) -> Layer:

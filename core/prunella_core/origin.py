@@ -6,7 +6,7 @@ layer the model that it was taken from; a copy has the bytes of what it was copi
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -18,7 +18,9 @@ from prunella_core.names import DEFAULT_HOST, DEFAULT_NAMESPACE, ModelName, pars
 if TYPE_CHECKING:
     from prunella_core.inventory import Inventory, Model
 
-_WEIGHTS = {"weights", "tensor"}
+WEIGHTS = frozenset({"weights", "tensor"})
+"""The kinds of layers without which a model is none."""
+
 _CONFIG = "config"
 
 
@@ -60,9 +62,12 @@ class _Provenance:
         """Under which name each model can be pulled that can."""
         for alike in self._alike().values():
             self._find_source(alike)
-        self.brought_by = {digest: by for name, by in self.pulled_as.items() for digest in models[name].needs}
-        """The name whose pull brings each blob that a pull brings."""
         self.layers_of: dict[str, dict[str, Layer]] = {}
+
+    @cached_property
+    def brought_by(self) -> dict[str, str]:
+        """The name whose pull brings each blob that a pull brings; only needed where something was made here."""
+        return {digest: by for name, by in self.pulled_as.items() for digest in self.models[name].needs}
 
     def origin(self, name: str) -> Origin:
         """What would bring one model back."""
@@ -112,14 +117,19 @@ class _Provenance:
 
     def _pullable(self, name: str) -> Origin:
         source = self.pulled_as[name]
-        model = self.models[name]
-        is_certain = self.names[source].host != DEFAULT_HOST and model.layers and not model.looks_created
         return Origin(
             kind="pullable",
             source=source,
-            certainty="known" if is_certain else "guess",
+            certainty="known" if self._is_surely_pulled(source) else "guess",
             evidence=(*self._signs_of_a_pull(name, source), self._place(source)),
         )
+
+    def _is_surely_pulled(self, name: str) -> bool:
+        """Whether name and manifest both speak for a pull: people give their copies names of the default host."""
+        model = self.models.get(name)
+        if model is None or not model.layers or model.looks_created:
+            return False
+        return self.names[name].host != DEFAULT_HOST
 
     def _signs_of_a_pull(self, name: str, source: str) -> Iterator[str]:
         if source != name:
@@ -141,7 +151,7 @@ class _Provenance:
     def _made(self, name: str) -> Origin:
         layers = self._layers(name)
         bringers = {digest: self._bringer(layer, {name}) for digest, layer in layers.items()}
-        weights = [layer for layer in layers.values() if layer.kind in _WEIGHTS]
+        weights = [layer for layer in layers.values() if layer.kind in WEIGHTS]
         lost = next((layer for layer in weights if bringers[layer.digest] is None), None)
         base = next((bringers[digest] for digest in [layer.digest for layer in weights] or bringers), None)
         source = None if lost else base
@@ -163,13 +173,13 @@ class _Provenance:
     def _bringer(self, layer: Layer, seen: set[str]) -> str | None:
         """The name whose pull brings this layer, as far back as manifests say what it was taken from."""
         base = _short(layer.made_from)
+        there = self._layers(base).get(layer.digest) if base in self.models else None
         if layer.digest in self.brought_by:
-            return self.brought_by[layer.digest]
+            return self.pulled_as[base] if there and base in self.pulled_as else self.brought_by[layer.digest]
         if not base or base in seen or layer.digest in self._begun_here:
             return None
         if base not in self.models:
             return base
-        there = self._layers(base).get(layer.digest)
         return self._bringer(there, {*seen, base}) if there else None
 
     @cached_property
@@ -179,9 +189,9 @@ class _Provenance:
         return frozenset(layer.digest for name in made for layer in self._layers(name).values() if not layer.made_from)
 
     def _is_certain(self, name: str, source: str | None) -> bool:
-        """Whether it was created here for sure, can have been pushed nowhere, and its base is there to be looked at."""
+        """Whether it was surely created here and pushed nowhere, and its base, if it has one, surely can be pulled."""
         is_own = self.models[name].looks_created and not self._can_be_pushed(name)
-        return is_own and (source is None or source in self.models)
+        return is_own and (source is None or self._is_surely_pulled(source))
 
     def _can_be_pushed(self, name: str) -> bool:
         return (self.names[name].host, self.names[name].namespace) != (DEFAULT_HOST, DEFAULT_NAMESPACE)
@@ -190,7 +200,8 @@ class _Provenance:
         if self.models[name].looks_created:
             yield "its manifest ends as “ollama create” writes it, not as a registry sends it"
         if source in self.models:
-            yield f"its weights are those of {source}, which can be pulled"
+            how = "can" if source and self._is_surely_pulled(source) else "can probably"
+            yield f"its weights are those of {source}, which {how} be pulled"
         elif source:
             yield f"its manifest says that its weights were taken from {source}, which is not in this store"
         else:
@@ -213,7 +224,8 @@ def _without_tag(name: ModelName) -> tuple[str, str, str]:
     return name.host, name.namespace, name.model
 
 
-def _short(text: str | None) -> str:
+@lru_cache(maxsize=1024)
+def _short(text: str) -> str:
     """The short name of the model that ``from`` names; old versions wrote paths there, which name none."""
     try:
         return parse_name(text).short if text else ""

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from prunella_core.inventory import Clock, Problem
+from prunella_core.origin import WEIGHTS, Origin
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -98,6 +99,22 @@ class HeldBack(Struct, frozen=True, kw_only=True):
     clock: Clock | None = None
 
 
+class Lost(Struct, frozen=True, kw_only=True):
+    """A model that goes with layers that nothing brings back, once the trash has let go of them."""
+
+    model: str
+    origin: Origin
+    layers: tuple[str, ...]
+    """The digests of those layers. What a model that stays has too is not lost."""
+    kinds: tuple[str, ...]
+    """What these layers are, each kind once."""
+
+    @property
+    def is_weights(self) -> bool:
+        """Whether its weights are lost: then nothing of use can come back."""
+        return not WEIGHTS.isdisjoint(self.kinds)
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything a removal would do, in the order in which it is done: manifests before blobs."""
 
@@ -119,6 +136,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Bytes that leave the disk: at once, or when the trash lets go of them. A restored set takes them again."""
     loaded: tuple[str, ...] = ()
     """Models that go although the server has them loaded."""
+    lost: tuple[Lost, ...] = ()
+    """Models that go and cannot come back as they are; those without their weights first."""
     missing: tuple[str, ...] = ()
     """Digests that a restored model needs and that are nowhere any more."""
 

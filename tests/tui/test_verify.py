@@ -59,7 +59,7 @@ async def test_a_bad_blob_is_told_with_its_models_and_marked_from_then_on(
         assert {line.split()[0].strip("▶") or line.split()[1] for line in shown} == {"base:latest", "derived:latest"}
         await journey.press("4")
         assert len(journey.table.rows) == 2
-        assert "mv " in journey.text("#detail")
+        assert "mv " in journey.text("#side")
     assert facts(builder.root) == before
 
 

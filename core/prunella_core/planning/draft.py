@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from prunella_core.ages import SETTLING_SECONDS
 from prunella_core.inventory import Blob, Clock, Inventory, Model, Problem, State, TrashEntry, digest_of_file
-from prunella_core.plan import HeldBack, Kept, Mode, Plan, PlannedFile, PrunePolicy, Request
+from prunella_core.plan import HeldBack, Kept, Lost, Mode, Plan, PlannedFile, PrunePolicy, Request
 from prunella_core.sizes import File, reclaimed_each
 
 NOTHING_REFERENCES_IT = "nothing references it"
@@ -209,8 +209,17 @@ class Draft:
             younger=tuple(self.younger),
             blocked=tuple(self._blocking()) if self.is_blocked else (),
             reclaims=sum(item.reclaims for item in files),
+            lost=tuple(sorted(self._lost(), key=lambda lost: not lost.is_weights)),
             loaded=tuple(name for name in self.models if name in getattr(request, "loaded", ())),
         )
+
+    def _lost(self) -> Iterator[Lost]:
+        for name in self.models:
+            origin = self.inventory.origins[name]
+            layers = tuple(digest for digest in origin.only_here if digest in self.rows)
+            if layers:
+                kinds = dict.fromkeys(self.rows[digest][0].kind or "unknown" for digest in layers)
+                yield Lost(model=name, origin=origin, layers=layers, kinds=tuple(kinds))
 
     def _files(self) -> Iterator[PlannedFile]:
         sizes = reclaimed_each(item.file for item in self._going())

@@ -80,13 +80,13 @@ def _add_relatives(builder: StoreBuilder, layers: dict[str, tuple[Layer, ...]]) 
     base = layers["llama3.1:8b"]
     builder.model("llama3.1:latest", *base, config=llama, age=212 * _DAY)
     assistant = builder.layer("system", "You are a patient assistant who answers in one paragraph.\n")
-    builder.model("my-assistant:latest", *base, assistant, config=llama, age=5 * _DAY)
+    builder.derive("my-assistant:latest", "llama3.1:8b", base, assistant, config=llama, age=5 * _DAY)
     adapter = _weights(builder, "support adapter", 168, 8, kind="adapter")
-    builder.model("team/support-bot:v2", *base, adapter, config=llama, age=8 * _DAY)
+    builder.derive("team/support-bot:v2", "llama3.1:8b", base, adapter, config=llama, age=8 * _DAY)
     coder = layers["qwen2.5-coder:32b"]
     reviewer = builder.layer("system", "Review this change. Be kind and precise.\n")
     qwen = builder.config(model_family="qwen2", model_type="32.8B", file_type="Q4_K_M")
-    builder.model("code-reviewer:latest", *coder, reviewer, config=qwen, age=3 * _DAY)
+    builder.derive("code-reviewer:latest", "qwen2.5-coder:32b", coder, reviewer, config=qwen, age=3 * _DAY)
 
 
 def _add_special_models(builder: StoreBuilder) -> None:

@@ -15,6 +15,7 @@ from prunella_core.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestEr
 from prunella_core.names import ModelName
 from prunella_core.problems import problem
 from prunella_core.scan.progress import REPORT_EVERY
+from prunella_core.server_reading import ServerReading, digests_for_server
 from prunella_core.sizes import File
 from prunella_core.store import Store
 
@@ -34,7 +35,7 @@ class ReadManifest(Struct, frozen=True, gc=False):
     looks_created: bool
     """Whether it ends in a line end: ``ollama create`` writes one, a registry sends none."""
     is_plain: bool
-    """Whether its file alone says all: it is no link, no list of other manifests, and nothing is wrong with it."""
+    """Whether its file alone says all: it is no link, no list of other manifests, and nothing is odd about it."""
 
 
 class ManifestReading(Struct, frozen=True):
@@ -42,6 +43,8 @@ class ManifestReading(Struct, frozen=True):
 
     manifests: tuple[ReadManifest, ...]
     problems: tuple[Problem, ...]
+    by_server: tuple[ServerReading, ...]
+    """How the server reads those that it may read in another way."""
 
     @property
     def needed(self) -> frozenset[str]:
@@ -69,6 +72,7 @@ class ManifestReader:
         self.children_in = [store.blobs, *children_too_in]
         self.manifests: list[ReadManifest] = []
         self.problems: list[Problem] = []
+        self.by_server: list[ServerReading] = []
         self.known: dict[str, ReadManifest] = {}
 
     def trust(self, earlier: ManifestReading, read_at: float) -> None:
@@ -88,7 +92,7 @@ class ManifestReader:
 
     def so_far(self) -> ManifestReading:
         """What is known by now."""
-        return ManifestReading(tuple(self.manifests), tuple(self.problems))
+        return ManifestReading(tuple(self.manifests), tuple(self.problems), tuple(self.by_server))
 
     def _look_for_siblings(self) -> None:
         if os.path.lexists(self.store.path("manifests-v2")):
@@ -164,11 +168,20 @@ class ManifestReader:
             if data is None:
                 self._add(relative, "large-manifest", "the file is too large for a manifest", name)
             else:
-                self._accept(name, file, data, decode(data))
+                self._understand(name, file, data)
         except OSError as error:
             self._add(relative, "unreadable", f"cannot read this manifest: {error.strerror}", name)
+
+    def _understand(self, name: str, file: File, data: bytes) -> None:
+        try:
+            manifest = decode(data)
         except ManifestError as error:
-            self._add(relative, error.kind, str(error), name)
+            self._add(file.path, error.kind, str(error), name)
+            self.by_server.append(ServerReading(file.path, digests_for_server(data)))
+            return
+        if not manifest.is_canonical:
+            self.by_server.append(ServerReading(file.path, digests_for_server(data)))
+        self._accept(name, file, data, manifest)
 
     def _is_known(self, relative: str) -> bool:
         earlier = self.known.get(relative)
@@ -196,7 +209,7 @@ class ManifestReader:
         size = sum([layer.size for layer in layers])
         digest = hashlib.sha256(data).hexdigest()
         looks_created = data.endswith(b"\n")
-        is_plain = file.is_regular and not manifest.children and len(self.problems) == problems
+        is_plain = file.is_regular and manifest.is_canonical and len(self.problems) == problems
         self.manifests.append(
             ReadManifest(name, file, digest, size, tuple(layers), tuple(needs), looks_created, is_plain)
         )

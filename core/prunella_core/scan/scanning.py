@@ -79,6 +79,7 @@ class _Scanning:
             models=self.assembly.models(index, on_disk),
             blobs=self.assembly.rows(index, on_disk, trash),
             problems=self.assembly.problems(index, on_disk),
+            by_server=index.reading.by_server,
             trash=trash,
             held_open=held_open(self.store, on_disk.partial),
             disk_total=space.total,

@@ -9,6 +9,7 @@ from prunella_core.planning import trash_reclaims
 from prunella_core.problems import advice
 from prunella_core.text import clean
 from prunella_tui import presentation as show
+from prunella_tui.app.origin import origin_answer, origin_lines
 
 _MANY_LAYERS = 3
 _HEAD = "bold $text-primary"
@@ -38,6 +39,7 @@ def model_detail(inventory: Inventory, model: Model, now: float) -> Content:
         _field("Size", f"{show.size(model.size)}, as Ollama lists it"),
         _field("On disk", show.size(usage.allocated)),
         _field("Frees", f"{show.size(usage.reclaims)}, if it alone goes"),
+        _field("Returns", origin_answer(inventory, model)),
         _field("Changed", f"{show.duration(now - model.modified_at)} ago"),
         *_last_use(model, now),
         _field("ID", model.digest[:12]),
@@ -50,6 +52,7 @@ def model_detail(inventory: Inventory, model: Model, now: float) -> Content:
         lines += _more(len(sharing) - 12)
     lines += _problems(inventory, model)
     lines += [Content(""), Content.styled("Layers", "bold"), *_layers(inventory, model)]
+    lines += [Content(""), *origin_lines(inventory, model)]
     return Content("\n").join(lines)
 
 
@@ -60,7 +63,7 @@ def _last_use(model: Model, now: float) -> Iterator[Content]:
         yield _field("Pinned", "prune --all never takes it")
 
 
-def _field(label: str, value: str) -> Content:
+def _field(label: str, value: str | Content) -> Content:
     return Content.assemble((f"{label:<{_LABEL_WIDTH}}", _MUTED), value)
 
 

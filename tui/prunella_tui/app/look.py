@@ -338,7 +338,8 @@ class Look(Screen[None]):
             return Content.styled(hint, "$foreground 60%")
         if self.tally and self.marks.count:
             return footer_line(self.tally, self.marks.count)
-        return Content.styled(f"Nothing marked{filtered} · space marks a row, p all that no model needs", "$foreground 60%")
+        hint = f"Nothing marked{filtered} · space marks a row, p all that no model needs"
+        return Content.styled(hint, "$foreground 60%")
 
 
 def _never(_key: str) -> bool:

@@ -8,6 +8,7 @@ from prunella_core.plan import HeldBack, Plan, PlannedFile, Receipt
 from prunella_core.tally import Tally
 from prunella_core.text import clean
 from prunella_tui import presentation as show
+from prunella_tui.origin_words import lost_by_title, lost_for_good
 
 _MUTED = "$foreground 60%"
 _MOST = 200
@@ -54,7 +55,19 @@ def _frees(count: int) -> Content:
 
 def plan_text(plan: Plan) -> Content:
     """Everything that goes, everything that stays, and why."""
-    return Content("\n").join([*_goes(plan), *_loaded(plan), *_stays(plan), *_held(plan), *_blocked(plan)])
+    return Content("\n").join(
+        [*_lost(plan), *_goes(plan), *_loaded(plan), *_stays(plan), *_held(plan), *_blocked(plan)]
+    )
+
+
+def _lost(plan: Plan) -> Iterator[Content]:
+    """What cannot come back, first and apart: whole models, then those that lose a part."""
+    for title, rows in lost_by_title(plan):
+        yield _heading(f"{title}: {show.counted(len(rows), 'model')}", "bold $text-error")
+        for lost in rows[:_MOST]:
+            yield Content.assemble(f"  ! {clean(lost.model)}  ", (lost_for_good(lost), _MUTED))
+        yield from _and_more(len(rows))
+        yield Content("")
 
 
 def _loaded(plan: Plan) -> Iterator[Content]:

@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from prunella_core.inventory import Blob, Inventory, Model, State
 from prunella_core.manifest import Layer
 from prunella_tui.cli.views.grid import Column, Grid
-from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, line
+from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
+from prunella_tui.origin_words import comes_back
 from prunella_tui.presentation import counted, date, details, duration, names, short_digest, size
 
 _FEW = 12
@@ -33,9 +34,19 @@ def _facts(inventory: Inventory, model: Model, now: float) -> Grid:
     grid.add(("listed", QUIET), size(model.size))
     grid.add(("on disk", QUIET), size(usage.allocated))
     grid.add(("frees", QUIET), (f"{size(usage.reclaims)} when it goes alone", GOOD))
+    _add_origin(grid, inventory, model)
     if sharing := inventory.shared_with(model):
         grid.add(("shares", QUIET), f"{size(usage.shared)} with {names(sharing, 8)}")
     return grid
+
+
+def _add_origin(grid: Grid, inventory: Inventory, model: Model) -> None:
+    """Whether it comes back, and what that is read from."""
+    origin = inventory.origins[model.name]
+    is_lost = origin.kind == "created" or origin.only_here
+    grid.add(("comes back", QUIET), (comes_back(model, origin), WARNING if is_lost else ""))
+    for sentence in origin.evidence:
+        grid.add("", (f"· {sentence}", QUIET))
 
 
 def _layers(inventory: Inventory, model: Model) -> Grid:

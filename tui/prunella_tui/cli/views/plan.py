@@ -11,6 +11,7 @@ from prunella_core.inventory import Problem
 from prunella_core.plan import HeldBack, Plan, PlannedFile
 from prunella_tui.cli.views.grid import Column, Grid
 from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
+from prunella_tui.origin_words import lost_by_title, lost_for_good
 from prunella_tui.presentation import counted, names, short_digest, size
 
 _FEW = 20
@@ -30,6 +31,7 @@ def plan_view(plan: Plan) -> RenderableType:
     held = [Row(row.allocated, _file_name(row.path), row.reason) for row in plan.held_back]
     forced = [Row(row.allocated, _file_name(row.path), row.reason) for row in plan.overridden]
     parts: list[RenderableType] = [
+        *_lost(plan),
         line((_headline(plan), STRONG)),
         *_models(plan),
         *_rows(_going(plan)),
@@ -41,6 +43,15 @@ def plan_view(plan: Plan) -> RenderableType:
         *_younger(plan.younger),
     ]
     return Group(*parts)
+
+
+def _lost(plan: Plan) -> Iterator[RenderableType]:
+    """What cannot come back, first and apart: whole models, then those that lose a part."""
+    for title, rows in lost_by_title(plan):
+        yield line((f"{title}: {counted(len(rows), 'model')}", BAD))
+        for lost in rows:
+            yield line(("! ", BAD), (lost.model, STRONG), (f"  {lost_for_good(lost)}", QUIET), indent=2)
+        yield line()
 
 
 def _headline(plan: Plan) -> str:
