@@ -160,9 +160,14 @@ def tree(root: str | Path) -> dict[str, str]:
 
 def _without_ledger(found: dict[str, str]) -> dict[str, str]:
     """Leave out what every look at a store may write: its ledger, and the folder when nothing else is in it."""
-    rest = {path: what for path, what in found.items() if os.path.basename(path).split("-")[0] != "ledger.sqlite"}
+    rest = {path: what for path, what in found.items() if not is_of_ledger(path)}
     own = [path for path in rest if path.startswith(".prunella")]
     return {path: what for path, what in rest.items() if own != [".prunella"] or path != ".prunella"}
+
+
+def is_of_ledger(path: str) -> bool:
+    """Whether a file is the ledger, or belongs to it while it is being written."""
+    return os.path.basename(path).split("-")[0] == "ledger.sqlite"
 
 
 def facts(root: str | Path) -> dict[str, tuple[str, int, int]]:
@@ -187,9 +192,10 @@ def in_trash(root: str | Path) -> set[str]:
 
 
 def set_aside(root: str | Path) -> set[str]:
-    """What lies in our own folder besides the trash: nothing, when nothing is going on."""
+    """What lies in our own folder besides the trash and the ledger: nothing, when nothing is going on."""
     own = os.path.join(root, ".prunella")
-    return set(os.listdir(own)) - {"trash"} if os.path.isdir(own) else set()
+    left = set(os.listdir(own)) - {"trash"} if os.path.isdir(own) else set()
+    return {name for name in left if not is_of_ledger(name)}
 
 
 def needs_of(manifest: str | Path) -> list[str]:
@@ -222,8 +228,9 @@ def has_bytes(root: str | Path, digest: str) -> bool:
 
 
 def disk_use(*roots: str | Path) -> int:
-    """Bytes that all distinct files and links below ``roots`` take on the disk; folders are not counted."""
-    files = (status for root in roots for _path, status in entries(root) if not stat.S_ISDIR(status.st_mode))
+    """Bytes that all distinct files and links below ``roots`` take on the disk, without folders and the ledger."""
+    found = (entry for root in roots for entry in entries(root) if not is_of_ledger(entry[0]))
+    files = (status for _path, status in found if not stat.S_ISDIR(status.st_mode))
     return sum({(status.st_dev, status.st_ino): status.st_blocks * 512 for status in files}.values())
 
 

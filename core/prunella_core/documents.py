@@ -8,11 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from prunella_core.encoding import Rows
+from prunella_core.history import Event, History
+from prunella_core.identify import likely_model
 from prunella_core.inventory import Blob, Inventory, Model, Problem, State
 from prunella_core.next_start import NextStart
 from prunella_core.origin import Origin
 from prunella_core.plan import HeldBack, Plan, Receipt
-from prunella_core.planning import trash_reclaims
+from prunella_core.planning import reclaimable, trash_reclaims
 from prunella_core.problems import advice
 from prunella_core.store import Store
 from prunella_core.text import clean
@@ -39,6 +41,10 @@ class BlobRow(Struct, frozen=True, gc=False):
     age_from: str | None
     links: int | None
     target: str | None
+    identity: str | None = None
+    """What the first bytes of a row tell that no model needs."""
+    likely: str | None = None
+    """The model that such a row likely belongs to, or did."""
 
 
 def timestamp(seconds: float | None) -> str | None:
@@ -52,7 +58,7 @@ def timestamp(seconds: float | None) -> str | None:
 
 
 def models_document(inventory: Inventory, models: Iterable[Model] | None = None) -> Document:
-    """The document of ``ls``; ``models`` are those to show, in their order."""
+    """The document of ``ls``; ``models`` are those to show, in their order. The totals are those of the whole store."""
     sums = totals(inventory)
     cleaned = _cleaned(inventory)
     shown = inventory.models if models is None else models
@@ -115,14 +121,33 @@ def origin_row(origin: Origin) -> Document:
     }
 
 
-def blobs_document(inventory: Inventory, now: float) -> Document:
-    """The document of ``blobs``; ages are reckoned at ``now`` (seconds, UTC)."""
+def blobs_document(
+    inventory: Inventory,
+    now: float,
+    blobs: Iterable[Blob] | None = None,
+    identities: Mapping[str, str] = _NOTHING,
+) -> Document:
+    """The document of ``blobs``; ``blobs`` are those to show, in their order.
+
+    Ages are reckoned at ``now`` (seconds, UTC). ``identities`` tells by key what the first bytes of rows say that no
+    model needs.
+    """
     cleaned = _cleaned(inventory)
-    rows = (blob_row(blob, now, cleaned) for blob in inventory.blobs)
+    shown = inventory.blobs if blobs is None else blobs
+    rows = (
+        blob_row(blob, now, cleaned, identities.get(blob.key), None if blob.models else likely_model(inventory, blob))
+        for blob in shown
+    )
     return {"store": clean(inventory.store.root), "blobs": Rows(rows)}
 
 
-def blob_row(blob: Blob, now: float, cleaned: Mapping[str, str] = _NOTHING) -> BlobRow:
+def blob_row(
+    blob: Blob,
+    now: float,
+    cleaned: Mapping[str, str] = _NOTHING,
+    identity: str | None = None,
+    likely: str | None = None,
+) -> BlobRow:
     """One row of ``blobs/``; ``cleaned`` are names that were cleaned before."""
     files = blob.files
     return BlobRow(
@@ -137,6 +162,8 @@ def blob_row(blob: Blob, now: float, cleaned: Mapping[str, str] = _NOTHING) -> B
         blob.clock,
         files[0].links if len(files) == 1 else max((file.links for file in files), default=None),
         _clean(files[0].target if len(files) == 1 else next((file.target for file in files if file.target), None)),
+        _clean(identity),
+        _clean(likely),
     )
 
 
@@ -161,9 +188,9 @@ def model_document(inventory: Inventory, model: Model) -> Document:
     return {"store": clean(inventory.store.root), **row, "layers": layers}
 
 
-def blob_document(inventory: Inventory, blob: Blob, now: float) -> Document:
+def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | None = None) -> Document:
     """The document of ``why``: the blob, its models, its state and age."""
-    row = msgspec.to_builtins(blob_row(blob, now))
+    row = msgspec.to_builtins(blob_row(blob, now, identity=identity, likely=likely_model(inventory, blob)))
     blocked = problem_rows(inventory.blocking) if blob.state == "unreferenced" else []
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 
@@ -186,6 +213,7 @@ def df_document(inventory: Inventory) -> Document:
         "trashed": sums.trashed,
         "difference": sums.allocated - sums.listed,
         "counted_twice": sums.counted_twice,
+        "reclaimable": reclaimable(inventory, inventory.scanned_at),
         "disk_total": sums.disk_total,
         "disk_free": sums.disk_free,
     }
@@ -264,6 +292,33 @@ def trash_document(inventory: Inventory, retention: int, now: float) -> Document
             for entry in inventory.trash
             if not entry.is_spent
         ],
+    }
+
+
+def log_document(told: History, store: Store) -> Document:
+    """The document of ``log``: what went when, how much, and what became of it; ``pull`` brings back what is gone."""
+    return {
+        "store": clean(store.root),
+        "entries": [_event_row(event) for event in told.events],
+        "pull": [clean(name) for name in told.pullable],
+        "lost": [clean(name) for name in told.lost],
+    }
+
+
+def _event_row(event: Event) -> Document:
+    line = event.line
+    return {
+        "id": clean(line.id),
+        "at": timestamp(line.at),
+        "action": line.action,
+        "mode": line.mode,
+        "models": [
+            {"name": clean(model.name), "state": fate, "pull": _clean(model.pull) or None}
+            for model, fate in zip(line.models, event.fates, strict=True)
+        ],
+        "state": None if line.models else event.fate,
+        "files": line.files,
+        "size": line.size,
     }
 
 
@@ -350,6 +405,7 @@ def receipt_document(receipt: Receipt) -> Document:
         "removed": Rows(clean(path) for path in receipt.removed),
         "returned": Rows(clean(path) for path in receipt.returned),
         "errors": [{"path": clean(error.path), "message": clean(error.message)} for error in receipt.errors],
+        "notes": [clean(note) for note in receipt.notes],
     }
 
 

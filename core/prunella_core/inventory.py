@@ -57,6 +57,8 @@ class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     declared: int | None = None
     seen_referenced_at: float | None = None
     """When an earlier run last saw a manifest need it."""
+    last_model: str | None = None
+    """The model that earlier runs saw need it, until it did not."""
     removed_at: float | None = None
     """When it came into the trash."""
 
@@ -254,6 +256,11 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
                 if (digest := digest_of_file(file.path)) is not None:
                     whole[digest] = file
         return whole
+
+    @cached_property
+    def trashed_models(self) -> dict[str, str]:
+        """Which model in the trash needs each digest; the newest removal wins."""
+        return {digest: model.name for entry in self.trash for model in entry.models for digest in model.needs}
 
     @cached_property
     def problems_by_model(self) -> dict[str | None, list[Problem]]:

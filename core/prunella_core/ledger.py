@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from prunella_core.inventory import Inventory, State
+from prunella_core import parting
+from prunella_core.inventory import Blob, Inventory, State
 from prunella_core.store import Store
 from prunella_core.verdicts import SCHEMA as _VERDICTS
 from prunella_core.verdicts import with_bad
@@ -103,7 +104,7 @@ def _open(store: Store, writable: bool) -> sqlite3.Connection:
     is_new = not os.path.exists(path)
     os.makedirs(store.own, exist_ok=True)
     ledger = sqlite3.connect(path, timeout=0.2)
-    ledger.executescript(_SCHEMA)
+    ledger.executescript(_SCHEMA + parting.SCHEMA)
     if is_new:
         _give_to_owner(store, path)
     return ledger
@@ -124,6 +125,8 @@ def _record(ledger: sqlite3.Connection, inventory: Inventory, loaded: Collection
     last, known = (_time(row[0]), row[1]) if row else (None, None)
     if known != manifests:
         _record_change(ledger, inventory, last)
+    else:
+        parting.begin(ledger, inventory)
     if known != manifests or last is None or abs(now - last) >= _FRESH_ENOUGH:
         ledger.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?)", (now, manifests))
     noted = dict(ledger.execute("SELECT model, at FROM loaded"))
@@ -149,19 +152,21 @@ def _record_change(ledger: sqlite3.Connection, inventory: Inventory, last: float
     before = {digest for (digest,) in ledger.execute("SELECT digest FROM referenced")}
     now = {digest for model in inventory.models for digest in model.needs}
     there = {blob.digest for blob in inventory.blobs if blob.files}
+    parted = (before - now) & there
     if last is not None:
-        parted = ((digest, last) for digest in before - now if digest in there)
-        ledger.executemany("INSERT OR REPLACE INTO parted VALUES (?, ?)", parted)
+        ledger.executemany("INSERT OR REPLACE INTO parted VALUES (?, ?)", ((digest, last) for digest in parted))
     forgotten = [
         digest for (digest,) in ledger.execute("SELECT digest FROM parted") if digest in now or digest not in there
     ]
     ledger.executemany("DELETE FROM parted WHERE digest = ?", ((digest,) for digest in forgotten))
+    parting.note_parting(ledger, inventory, parted)
     ledger.executemany("DELETE FROM referenced WHERE digest = ?", ((digest,) for digest in before - now))
     ledger.executemany("INSERT INTO referenced VALUES (?)", ((digest,) for digest in now - before))
 
 
 def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
     parted = {digest: _time(at) for digest, at in ledger.execute("SELECT digest, at FROM parted")}
+    owners = parting.last_models(ledger)
     used = {model: _time(at) for model, at in ledger.execute("SELECT model, at FROM loaded")}
     inventory = with_bad(ledger, inventory)
     if not parted and not used:
@@ -169,9 +174,7 @@ def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
     return replace(
         inventory,
         blobs=tuple(
-            replace(blob, seen_referenced_at=parted[blob.key])
-            if blob.state is State.UNREFERENCED and blob.key in parted
-            else blob
+            _recalled(blob, parted, owners) if blob.digest in parted and not blob.models else blob
             for blob in inventory.blobs
         ),
         models=tuple(
@@ -179,3 +182,9 @@ def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
             for model in inventory.models
         ),
     )
+
+
+def _recalled(blob: Blob, parted: dict[str, float], owners: dict[str, str]) -> Blob:
+    digest = blob.digest or ""
+    seen = parted[digest] if blob.state is State.UNREFERENCED else None
+    return replace(blob, seen_referenced_at=seen, last_model=owners.get(digest))

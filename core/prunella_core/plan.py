@@ -180,3 +180,5 @@ class Receipt(Struct, frozen=True, kw_only=True):
     """Files that went back because a manifest that came meanwhile needs them."""
     errors: tuple[FileError, ...] = ()
     cancelled: bool = False
+    notes: tuple[str, ...] = ()
+    """Sentences on what did not go as it should beside the plan."""

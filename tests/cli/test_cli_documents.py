@@ -39,6 +39,8 @@ BLOB = {
     "age_from": (str, None),
     "links": (int, None),
     "target": (str, None),
+    "identity": (str, None),
+    "likely": (str, None),
 }
 TOTALS = dict.fromkeys(("models", "size", "allocated", "unreferenced", "partial", "leftover", "trashed"), int)
 PROBLEM = {"path": str, "kind": str, "message": str, "blocks_prune": bool}

@@ -35,7 +35,7 @@ def test_in_a_pipe_it_is_plain_and_whole(builder: StoreBuilder, arguments: tuple
     result = run(*arguments, store=builder.root, environment={"COLUMNS": "40"})
     assert (result.code, result.err) == (0, b"")
     assert "\x1b" not in result.text
-    assert "…" not in result.text
+    assert "…" not in re.sub("“[^”]*”", "", result.text)  # of a text, only its beginning is told
     assert not any(line.endswith(" ") for line in result.text.splitlines())
     if arguments[0] != "df":
         assert LONG in result.text or arguments[0] == "doctor"
@@ -117,6 +117,55 @@ def test_blobs_filters_by_state(builder: StoreBuilder) -> None:
     assert "COPY123" in text
     assert "2 rows on the disk: 1 leftover 4.1 kB, 1 stray 4.1 kB" in text
     assert "weights" not in text
+
+
+def test_flags_and_the_language_filter_alike(builder: StoreBuilder) -> None:
+    def found(command: str, *filters: str) -> list[str]:
+        rows = call(command, *filters, "--json", store=builder.root).document[command.replace("ls", "models")]
+        return [row.get("name") or row["state"] for row in rows]
+
+    assert found("ls", "--unused", "3d", "--min-size", "20kB") == ["base:latest", "derived:latest", "team/solo:v1"]
+    assert found("ls", "unused>=3d", "size>=20kB") == ["base:latest", "derived:latest", "team/solo:v1"]
+    assert found("ls", "--max-size", "30kB", "SOLO") == found("ls", "--name", "solo") == ["team/solo:v1"]
+    assert found("ls", "--state", "shared", "--state", "pinned") == ["base:latest", "derived:latest"]
+    assert found("ls", "--age", "3d", "llama") == ["base:latest"]
+    wanted = ("--state", "partial", "--age", "7d", "--min-size", "90kB")
+    assert found("blobs", *wanted) == found("blobs", "state:partial age>7d size>=90kB") == ["partial"]
+    assert found("blobs", *wanted, "--name", "llama", "--used-by", "llama3.2") == []
+    assert found("blobs", "--used-by", "SOLO:v1") == []
+    assert found("blobs", "--used-by", "team/solo:V1", "--kind", "weights") == ["referenced"]
+    assert set(found("blobs", "--unused", "3d")) == {"unreferenced", "partial", "leftover", "stray"}
+
+
+def test_the_totals_are_those_of_the_whole_store(builder: StoreBuilder) -> None:
+    every, one = (call("ls", *words, "--json", store=builder.root).document for words in ((), ("solo",)))
+    assert (every["totals"], every["problems"]) == (one["totals"], one["problems"])
+    assert "1 of 4 models · in all " in call("ls", "solo", store=builder.root).text
+    assert "0 of 4 models · in all " in call("ls", "nothing", store=builder.root).text
+
+
+def test_a_filter_that_is_not_understood_is_a_line_and_code_two(builder: StoreBuilder) -> None:
+    for arguments in (("ls", "size>"), ("ls", "--min-size", "x"), ("blobs", "--unused", "soon"), ("ls", "kind:x")):
+        result = call(*arguments, store=builder.root)
+        assert (result.code, result.out, result.complaint.count("\n")) == (2, b"", 1)
+
+
+def test_nameless_blobs_say_what_they_are_and_whose(builder: StoreBuilder) -> None:
+    digest = digest_of(builder.root, "unreferenced")
+    call("rm", "broken", "-y", store=builder.root)
+    assert "text “nobody needs these" in call("blobs", store=builder.root).text
+    text = call("why", digest, store=builder.root).text
+    assert "by its first bytes: text “nobody needs these" in text
+    assert "likely of" not in text
+    (model,) = call("ls", "solo", "--json", store=builder.root).document["models"]
+    Path(builder.root, builder.manifest_path("team/solo:v1")).unlink()
+    rows = call("blobs", "--name", "solo", "--json", store=builder.root).document["blobs"]
+    assert {row["digest"] for row in rows} == set(model["blobs"])
+    assert {row["likely"] for row in rows} == {"team/solo:v1"}
+    assert "likely of the old team/solo:v1" in call("blobs", store=builder.root).text
+    why = call("why", model["blobs"][0], "--json", store=builder.root).document
+    assert (why["likely"], why["identity"]) == ("team/solo:v1", "model config Q4_0")
+    assert "likely of the old team/solo:v1" in call("why", model["blobs"][0], store=builder.root).text
 
 
 def test_why_says_who_or_since_when(builder: StoreBuilder) -> None:

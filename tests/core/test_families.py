@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.test_sizes_property import Recipe, built, recipes
 from prunella_core.areas import Area, AreaKind, areas
 from prunella_core.families import families, reclaims_together, sharers
 from prunella_core.inventory import Inventory
@@ -14,6 +13,7 @@ from prunella_core.plan import Removal
 from prunella_core.planning import make_plan
 from prunella_core.sample import StoreBuilder
 from prunella_core.totals import totals
+from recipes import Recipe, built, recipes
 from stores import DAY, NOW, disk_use, look, remove, small_store
 
 OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.COMMON, AreaKind.BROKEN}

@@ -35,6 +35,8 @@ from stores import NOW, look, remove, small_store
 HERE = Store(root="/models", why="--store", owner="me", writable=True)
 FREE_TEXT = st.one_of(st.text(max_size=9), st.binary(max_size=9).map(os.fsdecode), st.just("\\udcff \\ \U0001f600"))
 COUNTS = st.integers(0, 1 << 70)
+DECLARED = st.integers(0, (1 << 63) - 1)
+"""Ollama reads no larger size in a manifest, and neither do we."""
 TIMES = st.floats(0, 1e12)
 DIGESTS = st.sampled_from([f"sha256:{digit * 64}" for digit in "0123456789abcdef"])
 NAMES = st.sampled_from(["a:latest", "b:7b", "ns/c:x", "hf.co/u/m:Q4_K_M", "127.0.0.1:5000/u/m:t"])
@@ -85,7 +87,7 @@ def models(draw: st.DrawFn, name: str, needs: tuple[str, ...]) -> Model:
         manifest=draw(files()),
         digest="ab" * 32,
         size=draw(COUNTS),
-        layers=tuple(Layer(digest, draw(COUNTS), draw(FREE_TEXT), draw(FREE_TEXT)) for digest in needs),
+        layers=tuple(Layer(digest, draw(DECLARED), draw(FREE_TEXT), draw(FREE_TEXT)) for digest in needs),
         needs=needs,
         details=Details(family=draw(st.none() | FREE_TEXT), remote_host=draw(st.none() | FREE_TEXT)),
         weights_read_at=draw(st.none() | TIMES),

@@ -56,7 +56,7 @@ async def test_every_row_can_be_looked_at(imported: Callable[[], PrunellaApp]) -
             await journey.press(tab, "enter")
             assert "\x1b" not in journey.text("Static")
             await journey.press("escape", "space", "end", "space")
-        assert "\\x1b[2J" in journey.text("#detail")
+        assert "\\x1b[2J" in journey.text("#side")
         await journey.press("r", "1")
         assert len(journey.table.rows) == 3
 

@@ -121,6 +121,11 @@ def blob_title(blob: Blob) -> str:
     return short_digest(blob.digest)
 
 
+def whose(blob: Blob, model: str) -> str:
+    """Return whose a row likely is that no model needs: a download is of the model, a blob of what the model was."""
+    return f"likely of {'' if blob.state is State.PARTIAL else 'the old '}{clean(model)}"
+
+
 def removed_title(entry: TrashEntry) -> str:
     """Return what a removal took, in a line."""
     if entry.models:

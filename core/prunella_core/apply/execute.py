@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from prunella_core.apply.disk import Disk
 from prunella_core.apply.lock import lock
+from prunella_core.apply.noting import note, note_finished, unfinished
 from prunella_core.apply.operation import Operation
 from prunella_core.apply.recover import recover, removing, staging
 from prunella_core.apply.restore import restore
 from prunella_core.errors import Refused
+from prunella_core.inventory import Inventory
 from prunella_core.plan import Plan, Receipt
 from prunella_core.planning import make_plan
 from prunella_core.scan import new_id
@@ -61,16 +63,30 @@ def apply(
         refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
         if not plan.files:
             return Receipt(plan=plan, id="", done=True, freed=0, removed=())
+        at = now()
         try:
-            if plan.mode == "restore":
-                return restore(plan, disk)
-            going = {item.file.path for item in plan.files}
-            known = frozenset(problem.path for problem in inventory.blocking) - going
-            identity = _identity(plan, now())
-            operation = Operation(plan, known, identity, disk, lambda done, total: report(Step(done, total)), cancelled)
-            return operation.run()
+            receipt = _execute(plan, inventory, at, disk, report, cancelled)
         finally:
             _tidy(plan.store, disk)
+        return note(receipt, at, inventory.origins if plan.models else {})
+
+
+def _execute(
+    plan: Plan,
+    inventory: Inventory,
+    at: float,
+    disk: Disk,
+    report: Callable[[Step], None],
+    cancelled: Callable[[], bool],
+) -> Receipt:
+    if plan.mode == "restore":
+        return restore(plan, disk)
+    going = {item.file.path for item in plan.files}
+    known = frozenset(problem.path for problem in inventory.blocking) - going
+    operation = Operation(
+        plan, known, _identity(plan, at), disk, lambda done, total: report(Step(done, total)), cancelled
+    )
+    return operation.run()
 
 
 def _identity(plan: Plan, now: float) -> str:
@@ -104,11 +120,13 @@ def _refuse_if_linked(store: Store) -> None:
 
 
 def _recover(store: Store, disk: Disk) -> None:
+    finished = unfinished(store)
     try:
         recover(store, disk)
     except OSError as error:
         where = clean(str(error.filename or store.own))
         raise Refused(f"cannot finish an interrupted removal: {where}: {error.strerror}; mend that first") from error
+    note_finished(store, finished)
 
 
 def _tidy(store: Store, disk: Disk) -> None:

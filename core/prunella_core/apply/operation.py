@@ -9,6 +9,7 @@ import msgspec
 from prunella_core.ages import SETTLING_SECONDS
 from prunella_core.apply.disk import Disk
 from prunella_core.apply.lock import sign
+from prunella_core.apply.noting import action_of
 from prunella_core.apply.recover import drop_empty_folders, purge, put_all_back, put_back, removing, staging
 from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import PrunellaError, Refused
@@ -289,6 +290,7 @@ def _record(plan: Plan, identity: str) -> bytes:
         "version": 1,
         "id": identity,
         "mode": plan.mode,
+        "action": action_of(plan),
         "models": [clean(name) for name in plan.models],
         "files": [clean(item.file.path) for item in plan.files],
     }

@@ -34,6 +34,11 @@ def has_unfinished(store: Store) -> bool:
     return is_left and not is_locked(store)  # with the lock taken, somebody is at it right now
 
 
+def decided(store: Store) -> list[str]:
+    """Return the removals that were decided and not finished."""
+    return _operations(removing(store))
+
+
 def recover(store: Store, disk: Disk) -> None:
     """Bring the store to wholly before or wholly after every operation that was killed. Raises OSError."""
     for operation in _operations(staging(store)):

@@ -6,7 +6,7 @@ from prunella_core.planning.draft import Draft
 from prunella_core.planning.restore import plan_restore
 from prunella_core.planning.trash import draft_empty
 
-__all__ = ["make_plan", "trash_reclaims"]
+__all__ = ["make_plan", "reclaimable", "trash_reclaims"]
 
 
 def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
@@ -50,6 +50,15 @@ def _draft_prune(draft: Draft, policy: PrunePolicy) -> None:
     for blob in draft.inventory.blobs:
         if blob.state in states and draft.is_due(blob, policy.age):
             draft.remove_unused(blob)
+
+
+def reclaimable(inventory: Inventory, now: float) -> int:
+    """Bytes that leave the disk when all goes that no model needs: unreferenced blobs, partials and leftovers.
+
+    What is held back, and what a problem keeps, does not count.
+    """
+    classes = frozenset({PruneClass.UNREFERENCED, PruneClass.PARTIAL, PruneClass.LEFTOVER})
+    return make_plan(inventory, PrunePolicy(age=0, classes=classes), now).reclaims
 
 
 def trash_reclaims(inventory: Inventory, entry: TrashEntry, now: float) -> int:

@@ -3,7 +3,7 @@
 from prunella_core.scan.manifests import ManifestReading, read_manifests
 from prunella_core.scan.progress import Progress, Report, Space, silent, space_of
 from prunella_core.scan.scanning import scan
-from prunella_core.scan.trash import RECORD, new_id, read_trash
+from prunella_core.scan.trash import RECORD, new_id, read_trash, removed_at
 
 __all__ = [
     "RECORD",
@@ -14,6 +14,7 @@ __all__ = [
     "new_id",
     "read_manifests",
     "read_trash",
+    "removed_at",
     "scan",
     "silent",
     "space_of",

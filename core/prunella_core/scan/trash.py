@@ -45,7 +45,7 @@ def _read_entry(store: Store, name: str, blobs: list[str]) -> TrashEntry:
     files = tuple(files_below(store.root, prefix, has_reflinks(store.root)))
     return TrashEntry(
         id=name,
-        removed_at=_removed_at(store, name),
+        removed_at=removed_at(store.trash, name),
         models=tuple(_trashed(prefix, manifest) for manifest in manifests),
         files=files,
         is_spent=all(file.path != f"{prefix}/{RECORD}" for file in files),
@@ -62,8 +62,9 @@ def _trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
     )
 
 
-def _removed_at(store: Store, name: str) -> float:
+def removed_at(folder: str, name: str) -> float:
+    """When the removal was done whose files lie under its ``name`` in ``folder`` (seconds, UTC). Raises OSError."""
     if match := _ID.match(name):
         with suppress(ValueError):  # digits that are no date: then the folder's own time has to do
             return datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC).timestamp()
-    return os.stat(store.path(f".prunella/trash/{name}")).st_mtime
+    return os.stat(os.path.join(folder, name)).st_mtime

@@ -26,7 +26,7 @@ def run(screen: "Browse", plan: Plan, dialog: Working, server: Server | None) ->
         notes = [f"{name} could not be unloaded: {error}" for name, error in _unload(server, plan.loaded)]
         receipt = apply(plan, screen.setup.now, report=report, cancelled=lambda: dialog.is_cancelled)
         collected = None if receipt.cancelled else collect_expired(plan.store, screen.setup.retention, screen.setup.now)
-        screen.post_message(Done(receipt, collected, tuple(notes)))
+        screen.post_message(Done(receipt, collected, (*notes, *receipt.notes)))
 
     def report(step: Step) -> None:
         screen.post_message(Stepped(step))

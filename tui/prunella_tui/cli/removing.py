@@ -76,6 +76,8 @@ def carry_out(
     unload(server, plan)
     receipt = _execute(plan)
     _show_receipt(receipt, wishes.as_json, telling)
+    for sentence in receipt.notes:
+        tell(sentence)
     if not receipt.cancelled:
         _collect(plan.store, wishes)
     return _code_of(receipt)

@@ -29,6 +29,7 @@ SECTIONS = {
         "trash": "What was removed, and until when it can come back.",
         "restore": "Bring back a model or a whole removal.",
         "empty": "Free what is in the trash.",
+        "log": "What went when, and what became of it.",
     },
     "More": {
         "demo": "Try everything on a sample store.",

@@ -3,6 +3,7 @@
 import click
 
 from prunella_core.documents import blob_document
+from prunella_core.identify import THOROUGH, described
 from prunella_tui.cli.completion import complete_digests
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json, show
@@ -16,6 +17,8 @@ from prunella_tui.cli.targets import find_row
 def command(digest: str, as_json: bool) -> None:
     """Why a blob is on the disk: the models that keep it, or since when nothing does.
 
+    Of one that no model needs it tells what its first bytes say it is, and whose it likely was.
+
     DIGEST may be any beginning that only one blob has, with or without sha256:, or a path like blobs/NAME.
 
     \b
@@ -24,9 +27,10 @@ def command(digest: str, as_json: bool) -> None:
     """
     inventory = look(open_store())
     blob = find_row(inventory, digest)
+    identity = described(inventory.store, blob, THOROUGH)
     if as_json:
-        print_json(blob_document(inventory, blob, inventory.scanned_at))
+        print_json(blob_document(inventory, blob, inventory.scanned_at, identity))
         return
     from prunella_tui.cli.views.blob import blob_view
 
-    show(blob_view(inventory, blob, inventory.scanned_at))
+    show(blob_view(inventory, blob, identity, inventory.scanned_at))

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 
+from prunella_core.identify import likely_model
 from prunella_core.inventory import Blob, Inventory, State
 from prunella_tui.cli.views.words import BAD, QUIET, STATE_STYLES, STRONG, line
-from prunella_tui.presentation import STATE_MARKS, counted, date, duration, size
+from prunella_tui.presentation import STATE_MARKS, counted, date, duration, size, whose
 
 _MEANING = {
     State.UNREFERENCED: "no model needs it; prunella prune removes it",
@@ -17,12 +18,13 @@ _MEANING = {
 }
 
 
-def blob_view(inventory: Inventory, blob: Blob, now: float) -> RenderableType:
-    """Return what a blob is, and the answer to why it is there."""
+def blob_view(inventory: Inventory, blob: Blob, identity: str | None, now: float) -> RenderableType:
+    """Return what a blob is, and the answer to why it is there; ``identity`` is what its first bytes tell."""
     return Group(
         line((blob.digest or blob.key, STRONG)),
         line(f"{STATE_MARKS[blob.state]} {_answer(blob)}", indent=2),
         *(line(("● ", STATE_STYLES[State.REFERENCED]), name, indent=4) for name in blob.models),
+        *_identity(inventory, blob, identity),
         *_facts(blob),
         *_since(blob, now),
         *_blocked(inventory, blob),
@@ -36,6 +38,13 @@ def _answer(blob: Blob) -> str:
     if blob.state is State.MISSING:
         return f"missing: it is not on the disk, and {users} cannot run without it"
     return f"{blob.state.value}: {_MEANING[blob.state]}"
+
+
+def _identity(inventory: Inventory, blob: Blob, identity: str | None) -> Iterator[RenderableType]:
+    if identity:
+        yield line("by its first bytes: ", (identity, STRONG), indent=2)
+    if model := likely_model(inventory, blob):
+        yield line(whose(blob, model), indent=2)
 
 
 def _facts(blob: Blob) -> Iterator[RenderableType]:

@@ -8,17 +8,17 @@ from prunella_core.inventory import Inventory, Model
 from prunella_core.totals import Totals, totals
 from prunella_tui.cli.views.grid import Column, Grid
 from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
-from prunella_tui.presentation import age, counted, details, names, size
+from prunella_tui.presentation import age, counted, details, names, number, size
 
 
-def models_view(inventory: Inventory, models: Sequence[Model]) -> RenderableType:
-    """Return the table of ``models``, the totals of the store, and what needs attention."""
-    parts: list[RenderableType] = [*_table(inventory, models), _totals(inventory), *_attention(inventory)]
+def models_view(inventory: Inventory, shown: Sequence[Model]) -> RenderableType:
+    """Return the table of the models ``shown``, the totals of the whole store, and what needs attention."""
+    parts: list[RenderableType] = [*_table(inventory, shown), _totals(inventory, shown), *_attention(inventory)]
     return Group(*parts)
 
 
-def _table(inventory: Inventory, models: Sequence[Model]) -> Iterator[RenderableType]:
-    if not models:
+def _table(inventory: Inventory, shown: Sequence[Model]) -> Iterator[RenderableType]:
+    if not shown:
         return
     grid = Grid(
         Column(""),
@@ -32,7 +32,7 @@ def _table(inventory: Inventory, models: Sequence[Model]) -> Iterator[Renderable
         Column("SHARED WITH", least=32, rank=5),
         Column("DETAILS", least=24, rank=6),
     )
-    for model in models:
+    for model in shown:
         _add(grid, inventory, model)
     yield grid
     yield line()
@@ -67,12 +67,12 @@ def _about(model: Model) -> str:
     return f"{details(model)} · in the cloud" if model.details.remote_host else details(model)
 
 
-def _totals(inventory: Inventory) -> RenderableType:
+def _totals(inventory: Inventory, shown: Sequence[Model]) -> RenderableType:
     sums = totals(inventory)
-    return line(
-        (counted(sums.models, "model"), STRONG),
-        f" · {size(sums.listed)} listed · {size(sums.allocated)} on the disk · {size(sums.disk_free)} free",
-    )
+    is_all = len(shown) == len(inventory.models)
+    count = counted(sums.models, "model") if is_all else f"{number(len(shown))} of {counted(sums.models, 'model')}"
+    sizes = f"{size(sums.listed)} listed · {size(sums.allocated)} on the disk · {size(sums.disk_free)} free"
+    return line((count, STRONG), f" · {'' if is_all else 'in all '}{sizes}")
 
 
 def _attention(inventory: Inventory) -> Iterator[RenderableType]:

@@ -1,0 +1,199 @@
+"""Reads a filter and makes of it a function that says which rows it lets through.
+
+The command line reads strictly (``parse``); a field in which somebody types takes what is whole (``parse_typed``).
+"""
+
+import operator
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from prunella_core.ages import parse_age
+from prunella_core.amounts import parse_size
+from prunella_core.errors import InvalidInput
+from prunella_core.inventory import Inventory
+from prunella_core.query.fields import FIELDS, KNOWN, WORDS, Field, Rows
+from prunella_core.text import clean
+
+Row = TypeVar("Row")
+Predicate = Callable[[Any], bool]
+
+_TERM = re.compile(r"([a-z]+)(>=|<=|>|<|=|:)(.*)\Z", re.DOTALL)
+_COMPARED: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_EXAMPLES = {"size": "5GB", "age": "30d"}
+
+
+class Term(Struct, frozen=True):
+    """One condition: ``value`` is in bytes, in seconds, or the text that was asked for, without regard to case."""
+
+    field: str
+    operator: str
+    value: float | str
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """A filter for rows of one kind. A row passes when every word occurs in it and every term holds."""
+
+    rows: Rows
+    words: tuple[str, ...] = ()
+    """In lower case."""
+    terms: tuple[Term, ...] = ()
+    ignored: tuple[str, ...] = ()
+    """What looks like a term and is not whole, or makes no sense for these rows."""
+    is_typed: bool = False
+    """Whether somebody may still be typing it."""
+
+
+def parse(text: str, rows: Rows) -> Query:
+    """Read a filter for ``rows``. Raises InvalidInput for a term that is not whole or not understood."""
+    query = _read(text, rows)
+    for part in query.ignored:
+        _term(part, rows)  # raises, and says why
+    return query
+
+
+def parse_typed(text: str, rows: Rows | None) -> Query:
+    """Read what somebody is typing: what is no whole term yet is ``ignored``, so that no letter empties the table.
+
+    A size is whole with its unit, and what stands behind an equals sign once a row has it. ``rows`` is ``None`` for
+    rows that have no fields.
+    """
+    if rows is None:
+        parts = text.casefold().split()
+        terms = tuple(part for part in parts if _looks_like_a_term(part))
+        return Query(rows="models", words=tuple(part for part in parts if part not in terms), ignored=terms)
+    return _read(text, rows, is_typed=True)
+
+
+def with_terms(query: Query, *terms: tuple[str, str, str]) -> Query:
+    """Add terms, each of a field, an operator and a value as people write it. Raises InvalidInput."""
+    more = tuple(_make(field, sign, value, query.rows) for field, sign, value in terms)
+    return replace(query, terms=query.terms + more)
+
+
+def _read(text: str, rows: Rows, *, is_typed: bool = False) -> Query:
+    words: list[str] = []
+    terms: list[Term] = []
+    ignored: list[str] = []
+    for part in text.casefold().split():
+        if not _looks_like_a_term(part):
+            words.append(part)
+        elif term := _whole_term(part, rows, is_typed):
+            terms.append(term)
+        else:
+            ignored.append(part)
+    return Query(rows=rows, words=tuple(words), terms=tuple(terms), ignored=tuple(ignored), is_typed=is_typed)
+
+
+def _whole_term(part: str, rows: Rows, is_typed: bool) -> Term | None:
+    try:
+        term = _term(part, rows)
+    except InvalidInput:  # ``parse`` tells; while somebody types there is nothing to tell yet
+        return None
+    lacks_unit = FIELDS[rows][term.field].kind == "size" and part[-1].isdigit() and term.value
+    return None if is_typed and lacks_unit else term
+
+
+def _looks_like_a_term(part: str) -> bool:
+    match = _TERM.match(part)
+    return match is not None and match[1] in KNOWN
+
+
+def _term(part: str, rows: Rows) -> Term:
+    match = _TERM.match(part)
+    assert match is not None
+    return _make(match[1], match[2], match[3], rows)
+
+
+def _make(name: str, sign: str, value: str, rows: Rows) -> Term:
+    field = FIELDS[rows].get(name)
+    if field is None:
+        raise InvalidInput(f"a filter of {rows} knows no “{name}”; it knows {', '.join(FIELDS[rows])}")
+    if (sign in _COMPARED) != (field.kind in _EXAMPLES):
+        takes = f">, >=, < or <=, as in {name}>{_EXAMPLES[field.kind]}" if field.kind in _EXAMPLES else ": or ="
+        raise InvalidInput(f"“{clean(name + sign + value)}” is not understood: {name} takes {takes}")
+    if not value:
+        raise InvalidInput(f"“{name}{sign}” is not whole: a value belongs behind it")
+    return Term(name, sign, _value(field, name, value))
+
+
+def _value(field: Field, name: str, value: str) -> float | str:
+    if field.kind == "size":
+        return parse_size(value)
+    if field.kind == "age":
+        return parse_age(value)
+    wanted = value.casefold()
+    for each in wanted.split(",") if field.words else ():
+        if not each or not any(word.startswith(each) for word in field.words):
+            raise InvalidInput(f"“{clean(each)}” is no {name}: it is one of {', '.join(field.words)}")
+    return wanted
+
+
+def by_terms(query: Query, inventory: Inventory, now: float) -> Predicate | None:
+    """Return what says of a row whether every term holds; ``None`` where there are none.
+
+    Ages are reckoned at ``now`` (seconds, UTC). What the terms need of the inventory is looked up once.
+    """
+    tests = [_test(term, FIELDS[query.rows][term.field], inventory, now) for term in query.terms]
+    if query.is_typed:
+        tests = [test for term, test in zip(query.terms, tests, strict=True) if _is_whole(term, test, query, inventory)]
+    if len(tests) < 2:
+        return tests[0] if tests else None
+    first, *others = tests
+    return lambda row: first(row) and all(test(row) for test in others)
+
+
+def _is_whole(term: Term, test: Predicate, query: Query, inventory: Inventory) -> bool:
+    """Whether a name behind an equals sign is one that there is, or only the beginning of one."""
+    return term.operator != "=" or any(map(test, getattr(inventory, query.rows)))
+
+
+def _test(term: Term, field: Field, inventory: Inventory, now: float) -> Predicate:
+    read = field.reader(inventory)
+    value = term.value
+    if isinstance(value, str):
+        matches = _match(field, term.operator, value)
+        return lambda row: any(map(matches, read(row)))
+    compare = _COMPARED[term.operator]
+    if field.kind == "size":
+        return lambda row: compare(read(row), value)
+
+    def is_of_age(row: object) -> bool:
+        since = read(row)
+        return since is not None and compare(max(now - since, 0), value)
+
+    return is_of_age
+
+
+def _match(field: Field, sign: str, wanted: str) -> Callable[[str], bool]:
+    """A colon asks for a part, an equals sign for the whole; ``llama3.2`` is the whole of ``llama3.2:latest``.
+
+    Words take several with commas between them, one of which has to match.
+    """
+    if field.kind == "word":
+        any_of = tuple(wanted.split(","))
+        return (lambda word: word in any_of) if sign == "=" else (lambda word: word.startswith(any_of))
+    if sign == "=":
+        bare = wanted.removesuffix(":latest")
+        return lambda name: name.casefold().removesuffix(":latest") == bare
+    return lambda name: wanted in name.casefold()
+
+
+def select(rows: Iterable[Row], query: Query, inventory: Inventory, now: float) -> list[Row]:
+    """Return the rows that the whole query lets through, in their order."""
+    passes = by_terms(query, inventory, now)
+    chosen = [row for row in rows if passes(row)] if passes else list(rows)
+    if not query.words:
+        return chosen
+    text_of = WORDS[query.rows]
+    for word in query.words:
+        chosen = [row for row in chosen if word in text_of(row).casefold()]
+    return chosen
