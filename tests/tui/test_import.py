@@ -52,11 +52,15 @@ async def test_every_row_can_be_looked_at(imported: Callable[[], PrunellaApp]) -
         title = journey.text("#title")
         assert "read-only, as of 2026-11-18" in title
         assert "\\x1b[2J[red]x[/red]" in title
+        seen = ""
         for tab in "124":
             await journey.press(tab, "enter")
             assert "\x1b" not in journey.text("Static")
             await journey.press("escape", "space", "end", "space")
-        assert "\\x1b[2J" in journey.text("#side")
+            seen += journey.text("#side")
+            await journey.press("home")
+            seen += journey.text("#side")
+        assert "\\x1b[2J" in seen
         await journey.press("r", "1")
         assert len(journey.table.rows) == 3
 

@@ -84,6 +84,13 @@ def rest(share: float, seconds: float) -> str:
     return f"{duration(seconds * (1 - share) / share)} left" if 0 < share < 1 and seconds > 0 else ""
 
 
+def stepping(done: int, total: int, seconds: float) -> str:
+    """Return how far a removal is after ``seconds``: steps, how many a second, and the rest time."""
+    speed = f"{number(round(done / seconds))} a second" if seconds >= 1 and done else ""
+    left = rest(done / total, seconds) if seconds >= 1 and total else ""
+    return " · ".join(part for part in (f"{number(done)} of {counted(total, 'step')}", speed, left) if part)
+
+
 def verifying(progress: "VerifyProgress", seconds: float) -> str:
     """Return how far a verification is after ``seconds``: files, bytes, rate and rest time."""
     parts = (

@@ -8,6 +8,7 @@ from textual.theme import BUILTIN_THEMES
 from prunella_core.ages import DEFAULT_RETENTION, parse_age
 from prunella_core.errors import InvalidInput
 from prunella_core.inventory import Inventory
+from prunella_core.next_start import is_noprune
 from prunella_core.server import connect
 from prunella_core.store import Store
 from prunella_core.text import clean
@@ -41,6 +42,7 @@ def run_app(
         retention=parse_age(DEFAULT_RETENTION) if retention is None else retention,
         connect=no_server if environ is None or is_sample or imported else lambda: connect(environ),
         imported=imported,
+        noprune=environ is not None and is_noprune(environ),
     )
     app = PrunellaApp(setup)
     app.run()

@@ -6,20 +6,21 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from prunella_core.free import Proposal
 from prunella_core.inventory import Inventory, TrashEntry
 from prunella_core.plan import Empty, Plan, Restore
 from prunella_core.planning import make_plan
 from prunella_core.text import clean
 from prunella_tui.app.dialogs import Answer, Result, Review, ServerReview, Text, Working, help_text
-from prunella_tui.app.look import Look
+from prunella_tui.app.explore import Explore
+from prunella_tui.app.free import FreeDialog
 from prunella_tui.app.marks import Marks
 from prunella_tui.app.messages import Done, Refusal, Stepped
 from prunella_tui.app.table import RowTable
-from prunella_tui.app.verify import verify_selection
 from prunella_tui.app.work import delete_by_server, pin, run
 
 
-class Browse(Look):
+class Browse(Explore):
     """Looks at a store, and acts on it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,6 +34,9 @@ class Browse(Look):
         Binding("S", "reverse", "Turn order", show=False, tooltip="turn the order around", id="reverse"),
         Binding("a", "mark_shown", "Mark all", show=False, tooltip="mark all rows that are shown", id="mark_all"),
         Binding("escape", "clear", "Clear", show=False, tooltip="clear the filter, then the marks", id="clear"),
+        Binding("f", "free", "Free …", tooltip="propose what to let go for so much space", id="free"),
+        Binding("m", "map", "Map", show=False, tooltip="the store as a map", id="map"),
+        Binding("w", "sharing", "Who shares", show=False, tooltip="with whom the model shares", id="sharing"),
         Binding("P", "pin", "Pin", show=False, tooltip="pin the model: prune --all never takes it", id="pin"),
         Binding("1", "show_tab('models')", "Models", show=False, tooltip="models", id="tab.models"),
         Binding("2", "show_tab('blobs')", "Blobs", show=False, tooltip="blobs", id="tab.blobs"),
@@ -91,14 +95,17 @@ class Browse(Look):
         return make_plan(inventory, request, self.setup.now())
 
     def _review(self, inventory: Inventory, before: Marks, force: bool = False) -> None:
-        plan = self._plan(inventory, to_trash=True, force=force)
+        with_trash = bool(self.marks.trash)  # then there is one way only: all of it, for good
+        plan = self._whole_plan(inventory, force=force) if with_trash else self._plan(inventory, True, force)
         wipes = bool(inventory.models) and len(plan.models) == len(inventory.models)
 
         def decide(answer: Answer | None) -> None:
             if answer == "force":
                 self._review(inventory, before, force=True)
+            elif with_trash and answer == "now":
+                self._execute(plan, unload=True)
             elif answer in ("trash", "now"):
-                self._execute(self._plan(inventory, to_trash=answer == "trash", force=force), unload=True)
+                self._execute(self._plan(inventory, answer == "trash", force), unload=True)
             elif answer == "server":
                 self._delete_by_server(plan)
             else:
@@ -117,6 +124,21 @@ class Browse(Look):
                 Review(plan, False, self.setup.retention),
                 lambda answer: self._execute(plan) if answer == "now" else None,
             )
+
+    # A proposal to free space
+
+    def action_free(self) -> None:
+        if refusal := self._refusal():
+            self.app.push_screen(Text("Nothing can be freed here", Content(refusal)))
+        elif self.inventory and self.view:
+            self.app.push_screen(FreeDialog(self.inventory, self.setup.now, self.view.loaded), self._take_proposal)
+
+    def _take_proposal(self, proposal: Proposal | None) -> None:
+        """Mark what was proposed: it can be changed like any marks before it is reviewed."""
+        if proposal:
+            removal = proposal.removal
+            self._set_marks(Marks(*map(frozenset, (removal.models, removal.blobs, removal.manifests, removal.entries))))
+            self.notify("The proposal is marked. Change it as you like; d reviews it.")
 
     # Restoring
 
@@ -178,10 +200,7 @@ class Browse(Look):
         self.app.push_screen(Text("Nothing was changed", Content(message.reason)))
         self.action_rescan()
 
-    # Verifying and pins
-
-    def action_verify(self) -> None:
-        verify_selection(self)
+    # Pins
 
     def action_pin(self) -> None:
         if self.inventory is None or self.tab.id != "models" or not self.table.key:

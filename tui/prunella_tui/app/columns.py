@@ -136,7 +136,7 @@ def problem_columns() -> list[Column[Problem]]:
             "effect",
             "Effect",
             13,
-            lambda p: "■ blocks" if p.blocks_prune else "□ only a note",
+            lambda p: "■ blocks" if p.blocks_prune else "▷ Ollama" if p.kind == "next-start" else "□ only a note",
             lambda p: p.blocks_prune,
             largest_first=True,
             tone=lambda p: "error" if p.blocks_prune else "muted",

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
+from prunella_core.identify import described
 from prunella_core.inventory import Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.planning import trash_reclaims
 from prunella_core.problems import advice
 from prunella_core.text import clean
 from prunella_tui import presentation as show
+from prunella_tui.app.identity import identity_lines
 from prunella_tui.app.origin import origin_answer, origin_lines
 
 _MANY_LAYERS = 3
@@ -114,6 +116,7 @@ def blob_detail(inventory: Inventory, blob: Blob, now: float) -> Content:
         _field("Kind", clean(blob.kind or "unknown")),
         _field("Size", show.size(blob.size)),
         _field("On disk", show.size(blob.allocated)),
+        *identity_lines(inventory, blob, described(inventory.store, blob)),
     ]
     if blob.written_at is not None:
         lines.append(_field("Written", f"{show.duration(now - blob.written_at)} ago (by its mtime)"))

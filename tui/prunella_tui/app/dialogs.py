@@ -1,5 +1,6 @@
 """The dialogs: review before, progress during, result after, and help."""
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar, Literal, get_args
 
@@ -176,6 +177,7 @@ class Working(Dialog):
         super().__init__()
         self.doing = doing
         self.is_cancelled = False
+        self._began = time.monotonic()
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -188,7 +190,11 @@ class Working(Dialog):
     def advance(self, step: Step) -> None:
         """Show how far it is."""
         self.query_one(ProgressBar).update(total=step.total, progress=step.done)
-        self.query_one("#step", Static).update(Content(f"{show.number(step.done)} of {show.number(step.total)} steps"))
+        self.query_one("#step", Static).update(Content(show.stepping(step.done, step.total, self._seconds)))
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
 
     def action_cancel(self) -> None:
         self.is_cancelled = True
@@ -255,12 +261,21 @@ WORDS = (
     ("Frees", "what comes back if this model alone goes"),
     ("Shared", "bytes on the disk that other models need too"),
     ("Idle", "since when it was neither changed nor used, as far as anyone knows"),
+    ("Kind", "of a model its family, parameters and quantization; of a blob what it is to its models"),
+    ("State", "what a blob is to the models: see the words below"),
+    ("Age", "since when nothing needs it as far as anyone knows; of what is needed, since it was written"),
+    ("Used by", "a model that needs it, and how many more"),
+    ("Removed", "what a removal took; When and Left say since when and for how long it can come back"),
     ("Holds", "what emptying this removal gives back"),
+    ("Effect", "whether a problem blocks: nothing goes as unreferenced while it could hide a model"),
+    ("comes back", "a pull or the base would bring the model back; where that is a guess it says so"),
+    ("/ filters", "words, and terms: size>5GB disk> frees> shared> age>30d unused> state: kind: name: used:"),
     ("✓  ▪", "marked; goes along because of a mark"),
     ("!  ▸  ⚑  ☁", "has a problem; loaded in the server; pinned; runs in the cloud"),
     ("unreferenced", "a blob that no manifest names: no model needs it"),
     ("partial", "what a download left that never ended"),
     ("leftover", "a temporary file of a create or upload"),
+    ("missing", "a model needs it, and it is not there"),
     ("stray", "a file that is not Ollama's; never touched unless you mark it"),
 )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -11,8 +12,9 @@ from textual.widgets import ContentSwitcher, Footer, Input, Static
 
 from prunella_core.apply import has_unfinished
 from prunella_core.inventory import Inventory
-from prunella_core.plan import Empty
+from prunella_core.plan import Empty, Plan
 from prunella_core.planning import make_plan
+from prunella_core.query import by_terms, parse_typed
 from prunella_core.server import Server
 from prunella_core.tally import Tally
 from prunella_core.text import clean
@@ -20,7 +22,7 @@ from prunella_tui import presentation as show
 from prunella_tui.app.dialogs import Text
 from prunella_tui.app.marks import Marks, mark_of, prunable_keys
 from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
-from prunella_tui.app.plantext import emptying_line, footer_line, scan_line
+from prunella_tui.app.plantext import footer_line, plan_line, scan_line
 from prunella_tui.app.scanning import read_store
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.storebar import StoreBar
@@ -64,7 +66,7 @@ class Look(Screen[None]):
                 for tab in TABS:
                     yield RowTable[Any](empty=tab.empty, id=tab.id)
             yield TextView(id="side")
-        yield Input(placeholder="words that must occur, in any order", id="filter", compact=True)
+        yield Input(placeholder="words, or terms: size>5GB unused>30d state:partial", id="filter", compact=True)
         yield Static(id="marked")
         yield Footer(show_command_palette=False)
 
@@ -175,6 +177,8 @@ class Look(Screen[None]):
             self._filled.add(tab.id)
             texts = view.texts.get(tab.id)
             self.table.show(tab.columns(view), view.rows[tab.id], tab.key, tab.words, texts)
+            if self.table.filter_text:
+                self._filter_by(self.table.filter_text)
 
     # Tabs and the side
 
@@ -229,7 +233,14 @@ class Look(Screen[None]):
 
     @on(Input.Changed, "#filter")
     def _filter(self, event: Input.Changed) -> None:
-        self.table.filter(event.value)
+        self._filter_by(event.value)
+
+    def _filter_by(self, text: str) -> None:
+        """Words that must occur, and terms like ``size>5GB``; a term that is not whole yet hides nothing."""
+        if self.inventory:
+            query = parse_typed(text, self.tab.fields)
+            passes = by_terms(query, self.inventory, self.setup.now())
+            self.table.filter(text, query.words, passes)
 
     @on(Input.Submitted, "#filter")
     def _close_filter(self) -> None:
@@ -267,8 +278,10 @@ class Look(Screen[None]):
 
     def _toggle_problem(self, key: str, inventory: Inventory) -> None:
         """A problem is marked by the file that it is about; that of a listed model is marked as the model."""
-        problem = next(problem for problem in inventory.problems if problem_key(problem) == key)
-        if problem.path in inventory.broken_by_path:
+        problem = next((problem for problem in inventory.problems if problem_key(problem) == key), None)
+        if problem is None:
+            self.notify("This is Ollama's doing; nothing here can be marked.", severity="warning")
+        elif problem.path in inventory.broken_by_path:
             self._set_marks(self.marks.toggle("manifests", problem.path, inventory))
         elif problem.model in inventory.model_by_name:
             self._set_marks(self.marks.toggle("models", problem.model or "", inventory))
@@ -296,7 +309,7 @@ class Look(Screen[None]):
             self._stop_scan()
         elif field.has_class("-open") or self.table.filter_text:
             field.value = ""
-            self.table.filter("")
+            self._filter_by("")
             self._close_filter()
         else:
             self._set_marks(Marks())
@@ -334,15 +347,23 @@ class Look(Screen[None]):
         if self.tab.id == "trash":
             if self.marks.trash:
                 request = Empty(entries=tuple(self.marks.trash))
-                return emptying_line(make_plan(inventory, request, self.setup.now()), len(self.marks.trash))
+                return plan_line(make_plan(inventory, request, self.setup.now()), len(self.marks.trash))
             hint = (
                 f"u brings the row back{filtered} · d empties it for good" if self.table.row else "The trash is empty"
             )
             return Content.styled(hint, "$foreground 60%")
+        if self.marks.count and self.marks.trash:
+            return plan_line(self._whole_plan(inventory), self.marks.count + len(self.marks.trash))
         if self.tally and self.marks.count:
             return footer_line(self.tally, self.marks.count)
         hint = f"Nothing marked{filtered} · space marks a row, p all that no model needs"
         return Content.styled(hint, "$foreground 60%")
+
+    def _whole_plan(self, inventory: Inventory, *, force: bool = False) -> Plan:
+        """The plan of all marks, those in the trash too: that frees at once, for good."""
+        loaded = self.view.loaded if self.view else frozenset[str]()
+        request = self.marks.request(inventory, to_trash=False, force=force, loaded=loaded)
+        return make_plan(inventory, replace(request, entries=tuple(sorted(self.marks.trash))), self.setup.now())
 
 
 def _never(_key: str) -> bool:

@@ -15,6 +15,7 @@ class Order(Generic[Row]):
         self._words_of = words_of
         self._texts = texts or []
         self._words: tuple[str, ...] = ()
+        self._passes: Callable[[Row], bool] | None = None
         self._sorted: list[int] = list(range(len(rows)))
         self._shown = self._sorted
         self._by: tuple[str, bool] | None = None
@@ -39,19 +40,20 @@ class Order(Generic[Row]):
         self._by = name, reverse
         self._show_again()
 
-    def filter(self, words: Sequence[str]) -> None:
-        """Show the rows in which every one of ``words`` occurs. A word that only grew goes through what is shown."""
-        before, self._words = self._words, tuple(words)
-        if not words:
-            self._shown = self._sorted
-            return
-        if not self._texts:
+    def filter(self, words: Sequence[str], passes: Callable[[Row], bool] | None = None) -> None:
+        """Show the rows in which every one of ``words`` occurs and that ``passes`` lets through.
+
+        A word that only grew goes through what is shown.
+        """
+        is_narrower = self._passes is None and all(any(old in new for new in words) for old in self._words)
+        base = self._shown if self._words and is_narrower else self._sorted
+        self._words, self._passes = tuple(words), passes
+        if words and not self._texts:
             self._texts = [self._words_of(row).casefold() for row in self._rows]
-        is_narrower = all(any(old in new for new in words) for old in before)
-        self._shown = self._through(self._shown if before and is_narrower else self._sorted)
+        self._shown = self._through(base)
 
     def _show_again(self) -> None:
-        if self._words:
+        if self._words or self._passes:
             shown = set(self._shown)
             self._shown = [number for number in self._sorted if number in shown]
         else:
@@ -61,4 +63,6 @@ class Order(Generic[Row]):
         texts = self._texts
         for word in self._words:
             numbers = [number for number in numbers if word in texts[number]]
+        if passes := self._passes:
+            numbers = [number for number in numbers if passes(self._rows[number])]
         return numbers

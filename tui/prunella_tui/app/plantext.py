@@ -26,11 +26,11 @@ def footer_line(tally: Tally, count: int) -> Content:
     return Content(" · ").join(parts)
 
 
-def emptying_line(plan: Plan, count: int) -> Content:
-    """The same of marks in the trash."""
-    parts = [_marked(count), _frees(plan.reclaims)]
+def plan_line(plan: Plan, count: int) -> Content:
+    """The same where marks are in the trash: what is removed there is gone for good."""
+    parts = [_marked(count), _frees(plan.reclaims), Content.styled("for good", "$text-error")]
     if plan.kept:
-        parts.append(Content(f"{show.size(sum(kept.allocated for kept in plan.kept))} stays, needed to restore others"))
+        parts.append(Content(f"{show.size(sum(kept.allocated for kept in plan.kept))} stays"))
     return Content(" · ").join(parts)
 
 

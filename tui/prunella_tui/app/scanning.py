@@ -35,10 +35,12 @@ def read_store(screen: "Look", generation: int) -> None:
         screen.post_message(ScanFailed(f"{where}: {error.strerror}", generation))
     else:
         gc.freeze()  # what was found stays until the next scan, so the collector need not go through it at every pause
-        screen.post_message(Scanned(view_of(found, setup.retention), None, generation))
+        screen.post_message(Scanned(view_of(found, setup.retention, noprune=setup.noprune), None, generation))
         if server := setup.connect():
             loaded = frozenset(loaded_here(server, found))
-            screen.post_message(Scanned(view_of(found, setup.retention, loaded), server, generation))
+            screen.post_message(
+                Scanned(view_of(found, setup.retention, loaded, noprune=setup.noprune), server, generation)
+            )
 
 
 class _Glance:

@@ -27,6 +27,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     connect: Callable[[], Server | None] = no_server
     theme: str | None = None
     is_sample: bool = False
+    noprune: bool = False
+    """Whether Ollama's server is told, as far as our environment says, not to remove anything when it starts."""
     imported: Inventory | None = None
     """What an export says, where one is looked at instead of a store of this machine."""
 

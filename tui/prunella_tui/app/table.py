@@ -136,7 +136,6 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         self.sort_key = self.sort_key or next((column.key for column in columns if column.largest_first), "")
         self._rows_in_order = Order(rows, words_of, texts)
         self._sort()
-        self._rows_in_order.filter(self.filter_text.split())
         self._lay_out()
         self._arranged(before)
 
@@ -178,11 +177,14 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         self.sort_by(keys[(at + 1) % len(keys)])
         return next(column.title for column in self.columns if column.key == self.sort_key)
 
-    def filter(self, text: str) -> None:
-        """Show only rows in which every word of ``text`` occurs."""
+    def filter(self, text: str, words: Sequence[str], passes: Callable[[Row], bool] | None = None) -> None:
+        """Show only rows in which every one of ``words`` occurs and that ``passes`` lets through.
+
+        ``text`` is what was typed for it.
+        """
         before = self.key
-        self.filter_text = text.strip().casefold()
-        self._rows_in_order.filter(self.filter_text.split())
+        self.filter_text = text.strip()
+        self._rows_in_order.filter(words, passes)
         self._arranged(before)
 
     def _sort(self) -> None:

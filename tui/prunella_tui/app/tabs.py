@@ -1,12 +1,13 @@
 """The four tabs: what each shows, how its rows are known, and what the side says of one."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 from textual.content import Content
 
 from prunella_core.inventory import Blob, Inventory, Problem, State
+from prunella_core.next_start import NextStart, next_start
 from prunella_core.totals import Totals, totals
 from prunella_tui.app.columns import (
     blob_columns,
@@ -19,7 +20,11 @@ from prunella_tui.app.columns import (
     words_of_trash,
 )
 from prunella_tui.app.detail import blob_detail, model_detail, problem_detail, trash_detail
+from prunella_tui.app.nextstart import next_start_detail, next_start_title
 from prunella_tui.app.table import Column
+
+NEXT_START = "next-start"
+"""The kind of a row in Problems that is none of the store's: what Ollama itself is about to do."""
 
 
 class View(Struct, frozen=True):
@@ -32,6 +37,8 @@ class View(Struct, frozen=True):
     retention: int
     loaded: frozenset[str]
     totals: Totals
+    coming: NextStart
+    """What Ollama's own next start does to the store."""
     rows: dict[str, Sequence[Any]]
     """The rows of each tab, under its name."""
     texts: dict[str, list[str]]
@@ -54,6 +61,8 @@ class Tab(NamedTuple):
     key: Callable[[Any], str]
     words: Callable[[Any], str]
     detail: Callable[[View, Any], Content]
+    fields: Literal["models", "blobs"] | None = None
+    """Whose fields the terms of its filter ask for; ``None`` where only words count."""
 
 
 def problem_key(problem: Problem) -> str:
@@ -66,6 +75,12 @@ def _blobs(inventory: Inventory) -> list[Blob]:
     return [blob for blob in inventory.blobs if blob.state is not State.TRASHED]
 
 
+def _problem_detail(view: View, problem: Problem) -> Content:
+    if problem.kind == NEXT_START:
+        return next_start_detail(view.coming)
+    return problem_detail(view.inventory, problem)
+
+
 TABS = (
     Tab(
         "models",
@@ -76,16 +91,18 @@ TABS = (
         lambda model: model.name,
         words_of_model,
         lambda view, model: model_detail(view.inventory, model, view.now),
+        "models",
     ),
     Tab(
         "blobs",
         "Blobs",
-        "No blobs in this store yet.",
+        "No blobs in this store yet. Here would be each file, what it is, and which models use it.",
         lambda view: blob_columns(view.now),
         _blobs,
         lambda blob: blob.key,
         words_of_blob,
         lambda view, blob: blob_detail(view.inventory, blob, view.now),
+        "blobs",
     ),
     Tab(
         "trash",
@@ -105,17 +122,29 @@ TABS = (
         lambda inventory: inventory.problems,
         problem_key,
         words_of_problem,
-        lambda view, problem: problem_detail(view.inventory, problem),
+        _problem_detail,
     ),
 )
 
 
-def view_of(inventory: Inventory, retention: int, loaded: frozenset[str] = frozenset()) -> View:
-    """Reckon what the screen needs of ``inventory``. For a large store this is work for a thread of its own."""
+def view_of(
+    inventory: Inventory, retention: int, loaded: frozenset[str] = frozenset(), *, noprune: bool = False
+) -> View:
+    """Reckon what the screen needs of ``inventory``. For a large store this is work for a thread of its own.
+
+    ``noprune`` says whether Ollama's server is told not to remove anything when it starts.
+    """
     rows = {tab.id: tab.rows(inventory) for tab in TABS}
+    coming = next_start(inventory, inventory.scanned_at, noprune)
+    if inventory.is_whole and (coming.files or coming.why or coming.would_break):
+        rows["problems"] = (_coming_row(coming), *rows["problems"])
     inventory.usage  # noqa: B018 -- reckoned here rather than by the first row that is drawn
     texts = {tab.id: [tab.words(row).casefold() for row in rows[tab.id]] for tab in TABS} if inventory.is_whole else {}
-    return View(inventory, retention, loaded, totals(inventory), rows, texts)
+    return View(inventory, retention, loaded, totals(inventory), coming, rows, texts)
+
+
+def _coming_row(coming: NextStart) -> Problem:
+    return Problem(path="Ollama's next start", kind=NEXT_START, message=next_start_title(coming), blocks_prune=False)
 
 
 TAB_BY_ID = {tab.id: tab for tab in TABS}
