@@ -52,6 +52,18 @@ def same(document: object) -> object:
 COMMANDS = [("ls",), ("blobs",), ("show", "base"), ("df",), ("trash",), ("doctor",), ("why", "README.txt")]
 
 
+def test_a_filter_reckons_ages_from_the_scan(builder: StoreBuilder) -> None:
+    path = Path(builder.root).parent / "export.json"
+    path.write_bytes(call("export", store=builder.root).out)
+    for arguments in (("ls", "--age", "40d"), ("blobs", "--age", "40d")):
+        (rows,) = (
+            value
+            for key, value in call("--import", str(path), *arguments, "--json", now=builder.now + 9e6).document.items()
+            if key in ("models", "blobs")
+        )
+        assert rows == [], "thirty days old when it was scanned"
+
+
 @pytest.mark.parametrize("arguments", COMMANDS)
 def test_it_says_the_same_as_the_store_itself(builder: StoreBuilder, arguments: tuple[str, ...]) -> None:
     now = builder.now + 1_000_000

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from prunella_core.identify import HEAD, THOROUGH, described, identify
 from prunella_core.inventory import Blob, State
@@ -252,6 +253,11 @@ def test_what_is_no_file_any_more_is_not_waited_for(builder: StoreBuilder, tmp_p
     elif kind == "folder":
         path.mkdir()
     assert described(open_store(builder.root), loose) is None
+
+
+def test_nothing_is_read_here_for_a_store_elsewhere(builder: StoreBuilder) -> None:
+    elsewhere = replace(open_store(builder.root), exported_from="gpu-box")
+    assert {described(elsewhere, blob) for blob in look(builder.root).blobs} == {None}
 
 
 def test_reading_leaves_no_trace(builder: StoreBuilder) -> None:

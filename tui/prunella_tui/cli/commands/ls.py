@@ -1,6 +1,5 @@
 """``prunella ls``."""
 
-import time
 from collections.abc import Iterable
 
 import click
@@ -39,7 +38,7 @@ def command(
     """
     query = read_filter("models", words, states, flags)
     inventory = look(open_store())
-    chosen = select(inventory.models, query, inventory, time.time())
+    chosen = select(inventory.models, query, inventory, inventory.scanned_at)
     shown = _in_order(inventory, chosen, sort, reverse)
     if as_json:
         print_json(models_document(inventory, shown))
