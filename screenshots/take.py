@@ -37,7 +37,13 @@ PICTURES = (
     Picture("result", ("p", "d", "right", "enter")),
     Picture("trash", ("down", "down", "space", "space", "d", "right", "enter", "enter", "3")),
     Picture("problems", ("4", "down")),
+    Picture("next-start", ("4", "end")),
+    Picture("free", ("f", *"90MB")),
+    Picture("proposal", ("f", *"90MB", "enter", "S")),
+    Picture("map", ("m", "right")),
+    Picture("sharing", ("slash", *"coder", "enter", "w")),
     Picture("help", ("question_mark",)),
+    Picture("filter", ("2", "slash", *"state:partial disk>1MB")),
     Picture("small", ("slash", *"llama3.1", "enter", "a"), size=(80, 24)),
     Picture("light", ("down", "down", "space"), theme="textual-light"),
 )

@@ -137,7 +137,7 @@ def view_of(
     rows = {tab.id: tab.rows(inventory) for tab in TABS}
     coming = next_start(inventory, inventory.scanned_at, noprune)
     if inventory.is_whole and (coming.files or coming.why or coming.would_break):
-        rows["problems"] = (_coming_row(coming), *rows["problems"])
+        rows["problems"] = (*rows["problems"], _coming_row(coming))
     inventory.usage  # noqa: B018 -- reckoned here rather than by the first row that is drawn
     texts = {tab.id: [tab.words(row).casefold() for row in rows[tab.id]] for tab in TABS} if inventory.is_whole else {}
     return View(inventory, retention, loaded, totals(inventory), coming, rows, texts)
