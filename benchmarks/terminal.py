@@ -58,6 +58,11 @@ class Terminal:
             pass
         return self._last
 
+    def rest(self, seconds: float) -> None:
+        """Read until nothing has been written for ``seconds``."""
+        while self._read(seconds):
+            pass
+
     def press(self, key: str) -> float:
         """Press ``key`` and return how long it took until the screen stood still again (seconds)."""
         self.written = b""
