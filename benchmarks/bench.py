@@ -5,10 +5,11 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from generate import build_big, build_small
+from generate import Truth, build_big, build_small
 from growth import growth
 from keys import press_keys
 from machine import machine, versions
@@ -68,28 +69,29 @@ def _measure(setting: Setting) -> tuple[list[Line], list[Section]]:
     say(f"building {setting.scale.blobs:,} blobs")
     truth = build(build_big, store, setting.scale.blobs, time.time())
     other_truth = build(build_small, other, time.time())
-    what = (
-        f"{truth.models:,} models, {truth.blobs:,} blobs, of which nothing needs {truth.unreferenced:,}, "
-        f"{truth.partials:,} partial downloads. "
-    )
-    for title, meaning, measure in (
+    what, other_what = _told(truth), _told(other_truth)
+    parts: list[tuple[str, str, Callable[[], tuple[list[Line], str]]]] = [
         ("The big store", what + _WHOLE, lambda: big(setting, store, truth)),
-        (
-            "The small store",
-            f"{other_truth.models} models, {other_truth.blobs} blobs. {_SMALL}",
-            lambda: small(setting, other, other_truth),
-        ),
+        ("The small store", other_what + _SMALL, lambda: small(setting, other, other_truth)),
         ("Key presses on the big store", _KEYS, lambda: press_keys(setting, store, truth)),
         ("Removing", _REMOVING, lambda: removal(setting)),
         ("Verifying", _VERIFYING, lambda: hashing(setting)),
         ("Growth", _GROWTH, lambda: growth(setting)),
-    ):
+    ]
+    for title, meaning, measure in parts:
         say(f"{time.strftime('%X')} {title}")
         kept, body = measure()
         lines += kept
         sections.append(Section(title, meaning, body))
     profiled = f"```text\n{profile(store)}\n```"
     return lines, [*sections, Section("Where the time of ls --json goes", _PROFILE, profiled)]
+
+
+def _told(truth: Truth) -> str:
+    return (
+        f"{truth.models:,} models, {truth.blobs:,} blobs, of which nothing needs {truth.unreferenced:,}, and "
+        f"{truth.partials:,} partial downloads.\n\n"
+    )
 
 
 _TARGETS = """\

@@ -1,5 +1,6 @@
 """Whether cost grows in proportion: the same work on stores that double in size."""
 
+import itertools
 import math
 import shutil
 import time
@@ -47,7 +48,7 @@ def _factors(name: str, found: dict[str, Measured], truths: dict[int, Truth]) ->
     return [
         (found[f"{name} {after}"].seconds / found[f"{name} {before}"].seconds)
         ** (1 / math.log2(truths[after].blobs / truths[before].blobs))
-        for before, after in zip(sizes, sizes[1:], strict=False)
+        for before, after in itertools.pairwise(sizes)
     ]
 
 

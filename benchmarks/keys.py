@@ -11,8 +11,8 @@ from setting import PRUNELLA, Setting
 from terminal import Terminal
 from whole import all_rows
 
-_FRAME, _HEAVY = 33.0, 150.0
-"""Milliseconds that a press may take: nearly all of the quick ones, and the slow ones."""
+_FRAME, _HEAVY = 0.033, 0.150
+"""Seconds that a press may take: nearly all of the quick ones, and the slow ones."""
 _TABS = {"1": "Models", "2": "Blobs"}
 _TYPED = "odel-1"
 _CLEAR = "\x1b"
@@ -21,7 +21,7 @@ _REST_SECONDS = 0.6
 
 
 class Presses(NamedTuple):
-    """What one kind of key took each time, in milliseconds."""
+    """What one kind of key took each time, in seconds."""
 
     tab: str
     what: str
@@ -29,12 +29,12 @@ class Presses(NamedTuple):
 
     @property
     def percentile(self) -> float:
-        """What 95 of 100 presses stay below."""
+        """What 95 of 100 presses stay below, in seconds."""
         return sorted(self.each)[math.ceil(0.95 * len(self.each)) - 1]
 
     @property
     def limit(self) -> float:
-        """What is promised, in milliseconds."""
+        """What is promised, in seconds."""
         return _HEAVY if self.what in ("sort", "mark all") else _FRAME
 
 
@@ -49,7 +49,7 @@ def press_keys(setting: Setting, store: str, truth: Truth) -> tuple[list[Line], 
             for what, each in _kinds(terminal, setting.scale.presses):
                 found.append(Presses(tab, what, each))
                 terminal.rest(_REST_SECONDS)
-    return [_line(each) for each in found], _table(found)
+    return [line_of(each) for each in found], _table(found)
 
 
 def _kinds(terminal: Terminal, times: int) -> Iterator[tuple[str, list[float]]]:
@@ -58,8 +58,8 @@ def _kinds(terminal: Terminal, times: int) -> Iterator[tuple[str, list[float]]]:
     yield "page", [terminal.press("\x06") for _time in range(few)]
     yield "mark one", [terminal.press(" ") for _time in range(few)]
     yield "filter letter", [each for _time in range(max(few // 5, 2)) for each in _filter(terminal)]
-    yield "sort", [terminal.press("s") for _time in range(few)]
     yield "mark all", [_mark_all(terminal) for _time in range(few)]
+    yield "sort", [terminal.press("s") for _time in range(few)]  # last: its toasts go away seconds later
 
 
 def _filter(terminal: Terminal) -> list[float]:
@@ -76,18 +76,17 @@ def _mark_all(terminal: Terminal) -> float:
     return taken
 
 
-def _line(presses: Presses) -> Line:
+def line_of(presses: Presses) -> Line:
+    """Return what was promised for a key and what it took, in milliseconds."""
     what = f"{presses.tab}: {presses.what}, 95 of 100 presses"
-    return Line(what, presses.percentile, "ms", presses.limit)
+    return Line(what, presses.percentile * 1_000, "ms", presses.limit * 1_000)
 
 
 def _table(found: list[Presses]) -> str:
-    rows = [
-        [
-            f"{each.tab}: {each.what}",
-            str(len(each.each)),
-            *(f"{ms:.0f} ms" for ms in (statistics.median(each.each), each.percentile, max(each.each))),
-        ]
-        for each in found
-    ]
+    rows = [[f"{each.tab}: {each.what}", str(len(each.each)), *_milliseconds(each)] for each in found]
     return table(("key", "presses", "median", "95 of 100", "most"), rows)
+
+
+def _milliseconds(presses: Presses) -> list[str]:
+    seconds = statistics.median(presses.each), presses.percentile, max(presses.each)
+    return [f"{each * 1_000:.0f} ms" for each in seconds]

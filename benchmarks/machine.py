@@ -26,15 +26,21 @@ def versions(ollama: str | None) -> dict[str, str]:
     """Return the version of everything that was timed. ``ollama`` is the path of its program."""
     packages = {name: version(name) for name in ("prunella", "textual", "msgspec", "click")}
     programs = {name: _said(name, "--version") for name in PROGRAMS}
-    return {"python": platform.python_version(), **packages, **programs, "ollama": _said(ollama, "--version")}
+    return {"python": platform.python_version(), **packages, **programs, "ollama": _ollama(ollama)}
 
 
 def _said(program: str | None, *arguments: str) -> str:
     if program is None or not shutil.which(program):
         return "not here"
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
-    lines = (done.stdout or done.stderr).strip().splitlines() or ["silent"]
-    return lines[-1] if "ollama" in program else lines[0]
+    return (done.stdout or done.stderr).strip().partition("\n")[0] or "silent"
+
+
+def _ollama(program: str | None) -> str:
+    if program is None:
+        return "not here"
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split()[-1]  # without a server it warns first; the version stands last
 
 
 def _processor() -> str:

@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = 60.0
 
 @contextlib.contextmanager
 def serving(binary: str, store: str) -> Iterator[str]:
-    """Run the server on ``store``; give its address. Raises RuntimeError when it changed the store or does not start."""
+    """Run the server on ``store``; give its address. Raises RuntimeError if it does not start or changes the store."""
     port = _free_port()
     address = f"127.0.0.1:{port}"
     environment = {"OLLAMA_HOST": address, "OLLAMA_MODELS": store, "OLLAMA_NOPRUNE": "1", "OLLAMA_NO_CLOUD": "1"}

@@ -46,8 +46,11 @@ class Setting(NamedTuple):
 
 
 def make_plain(folder: str) -> None:
-    """Let nothing of the user's own settings count, and let no server answer."""
-    for name in [name for name in os.environ if name.startswith(("PRUNELLA_", "OLLAMA_", "XDG_"))]:
+    """Let nothing of the user's own settings count, and let no server answer.
+
+    Nor what the user told Python: without its cache of bytecode every start would compile the program anew.
+    """
+    for name in [name for name in os.environ if name.startswith(("PRUNELLA_", "OLLAMA_", "XDG_", "PYTHON"))]:
         del os.environ[name]
     home = os.path.join(folder, "home")
     os.makedirs(home, exist_ok=True)

@@ -39,7 +39,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
             (os.POSIX_SPAWN_OPEN, 2, complaints.name, os.O_WRONLY, 0),
         ]
         began = time.perf_counter()
-        process = os.posix_spawnp(command[0], command, {**os.environ, **(environment or {})}, file_actions=files)
+        process = os.posix_spawnp(command[0], list(command), {**os.environ, **(environment or {})}, file_actions=files)
         _, status, usage = os.wait4(process, 0)
         seconds = time.perf_counter() - began
         if code := os.waitstatus_to_exitcode(status):
