@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STORE  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill race check lint types imports wheel screenshots snapshots clean
+.PHONY: help demo test kill race bench check lint types imports wheel screenshots snapshots clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ kill: $(VENV)/dev  ## kill every operation at every step; print points and losse
 
 race: $(VENV)/dev  ## prune beside a server that pulls and copies; print rounds and losses
 	$(BIN)/python tests/safety/race.py 200
+
+bench: $(VENV)/dev  ## time it beside du, find and others; write benchmarks/RESULTS.md (QUICK=1: small, only print)
+	$(BIN)/python benchmarks/bench.py --date $$(date -u +%F) $(if $(QUICK),--quick)
 
 check: lint types imports wheel  ## lint, types, import contract, built wheel
 

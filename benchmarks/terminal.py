@@ -52,11 +52,17 @@ class Terminal:
                 raise TimeoutError(f"{' '.join(texts)} never came; the last was {shown[-400:]!r}")
 
     def until_still(self) -> float:
-        """Wait until nothing is written any more; return when the last was. Raises TimeoutError."""
-        self._read(_PATIENCE_SECONDS)
+        """Wait until something is written, and then nothing more; return when the last was. Raises TimeoutError."""
+        if not self._read(_PATIENCE_SECONDS):
+            raise TimeoutError("nothing is drawn, or the program has ended")
         while self._read(_STILL_SECONDS):
             pass
         return self._last
+
+    def rest(self, seconds: float) -> None:
+        """Read until nothing has been written for ``seconds``."""
+        while self._read(seconds):
+            pass
 
     def press(self, key: str) -> float:
         """Press ``key`` and return how long it took until the screen stood still again (seconds)."""

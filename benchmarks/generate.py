@@ -1,4 +1,4 @@
-"""Stores for measuring, with known truth: what is in them is counted while they are written, not read back."""
+"""Stores for measuring, with known truth: what is in them is what was written, not what the program reads back."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from prunella_core.sample.builder import Layer
 
 DAY = 86_400
 NOW = 1_790_000_000.0
-"""The time in every store, in seconds since the epoch."""
+"""The time in every store for which nobody says another, in seconds since the epoch."""
 
 BIG = 75_000
 """Blobs of the big store: a server that many share."""
@@ -29,7 +29,7 @@ _MAKER = 50
 
 
 class Truth(NamedTuple):
-    """What a store holds, by what was written into it."""
+    """What a store holds, by what was written into it. ``blobs`` are whole ones; ``partials`` count by digest."""
 
     models: int
     blobs: int
@@ -37,42 +37,41 @@ class Truth(NamedTuple):
     partials: int
 
 
-def build_big(root: str, blobs: int = BIG) -> Truth:
+def build_big(root: str, blobs: int = BIG, now: float = NOW) -> Truth:
     """Write a store of about ``blobs`` blobs: tensor models of 1,172 layers, thousands of tags, and rubbish.
 
     With 75,000 these are 80 tensor models, 5,900 manifests, 2,000 unreferenced blobs and 40 partials.
     """
-    builder = StoreBuilder(root, NOW)
+    builder = StoreBuilder(root, now)
     part = blobs / BIG
     tensors = _tensor_models(builder, round(80 * part))
     tagged = _tagged_models(builder, round(5_820 * part))
     unreferenced = sum(1 for _ in _orphans(builder, round(2_000 * part)))
     partials = sum(1 for _ in _partials(builder, round(40 * part)))
-    names = os.listdir(os.path.join(root, "blobs"))
-    whole = sum(1 for name in names if "-partial" not in name)
-    return Truth(tensors + tagged, whole, unreferenced, partials)
+    return Truth(tensors + tagged, _whole_blobs(root), unreferenced, partials)
 
 
-def build_small(root: str) -> Truth:
+def build_small(root: str, now: float = NOW) -> Truth:
     """Write what a laptop has: 60 models of some families, a few things left behind."""
-    builder = StoreBuilder(root, NOW)
+    builder = StoreBuilder(root, now)
     models = _tagged_models(builder, 60, tags=3)
     unreferenced = sum(1 for _ in _orphans(builder, 12))
     partials = sum(1 for _ in _partials(builder, 3))
-    return Truth(models, len(os.listdir(os.path.join(root, "blobs"))), unreferenced, partials)
+    return Truth(models, _whole_blobs(root), unreferenced, partials)
 
 
-def build_orphans(root: str, number: int) -> None:
-    """Write a store in which nothing needs ``number`` blobs of 64 kB, and one model has its own."""
-    builder = StoreBuilder(root, NOW)
+def build_orphans(root: str, number: int, now: float = NOW) -> list[str]:
+    """Write a store in which nothing needs ``number`` blobs of 64 KiB; return their paths. One model has its own."""
+    builder = StoreBuilder(root, now)
     _tagged_models(builder, 1)
-    for index in range(number):
-        builder.layer("weights", f"orphan {index}", size=65_536, written=65_536, age=30 * DAY)
+    seeds = [f"orphan {index}" for index in range(number)]
+    layers = [builder.layer("weights", seed, size=65_536, written=65_536, age=30 * DAY) for seed in seeds]
+    return [builder.blob_path(layer.digest) for layer in layers]
 
 
-def build_whole(root: str, number: int, size: int) -> int:
+def build_whole(root: str, number: int, size: int, now: float = NOW) -> int:
     """Write one model of ``number`` layers of ``size`` bytes whose digests are true; return all their bytes."""
-    builder = StoreBuilder(root, NOW)
+    builder = StoreBuilder(root, now)
     block = hashlib.sha256(b"weights").digest() * 32_768
     layers = [builder.layer("tensor", _bytes(block, index, size), age=DAY, name=f"t{index}") for index in range(number)]
     builder.model("whole", *layers, age=DAY)
@@ -81,6 +80,10 @@ def build_whole(root: str, number: int, size: int) -> int:
 
 def _bytes(block: bytes, index: int, size: int) -> bytes:
     return (f"{index:>8}".encode() + block * (size // len(block) + 1))[:size]
+
+
+def _whole_blobs(root: str) -> int:
+    return sum("-partial" not in name for name in os.listdir(os.path.join(root, "blobs")))
 
 
 def _tensor_models(builder: StoreBuilder, number: int) -> int:
