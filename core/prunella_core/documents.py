@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from prunella_core.encoding import Rows
 from prunella_core.history import Event, History
-from prunella_core.identify import likely_model
 from prunella_core.inventory import Blob, Inventory, Model, Problem, State
+from prunella_core.likely import likely_model
 from prunella_core.next_start import NextStart
 from prunella_core.origin import Origin
 from prunella_core.plan import HeldBack, Plan, Receipt

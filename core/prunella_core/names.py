@@ -1,6 +1,5 @@
 """Model names, as Ollama takes and shows them (its ``types/model/name.go``)."""
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -70,6 +69,8 @@ def match_name(wanted: ModelName, known: Iterable[str]) -> str | None:
 
 def nearest_names(text: str, known: Iterable[str]) -> list[str]:
     """Return up to three known names that someone who typed ``text`` may have meant, the likeliest first."""
+    import difflib
+
     by_folded = {name.casefold().removesuffix(":latest"): name for name in known}
     close = difflib.get_close_matches(text.casefold().removesuffix(":latest"), by_folded, n=3, cutoff=0.5)
     return [by_folded[name] for name in close]

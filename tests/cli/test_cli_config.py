@@ -1,12 +1,13 @@
 """Settings: a flag comes before a variable, and a variable before the configuration file."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from cli.commandline import call, make_store
-from prunella_tui.config import Config, read_config
+from prunella_tui.config import Config, config_path, read_config
 
 
 @pytest.fixture
@@ -122,3 +123,16 @@ def test_all_keys(tmp_path: Path) -> None:
     file.write_text('store = "/a"\ntheme = "nord"\nretention = "2w"\n')
     assert read_config(str(file)) == Config("/a", "nord", "2w")
     assert read_config(str(tmp_path / "none.toml")) == Config()
+
+
+@pytest.mark.parametrize("environment", [{}, {"XDG_CONFIG_HOME": ""}, {"XDG_CONFIG_HOME": "/somewhere"}])
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs is asked")
+def test_the_configuration_lies_where_platformdirs_has_it(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from platformdirs import user_config_dir
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert config_path() == os.path.join(user_config_dir("prunella", appauthor=False), "config.toml")

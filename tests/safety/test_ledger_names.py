@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.identify import likely_model
 from prunella_core.inventory import Blob, Inventory, State
 from prunella_core.ledger import NAME
+from prunella_core.likely import likely_model
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from prunella_core.survey import look_again, survey

@@ -66,7 +66,7 @@ async def test_every_row_can_be_looked_at(imported: Callable[[], PrunellaApp]) -
 
 
 @pytest.mark.parametrize("tab", ["1", "2", "3", "4"])
-@pytest.mark.parametrize("key", ["d", "u"])
+@pytest.mark.parametrize("key", ["d", "u", "f", "v"])
 async def test_every_key_that_removes_says_read_only(
     imported: Callable[[], PrunellaApp], tab: str, key: str, tmp_path: Path
 ) -> None:

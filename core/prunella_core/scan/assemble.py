@@ -30,6 +30,8 @@ class Index:
         self.layers: dict[str, Layer] = {}
         self.of_two_sizes: set[str] = set()
         """Digests of which not all manifests declare the same size."""
+        self.of_wrong_size: set[str] = set()
+        """Digests whose files have another size; known once the rows are made."""
         more: dict[str, list[str]] = {}
         for manifest in self.manifests:
             self._add(manifest, more)
@@ -113,7 +115,7 @@ class Assembly:
         users = _with_link_targets(index.users, on_disk)
         absent = State.MISSING if is_whole else State.UNREAD
         return (
-            *_needed(index.layers, users, on_disk.whole, absent),
+            *_needed(index, users, on_disk.whole, absent),
             *_unneeded(on_disk, users),
             *_trashed(trash),
         )
@@ -130,9 +132,7 @@ class Assembly:
         whole = on_disk.whole
         absent = {digest for digest in on_disk.links if not self._is_there(whole[digest])}
         absent |= index.users.keys() - whole.keys()
-        odd = index.of_two_sizes | {
-            digest for digest, layer in index.layers.items() if digest in whole and whole[digest][0].size != layer.size
-        }
+        odd = index.of_two_sizes | index.of_wrong_size
         for manifest in index.manifests:
             if not absent.isdisjoint(manifest.needs):
                 yield _missing(manifest, [digest for digest in manifest.needs if digest in absent])
@@ -176,12 +176,14 @@ def _digest_in_blobs(target: str | None) -> str:
     return read_blob_name(os.path.basename(target or "")).digest or ""
 
 
-def _needed(layers: dict[str, Layer], users: _Users, whole: Rows, absent: State) -> Iterator[Blob]:
-    there = State.REFERENCED
+def _needed(index: Index, users: _Users, whole: Rows, absent: State) -> Iterator[Blob]:
+    layers, there = index.layers, State.REFERENCED
     for digest, models in users.items():
         layer, files = layers.get(digest), whole.get(digest)
         kind = layer_kind(layer.media_type) if layer else None
         if files:
+            if layer and files[0].size != layer.size:
+                index.of_wrong_size.add(digest)
             yield Blob(key=digest, digest=digest, state=there, kind=kind, files=files, models=models)
         else:
             declared = layer.size if layer else None

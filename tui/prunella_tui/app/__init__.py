@@ -13,6 +13,7 @@ from prunella_core.server import connect
 from prunella_core.store import Store
 from prunella_core.text import clean
 from prunella_tui.app.app import PrunellaApp
+from prunella_tui.app.hints import Hints, hints_path
 from prunella_tui.app.setup import Setup, no_server
 
 __all__ = ["PrunellaApp", "Setup", "run_app"]
@@ -42,6 +43,7 @@ def run_app(
         retention=parse_age(DEFAULT_RETENTION) if retention is None else retention,
         connect=no_server if environ is None or is_sample or imported else lambda: connect(environ),
         imported=imported,
+        hints=Hints() if is_sample else Hints(hints_path()),
         noprune=environ is not None and is_noprune(environ),
     )
     app = PrunellaApp(setup)

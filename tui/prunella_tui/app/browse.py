@@ -14,6 +14,7 @@ from prunella_core.text import clean
 from prunella_tui.app.dialogs import Answer, Result, Review, ServerReview, Text, Working, help_text
 from prunella_tui.app.explore import Explore
 from prunella_tui.app.free import FreeDialog
+from prunella_tui.app.hints import Hint
 from prunella_tui.app.marks import Marks
 from prunella_tui.app.messages import Done, Refusal, Stepped
 from prunella_tui.app.table import RowTable
@@ -30,11 +31,11 @@ class Browse(Explore):
         Binding("p", "mark_prunable", "Prunable", tooltip="mark all that no model needs", id="prunable"),
         Binding("v", "verify", "Verify", show=False, tooltip="hash what is marked, or the row", id="verify"),
         Binding("slash", "filter", "Filter", tooltip="show only rows with these words", id="filter"),
-        Binding("s", "sort", "Sort", tooltip="sort by the next column", id="sort"),
+        Binding("s", "sort", "Sort", show=False, tooltip="sort by the next column", id="sort"),
         Binding("S", "reverse", "Turn order", show=False, tooltip="turn the order around", id="reverse"),
         Binding("a", "mark_shown", "Mark all", show=False, tooltip="mark all rows that are shown", id="mark_all"),
         Binding("escape", "clear", "Clear", show=False, tooltip="clear the filter, then the marks", id="clear"),
-        Binding("f", "free", "Free …", tooltip="propose what to let go for so much space", id="free"),
+        Binding("f", "free", "Free", tooltip="propose what to let go for so much space", id="free"),
         Binding("m", "map", "Map", show=False, tooltip="the store as a map", id="map"),
         Binding("w", "sharing", "Who shares", show=False, tooltip="with whom the model shares", id="sharing"),
         Binding("P", "pin", "Pin", show=False, tooltip="pin the model: prune --all never takes it", id="pin"),
@@ -54,6 +55,7 @@ class Browse(Explore):
 
     def action_help(self) -> None:
         bindings = [binding for binding in (*self.BINDINGS, *RowTable.BINDINGS) if isinstance(binding, Binding)]
+        self.setup.hints.learn(Hint.HELP)
         self.app.push_screen(Text("Help", help_text(bindings)))
 
     # Removing
@@ -131,6 +133,7 @@ class Browse(Explore):
         if refusal := self._refusal():
             self.app.push_screen(Text("Nothing can be freed here", Content(refusal)))
         elif self.inventory and self.view:
+            self.setup.hints.learn(Hint.FREE)
             self.app.push_screen(FreeDialog(self.inventory, self.setup.now, self.view.loaded), self._take_proposal)
 
     def _take_proposal(self, proposal: Proposal | None) -> None:
@@ -190,6 +193,7 @@ class Browse(Explore):
     def _tell_result(self, message: Done) -> None:
         self._close_working()
         if not message.receipt.cancelled:
+            self.setup.hints.learn(Hint.UNDO if message.receipt.plan.mode == "restore" else Hint.REMOVE)
             self.marks = Marks()
         self.app.push_screen(Result(message.receipt, message.collected, message.notes))
         self.action_rescan()

@@ -256,6 +256,8 @@ class Text(Dialog):
 
 
 WORDS = (
+    ("Model", "a name in the store; its manifest names the blobs that it needs"),
+    ("Blob", "a file of a model, known by the digest of its bytes; here by its first 12 digits"),
     ("Size", "what Ollama's own list says: shared layers count for every model"),
     ("On disk", "bytes that the files really take"),
     ("Frees", "what comes back if this model alone goes"),
@@ -267,6 +269,7 @@ WORDS = (
     ("Used by", "a model that needs it, and how many more"),
     ("Removed", "what a removal took; When and Left say since when and for how long it can come back"),
     ("Holds", "what emptying this removal gives back"),
+    ("Problem", "what cannot be read or trusted; Where says of which model or file"),
     ("Effect", "whether a problem blocks: nothing goes as unreferenced while it could hide a model"),
     ("comes back", "a pull or the base would bring the model back; where that is a guess it says so"),
     ("/ filters", "words, and terms: size>5GB disk> frees> shared> age>30d unused> state: kind: name: used:"),

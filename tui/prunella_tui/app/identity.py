@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from prunella_core.identify import likely_model
 from prunella_core.inventory import Blob, Inventory
+from prunella_core.likely import likely_model
 from prunella_core.text import clean
 from prunella_tui.presentation import whose
 

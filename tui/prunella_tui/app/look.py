@@ -20,6 +20,7 @@ from prunella_core.tally import Tally
 from prunella_core.text import clean
 from prunella_tui import presentation as show
 from prunella_tui.app.dialogs import Text
+from prunella_tui.app.hints import Hint
 from prunella_tui.app.marks import Marks, mark_of, prunable_keys
 from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
 from prunella_tui.app.plantext import footer_line, plan_line, scan_line
@@ -318,6 +319,8 @@ class Look(Screen[None]):
         self.marks = marks
         if self.inventory is None or self.tally is None:
             return
+        if marks.count:
+            self.setup.hints.learn(Hint.MARK)
         self.tally.mark(marks.models, marks.blobs, marks.manifests)
         broken = {problem_key(problem) for problem in self.inventory.problems if problem.path in marks.manifests}
         models, blobs, trash, problems = map(self._table, TABS)
@@ -355,9 +358,12 @@ class Look(Screen[None]):
         if self.marks.count and self.marks.trash:
             return plan_line(self._whole_plan(inventory), self.marks.count + len(self.marks.trash))
         if self.tally and self.marks.count:
-            return footer_line(self.tally, self.marks.count)
-        hint = f"Nothing marked{filtered} · space marks a row, p all that no model needs"
-        return Content.styled(hint, "$foreground 60%")
+            return footer_line(self.tally, self.marks.count, self._hint(inventory))
+        hint = self._hint(inventory)
+        return Content.styled(f"Nothing marked{filtered}" + (f" · {hint}" if hint else ""), "$foreground 60%")
+
+    def _hint(self, inventory: Inventory) -> str:
+        return self.setup.hints.told(marked=bool(self.marks.count), has_trash=bool(inventory.trash))
 
     def _whole_plan(self, inventory: Inventory, *, force: bool = False) -> Plan:
         """The plan of all marks, those in the trash too: that frees at once, for good."""

@@ -14,8 +14,8 @@ _MUTED = "$foreground 60%"
 _MOST = 200
 
 
-def footer_line(tally: Tally, count: int) -> Content:
-    """One line that follows every mark: what it frees, what stays and for whom."""
+def footer_line(tally: Tally, count: int, hint: str = "") -> Content:
+    """One line that follows every mark: what it frees, what stays and for whom; and a ``hint`` for newcomers."""
     parts = [_marked(count), _frees(tally.reclaims)]
     if tally.kept:
         users = tally.users_of_kept()
@@ -23,6 +23,8 @@ def footer_line(tally: Tally, count: int) -> Content:
         parts.append(Content(f"{show.size(tally.kept)} stays, {why}"))
     if tally.held_back:
         parts.append(Content.styled(f"{show.number(tally.held_back)} held back", "$text-warning"))
+    if hint:
+        parts.append(Content.styled(hint, _MUTED))
     return Content(" · ").join(parts)
 
 

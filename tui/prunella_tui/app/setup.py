@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from prunella_core.ages import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory import Inventory
@@ -10,6 +10,7 @@ from prunella_core.scan import Report, Space, space_of
 from prunella_core.server import Server
 from prunella_core.store import Store
 from prunella_core.survey import survey
+from prunella_tui.app.hints import Hints
 
 
 def no_server() -> Server | None:
@@ -27,6 +28,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     connect: Callable[[], Server | None] = no_server
     theme: str | None = None
     is_sample: bool = False
+    hints: Hints = field(default_factory=Hints)
     noprune: bool = False
     """Whether Ollama's server is told, as far as our environment says, not to remove anything when it starts."""
     imported: Inventory | None = None

@@ -168,6 +168,8 @@ def verify_selection(screen: "Look") -> None:
 
 
 def _refusal(screen: "Look", inventory: Inventory) -> str | None:
+    if screen.store.read_only:
+        return screen.store.read_only
     if screen.setup.is_sample:
         return _IN_THE_SAMPLE
     return None if inventory.is_whole else _IN_PART

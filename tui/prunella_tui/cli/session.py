@@ -8,7 +8,6 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from prunella_core.ages import DEFAULT_RETENTION, parse_age
-from prunella_core.apply import has_unfinished
 from prunella_core.inventory import Inventory
 from prunella_core.scan import Progress
 from prunella_core.store import Store, locate
@@ -65,7 +64,7 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     def report(progress: Progress) -> None:
         meter.tell(f"reading the store: {progress.manifests or progress.blobs:,} files")
 
-    if has_unfinished(store):
+    if _is_unfinished(store):
         tell("A removal was interrupted. What it had set aside is not shown; the next rm or restore sets it right.")
     try:
         _found.append(survey(store, time.time(), report, loaded=loaded))
@@ -73,3 +72,20 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
         meter.clear()
     gc.freeze()
     return _found[-1]
+
+
+def _is_unfinished(store: Store) -> bool:
+    """Whether a killed run left something.
+
+    It is only asked where other than lasting things lie in our folder: to import what removes takes longer than to
+    read a small store.
+    """
+    try:
+        names = {name for name in os.listdir(store.own) if not name.startswith("ledger.")}
+    except OSError:  # not there, or not for us to see: then nothing is known of it either
+        return False
+    if names <= {"trash", "pins"}:
+        return False
+    from prunella_core.apply import has_unfinished
+
+    return has_unfinished(store)
