@@ -58,6 +58,8 @@ class Operation:
         self.errors: list[FileError] = []
         self.steps = 0
         self.is_in_place = False
+        self._staging = staging(self.store, identity)
+        self._made = ""
 
     def run(self) -> Receipt:
         """Rename everything aside, look again, decide, and finish. Raises Refused with everything put back."""
@@ -145,11 +147,14 @@ class Operation:
 
     def _move(self, item: PlannedFile) -> None:
         target = self._aside(item)
-        self.disk.make_folder(os.path.dirname(target))
+        folder = target.rpartition("/")[0]
+        if folder != self._made:  # most lie in one folder, and that is asked for once
+            self.disk.make_folder(folder)
+            self._made = folder
         self.disk.move(self.store.path(item.file.path), target)
 
     def _aside(self, item: PlannedFile) -> str:
-        return os.path.join(staging(self.store, self.id), item.file.path)
+        return f"{self._staging}/{item.file.path}"
 
     def _still_unneeded(self, blobs: Iterable[PlannedFile]) -> list[PlannedFile]:
         """The planned blobs without those of a model whose manifest would not go."""

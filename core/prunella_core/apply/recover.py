@@ -102,9 +102,10 @@ def purge(store: Store, operation: str, disk: Disk) -> tuple[int, list[FileError
     freed = 0
     errors: list[FileError] = []
     for file in files_below(folder, with_extents=has_reflinks(store.root)):
-        drop_empty_folders(store, file.path, disk)  # first: once the file is gone, nobody knows where it was
+        if not file.path.startswith("blobs/"):  # their folder stays, empty or not
+            drop_empty_folders(store, file.path, disk)  # first: once the file is gone, nobody knows where it was
         try:
-            disk.unlink(os.path.join(folder, file.path))
+            disk.unlink(f"{folder}/{file.path}")
         except OSError as error:
             errors.append(FileError(path=file.path, message=f"cannot be unlinked: {error.strerror}"))
             continue

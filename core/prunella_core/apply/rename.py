@@ -3,6 +3,8 @@
 import ctypes
 import errno
 import os
+from collections.abc import Callable
+from functools import cache
 
 _NOREPLACE = 1
 _HERE = -100  # AT_FDCWD: paths are not relative to an open folder
@@ -14,7 +16,7 @@ def rename_new(source: str, target: str) -> None:
 
     Where the system or the file system has no such call, looking comes just before renaming.
     """
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    call = _renameat2()
     if call is None:
         _look_and_rename(source, target)
         return
@@ -25,6 +27,13 @@ def rename_new(source: str, target: str) -> None:
         _look_and_rename(source, target)
     else:
         raise OSError(code, os.strerror(code), source, None, target)
+
+
+@cache
+def _renameat2() -> Callable[..., int] | None:
+    """The system call, looked up once."""
+    call: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return call
 
 
 def _look_and_rename(source: str, target: str) -> None:

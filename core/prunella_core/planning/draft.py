@@ -224,9 +224,9 @@ class Draft:
                 yield Lost(model=name, origin=origin, layers=layers, kinds=tuple(kinds))
 
     def _files(self) -> Iterator[PlannedFile]:
-        sizes = reclaimed_each(item.file for item in self._going())
-        for item, reclaims in zip(self._going(), sizes, strict=True):
-            yield replace(item, reclaims=reclaims)
+        going = list(self._going())
+        for item, reclaims in zip(going, reclaimed_each(item.file for item in going), strict=True):
+            yield replace(item, reclaims=reclaims) if reclaims else item
 
     def _going(self) -> Iterator[PlannedFile]:
         """Everything that goes, manifests first; what each frees is reckoned when the set is whole."""
