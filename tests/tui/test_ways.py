@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from prunella_core.sample import StoreBuilder
 from prunella_tui.app.dialogs import Result, Review, Text
 from prunella_tui.app.free import FreeDialog
 from prunella_tui.app.map import MapScreen
 from prunella_tui.app.tabs import NEXT_START
-from stores import disk_use, remove, tree
-from tui.conftest import NOW, Journey, Open
+from stores import disk_use, look, remove, tree
+from tui.conftest import NOW, Journey, Open, app_over
 
 
 def top(journey: Journey) -> object:
@@ -167,3 +168,18 @@ async def test_a_part_of_the_store_can_be_looked_at_and_nothing_removed(builder:
         assert browse.inventory
         assert browse.inventory.is_whole
     assert tree(builder.root) == before
+
+
+@pytest.mark.parametrize("collects", [True, False])
+async def test_what_expired_stays_where_somebody_wants_no_collection(builder: StoreBuilder, collects: bool) -> None:
+    remove(builder.root, "apart:7b", now=NOW - 90 * 86_400)
+    app = app_over(Path(builder.root))
+    app.setup = replace(app.setup, collects=collects)
+    async with app.run_test(size=(120, 40)) as pilot:
+        journey = Journey(pilot)
+        await journey.rest()
+        await journey.press("2", "p", "d", "right", "enter")
+        assert isinstance(top(journey), Result)
+    assert os.path.exists(os.path.join(builder.root, ".prunella", "trash")) is True
+    expired = [entry for entry in look(builder.root).trash if entry.models]
+    assert bool(expired) is not collects

@@ -27,11 +27,13 @@ def run_app(
     retention: int | None = None,
     environ: Mapping[str, str] | None = None,
     imported: Inventory | None = None,
+    collects: bool = True,
 ) -> int:
     """Browse ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
 
     ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says, but not
-    for an ``imported`` export, which is looked at as it was when it was scanned.
+    for an ``imported`` export, which is looked at as it was when it was scanned. ``collects`` says whether what has
+    expired in the trash goes after every removal.
     """
     if theme and theme not in BUILTIN_THEMES:
         raise InvalidInput(f"“{clean(theme)}” is no theme; known are {', '.join(sorted(BUILTIN_THEMES))}")
@@ -43,6 +45,7 @@ def run_app(
         retention=parse_age(DEFAULT_RETENTION) if retention is None else retention,
         connect=no_server if environ is None or is_sample or imported else lambda: connect(environ),
         imported=imported,
+        collects=collects,
         hints=Hints() if is_sample else Hints(hints_path()),
         noprune=environ is not None and is_noprune(environ),
     )

@@ -28,6 +28,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     connect: Callable[[], Server | None] = no_server
     theme: str | None = None
     is_sample: bool = False
+    collects: bool = True
+    """Whether what has expired in the trash goes after every removal and restore."""
     hints: Hints = field(default_factory=Hints)
     noprune: bool = False
     """Whether Ollama's server is told, as far as our environment says, not to remove anything when it starts."""

@@ -25,7 +25,9 @@ def run(screen: "Browse", plan: Plan, dialog: Working, server: Server | None) ->
     def work() -> None:
         notes = [f"{name} could not be unloaded: {error}" for name, error in _unload(server, plan.loaded)]
         receipt = apply(plan, screen.setup.now, report=report, cancelled=lambda: dialog.is_cancelled)
-        collected = None if receipt.cancelled else collect_expired(plan.store, screen.setup.retention, screen.setup.now)
+        setup = screen.setup
+        due = setup.collects and not receipt.cancelled
+        collected = collect_expired(plan.store, setup.retention, setup.now) if due else None
         screen.post_message(Done(receipt, collected, (*notes, *receipt.notes)))
 
     def report(step: Step) -> None:

@@ -4,10 +4,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import click
+
 from prunella_core.errors import InvalidInput
 from prunella_core.store import Store
 from prunella_tui.cli.importing import imported, is_on_stdin, open_keyboard, take_keyboard
-from prunella_tui.cli.session import open_store, retention, setting
+from prunella_tui.cli.session import collects, open_store, retention, setting
 
 if TYPE_CHECKING:
     from prunella_core.inventory import Inventory
@@ -43,7 +45,13 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
         retention=retention(),
         environ=os.environ,
         imported=found,
+        collects=collects(_says_no_gc()),
     )
+
+
+def _says_no_gc() -> bool:
+    """Whether the variable of ``--no-gc`` is set, read as the commands read it."""
+    return bool(click.BOOL.convert(os.environ.get("PRUNELLA_NO_GC", "").strip() or "no", None, None))
 
 
 def _import() -> "Inventory | None":
