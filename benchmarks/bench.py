@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,7 +34,10 @@ class Section(NamedTuple):
 def main() -> None:
     """Measure, print the report, and write it down if the measure was full."""
     wanted = _arguments()
-    ollama = shutil.which(os.environ.get("PRUNELLA_OLLAMA", "")) or None
+    named = os.environ.get("PRUNELLA_OLLAMA")
+    ollama = shutil.which(named) if named else None
+    if named and ollama is None:
+        sys.exit(f"bench: PRUNELLA_OLLAMA names no program: {named}")
     with tempfile.TemporaryDirectory(prefix="prunella-bench-") as folder:
         make_plain(folder)
         setting = Setting(folder, QUICK if wanted.quick else FULL, ollama)
@@ -53,6 +57,8 @@ def _arguments() -> argparse.Namespace:
 def _report(setting: Setting, date: str) -> str:
     lines, sections = _measure(setting)
     about = f"Measured on {date} by `make bench`: one run, warm cache, programs in turn."
+    if setting.scale is QUICK:
+        about += " Small stores, few rounds: whether it runs, not how fast it is; the targets are those of the full size."
     parts = [
         f"# Results\n\n{about}\n\n{facts(machine(setting.folder))}",
         f"## Targets\n\n{_TARGETS}\n\n{lines_table(lines)}",
@@ -109,8 +115,8 @@ _SMALL = """\
 What starting costs: Python itself, our imports, and the application's first frame with all that belongs on it."""
 
 _KEYS = """\
-From the press until nothing more is written to the terminal. What comes later than 80 ms after the last byte counts as
-the next frame: the side follows the cursor a moment later."""
+From the press until the last byte after which nothing is written for 80 ms. If the side or the foot follows in a frame of
+its own, that frame is in it: the first one was there earlier."""
 
 _REMOVING = """\
 The same blobs of 64 KiB, each time in a fresh store that was written to the disk first. `xargs rm` gets a ready list of
