@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,7 +34,10 @@ class Section(NamedTuple):
 def main() -> None:
     """Measure, print the report, and write it down if the measure was full."""
     wanted = _arguments()
-    ollama = shutil.which(os.environ.get("PRUNELLA_OLLAMA", "")) or None
+    named = os.environ.get("PRUNELLA_OLLAMA")
+    ollama = shutil.which(named) if named else None
+    if named and ollama is None:
+        sys.exit(f"bench: PRUNELLA_OLLAMA names no program: {named}")
     with tempfile.TemporaryDirectory(prefix="prunella-bench-") as folder:
         make_plain(folder)
         setting = Setting(folder, QUICK if wanted.quick else FULL, ollama)
@@ -53,6 +57,8 @@ def _arguments() -> argparse.Namespace:
 def _report(setting: Setting, date: str) -> str:
     lines, sections = _measure(setting)
     about = f"Measured on {date} by `make bench`: one run, warm cache, programs in turn."
+    if setting.scale is QUICK:
+        about += " Small stores, few rounds: it shows that it runs, not how fast it is."
     parts = [
         f"# Results\n\n{about}\n\n{facts(machine(setting.folder))}",
         f"## Targets\n\n{_TARGETS}\n\n{lines_table(lines)}",
@@ -109,16 +115,19 @@ _SMALL = """\
 What starting costs: Python itself, our imports, and the application's first frame with all that belongs on it."""
 
 _KEYS = """\
-From the press until nothing more is written to the terminal. What comes later than 80 ms after the last byte counts as
-the next frame: the side follows the cursor a moment later."""
+From the press until the last byte after which nothing is written for 80 ms. If the side or the foot follows in a frame
+of its own, that frame is in it: the first one was there earlier."""
 
 _REMOVING = """\
 The same blobs of 64 KiB, each time in a fresh store that was written to the disk first. `xargs rm` gets a ready list of
 them; ours read the store, plan, note what goes, rename it aside, look a second time, and only then unlink, or keep it
-in the trash."""
+in the trash. The trash twice: from the reading itself, as the application does it, and by `rm`, which has to find each
+of the names that it is given."""
 
 _VERIFYING = """\
-Large blobs in the cache, so that SHA-256 is what counts. `sha256sum` gets one file a process, two at a time."""
+Large blobs in the cache, so that SHA-256 is what counts. `sha256sum` gets one file a process, two at a time.
+Some builds of it do not use what the processor has for SHA-256; `verify` uses Python's `hashlib`, so the same library,
+one file a process, two at a time, stands beside it: that says whether both cores are used."""
 
 _GROWTH = """\
 Seconds for stores that double. The factor is that of a store of exactly twice the blobs; whole processes, so it has the

@@ -7,21 +7,26 @@ from collections.abc import Callable
 
 from generate import build_orphans, build_whole
 from report import Line, ratio, times_table
-from setting import PRUNELLA, Setting, build, ours
+from setting import PRUNELLA, PYTHON, Setting, build, ours
 from timing import Run, Task, in_turn, memory_floor, run
 
-_XARGS, _PRUNE, _RM = "xargs rm", "prunella prune --age 0 --yes", "prunella rm --yes (to the trash)"
-_SHA, _VERIFY = "sha256sum under xargs -P 2", "prunella verify --again"
+_XARGS, _PRUNE = "xargs rm", "prunella prune --age 0 --yes"
+_TRASH, _RM = "to the trash, as the application", "to the trash, prunella rm --yes"
+_SHA, _HASHLIB, _VERIFY = "sha256sum under xargs -P 2", "hashlib under xargs -P 2", "prunella verify --again"
+_TRASH_ALL = os.path.join(os.path.dirname(__file__), "trash_all.py")
+_DIGEST = "import hashlib, sys; hashlib.file_digest(open(sys.argv[1], 'rb'), 'sha256')"
 
 
 def removal(setting: Setting) -> tuple[list[Line], str]:
     """Remove the same blobs from a fresh store each time: with rm, for good, and into the trash."""
-    tasks = {name: _fresh(setting, task) for name, task in {_XARGS: _xargs, _PRUNE: _prune, _RM: _rm}.items()}
+    ways = {_XARGS: _xargs, _PRUNE: _prune, _TRASH: _trash, _RM: _rm}
+    tasks = {name: _fresh(setting, way) for name, way in ways.items()}
     found = in_turn(tasks, setting.scale.rounds)
     number = f"{setting.scale.orphans:,} blobs"
     lines = [
         ratio(f"{number} for good, of xargs rm", found[_PRUNE], found[_XARGS], 2.0),
-        ratio(f"{number} into the trash, of the same for good", found[_RM], found[_PRUNE], 1.0),
+        ratio(f"{number} into the trash, of the same for good", found[_TRASH], found[_PRUNE], 1.0),
+        ratio(f"{number} into the trash by rm, of the same for good", found[_RM], found[_PRUNE], 1.0),
     ]
     return lines, times_table(found, memory_floor())
 
@@ -53,6 +58,10 @@ def _prune(store: str, _files: list[str]) -> Run:
     return run([PRUNELLA, "--store", store, "prune", "--age", "0", "--yes"])
 
 
+def _trash(store: str, _files: list[str]) -> Run:
+    return run([PYTHON, _TRASH_ALL, store])
+
+
 def _rm(store: str, files: list[str]) -> Run:
     return run([PRUNELLA, "--store", store, "rm", "--yes", *(os.path.relpath(file, store) for file in files)])
 
@@ -61,10 +70,20 @@ def hashing(setting: Setting) -> tuple[list[Line], str]:
     """Hash blobs that are in the cache, on two processes and with ``verify``."""
     store = setting.path("whole")
     total = build(build_whole, store, *setting.scale.whole, time.time())
-    each = ["sh", "-c", 'find "$0/blobs" -type f -print0 | xargs -0 -n 1 -P 2 sha256sum', store]
-    tasks: dict[str, Task] = {_SHA: lambda: run(each), _VERIFY: ours(store, "verify", "--again")}
+    tasks: dict[str, Task] = {
+        _SHA: _on_two(store, "sha256sum"),
+        _HASHLIB: _on_two(store, PYTHON, "-c", _DIGEST),
+        _VERIFY: ours(store, "verify", "--again"),
+    }
     found = in_turn(tasks, setting.scale.rounds)
     shutil.rmtree(store)
     rate = found[_SHA].seconds / found[_VERIFY].seconds
     lines = [Line(f"verify --again of {total / 1e9:.1f} GB, rate of sha256sum on two", rate, "×", 0.9, at_least=True)]
-    return lines, times_table(found, memory_floor())
+    same = found[_HASHLIB].seconds / found[_VERIFY].seconds
+    beside = f"`verify` has {same:.2f} × the rate of the same library on two processes."
+    return lines, f"{times_table(found, memory_floor())}\n\n{beside}"
+
+
+def _on_two(store: str, *program: str) -> Task:
+    listed = 'store=$1; shift; find "$store/blobs" -type f -print0 | xargs -0 -n 1 -P 2 "$@"'
+    return lambda: run(["sh", "-c", listed, "sh", store, *program])

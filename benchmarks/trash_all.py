@@ -1,0 +1,25 @@
+"""Moves every unreferenced blob of a store to the trash, as the application does: ``python trash_all.py STORE``."""
+
+import os
+import sys
+import time
+
+from prunella_core.apply import apply
+from prunella_core.inventory import State
+from prunella_core.plan import Removal
+from prunella_core.planning import make_plan
+from prunella_core.store import locate
+from prunella_core.survey import survey
+
+
+def main(root: str) -> None:
+    """Read, plan, and remove. The names need not be looked up: they are those of the reading."""
+    inventory = survey(locate(root, os.environ, "/nowhere"), time.time())
+    unneeded = tuple(blob.key for blob in inventory.blobs if blob.state is State.UNREFERENCED)
+    receipt = apply(make_plan(inventory, Removal(blobs=unneeded, to_trash=True), time.time()), time.time)
+    if not receipt.done:
+        sys.exit("not all blobs went")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
