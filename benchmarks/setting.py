@@ -26,7 +26,7 @@ class Scale(NamedTuple):
     """How often a key that is cheap to press is pressed."""
 
 
-FULL = Scale(7, 75_000, 10_000, (12, 200_000_000), (10_000, 20_000, 40_000, 80_000, 160_000), 5, 100)
+FULL = Scale(5, 75_000, 10_000, (12, 200_000_000), (10_000, 20_000, 40_000, 80_000, 160_000), 3, 60)
 QUICK = Scale(3, 4_000, 300, (4, 20_000_000), (2_000, 4_000, 8_000), 2, 10)
 
 PYTHON = sys.executable

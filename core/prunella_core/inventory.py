@@ -218,6 +218,11 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         return {blob.key: blob for blob in self.blobs}
 
     @cached_property
+    def blob_by_file(self) -> dict[str, Blob]:
+        """The row of every file, under its path in the store."""
+        return {file.path: blob for blob in self.blobs for file in blob.files}
+
+    @cached_property
     def blocking(self) -> tuple[Problem, ...]:
         """The problems that could hide a reference."""
         return tuple(problem for problem in self.problems if problem.blocks_prune)

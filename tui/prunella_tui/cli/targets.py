@@ -32,8 +32,7 @@ def find_row(inventory: Inventory, text: str) -> Blob:
     Raises NotFound, or InvalidInput when it is no digest or an ambiguous one.
     """
     path = text if text.startswith("blobs/") else f"blobs/{text}"
-    by_file = {file.path: blob for blob in inventory.blobs for file in blob.files}
-    if found := by_file.get(path) or inventory.blob_by_key.get(path):
+    if found := inventory.blob_by_file.get(path) or inventory.blob_by_key.get(path):
         return found
     if text.startswith("blobs/") and not text.startswith("blobs/sha256"):
         raise NotFound(f"there is no {clean(text)} in {clean(inventory.store.root)}")
