@@ -24,6 +24,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -148,12 +150,12 @@ class Server:
     @staticmethod
     def write_in_place(path: str, data: bytes) -> None:
         while True:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
             try:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(path, "wb", buffering=0) as file:
                     file.write(data[: len(data) // 2])
                     file.write(data[len(data) // 2 :])
-            except FileNotFoundError:  # the empty folder was removed in between: the pull fails, and is tried again
+            except FileNotFoundError:  # an empty folder was removed in between: the pull fails, and is tried again
                 continue
             return
 
@@ -231,11 +233,17 @@ def prunella(root: str, seed: int) -> None:
         print("done", flush=True)
 
 
-def start(role: str, root: str, seed: int) -> "subprocess.Popen[str]":
-    """Start this file again in one of its roles."""
+@contextmanager
+def started(role: str, root: str, seed: int) -> "Iterator[subprocess.Popen[str]]":
+    """This file again in one of its roles, which ends when its input does, however the race ended."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, __file__, "--role", role, "--root", root, "--seed", str(seed)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    with process:
+        try:
+            yield process
+        finally:
+            process.communicate()
 
 
 def build(root: str) -> None:
@@ -272,10 +280,11 @@ def run(rounds: int, seed: int = 0) -> tuple[list[str], Counter[str]]:
     losses: list[str] = []
     counts: Counter[str] = Counter()
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="prunella-race-") as folder:
-        root = f"{folder}/store"
+    with ExitStack() as stack:
+        root = f"{stack.enter_context(tempfile.TemporaryDirectory(prefix='prunella-race-'))}/store"
         build(root)
-        others = [start("server", root, seed), start("prunella", root, seed + 1)]
+        roles = (("server", seed), ("prunella", seed + 1))
+        others = [stack.enter_context(started(role, root, its_seed)) for role, its_seed in roles]
         for number in range(rounds):
             for other in others:
                 say(other.stdin)
@@ -291,8 +300,6 @@ def run(rounds: int, seed: int = 0) -> tuple[list[str], Counter[str]]:
                 for model in broken_models(root):  # told once
                     os.unlink(f"{root}/manifests/{model}")
             build(root)
-        for other in others:
-            other.communicate()
     return losses, counts
 
 
