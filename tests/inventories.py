@@ -11,6 +11,7 @@ from prunella_core.inventory import Blob, Details, Inventory, Model, State
 from prunella_core.manifest import Layer
 from prunella_core.plan import Removal
 from prunella_core.planning import make_plan
+from prunella_core.rows import BlobRows
 from prunella_core.sizes import File
 from prunella_core.store import Store
 from stores import DAY, NOW
@@ -106,7 +107,7 @@ def make_inventory(facts: Facts) -> Inventory:
         store=Store(root="/nowhere", why="made up", owner="nobody", writable=False),
         scanned_at=NOW,
         models=tuple(models),
-        blobs=tuple(blobs),
+        rows=BlobRows.of(blobs),
         problems=(),
         disk_total=10**15,
         disk_free=10**12,

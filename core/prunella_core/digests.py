@@ -1,6 +1,7 @@
 """Digests, and what the name of a file in ``blobs/`` says about it."""
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ _MENTION = re.compile(rb"sha256[:-]([0-9a-fA-F]{64})(?![0-9a-fA-F])")
 is_digest = re.compile(r"sha256:[0-9a-f]{64}\Z").match
 """Matches a digest in the form that Ollama writes, and that all are kept in here."""
 
+_DIGITS = b"0123456789abcdef"
+_STEP = len("sha256:") + 64 + len("/")
 _WHOLE = re.compile(r"sha256-[0-9a-f]{64}\Z").match
 _BLOB = re.compile(r"sha256[:-]([0-9a-fA-F]{64})(-partial(?:-[0-9]+)?|\.tmp)?\Z")
 _LEFTOVER = re.compile(r"(?:sha256-[0-9]+|COPY[0-9]+|split-copy.*|projector-metadata.*)\Z", re.DOTALL)
@@ -32,6 +35,27 @@ class BlobName(NamedTuple):
 
     kind: FileKind
     digest: str | None
+
+
+def are_digests(texts: Sequence[str]) -> bool:
+    """Whether each of ``texts`` is a digest in the form that Ollama writes."""
+    return _have_form("/".join(texts), b"sha256:", len(texts))
+
+
+def are_plain_names(joined: str, count: int) -> bool:
+    """Whether ``joined`` is ``count`` names of whole blobs, as today's server writes them, with ``/`` in between."""
+    return _have_form(joined, b"sha256-", count)
+
+
+def _have_form(joined: str, start: bytes, count: int) -> bool:
+    """Look at tens of thousands at once: every column of the text has to have its sign, and all the rest are digits."""
+    text = joined.encode("utf-8", "surrogateescape") + b"/"
+    if len(text) != _STEP * count:
+        return False
+    columns = [(at, start[at : at + 1]) for at in range(len(start))] + [(_STEP - 1, b"/")]
+    signs = start.translate(None, _DIGITS) + b"/"
+    has_rest = text.translate(None, _DIGITS) == signs * count
+    return has_rest and all(text[at::_STEP] == sign * count for at, sign in columns)
 
 
 def parse_digest(text: str) -> str | None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from prunella_core.extents import WITH_REFLINKS, shared_bytes
 from prunella_core.mounts import mount_of
-from prunella_core.sizes import File
+from prunella_core.sizes import BLOCK, File
 
 
 def file_from(relative: str, status: os.stat_result, target: str | None = None, shared: int = 0) -> File:
@@ -15,7 +15,7 @@ def file_from(relative: str, status: os.stat_result, target: str | None = None, 
     return File(
         relative,
         status.st_size,
-        status.st_blocks * 512,
+        status.st_blocks * BLOCK,
         status.st_mtime_ns,
         status.st_mode,
         status.st_dev,

@@ -4,12 +4,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import InvalidInput, NotFound
 from prunella_core.manifest import Layer
 from prunella_core.origin import Origin, origins
+from prunella_core.rows import BlobRows
 from prunella_core.server_reading import ServerReading
 from prunella_core.sizes import File, allocated
 from prunella_core.store import Store
@@ -195,7 +196,7 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     store: Store
     scanned_at: float
     models: tuple[Model, ...]
-    blobs: tuple[Blob, ...]
+    rows: BlobRows = field(name="blobs")
     problems: tuple[Problem, ...]
     by_server: tuple[ServerReading, ...] = ()
     """How the server reads the manifests that it may read in another way."""
@@ -206,6 +207,11 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     """The keys of downloads that a process has open right now."""
     disk_total: int
     disk_free: int
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """Every row of ``blobs/``, and of the trash. Where sums or the unneeded alone will do, see ``rows``."""
+        return self.rows.all
 
     @cached_property
     def model_by_name(self) -> dict[str, Model]:
@@ -230,18 +236,13 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def usage(self) -> dict[str, Usage]:
         """What each model takes, under its name."""
-        return usage_of(self.models, self.blob_by_key)
+        return usage_of(self)
 
     def shared_with(self, model: Model) -> list[str]:
         """The other models that need some of the blobs of ``model``, in the order of their names."""
-        shared = self._users_of_shared
+        shared = self.rows.needed.shared  # many digests have the very same tuple
         users = {id(shared[digest]): shared[digest] for digest in model.needs if digest in shared}
         return sorted(set().union(*users.values()) - {model.name})
-
-    @cached_property
-    def _users_of_shared(self) -> dict[str, tuple[str, ...]]:
-        """The models of each blob that has several, under its digest; many blobs have the very same tuple."""
-        return {key: blob.models for key, blob in self.blob_by_key.items() if len(blob.models) > 1}
 
     @cached_property
     def origins(self) -> dict[str, Origin]:

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from prunella_core.documents import timestamp
 from prunella_core.errors import InvalidInput
-from prunella_core.inventory import Inventory
+from prunella_core.inventory import Blob, Inventory
+from prunella_core.rows import BlobRows
 from prunella_core.store import Store
 from prunella_core.text import clean
 from prunella_core.trust import refuse_untrustworthy
@@ -41,8 +42,21 @@ class _Export(Struct):
     inventory: Inventory
 
 
-_ENCODER = msgspec.json.Encoder(order="deterministic")
-_DECODER = msgspec.json.Decoder(_Export)
+def _plain(value: object) -> object:
+    """What msgspec does not know: the rows are a list in the export."""
+    if isinstance(value, BlobRows):
+        return value.all
+    raise NotImplementedError
+
+
+def _record(kind: type, value: object) -> BlobRows:
+    if kind is not BlobRows:
+        raise NotImplementedError
+    return BlobRows.of(msgspec.convert(value, tuple[Blob, ...]))
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=_plain)
+_DECODER = msgspec.json.Decoder(_Export, dec_hook=_record)
 
 
 def dump(inventory: Inventory, host: str) -> bytes:
@@ -54,7 +68,10 @@ def dump(inventory: Inventory, host: str) -> bytes:
         data = b""
     if data and data.isascii():
         return data + b"\n"
-    return json.dumps(msgspec.to_builtins(export, order="deterministic"), separators=(",", ":")).encode() + b"\n"
+    return (
+        json.dumps(msgspec.to_builtins(export, order="deterministic", enc_hook=_plain), separators=(",", ":")).encode()
+        + b"\n"
+    )
 
 
 def read(source: BinaryIO) -> bytes:
@@ -119,7 +136,7 @@ def _decode_surrogates(data: bytes) -> _Export:
     try:
         document = json.loads(data, parse_constant=_no_number)
         json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")  # no surrogates but those of bytes
-        return msgspec.convert(document, _Export)
+        return msgspec.convert(document, _Export, dec_hook=_record)
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         _refuse_version(data)
         _refuse(str(error))

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+BLOCK = 512
+"""Bytes that ``st_blocks`` counts in, whatever the file system's own blocks are."""
+
 
 class File(Struct, frozen=True, gc=False, omit_defaults=True):
     """One directory entry as ``lstat`` saw it; ``path`` is relative to the store."""

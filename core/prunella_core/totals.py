@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from prunella_core.inventory import Blob, Inventory, State
+from prunella_core.rows import Needed
 from prunella_core.sizes import File
 
 
@@ -53,7 +54,7 @@ _OF_STATE = {
 
 def totals(inventory: Inventory) -> Totals:
     """Add up a store. A file with several links counts once, for the most useful of its names."""
-    sums = dict.fromkeys(("shared", "exclusive", *_OF_STATE.values()), 0)
+    sums = {**_simple_sums(inventory.rows.needed), **dict.fromkeys(_OF_STATE.values(), 0)}
     linked: dict[str, list[File]] = {share: [] for share in sums}
     for share, file in _files(inventory):
         if file.links > 1:
@@ -74,7 +75,16 @@ def totals(inventory: Inventory) -> Totals:
     )
 
 
+def _simple_sums(needed: Needed) -> dict[str, int]:
+    """What models need, as far as its bytes simply add up."""
+    allocated, linked = needed.allocated, needed.linked
+    everything = sum(allocated.values()) - sum([allocated[digest] for digest in linked])
+    shared = sum([allocated[digest] for digest in needed.shared if digest not in linked])
+    return {"shared": shared, "exclusive": everything - shared}
+
+
 def _files(inventory: Inventory) -> Iterator[tuple[str, File]]:
+    """Every file that was not added up yet, once for each of its names."""
     for model in inventory.models:
         yield "exclusive", model.manifest
     for problem in inventory.broken_by_path.values():
@@ -83,11 +93,11 @@ def _files(inventory: Inventory) -> Iterator[tuple[str, File]]:
     for entry in inventory.trash:
         for file in entry.files:
             yield "trashed", file
-    for blob in inventory.blobs:
-        share = _share(blob)
-        if share != "trashed":  # its files were counted with the entries
+    linked = [inventory.blob_by_key[digest] for digest in inventory.rows.needed.linked]
+    for blob in (*linked, *inventory.rows.others):
+        if blob.state is not State.TRASHED:  # its files were counted with the entries
             for file in blob.files:
-                yield share, file
+                yield _share(blob), file
 
 
 def _share(blob: Blob) -> str:

@@ -26,6 +26,7 @@ from prunella_core.plan import Empty, Removal, Restore
 from prunella_core.planning import make_plan
 from prunella_core.portable import VERSION, dump, load
 from prunella_core.problems import ADVICE
+from prunella_core.rows import BlobRows
 from prunella_core.scan import scan
 from prunella_core.sizes import File
 from prunella_core.store import Store
@@ -71,7 +72,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
         store=HERE,
         scanned_at=draw(TIMES),
         models=tuple(draw(models(name, needs[name])) for name in names),
-        blobs=tuple(draw(blobs(digest, tuple(users[digest]))) for digest in digests),
+        rows=BlobRows.of([draw(blobs(digest, tuple(users[digest]))) for digest in digests]),
         problems=tuple(draw(st.lists(problems(), max_size=3))),
         trash=tuple(draw(st.lists(entries(), max_size=2))),
         held_open=frozenset(draw(st.lists(FREE_TEXT, max_size=2))),

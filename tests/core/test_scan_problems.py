@@ -423,7 +423,7 @@ def test_progress_counts_and_can_end_a_scan(tmp_path: Path) -> None:
     steps: list[Progress] = []
     scan(open_store(builder.root), NOW, steps.append)
     assert max(step.blobs for step in steps) == 600
-    assert max(step.manifests for step in steps) == 512
+    assert max(step.manifests for step in steps) == 600
 
     def stop(_step: Progress) -> None:
         raise InterruptedError

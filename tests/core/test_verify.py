@@ -18,6 +18,7 @@ from prunella_core.ledger import NAME
 from prunella_core.plan import PruneClass
 from prunella_core.planning import make_plan
 from prunella_core.problems import advice
+from prunella_core.rows import BlobRows
 from prunella_core.sample import StoreBuilder
 from prunella_core.survey import look_again, survey
 from prunella_core.verdicts import READ_BAD
@@ -436,7 +437,7 @@ def test_what_is_gone_for_good_is_forgotten_and_what_is_in_the_trash_is_not(buil
 def test_what_a_scan_has_not_come_to_is_not_forgotten(builder: StoreBuilder) -> None:
     verified(builder)
     before = remembered(builder)
-    part = replace(scanned(builder), blobs=(), is_whole=False)
+    part = replace(scanned(builder), rows=BlobRows.of(()), is_whole=False)
     verify_blobs(part, ())
     assert remembered(builder) == before
 

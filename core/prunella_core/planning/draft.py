@@ -58,7 +58,7 @@ class Draft:
         """Whether something was just written, or is held open, that looks like a pull or create on its way."""
         return any(
             self._is_fresh(blob.written_at) or blob.key in self.inventory.held_open
-            for blob in self.inventory.blobs
+            for blob in self.inventory.rows.others
             if blob.state in _SIGNS_OF_A_PULL
         )
 

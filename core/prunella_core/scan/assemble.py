@@ -8,9 +8,11 @@ from prunella_core.inventory import Blob, Details, Model, Problem, State, TrashE
 from prunella_core.manifest import Layer, layer_kind
 from prunella_core.pins import is_pinned
 from prunella_core.problems import problem
-from prunella_core.scan.blobs import BlobReading, Rows
+from prunella_core.rows import BlobRows
+from prunella_core.scan.blobs import BlobReading
 from prunella_core.scan.configs import UNKNOWN, read_config
 from prunella_core.scan.manifests import ManifestReading, ReadManifest
+from prunella_core.scan.match import Match
 from prunella_core.scan.system import keeps_atime
 from prunella_core.sizes import File
 from prunella_core.store import Store
@@ -27,18 +29,18 @@ class Index:
         self.manifests = sorted(reading.manifests, key=lambda manifest: manifest.name)
         self.users: _Users = {}
         """Under each digest the models that need it, in their order. Blobs with the same users have the same tuple."""
+        self.shared: _Users = {}
+        """Of these, those that several models need."""
         self.layers: dict[str, Layer] = {}
         self.of_two_sizes: set[str] = set()
         """Digests of which not all manifests declare the same size."""
-        self.of_wrong_size: set[str] = set()
-        """Digests whose files have another size; known once the rows are made."""
         more: dict[str, list[str]] = {}
         for manifest in self.manifests:
             self._add(manifest, more)
         known: dict[tuple[str, ...], tuple[str, ...]] = {}
         for digest, names in more.items():
             together = (*self.users[digest], *names)
-            self.users[digest] = known.setdefault(together, together)
+            self.users[digest] = self.shared[digest] = known.setdefault(together, together)
 
     def _add(self, manifest: ReadManifest, more: dict[str, list[str]]) -> None:
         alone = (manifest.name,)
@@ -105,35 +107,40 @@ class Assembly:
                 self._read_at[digest] = None
         return self._read_at[digest]
 
+    def match(self, index: Index, on_disk: BlobReading) -> Match:
+        """Find what models need among the files."""
+        users, shared = _with_link_targets(index, on_disk)
+        return Match(users, shared, on_disk.whole)
+
     def rows(
-        self, index: Index, on_disk: BlobReading, trash: tuple[TrashEntry, ...], is_whole: bool = True
-    ) -> tuple[Blob, ...]:
+        self,
+        index: Index,
+        match: Match,
+        on_disk: BlobReading,
+        trash: tuple[TrashEntry, ...],
+        is_whole: bool = True,
+    ) -> BlobRows:
         """Every row of ``blobs/``, and of the trash. What a model needs and is not there is missing, or not read yet.
 
         The same store always gives the same order: that of the models, then that of the names.
         """
-        users = _with_link_targets(index.users, on_disk)
-        absent = State.MISSING if is_whole else State.UNREAD
-        return (
-            *_needed(index, users, on_disk.whole, absent),
-            *_unneeded(on_disk, users),
-            *_trashed(trash),
-        )
+        layers, state = index.layers, State.MISSING if is_whole else State.UNREAD
+        others = (*_absent(match, layers, state), *_unneeded(match, on_disk), *_trashed(trash))
+        return BlobRows(match.needed, lambda: _referenced(match, layers), others)
 
-    def problems(self, index: Index, on_disk: BlobReading, is_whole: bool = True) -> tuple[Problem, ...]:
+    def problems(self, index: Index, match: Match, on_disk: BlobReading, is_whole: bool = True) -> tuple[Problem, ...]:
         """What stands in the way, in the manifests, in the blobs, and between them."""
         found = (*index.reading.problems, *on_disk.problems)
         if not is_whole:
             return (problem("", "unread", "the store was not read to its end"), *found)
-        return (*found, *self._between(index, on_disk))
+        return (*found, *self._between(index, match, on_disk))
 
-    def _between(self, index: Index, on_disk: BlobReading) -> Iterator[Problem]:
+    def _between(self, index: Index, match: Match, on_disk: BlobReading) -> Iterator[Problem]:
         """What models miss, and what has another size than their manifests say."""
-        whole = on_disk.whole
-        absent = {digest for digest in on_disk.links if not self._is_there(whole[digest])}
-        absent |= index.users.keys() - whole.keys()
-        odd = index.of_two_sizes | index.of_wrong_size
-        for manifest in index.manifests:
+        absent = {digest for digest in on_disk.links if not self._is_there(match.whole[digest])}
+        absent.update(match.missing)
+        odd = index.of_two_sizes | match.of_other_size(index.layers)
+        for manifest in index.manifests if absent or odd else ():
             if not absent.isdisjoint(manifest.needs):
                 yield _missing(manifest, [digest for digest in manifest.needs if digest in absent])
             if not odd.isdisjoint(manifest.needs):
@@ -159,16 +166,19 @@ def _wrong_sizes(manifest: ReadManifest, on_disk: BlobReading) -> Iterator[Probl
             yield problem(manifest.file.path, "wrong-size", message, manifest.name)
 
 
-def _with_link_targets(users: _Users, on_disk: BlobReading) -> _Users:
-    """Let a blob that a needed blob links to be needed by the same models."""
+def _with_link_targets(index: Index, on_disk: BlobReading) -> tuple[_Users, _Users]:
+    """Let a blob that a needed blob links to be needed by the same models; return the users, and the shared ones."""
+    users, shared = index.users, index.shared
     waiting = [digest for digest in on_disk.links if digest in users]
     for digest in waiting:
         for file in on_disk.whole[digest]:
             target = _digest_in_blobs(file.target)
             if target in on_disk.whole and not set(users[digest]) <= set(users.get(target, ())):
                 users[target] = tuple(sorted({*users.get(target, ()), *users[digest]}))
+                if len(users[target]) > 1:
+                    shared[target] = users[target]
                 waiting.append(target)
-    return users
+    return users, shared
 
 
 def _digest_in_blobs(target: str | None) -> str:
@@ -176,23 +186,29 @@ def _digest_in_blobs(target: str | None) -> str:
     return read_blob_name(os.path.basename(target or "")).digest or ""
 
 
-def _needed(index: Index, users: _Users, whole: Rows, absent: State) -> Iterator[Blob]:
-    layers, there = index.layers, State.REFERENCED
-    for digest, models in users.items():
-        layer, files = layers.get(digest), whole.get(digest)
-        kind = layer_kind(layer.media_type) if layer else None
-        if files:
-            if layer and files[0].size != layer.size:
-                index.of_wrong_size.add(digest)
+def _referenced(match: Match, layers: dict[str, Layer]) -> Iterator[Blob]:
+    there, find = State.REFERENCED, match.whole.get
+    for digest, models in match.users.items():
+        if files := find(digest):
+            kind = _kind(layers.get(digest))
             yield Blob(key=digest, digest=digest, state=there, kind=kind, files=files, models=models)
-        else:
-            declared = layer.size if layer else None
-            yield Blob(key=digest, digest=digest, state=absent, kind=kind, files=(), models=models, declared=declared)
 
 
-def _unneeded(on_disk: BlobReading, users: _Users) -> Iterator[Blob]:
-    unreferenced = {digest: on_disk.whole[digest] for digest in on_disk.whole.keys() - users.keys()}
-    for digest, files in sorted(unreferenced.items()):
+def _absent(match: Match, layers: dict[str, Layer], state: State) -> Iterator[Blob]:
+    for digest in match.missing:
+        layer, models = layers.get(digest), match.users[digest]
+        declared = layer.size if layer else None
+        kind = _kind(layer)
+        yield Blob(key=digest, digest=digest, state=state, kind=kind, files=(), models=models, declared=declared)
+
+
+def _kind(layer: Layer | None) -> str | None:
+    return layer_kind(layer.media_type) if layer else None
+
+
+def _unneeded(match: Match, on_disk: BlobReading) -> Iterator[Blob]:
+    for digest in match.unneeded:
+        files = match.whole[digest]
         yield Blob(key=digest, digest=digest, state=State.UNREFERENCED, kind=None, files=files)
     for digest, files in sorted(on_disk.partial.items()):
         yield Blob(key=f"{digest}-partial", digest=digest, state=State.PARTIAL, kind=None, files=files)

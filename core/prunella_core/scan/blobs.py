@@ -12,6 +12,9 @@ from prunella_core.extents import shared_bytes
 from prunella_core.files import file_from, files_below, has_reflinks
 from prunella_core.inventory import Problem
 from prunella_core.problems import problem
+from prunella_core.scan.beside import Beside, Piece, beside
+from prunella_core.scan.entries import Entries
+from prunella_core.scan.lister import LENGTH
 from prunella_core.scan.progress import REPORT_EVERY
 from prunella_core.sizes import File
 from prunella_core.store import Store
@@ -23,7 +26,7 @@ Rows = dict[str, tuple[File, ...]]
 class BlobReading(Struct, frozen=True):
     """The files of ``blobs/``: whole ones and partials by digest, the others by path."""
 
-    whole: Rows
+    whole: Entries
     partial: Rows
     leftover: Rows
     stray: Rows
@@ -33,36 +36,74 @@ class BlobReading(Struct, frozen=True):
 
 
 class BlobReader:
-    """One listing of ``blobs/`` that opens nothing in it. What it has read so far can be asked at any time."""
+    """One listing of ``blobs/`` that opens nothing in it. What it has read so far can be asked at any time.
+
+    It is done in two steps: ``list_names`` decides which names count, ``look`` looks at the files. In between a second
+    process looks at those of a large folder; ``close`` ends that.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.count = 0
         self._folder = store.blobs + os.sep
         self._with_extents = False
+        self._names: list[str] = []
+        self._odd_names: list[str] = []
+        self._beside: Beside | None = None
+        self._told = 0
+        """How many of the names, from the first on, the other process has told of in the same order."""
+        self._untold: set[str] | None = None
+        """The names that it has not told of, once it was another order or other names."""
+        self._whole = Entries()
         self._rows: dict[FileKind, Rows] = {kind: {} for kind in FileKind}
         self._links: set[str] = set()
         self._problems: list[Problem] = []
 
-    def read(self, report: Callable[[], None]) -> BlobReading:
-        """Read all of it, in the order that the disk has it in: that is the quickest."""
+    def start(self) -> None:
+        """Let a second process begin to look, if the folder is large enough; nothing is listed by that."""
+        if not has_reflinks(self.store.blobs):  # shared extents have to be asked for file by file
+            self._beside = beside(self.store.blobs)
+
+    def list_names(self) -> None:
+        """Read the names, in the order that the disk has them in: that is the quickest."""
         try:
             names = os.listdir(self.store.blobs)
+            self._names = [name for name in names if len(name) == LENGTH]
+            self._odd_names = [name for name in names if len(name) != LENGTH]
             self._with_extents = has_reflinks(self.store.blobs)
         except FileNotFoundError:
             self._problems.append(problem("blobs", "no-blobs", "there is no blobs/ folder"))
         except OSError as error:
             self._problems.append(problem("blobs", "unreadable", f"cannot list this folder: {error.strerror}"))
-        else:
-            for start in range(0, len(names), REPORT_EVERY):
-                self._read_some(names[start : start + REPORT_EVERY])
-                report()
+
+    def look(self, report: Callable[[], None]) -> BlobReading:
+        """Look at every file that was listed, and at those alone; ``report`` is called every few hundred."""
+        self.take(report, to_the_end=True)
+        names = [*self._odd_names, *(self._names[self._told :] if self._untold is None else sorted(self._untold))]
+        for start in range(0, len(names), REPORT_EVERY):
+            self._read_some(names[start : start + REPORT_EVERY])
+            report()
         return self.so_far()
+
+    def take(self, report: Callable[[], None], *, to_the_end: bool = False) -> None:
+        """Take what the other process has told by now, of what was listed here too."""
+        for piece in self._beside.pieces(to_the_end=to_the_end) if self._beside and self._names else ():
+            claimed = self._claim(piece)
+            others = self._whole.add_all(claimed.names, claimed.numbers)
+            self._odd_names += others
+            self.count += claimed.entries - len(others)
+            report()
+
+    def close(self) -> None:
+        """End the other process."""
+        if self._beside:
+            self._beside.close()
+            self._beside = None
 
     def so_far(self) -> BlobReading:
         """What is known by now, in no order."""
         return BlobReading(
-            self._rows[FileKind.WHOLE],
+            self._whole,
             self._rows[FileKind.PARTIAL],
             self._rows[FileKind.LEFTOVER],
             self._rows[FileKind.STRAY],
@@ -70,16 +111,27 @@ class BlobReader:
             tuple(sorted(self._problems, key=lambda found: found.path)),
         )
 
+    def _claim(self, piece: Piece) -> Piece:
+        """Leave out of a piece what came after the listing here: that does not count. Nearly always nothing did."""
+        end = self._told + piece.entries
+        if self._untold is None:
+            if "/".join([*self._names[self._told : end], ""]) == piece.names:
+                self._told = end
+                return piece
+            self._untold = set(self._names[self._told :])
+        claimed = piece.only(self._untold)
+        self._untold.difference_update(claimed.names.split("/"))
+        return claimed
+
     def _read_some(self, names: list[str]) -> None:
         """The loop that all the time goes into: what is no plain blob is for ``_place``."""
-        folder, whole, is_plain = self._folder, self._rows[FileKind.WHOLE], not self._with_extents
+        folder, whole, is_plain = self._folder, self._whole, not self._with_extents
         for name in names:
             try:
                 status = lstat(folder + name)
                 digest = digest_of_name(name)
-                if is_plain and digest and S_ISREG(status.st_mode) and digest not in whole:
-                    whole[digest] = (file_from("blobs/" + name, status),)
-                else:
+                is_new = is_plain and S_ISREG(status.st_mode) and digest not in whole
+                if not (digest and is_new and whole.add_plain(digest, status)):
                     self._place(name, status)
             except FileNotFoundError:  # gone between listing and looking: as if the scan had come later
                 continue
@@ -101,9 +153,12 @@ class BlobReader:
         key = read.digest if read.digest and kind is not FileKind.STRAY else path
         if target is not None and kind is FileKind.WHOLE:
             self._links.add(key)
-        before = self._rows[kind].get(key, ())
-        files = (*before, file_from(path, status, target, shared))
-        self._rows[kind][key] = tuple(sorted(files, key=lambda file: file.path))
+        before = self._whole.get(key, ()) if kind is FileKind.WHOLE else self._rows[kind].get(key, ())
+        files = tuple(sorted((*before, file_from(path, status, target, shared)), key=lambda file: file.path))
+        if kind is FileKind.WHOLE:
+            self._whole.put(key, files)
+        else:
+            self._rows[kind][key] = files
 
     def _in_folder(self, path: str) -> tuple[File, ...]:
         """What somebody's own folder holds, for its size: Ollama never looks into it, and nothing of it is removed."""
@@ -117,4 +172,6 @@ class BlobReader:
 
 def read_blobs(store: Store) -> BlobReading:
     """List ``blobs/`` of a store at once."""
-    return BlobReader(store).read(lambda: None)
+    reader = BlobReader(store)
+    reader.list_names()
+    return reader.look(lambda: None)

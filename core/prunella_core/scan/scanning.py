@@ -2,10 +2,11 @@
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from prunella_core.inventory import Inventory
 from prunella_core.pins import read_pins
+from prunella_core.rows import BlobRows
 from prunella_core.scan.assemble import Assembly, Index
 from prunella_core.scan.blobs import BlobReader
 from prunella_core.scan.manifests import ManifestReader, ManifestReading
@@ -30,8 +31,7 @@ def scan(
     has models from the beginning. What cannot be read is a Problem in the Inventory; only a store that vanishes raises
     OSError.
     """
-    with _collector_at_rest():
-        scanning = _Scanning(store, now, report, space_of)
+    with _collector_at_rest(), closing(_Scanning(store, now, report, space_of)) as scanning:
         if models_first:
             scanning.glance()
         return scanning.read()
@@ -58,6 +58,7 @@ class _Scanning:
         self.report = report
         self.space_of = space_of
         self.blobs = BlobReader(store)
+        self.blobs.start()
         self.manifests = ManifestReader(store)
         self.has_glanced = False
         self.assembly = Assembly(store, read_pins(store))
@@ -66,19 +67,22 @@ class _Scanning:
         """Read the manifests for an early look. They are read again, or found unchanged, after the blobs."""
         self.has_glanced = True
         self.manifests.read(self._tell)
+        self._tell()
 
     def read(self) -> Inventory:
         """Read everything, and look at the rest of the world once."""
-        on_disk = self.blobs.read(self._tell)
+        self.blobs.list_names()
         index = Index(self._read_again() if self.has_glanced else self.manifests.read(self._tell))
+        on_disk = self.blobs.look(self._count)
+        match = self.assembly.match(index, on_disk)
         trash = read_trash(self.store)
         space = self.space_of(self.store.root)
         return Inventory(
             store=self.store,
             scanned_at=self.now,
             models=self.assembly.models(index, on_disk),
-            blobs=self.assembly.rows(index, on_disk, trash),
-            problems=self.assembly.problems(index, on_disk),
+            rows=self.assembly.rows(index, match, on_disk, trash),
+            problems=self.assembly.problems(index, match, on_disk),
             by_server=index.reading.by_server,
             trash=trash,
             held_open=held_open(self.store, on_disk.partial),
@@ -86,24 +90,35 @@ class _Scanning:
             disk_free=space.free,
         )
 
+    def close(self) -> None:
+        """End what runs beside."""
+        self.blobs.close()
+
     def _read_again(self) -> ManifestReading:
         again = ManifestReader(self.store)
         again.trust(self.manifests.so_far(), self.now)
         return again.read(self._tell)  # what is known on the way stays what the glance saw
 
     def _tell(self) -> None:
+        """Report, and fetch what is there of the blobs."""
+        self.blobs.take(lambda: None)
+        self._count()
+
+    def _count(self) -> None:
         self.report(Progress(len(self.manifests.manifests), self.blobs.count, self.so_far))
 
     def so_far(self) -> Inventory:
         """What is known by now. Nothing can be planned on it: it says so itself, as a Problem that blocks."""
         index, on_disk = Index(self.manifests.so_far()), self.blobs.so_far()
+        match = self.assembly.match(index, on_disk)
         space = self.space_of(self.store.root)
+        rows = self.assembly.rows(index, match, on_disk, (), is_whole=False)
         return Inventory(
             store=self.store,
             scanned_at=self.now,
             models=self.assembly.models(index, on_disk),
-            blobs=self.assembly.rows(index, on_disk, (), is_whole=False),
-            problems=self.assembly.problems(index, on_disk, is_whole=False),
+            rows=BlobRows.of(rows.all),  # as they are now: the scan goes on
+            problems=self.assembly.problems(index, match, on_disk, is_whole=False),
             is_whole=False,
             disk_total=space.total,
             disk_free=space.free,
