@@ -1,6 +1,6 @@
 """What ``--json`` prints: the fields that scripts may rely on. Sizes are bytes, unknown is ``null``, text is clean."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class BlobRow(Struct, frozen=True, gc=False):
     size: int
     allocated: int
     files: list[str]
-    models: list[str]
+    models: Sequence[str]
     age_seconds: int | None
     age_from: str | None
     links: int | None
@@ -60,11 +60,11 @@ def timestamp(seconds: float | None) -> str | None:
 def models_document(inventory: Inventory, models: Iterable[Model] | None = None) -> Document:
     """The document of ``ls``; ``models`` are those to show, in their order. The totals are those of the whole store."""
     sums = totals(inventory)
-    cleaned = _cleaned(inventory)
+    unclean = _unclean(inventory)
     shown = inventory.models if models is None else models
     return {
         "store": clean(inventory.store.root),
-        "models": Rows(model_row(inventory, model, cleaned) for model in shown),
+        "models": Rows(model_row(inventory, model, unclean) for model in shown),
         "totals": {
             "models": sums.models,
             "size": sums.listed,
@@ -78,14 +78,19 @@ def models_document(inventory: Inventory, models: Iterable[Model] | None = None)
     }
 
 
-def _cleaned(inventory: Inventory) -> dict[str, str]:
-    return {model.name: clean(model.name) for model in inventory.models}
+def _unclean(inventory: Inventory) -> dict[str, str]:
+    """The names that have to be cleaned, of all that blobs and models are told with: nearly always none."""
+    return {model.name: name for model in inventory.models if (name := clean(model.name)) != model.name}
 
 
-def model_row(inventory: Inventory, model: Model, cleaned: Mapping[str, str] = _NOTHING) -> Document:
-    """One model, as in ``ls``; ``cleaned`` are names that were cleaned before."""
+def _shown(names: Sequence[str], unclean: Mapping[str, str]) -> Sequence[str]:
+    return [unclean.get(name, name) for name in names] if unclean else names
+
+
+def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) -> Document:
+    """One model, as in ``ls``; ``unclean`` are the names that need cleaning, with what is shown for them."""
     usage = inventory.usage[model.name]
-    details = model.details
+    details, last_used = model.details, model.last_used
     return {
         "name": clean(model.name),
         "id": model.digest[:12],
@@ -94,9 +99,9 @@ def model_row(inventory: Inventory, model: Model, cleaned: Mapping[str, str] = _
         "allocated": usage.allocated,
         "reclaims": usage.reclaims,
         "shared": usage.shared,
-        "shared_with": [cleaned.get(name) or clean(name) for name in inventory.shared_with(model)],
+        "shared_with": _shown(inventory.shared_with(model), unclean),
         "modified_at": timestamp(model.modified_at),
-        "last_used": timestamp(model.last_used),
+        "last_used": timestamp(last_used),
         "age_seconds": max(int(inventory.scanned_at - model.idle_since), 0),
         "age_from": model.clock,
         "pinned": model.is_pinned,
@@ -132,10 +137,10 @@ def blobs_document(
     Ages are reckoned at ``now`` (seconds, UTC). ``identities`` tells by key what the first bytes of rows say that no
     model needs.
     """
-    cleaned = _cleaned(inventory)
+    unclean = _unclean(inventory)
     shown = inventory.blobs if blobs is None else blobs
     rows = (
-        blob_row(blob, now, cleaned, identities.get(blob.key), None if blob.models else likely_model(inventory, blob))
+        blob_row(blob, now, unclean, identities.get(blob.key), None if blob.models else likely_model(inventory, blob))
         for blob in shown
     )
     return {"store": clean(inventory.store.root), "blobs": Rows(rows)}
@@ -144,26 +149,26 @@ def blobs_document(
 def blob_row(
     blob: Blob,
     now: float,
-    cleaned: Mapping[str, str] = _NOTHING,
+    unclean: Mapping[str, str],
     identity: str | None = None,
     likely: str | None = None,
 ) -> BlobRow:
-    """One row of ``blobs/``; ``cleaned`` are names that were cleaned before."""
-    files = blob.files
+    """One row of ``blobs/``; ``unclean`` are the names that need cleaning, with what is shown for them."""
+    files, kind = blob.files, blob.kind
     return BlobRow(
         blob.digest,
         blob.state,
-        _clean(blob.kind),
+        kind and clean(kind),
         blob.size,
         blob.allocated,
         [clean(file.path) for file in files],
-        [cleaned.get(name) or clean(name) for name in blob.models],
+        _shown(blob.models, unclean) if unclean else blob.models,
         _age(blob.idle_since, now),
         blob.clock,
         files[0].links if len(files) == 1 else max((file.links for file in files), default=None),
-        _clean(files[0].target if len(files) == 1 else next((file.target for file in files if file.target), None)),
-        _clean(identity),
-        _clean(likely),
+        next((clean(file.target) for file in files if file.target), None),
+        identity and clean(identity),
+        likely and clean(likely),
     )
 
 
@@ -183,14 +188,14 @@ def model_document(inventory: Inventory, model: Model) -> Document:
                 "shared_with": [clean(name) for name in blob.models if name != model.name] if blob else [],
             }
         )
-    row = model_row(inventory, model)
+    row = model_row(inventory, model, _unclean(inventory))
     row["problems"] = problem_rows(inventory.problems_of(model))
     return {"store": clean(inventory.store.root), **row, "layers": layers}
 
 
 def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | None = None) -> Document:
     """The document of ``why``: the blob, its models, its state and age."""
-    row = msgspec.to_builtins(blob_row(blob, now, identity=identity, likely=likely_model(inventory, blob)))
+    row = msgspec.to_builtins(blob_row(blob, now, _unclean(inventory), identity, likely_model(inventory, blob)))
     blocked = problem_rows(inventory.blocking) if blob.state == "unreferenced" else []
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 

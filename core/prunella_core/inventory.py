@@ -240,9 +240,10 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
 
     def shared_with(self, model: Model) -> list[str]:
         """The other models that need some of the blobs of ``model``, in the order of their names."""
-        shared = self.rows.needed.shared  # many digests have the very same tuple
+        shared = self.rows.shared  # many digests have the very same tuple
         users = {id(shared[digest]): shared[digest] for digest in model.needs if digest in shared}
-        return sorted(set().union(*users.values()) - {model.name})
+        together = next(iter(users.values())) if len(users) == 1 else sorted(set().union(*users.values()))
+        return [name for name in together if name != model.name]
 
     @cached_property
     def origins(self) -> dict[str, Origin]:

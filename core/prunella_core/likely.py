@@ -11,6 +11,6 @@ def likely_model(inventory: Inventory, blob: Blob) -> str | None:
     """
     if blob.models or blob.digest is None:
         return None
-    if users := inventory.rows.needed.users.get(blob.digest):
+    if users := inventory.rows.users.get(blob.digest):
         return users[0]
     return blob.last_model or inventory.trashed_models.get(blob.digest)

@@ -1,59 +1,78 @@
 """The rows of a store. Tens of thousands belong to models and are alike: those are made when somebody looks at rows."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from prunella_core.inventory import Blob
 
+Users = Mapping[str, tuple[str, ...]]
+"""Models by the digest that they need, in their order; many digests have the very same tuple."""
 
-class Needed(Struct, frozen=True):
-    """What models need, in numbers alone: enough to add up, without a row for each digest."""
+
+class Taken(Struct, frozen=True):
+    """What the needed digests take on the disk, in numbers alone: enough to add up, without a row for each."""
 
     allocated: dict[str, int]
-    """What each digest takes on the disk in bytes: nothing, where it is missing."""
-    users: dict[str, tuple[str, ...]]
-    """The models that need each digest, in their order."""
-    shared: Mapping[str, tuple[str, ...]]
-    """Of these, those that several models need."""
+    """Bytes: none, where a digest is missing."""
     linked: frozenset[str]
     """Those whose bytes do not simply add up: files with several links or names, or with shared extents."""
+
+
+class Source(Protocol):
+    """What rows are made from."""
+
+    def referenced(self) -> "Iterable[Blob]":
+        """The rows that are there and that models need, in the order of the models."""
+
+    def taken(self) -> Taken:
+        """What all take that models need."""
 
 
 class BlobRows:
     """Every row of a store: first those that models need and have, then the others, which are always made."""
 
-    def __init__(self, needed: Needed, make: "Callable[[], Iterable[Blob]]", others: "tuple[Blob, ...]") -> None:
-        self.needed = needed
+    def __init__(self, users: Users, shared: Users, others: "tuple[Blob, ...]", source: Source) -> None:
+        self.users = users
+        """Of everything that some model needs."""
+        self.shared = shared
+        """Of what several models need."""
         self.others = others
-        self._make = make
+        self._source = source
 
     @classmethod
     def of(cls, blobs: "Iterable[Blob]") -> "BlobRows":
         """These rows, which somebody else made."""
         rows = tuple(blobs)
-        used = [blob for blob in rows if blob.state == "referenced"]
-        return cls(_needed(rows), lambda: used, tuple(blob for blob in rows if blob.state != "referenced"))
+        users = {blob.key: blob.models for blob in _needed(rows)}
+        shared = {digest: models for digest, models in users.items() if len(models) > 1}
+        return cls(users, shared, tuple(blob for blob in rows if blob.state != "referenced"), _Made(rows))
 
     def with_others(self, others: "Iterable[Blob]") -> "BlobRows":
         """The same, but for the rows beside those that are there and needed."""
-        return BlobRows(self.needed, lambda: self.referenced, tuple(others))
+        return BlobRows(self.users, self.shared, tuple(others), self._source)
 
     @cached_property
     def referenced(self) -> "tuple[Blob, ...]":
         """The rows that are there and that models need, in the order of the models."""
-        return tuple(self._make())
+        rows = tuple(self._source.referenced())
+        self._source = _Made((*rows, *self.others))  # what they were made from is not needed any more
+        return rows
+
+    @cached_property
+    def taken(self) -> Taken:
+        """What everything takes that models need."""
+        return self._source.taken()
 
     @cached_property
     def digests(self) -> frozenset[str]:
         """Every digest that some file is named by."""
         absent = {blob.key for blob in self.others if not blob.files}
-        return frozenset(
-            (self.needed.users.keys() - absent) | {blob.digest for blob in self.others if blob.files and blob.digest}
-        )
+        beside = {blob.digest for blob in self.others if blob.files and blob.digest}
+        return frozenset((self.users.keys() - absent) | beside)
 
     @cached_property
     def all(self) -> "tuple[Blob, ...]":
@@ -70,15 +89,24 @@ class BlobRows:
         return hash(self.all)
 
 
-def _needed(rows: "Iterable[Blob]") -> Needed:
-    used = [blob for blob in rows if blob.models and blob.digest == blob.key]
-    return Needed(
-        {blob.key: blob.allocated for blob in used},
-        {blob.key: blob.models for blob in used},
-        {blob.key: blob.models for blob in used if len(blob.models) > 1},
-        frozenset(
-            blob.key
-            for blob in used
-            if len(blob.files) > 1 or any(file.links > 1 or file.shared for file in blob.files)
-        ),
-    )
+class _Made:
+    """Rows that are there."""
+
+    def __init__(self, rows: "tuple[Blob, ...]") -> None:
+        self.rows = rows
+
+    def referenced(self) -> "Iterable[Blob]":
+        return [blob for blob in self.rows if blob.state == "referenced"]
+
+    def taken(self) -> Taken:
+        rows = _needed(self.rows)
+        linked = frozenset(blob.key for blob in rows if _is_linked(blob))
+        return Taken({blob.key: blob.allocated for blob in rows}, linked)
+
+
+def _needed(rows: "Iterable[Blob]") -> "list[Blob]":
+    return [blob for blob in rows if blob.models and blob.digest == blob.key]
+
+
+def _is_linked(blob: "Blob") -> bool:
+    return len(blob.files) > 1 or any(file.links > 1 or file.shared for file in blob.files)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from prunella_core.inventory import Blob, Inventory, State
-from prunella_core.rows import Needed
+from prunella_core.rows import BlobRows
 from prunella_core.sizes import File
 
 
@@ -54,7 +54,7 @@ _OF_STATE = {
 
 def totals(inventory: Inventory) -> Totals:
     """Add up a store. A file with several links counts once, for the most useful of its names."""
-    sums = {**_simple_sums(inventory.rows.needed), **dict.fromkeys(_OF_STATE.values(), 0)}
+    sums = {**_simple_sums(inventory.rows), **dict.fromkeys(_OF_STATE.values(), 0)}
     linked: dict[str, list[File]] = {share: [] for share in sums}
     for share, file in _files(inventory):
         if file.links > 1:
@@ -75,11 +75,11 @@ def totals(inventory: Inventory) -> Totals:
     )
 
 
-def _simple_sums(needed: Needed) -> dict[str, int]:
+def _simple_sums(rows: BlobRows) -> dict[str, int]:
     """What models need, as far as its bytes simply add up."""
-    allocated, linked = needed.allocated, needed.linked
+    allocated, linked = rows.taken.allocated, rows.taken.linked
     everything = sum(allocated.values()) - sum([allocated[digest] for digest in linked])
-    shared = sum([allocated[digest] for digest in needed.shared if digest not in linked])
+    shared = sum([allocated[digest] for digest in rows.shared if digest not in linked])
     return {"shared": shared, "exclusive": everything - shared}
 
 
@@ -93,7 +93,7 @@ def _files(inventory: Inventory) -> Iterator[tuple[str, File]]:
     for entry in inventory.trash:
         for file in entry.files:
             yield "trashed", file
-    linked = [inventory.blob_by_key[digest] for digest in inventory.rows.needed.linked]
+    linked = [inventory.blob_by_key[digest] for digest in inventory.rows.taken.linked]
     for blob in (*linked, *inventory.rows.others):
         if blob.state is not State.TRASHED:  # its files were counted with the entries
             for file in blob.files:

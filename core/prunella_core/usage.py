@@ -26,12 +26,12 @@ def usage_of(inventory: "Inventory") -> dict[str, Usage]:
     Sizes are only added up. Where links or shared extents come in, a sum would count bytes twice or too many, so such a
     model is reckoned file by file.
     """
-    needed = inventory.rows.needed
-    shared = {digest: needed.allocated[digest] for digest in needed.shared}
+    taken = inventory.rows.taken
+    shared = {digest: taken.allocated[digest] for digest in inventory.rows.shared}
     return {
         model.name: _exactly(model, inventory.blobs_of(model))
-        if model.manifest.links > 1 or (needed.linked and not needed.linked.isdisjoint(model.needs))
-        else _summed(model, sum(map(needed.allocated.__getitem__, model.needs)), shared)
+        if model.manifest.links > 1 or (taken.linked and not taken.linked.isdisjoint(model.needs))
+        else _summed(model, sum(map(taken.allocated.__getitem__, model.needs)), shared)
         for model in inventory.models
     }
 

@@ -8,7 +8,7 @@ from prunella_core.inventory import Blob, Details, Model, Problem, State, TrashE
 from prunella_core.manifest import Layer, layer_kind
 from prunella_core.pins import is_pinned
 from prunella_core.problems import problem
-from prunella_core.rows import BlobRows
+from prunella_core.rows import BlobRows, Taken
 from prunella_core.scan.blobs import BlobReading
 from prunella_core.scan.configs import UNKNOWN, read_config
 from prunella_core.scan.manifests import ManifestReading, ReadManifest
@@ -126,7 +126,7 @@ class Assembly:
         """
         layers, state = index.layers, State.MISSING if is_whole else State.UNREAD
         others = (*_absent(match, layers, state), *_unneeded(match, on_disk), *_trashed(trash))
-        return BlobRows(match.needed, lambda: _referenced(match, layers), others)
+        return BlobRows(match.users, match.shared, others, _Source(match, layers))
 
     def problems(self, index: Index, match: Match, on_disk: BlobReading, is_whole: bool = True) -> tuple[Problem, ...]:
         """What stands in the way, in the manifests, in the blobs, and between them."""
@@ -186,24 +186,29 @@ def _digest_in_blobs(target: str | None) -> str:
     return read_blob_name(os.path.basename(target or "")).digest or ""
 
 
-def _referenced(match: Match, layers: dict[str, Layer]) -> Iterator[Blob]:
-    there, find = State.REFERENCED, match.whole.get
-    for digest, models in match.users.items():
-        if files := find(digest):
-            kind = _kind(layers.get(digest))
-            yield Blob(key=digest, digest=digest, state=there, kind=kind, files=files, models=models)
+class _Source:
+    """What rows are made from when somebody asks for them."""
+
+    def __init__(self, match: Match, layers: dict[str, Layer]) -> None:
+        self.match = match
+        self.layers = layers
+
+    def referenced(self) -> Iterator[Blob]:
+        there, users, layer_of = State.REFERENCED, self.match.users, self.layers.get
+        for digest, files in self.match.files():
+            kind = layer_kind(layer.media_type) if (layer := layer_of(digest)) else None
+            yield Blob(key=digest, digest=digest, state=there, kind=kind, files=files, models=users[digest])
+
+    def taken(self) -> Taken:
+        return self.match.taken()
 
 
 def _absent(match: Match, layers: dict[str, Layer], state: State) -> Iterator[Blob]:
     for digest in match.missing:
         layer, models = layers.get(digest), match.users[digest]
         declared = layer.size if layer else None
-        kind = _kind(layer)
+        kind = layer_kind(layer.media_type) if layer else None
         yield Blob(key=digest, digest=digest, state=state, kind=kind, files=(), models=models, declared=declared)
-
-
-def _kind(layer: Layer | None) -> str | None:
-    return layer_kind(layer.media_type) if layer else None
 
 
 def _unneeded(match: Match, on_disk: BlobReading) -> Iterator[Blob]:

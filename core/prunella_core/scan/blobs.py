@@ -83,6 +83,7 @@ class BlobReader:
         for start in range(0, len(names), REPORT_EVERY):
             self._read_some(names[start : start + REPORT_EVERY])
             report()
+        self._names = self._odd_names = []
         return self.so_far()
 
     def take(self, report: Callable[[], None], *, to_the_end: bool = False) -> None:

@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
 from stat import S_ISREG
+from struct import Struct
 
 from prunella_core.digests import are_plain_names, digest_of_name
 from prunella_core.scan.lister import FIELDS, WIDTH
@@ -12,6 +13,9 @@ from prunella_core.sizes import BLOCK, File
 
 SIZE, BLOCKS, MODE, LINKS = 0, 1, 3, 6
 """Where a number stands among those of a file."""
+
+
+_unpack_from = Struct(f"{WIDTH}q").unpack_from
 
 
 class Entries(Mapping[str, tuple[File, ...]]):
@@ -63,11 +67,22 @@ class Entries(Mapping[str, tuple[File, ...]]):
 
     def __getitem__(self, digest: str) -> tuple[File, ...]:
         row = self._row.get(digest)
-        return self.odd[digest] if row is None else (self._file(digest, row * WIDTH),)
+        _digest, files = next(self.files_of([(digest, row)]), (digest, ()))
+        if not files:
+            raise KeyError(digest)
+        return files
 
-    def _file(self, digest: str, at: int) -> File:
-        size, blocks, mtime_ns, mode, device, inode, links = self._numbers[at : at + WIDTH]
-        return File(f"blobs/sha256-{digest[7:]}", size, blocks * BLOCK, mtime_ns, mode, device, inode, links)
+    def files_of(self, found: Iterable[tuple[str, int | None]]) -> Iterator[tuple[str, tuple[File, ...]]]:
+        """The files of many digests, each with its place as ``rows_of`` gives it; those without one are left out."""
+        same: dict[int, int] = {}  # one number for all instead of one each: that is some megabytes
+        for digest, row in found:
+            if row is not None:
+                size, blocks, mtime_ns, mode, device, inode, links = _unpack_from(self._numbers, row * WIDTH * 8)
+                mode, device = same.setdefault(mode, mode), same.setdefault(device, device)
+                path = f"blobs/sha256-{digest[7:]}"
+                yield digest, (File(path, size, blocks * BLOCK, mtime_ns, mode, device, inode, links),)
+            elif digest in self.odd:
+                yield digest, self.odd[digest]
 
     def __iter__(self) -> Iterator[str]:
         yield from self._row

@@ -191,7 +191,7 @@ class ManifestReader:
         return True
 
     def _open(self, relative: str, is_link: bool) -> tuple[File, bytes | None]:
-        status, data = read_with_status(self.store.path(relative), LARGEST_MANIFEST)
+        status, data = read_with_status(f"{self.store.root}/{relative}", LARGEST_MANIFEST)
         return look_at(self.store.root, relative) if is_link else file_from(relative, status), data
 
     def _accept(self, name: str, file: File, data: bytes, manifest: Manifest) -> None:

@@ -1,12 +1,12 @@
 """Brings what models need and what is on the disk together: all digests at once, by numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from prunella_core.manifest import Layer
-from prunella_core.rows import Needed
+from prunella_core.rows import Taken
 from prunella_core.scan.entries import BLOCKS, LINKS, SIZE, Entries
-from prunella_core.sizes import BLOCK
+from prunella_core.sizes import BLOCK, File
 
 
 class Match:
@@ -29,19 +29,22 @@ class Match:
         odd = self.whole.odd
         return [digest for digest, row in zip(self.users, self._rows, strict=True) if row is None and digest not in odd]
 
+    def files(self) -> Iterator[tuple[str, tuple[File, ...]]]:
+        """The needed digests that have files, with these."""
+        return self.whole.files_of(zip(self.users, self._rows, strict=True))
+
     @cached_property
     def unneeded(self) -> list[str]:
         """The digests with files that nobody needs, in the order of their names."""
         return sorted([*self.whole.beside(self._rows), *(self.whole.odd.keys() - self.users.keys())])
 
-    @cached_property
-    def needed(self) -> Needed:
+    def taken(self) -> Taken:
         """What the needed digests take."""
         blocks, odd = self.whole.column(BLOCKS), self.whole.odd
         placed = zip(self.users, self._rows, strict=True)
         allocated = {digest: 0 if row is None else blocks[row] * BLOCK for digest, row in placed}
         allocated.update((digest, files[0].allocated) for digest, files in odd.items() if digest in self.users)
-        return Needed(allocated, self.users, self.shared, self._linked())
+        return Taken(allocated, self._linked())
 
     def _linked(self) -> frozenset[str]:
         several = {
@@ -58,11 +61,11 @@ class Match:
     def of_other_size(self, layers: Mapping[str, Layer]) -> set[str]:
         """The digests whose file has another size than their layer."""
         sizes, odd = self.whole.column(SIZE), self.whole.odd
-        rows = self.whole.rows_of(layers)
+        find = layers.get
         wrong = {
             digest
-            for (digest, layer), row in zip(layers.items(), rows, strict=True)
-            if row is not None and sizes[row] != layer.size
+            for digest, row in zip(self.users, self._rows, strict=True)
+            if row is not None and (layer := find(digest)) and sizes[row] != layer.size
         }
         return wrong | {
             digest for digest, files in odd.items() if digest in layers and files[0].size != layers[digest].size
