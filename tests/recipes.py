@@ -36,7 +36,7 @@ class Recipe(NamedTuple):
     is_broken: bool
 
 
-FORMS = ["plain", "plain", "sparse", "hard link", "link outside", "dangling link", "colon"]
+FORMS = ["plain", "plain", "sparse", "hard link", "link outside", "link inside", "dangling link", "colon", "missing"]
 BLOBS = st.lists(st.builds(BlobRecipe, st.sampled_from(FORMS), SIZES, AGES, st.booleans()), min_size=1, max_size=9)
 RUBBISH = st.lists(st.tuples(st.sampled_from(["partial", "leftover", "stray", "folder"]), SIZES, AGES), max_size=5)
 
@@ -82,15 +82,21 @@ def _add_blob(builder: StoreBuilder, outside: Path, number: int, blob: BlobRecip
             os.link(source, path, follow_symlinks=False)
         else:
             builder.file(f"blobs/{os.path.basename(path)}", seed, age=blob.age)
-    elif blob.form != "plain" and blob.form != "sparse":
-        target = outside / f"target {number}"
-        if blob.form == "link outside":
-            target.write_bytes(seed)
-        os.symlink(target, path)
+    elif "link" in blob.form:
+        os.symlink(_target(builder, outside, number, blob, known), path)
         os.utime(path, (NOW - blob.age, NOW - blob.age), follow_symlinks=False)
-    if blob.linked_outside:
+    if blob.linked_outside and blob.form != "missing":
         os.link(path, outside / f"hard link {number}", follow_symlinks=False)
     return layer
+
+
+def _target(builder: StoreBuilder, outside: Path, number: int, blob: BlobRecipe, known: list[Layer]) -> str:
+    if blob.form == "link inside" and known:
+        return os.path.basename(builder.blob_path(known[-1].digest))
+    target = outside / f"target {number}"
+    if blob.form == "link outside":
+        target.write_bytes(f"blob {number} ".encode().ljust(blob.size, b"x"))
+    return str(target)
 
 
 def _add_rubbish(builder: StoreBuilder, number: int, kind: str, size: int, age: int) -> None:

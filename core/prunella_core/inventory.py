@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from prunella_core.digests import FileKind, read_blob_name
 from prunella_core.errors import InvalidInput, NotFound
+from prunella_core.groups import Groups
 from prunella_core.manifest import Layer
 from prunella_core.origin import Origin, origins
 from prunella_core.rows import BlobRows
@@ -244,6 +245,11 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         users = {id(shared[digest]): shared[digest] for digest in model.needs if digest in shared}
         together = next(iter(users.values())) if len(users) == 1 else sorted(set().union(*users.values()))
         return [name for name in together if name != model.name]
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The blobs that models need, in groups with the same users."""
+        return Groups(self)
 
     @cached_property
     def origins(self) -> dict[str, Origin]:

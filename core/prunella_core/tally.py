@@ -3,18 +3,16 @@
 To plan a hundred thousand files takes longer than a key press may. These are the sums, and tests hold them to it.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-from prunella_core.digests import read_blob_name
-from prunella_core.inventory import Blob, Inventory, Model, State
+from prunella_core.groups import Group
+from prunella_core.inventory import Blob, Inventory, State
 from prunella_core.planning.draft import Draft
 from prunella_core.sizes import File
 
 _Fate = Literal["goes", "kept", "held back"]
-_NEEDED = {State.REFERENCED, State.MISSING, State.UNREAD}
 
 
 class Tally:
@@ -29,76 +27,92 @@ class Tally:
         self.held_back = 0
         """How many of the marked rows stay for now."""
         self.implied: Counter[str] = Counter()
-        """The models that marked blobs take along, and how many blobs do so."""
+        """The models that marked blobs take along, and how many groups of blobs do so."""
         self._draft = Draft(inventory, now, force=False, mode="trash")
         self._models: frozenset[str] = frozenset()
         self._blobs: frozenset[str] = frozenset()
         self._manifests: frozenset[str] = frozenset()
-        self._staying: dict[str, int] = {}
-        """Of each blob that a going model needs, how many models stay that need it too."""
-        self._fates: dict[str, _Fate] = {}
+        self._going: Counter[Group] = Counter()
+        """Of each group that a going model needs, how many of its models go."""
+        self._marked: Counter[Group] = Counter()
+        """How many blobs of each group are marked themselves."""
+        self._fates: dict[Group | str, _Fate] = {}
+        """What happens to groups, and to rows that no model needs, under their key."""
         self._gone_links: Counter[tuple[int, int]] = Counter()
         self._is_blocked = bool(inventory.blocking)
-        self._through_links = _through_links(inventory)
 
     def goes(self, key: str) -> bool:
         """Whether the row under ``key`` goes, marked or with its models."""
-        return self._fates.get(key) == "goes"
+        if not self._fates:
+            return False
+        blob = self.inventory.blob_by_key[key]
+        return bool(blob.files) and self._fates.get(self._holder(blob)) == "goes"
 
     def users_of_kept(self) -> list[str]:
         """The models for which something of the marked stays, those first that need the largest."""
-        blobs = self.inventory.blob_by_key
-        kept = (blobs[key] for key, staying in self._staying.items() if staying and self._fates.get(key) == "kept")
-        together: dict[int, Blob] = {}
-        for blob in kept:
-            other = together.setdefault(id(blob.models), blob)
-            if blob.allocated > other.allocated:
-                together[id(blob.models)] = blob
-        largest_first = sorted(together.values(), key=lambda blob: -blob.allocated)
-        names = dict.fromkeys(name for blob in largest_first for name in blob.models)
+        kept = [group for group, going in self._going.items() if self._is_kept_for_others(group, going)]
+        largest_first = sorted(kept, key=lambda group: -group.largest)
+        names = dict.fromkeys(name for group in largest_first for name in group.users)
         return [name for name in names if name not in self._models]
+
+    def _is_kept_for_others(self, group: Group, going: int) -> bool:
+        return going < len(group.users) and self._fates.get(group) == "kept"
 
     def mark(self, models: frozenset[str], blobs: frozenset[str], manifests: frozenset[str]) -> None:
         """Reckon with exactly these: models by name, rows by key, damaged manifests by path.
 
         Only what is new, or not marked any more, is looked at.
         """
-        known = self.inventory.blob_by_key
-        for key in blobs - self._blobs:
-            self.implied.update(known[key].models)
-        for key in self._blobs - blobs:
-            self.implied.subtract(known[key].models)
-        self.implied = +self.implied if self._blobs - blobs else self.implied
-        touched = {*(blobs ^ self._blobs), *self._mark_models(models | self.implied.keys())}
+        if (models, blobs, manifests) == (self._models, self._blobs, self._manifests):
+            return
+        touched = self._mark_blobs(blobs)
+        touched |= self._mark_models(models | self.implied.keys())
         self._mark_manifests(manifests)
-        self._blobs = blobs
-        self._decide(touched if self._same_blockers() else {*self._fates, *touched})
+        if self._same_blockers():
+            self._decide(touched)
+        else:
+            self._decide({*self._fates, *touched})
 
-    def _mark_models(self, going: frozenset[str]) -> list[str]:
-        touched: list[str] = []
-        for name in going - self._models:
-            model = self.inventory.model_by_name[name]
-            self._count(model, -1)
-            self._take(model.manifest)
-            touched += model.needs
-        for name in self._models - going:
-            model = self.inventory.model_by_name[name]
-            self._count(model, 1)
-            self._give_back(model.manifest)
-            touched += model.needs
-        self._models = going
+    def _holder(self, blob: Blob) -> Group | str:
+        """Who has the fate of a row: its group, or itself."""
+        return self.inventory.groups.of(blob) if blob.models and blob.state is not State.TRASHED else blob.key
+
+    def _mark_blobs(self, blobs: frozenset[str]) -> set[Group | str]:
+        known = self.inventory.blob_by_key
+        new = Counter([self._holder(known[key]) for key in blobs - self._blobs])
+        old = Counter([self._holder(known[key]) for key in self._blobs - blobs])
+        self._blobs = blobs
+        touched = {*new, *old}
+        for holder in touched:
+            if isinstance(holder, Group):
+                self._mark_group(holder, new[holder] - old[holder])
         return touched
 
-    def _count(self, model: Model, by: int) -> None:
-        """One model less stays, or one more."""
-        known, staying = self.inventory.blob_by_key, self._staying
-        for digest in (*model.needs, *self._through_links.get(model.name, ())):
-            users = len(known[digest].models)
-            left = staying.get(digest, users) + by
-            if left < users:
-                staying[digest] = left
-            else:
-                del staying[digest]
+    def _mark_group(self, group: Group, by: int) -> None:
+        """Some blobs of a group are marked, or not any more: as long as one is, its models go along."""
+        before, after = self._marked[group], self._marked[group] + by
+        self._marked[group] = after
+        if after and not before:
+            self.implied.update(group.users)
+        elif before and not after:
+            for name in group.users:
+                self.implied[name] -= 1
+                if not self.implied[name]:
+                    del self.implied[name]
+
+    def _mark_models(self, going: frozenset[str]) -> set[Group | str]:
+        by_model = self.inventory.groups.by_model
+        touched: list[Group] = []
+        for name in going - self._models:
+            self._take(self.inventory.model_by_name[name].manifest)
+            self._going.update(by_model[name])
+            touched += by_model[name]
+        for name in self._models - going:
+            self._give_back(self.inventory.model_by_name[name].manifest)
+            self._going.subtract(by_model[name])
+            touched += by_model[name]
+        self._models = going
+        return set(touched)
 
     def _mark_manifests(self, manifests: frozenset[str]) -> None:
         broken = self.inventory.broken_by_path
@@ -113,52 +127,58 @@ class Tally:
     def _same_blockers(self) -> bool:
         """Whether a problem still stays that could hide a model that needs what nothing else does, or still none."""
         before = self._is_blocked
-        going = {self.inventory.model_by_name[name].manifest.path for name in self._models} | self._manifests
-        self._is_blocked = any(problem.path not in going for problem in self.inventory.blocking)
+        if self.inventory.blocking:
+            going = {self.inventory.model_by_name[name].manifest.path for name in self._models} | self._manifests
+            self._is_blocked = any(problem.path not in going for problem in self.inventory.blocking)
         return self._is_blocked == before
 
-    def _decide(self, keys: Iterable[str]) -> None:
-        known, fates = self.inventory.blob_by_key, self._fates
-        for key in keys:
-            blob = known[key]
-            before, after = fates.get(key), self._fate_of(blob)
+    def _decide(self, holders: Iterable[Group | str]) -> None:
+        fates = self._fates
+        for holder in holders:
+            before, after = fates.get(holder), self._fate_of(holder)
             if before == after:
                 continue
             if before:
-                self._account(blob, before, -1)
+                self._account(holder, before, -1)
             if after:
-                fates[key] = after
-                self._account(blob, after, 1)
+                fates[holder] = after
+                self._account(holder, after, 1)
             else:
-                del fates[key]
+                del fates[holder]
 
-    def _fate_of(self, blob: Blob) -> _Fate | None:
-        is_marked = blob.key in self._blobs
-        if blob.state in _NEEDED:
-            staying = self._staying.get(blob.key, len(blob.models) if is_marked else None)
-            if staying is None or not blob.files or not (is_marked or self._is_asked_for(blob)):
-                return None
-            return "kept" if staying or self._is_blocked else "goes"
-        if not is_marked:
+    def _fate_of(self, holder: Group | str) -> _Fate | None:
+        if isinstance(holder, Group):
+            return self._fate_of_group(holder)
+        if holder not in self._blobs:
             return None
+        blob = self.inventory.blob_by_key[holder]
         if blob.state is State.UNREFERENCED and self._is_blocked:
             return "kept"
         return "held back" if self._draft.why_not(blob) else "goes"
 
-    def _is_asked_for(self, blob: Blob) -> bool:
-        """Whether a going model needs it itself; one that needs a link to it leaves it alone."""
-        if not self._through_links:
-            return True
-        going = (self.inventory.model_by_name[name] for name in blob.models if name in self._models)
-        return any(blob.key in model.needs for model in going)
+    def _fate_of_group(self, group: Group) -> _Fate | None:
+        going = self._going[group]
+        if not going or not group.has_files or not (self._marked[group] or self._is_asked_for(group)):
+            return None
+        return "kept" if going < len(group.users) or self._is_blocked else "goes"
 
-    def _account(self, blob: Blob, fate: _Fate, sign: int) -> None:
+    def _is_asked_for(self, group: Group) -> bool:
+        """Whether a going model needs it itself; one that needs a link to it leaves it alone."""
+        return group.asked_by is group.users or not self._models.isdisjoint(group.asked_by)
+
+    def _account(self, holder: Group | str, fate: _Fate, sign: int) -> None:
+        if isinstance(holder, Group):
+            allocated, own, linked = holder.allocated, holder.own, holder.linked
+        else:
+            blob = self.inventory.blob_by_key[holder]
+            allocated, own, linked = blob.allocated, 0, list(blob.files)
         if fate == "kept":
-            self.kept += sign * blob.allocated
+            self.kept += sign * allocated
         elif fate == "held back":
             self.held_back += sign
         else:
-            for file in blob.files:
+            self.reclaims += sign * own
+            for file in linked:
                 self._take(file) if sign > 0 else self._give_back(file)
 
     def _take(self, file: File) -> None:
@@ -177,15 +197,3 @@ class Tally:
             self._gone_links[identity] -= 1
         else:
             self.reclaims -= file.own
-
-
-def _through_links(inventory: Inventory) -> dict[str, list[str]]:
-    """Under each model the blobs that it needs only because one of its blobs is a link to them."""
-    links = (file.target for blob in inventory.blobs for file in blob.files if file.target)
-    found: dict[str, list[str]] = {}
-    for digest in {read_blob_name(os.path.basename(target)).digest or "" for target in links}:
-        blob = inventory.blob_by_key.get(digest)
-        for name in blob.models if blob else ():
-            if digest not in inventory.model_by_name[name].needs:
-                found.setdefault(name, []).append(digest)
-    return found

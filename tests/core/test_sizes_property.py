@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Plan, PruneClass, PrunePolicy, Removal, Request
 from prunella_core.planning import make_plan
+from prunella_core.portable import dump, load
 from prunella_core.tally import Tally
 from prunella_core.totals import totals
 from recipes import Recipe, built, recipes
@@ -72,6 +73,8 @@ def selections(inventory: Inventory) -> st.SearchStrategy[Removal]:
 def test_a_tally_tells_of_every_set_of_marks_what_its_plan_tells(recipe: Recipe, data: st.DataObject) -> None:
     with built(recipe) as (builder, _top):
         inventory = look(builder.root)
+        if data.draw(st.booleans(), label="as an export"):  # where blobs with the same users only look the same
+            inventory = load(dump(inventory, "here"))
         tally = Tally(inventory, NOW)
         for _change in range(3):
             chosen = data.draw(selections(inventory))
@@ -133,6 +136,10 @@ def test_the_shares_of_a_store_add_up_to_what_is_on_the_disk(recipe: Recipe) -> 
 @settings(max_examples=40, deadline=None)
 @given(recipes(), policies)
 def test_a_prune_done_once_has_nothing_left_to_do(recipe: Recipe, policy: PrunePolicy) -> None:
+    if PruneClass.MODEL in policy.classes:  # what a link led to stays until the next prune: no model asked for it
+        recipe = recipe._replace(
+            blobs=[blob._replace(form=blob.form.replace("inside", "outside")) for blob in recipe.blobs]
+        )
     with built(recipe) as (builder, _top):
         carry_out(make_plan(look(builder.root), policy, NOW))
         again: Request = policy

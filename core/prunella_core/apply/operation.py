@@ -17,7 +17,7 @@ from prunella_core.files import files_below, has_reflinks, look_at
 from prunella_core.inventory import Problem
 from prunella_core.plan import FileError, Plan, PlannedFile, Receipt
 from prunella_core.scan import RECORD, ManifestReading, read_manifests
-from prunella_core.scan.blobs import read_blobs
+from prunella_core.scan.blobs import led_to, read_blobs
 from prunella_core.sizes import reclaimed
 from prunella_core.text import clean
 
@@ -188,6 +188,7 @@ class Operation:
         if self.plan.request.force or not any(_is_whole_blob(item) and not item.models for item in self.moved):
             return
         found = read_blobs(self.store)
+        needed |= led_to(needed, found)
         unneeded = {digest: files for digest, files in found.whole.items() if digest not in needed}
         for files in (*found.partial.values(), *found.leftover.values(), *unneeded.values()):
             for file in files:

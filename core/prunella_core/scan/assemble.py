@@ -9,7 +9,7 @@ from prunella_core.manifest import Layer, layer_kind
 from prunella_core.pins import is_pinned
 from prunella_core.problems import problem
 from prunella_core.rows import BlobRows, Taken
-from prunella_core.scan.blobs import BlobReading
+from prunella_core.scan.blobs import BlobReading, digest_in_blobs
 from prunella_core.scan.configs import UNKNOWN, read_config
 from prunella_core.scan.manifests import ManifestReading, ReadManifest
 from prunella_core.scan.match import Match
@@ -172,18 +172,13 @@ def _with_link_targets(index: Index, on_disk: BlobReading) -> tuple[_Users, _Use
     waiting = [digest for digest in on_disk.links if digest in users]
     for digest in waiting:
         for file in on_disk.whole[digest]:
-            target = _digest_in_blobs(file.target)
+            target = digest_in_blobs(file.target)
             if target in on_disk.whole and not set(users[digest]) <= set(users.get(target, ())):
                 users[target] = tuple(sorted({*users.get(target, ()), *users[digest]}))
                 if len(users[target]) > 1:
                     shared[target] = users[target]
                 waiting.append(target)
     return users, shared
-
-
-def _digest_in_blobs(target: str | None) -> str:
-    """The digest that the target of a link is named by; taking it for one of this folder only ever keeps more."""
-    return read_blob_name(os.path.basename(target or "")).digest or ""
 
 
 class _Source:

@@ -1,7 +1,7 @@
 """Reads the folder ``blobs/``: one row a digest, and one for every file whose name holds none."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from os import lstat
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
@@ -33,6 +33,24 @@ class BlobReading(Struct, frozen=True):
     links: tuple[str, ...]
     """The digests of which some file is a symbolic link."""
     problems: tuple[Problem, ...]
+
+
+def led_to(digests: Set[str], found: BlobReading) -> set[str]:
+    """What the blobs of ``digests`` lead to where they are links, and so on: needed as they are, and named nowhere."""
+    known = set(digests)
+    waiting = [digest for digest in found.links if digest in known]
+    for digest in waiting:
+        for file in found.whole[digest]:
+            target = digest_in_blobs(file.target)
+            if target in found.whole and target not in known:
+                known.add(target)
+                waiting.append(target)
+    return known - digests
+
+
+def digest_in_blobs(target: str | None) -> str:
+    """The digest that the target of a link is named by; taking it for one of this folder only ever keeps more."""
+    return read_blob_name(os.path.basename(target or "")).digest or ""
 
 
 class BlobReader:

@@ -89,7 +89,11 @@ class Look(Screen[None]):
             parts += [Content(clean(self.store.root)), self._standing()]
         if self.view and self.view.loaded:
             parts.append(Content.styled(f"▸ {show.counted(len(self.view.loaded), 'model')} loaded", "$foreground 60%"))
-        self.query_one("#title", Static).update(Content("  ").join(parts))
+        self._say("title", Content("  ").join(parts))
+
+    def _say(self, line: str, text: Content) -> None:
+        """Write one of the lines above and below; each stays one line, so nothing is laid out anew."""
+        self.query_one(f"#{line}", Static).update(text, layout=False)
 
     def _standing(self) -> Content:
         """What may be done with this store, said before anything is selected."""
@@ -146,7 +150,7 @@ class Look(Screen[None]):
     def _tell_failure(self, message: ScanFailed) -> None:
         if message.generation == self._scans:
             self._progress = None
-            self.query_one("#marked", Static).update(Content("The store could not be read; r tries again."))
+            self._say("marked", Content("The store could not be read; r tries again."))
             self.app.push_screen(Text("The store cannot be read", Content(message.error)))
 
     @on(Scanned)
@@ -190,7 +194,7 @@ class Look(Screen[None]):
             style = "reverse bold" if tab is self.tab else "$foreground 60%"
             label = f" {number} {tab.title} {show.number(count)} "
             parts.append(Content.styled(label, style).stylize(f"@click=screen.show_tab('{tab.id}')"))
-        self.query_one("#tabs", Static).update(Content(" ").join(parts))
+        self._say("tabs", Content(" ").join(parts))
 
     def action_show_tab(self, tab: str) -> None:
         self.tab = TAB_BY_ID[tab]
@@ -250,7 +254,9 @@ class Look(Screen[None]):
         self._show_footer()
 
     def action_sort(self) -> None:
-        self.notify(f"Sorted by {self.table.sort_by_next()}", timeout=1.5)
+        column = self.table.sort_by_next()
+        if not self.table.has_room_for(column.key):  # else its arrow tells
+            self.notify(f"Sorted by {column.title}", timeout=1.5)
 
     def action_reverse(self) -> None:
         self.table.sort_by(self.table.sort_key)
@@ -272,10 +278,7 @@ class Look(Screen[None]):
         if tab == "problems":
             self._toggle_problem(key, self.inventory)
         else:
-            before = {*self.tally.implied, *self.marks.models}
             self._set_marks(self.marks.toggle(tab, key, self.inventory))
-            if along := self.tally.implied.keys() - before:
-                self.notify(f"This takes along what needs it: {show.names(sorted(along))}", severity="warning")
 
     def _toggle_problem(self, key: str, inventory: Inventory) -> None:
         """A problem is marked by the file that it is about; that of a listed model is marked as the model."""
@@ -337,7 +340,7 @@ class Look(Screen[None]):
         return self.tally is not None and self.tally.goes(key)
 
     def _show_footer(self) -> None:
-        self.query_one("#marked", Static).update(self._footer())
+        self._say("marked", self._footer())
 
     def _footer(self) -> Content:
         """What the marks of this tab would do; the trash has marks of its own. Before all a scan that is going on."""

@@ -30,6 +30,17 @@ class Order(Generic[Row]):
         """The row at a place of what is shown; ``None`` beyond its end."""
         return self._rows[self._shown[index]] if 0 <= index < len(self._shown) else None
 
+    def number(self, index: int) -> int | None:
+        """The number that the row at a place of what is shown has among all rows."""
+        return self._shown[index] if 0 <= index < len(self._shown) else None
+
+    def place(self, number: int | None) -> int | None:
+        """Where the row with this number is shown, if it is."""
+        try:
+            return None if number is None else self._shown.index(number)
+        except ValueError:
+            return None
+
     def sort(self, name: str, key: Callable[[Row], Any], reverse: bool) -> None:
         """Sort by ``key``, which goes by ``name``. Rows of the same key keep the order that they had."""
         if self._by == (name, not reverse):

@@ -16,7 +16,11 @@ _MOST = 200
 
 def footer_line(tally: Tally, count: int, hint: str = "") -> Content:
     """One line that follows every mark: what it frees, what stays and for whom; and a ``hint`` for newcomers."""
-    parts = [_marked(count), _frees(tally.reclaims)]
+    parts = [_marked(count)]
+    if tally.implied:
+        along = show.names(sorted(tally.implied), 2)
+        parts.append(Content.styled(f"takes along {along}", "$text-warning"))
+    parts.append(_frees(tally.reclaims))
     if tally.kept:
         users = tally.users_of_kept()
         why = f"used by {show.names(users, 2)}" if users else "a problem blocks it"

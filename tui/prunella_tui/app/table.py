@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from prunella_tui.app.order import Order
+from prunella_tui.app.stillview import StillView
 
 Row = TypeVar("Row")
 Mark = Literal["", "marked", "implied"]
@@ -39,7 +39,7 @@ class Column(NamedTuple, Generic[Row]):
     """Names the component class (without its prefix) that colours the cell."""
 
 
-class RowTable(ScrollView, Generic[Row], can_focus=True):
+class RowTable(StillView, Generic[Row], can_focus=True):
     """Rows of one kind with a cursor, marks, a sort column and a filter. Rows are known by their key."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -56,7 +56,6 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
     }
     DEFAULT_CSS = """
     RowTable {
-        scrollbar-size-horizontal: 0;
         & > .table--header { color: $text-muted; text-style: bold; background: $panel; }
         & > .table--sorted { color: $text; text-style: bold; background: $panel; }
         & > .table--row { color: $foreground; }
@@ -137,7 +136,7 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         self._rows_in_order = Order(rows, words_of, texts)
         self._sort()
         self._lay_out()
-        self._arranged(before)
+        self._arranged(self._number(before))
 
     def show_marks(self, mark_of: Callable[[str], Mark]) -> None:
         """Draw the marks that ``mark_of`` tells for each key."""
@@ -162,7 +161,7 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
 
     def sort_by(self, key: str) -> None:
         """Sort by a column; by the same once more turns the order around."""
-        before = self.key
+        before = self._rows_in_order.number(self.cursor)
         if key == self.sort_key:
             self.reverse = not self.reverse
         else:
@@ -170,19 +169,23 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         self._sort()
         self._arranged(before)
 
-    def sort_by_next(self) -> str:
-        """Sort by the next column, those without room too, and return its title."""
+    def sort_by_next(self) -> Column[Row]:
+        """Sort by the next column, those without room too, and return it."""
         keys = [column.key for column in self.columns if column.title.strip()]
         at = keys.index(self.sort_key) if self.sort_key in keys else -1
         self.sort_by(keys[(at + 1) % len(keys)])
-        return next(column.title for column in self.columns if column.key == self.sort_key)
+        return next(column for column in self.columns if column.key == self.sort_key)
+
+    def has_room_for(self, key: str) -> bool:
+        """Whether a column can be seen."""
+        return any(column.key == key for column, _width in self._layout)
 
     def filter(self, text: str, words: Sequence[str], passes: Callable[[Row], bool] | None = None) -> None:
         """Show only rows in which every one of ``words`` occurs and that ``passes`` lets through.
 
         ``text`` is what was typed for it.
         """
-        before = self.key
+        before = self._rows_in_order.number(self.cursor)
         self.filter_text = text.strip()
         self._rows_in_order.filter(words, passes)
         self._arranged(before)
@@ -192,20 +195,24 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         if column:
             self._rows_in_order.sort(column.key, column.sort, column.largest_first != self.reverse)
 
-    def _arranged(self, stay_on: str | None) -> None:
+    def _arranged(self, stay_on: int | None) -> None:
         self.virtual_size = Size(self.size.width, len(self._rows_in_order) + 1)
-        self._go_to_key(stay_on)
+        self._go_to_number(stay_on)
         self.refresh()
 
-    def _go_to_key(self, key: str | None) -> None:
-        at = next((index for index, row in enumerate(self._rows_in_order) if self._key_of(row) == key), None)
+    def _number(self, key: str | None) -> int | None:
+        """Which of all rows has this key."""
+        return next((number for number, known in enumerate(map(self._key_of, self.rows)) if known == key), None)
+
+    def _go_to_number(self, number: int | None) -> None:
+        at = self._rows_in_order.place(number)
         landing = self.cursor if at is None else at
         self.set_reactive(RowTable.cursor, max(0, min(landing, len(self._rows_in_order) - 1)))
         self._follow_cursor()
 
     def go_to(self, key: str) -> None:
         """Put the cursor on the row with ``key``, when it is shown."""
-        self._go_to_key(key)
+        self._go_to_number(self._number(key))
         self.refresh()
 
     # The cursor
@@ -218,9 +225,9 @@ class RowTable(ScrollView, Generic[Row], can_focus=True):
         page = max(self.size.height - 1, 1)
         top = round(self.scroll_target_y)
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False, force=True)
+            self.scroll_to(y=self.cursor, animate=False, force=True, immediate=True)
         elif self.cursor >= top + page:
-            self.scroll_to(y=self.cursor - page + 1, animate=False, force=True)
+            self.scroll_to(y=self.cursor - page + 1, animate=False, force=True, immediate=True)
         self.post_message(self.Highlighted(self, self.key))
 
     def _move(self, by: int) -> None:

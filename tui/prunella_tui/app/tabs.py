@@ -139,6 +139,8 @@ def view_of(
     if inventory.is_whole and (coming.files or coming.why or coming.would_break):
         rows["problems"] = (*rows["problems"], _coming_row(coming))
     inventory.usage  # noqa: B018 -- reckoned here rather than by the first row that is drawn
+    if inventory.is_whole:
+        inventory.groups  # noqa: B018 -- nor by the first mark
     texts = {tab.id: [tab.words(row).casefold() for row in rows[tab.id]] for tab in TABS} if inventory.is_whole else {}
     return View(inventory, retention, loaded, totals(inventory), coming, rows, texts)
 

@@ -1,20 +1,15 @@
 """A text beside the table that changes with every row: it is wrapped and drawn by the line, without a new layout."""
 
-from typing import ClassVar
-
 from textual.content import Content
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
+from prunella_tui.app.stillview import StillView
 
-class TextView(ScrollView, can_focus=False):
+
+class TextView(StillView, can_focus=False):
     """Shows a text as wide as there is room, and lets it scroll."""
-
-    DEFAULT_CSS: ClassVar[str] = """
-    TextView { overflow-x: hidden; scrollbar-gutter: stable; }
-    """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's word
         super().__init__(id=id)

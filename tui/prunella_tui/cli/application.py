@@ -36,6 +36,7 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     theme = setting("theme")
     found = _import() if store is None else None
     store = store or open_store()
+    os.environ.setdefault("TEXTUAL_FPS", "120")  # what follows a key in a second frame comes sooner
     from prunella_tui.app import run_app
 
     return run_app(

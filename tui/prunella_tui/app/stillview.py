@@ -1,0 +1,28 @@
+"""What scrolls beside other things: its text may grow and shrink, and nothing around it is laid out anew."""
+
+from typing import ClassVar
+
+from textual.geometry import Size
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+
+
+class StillView(ScrollView):
+    """A scroll view that keeps the room of its bar. Where all is in sight, the bar looks like the background."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    StillView {
+        overflow-x: hidden;
+        overflow-y: scroll;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+    }
+    """
+
+    virtual_size: reactive[Size] = reactive(Size(0, 0))
+    """As in every widget, but that a change draws and does not lay out."""
+
+    def watch_virtual_size(self, size: Size) -> None:
+        """Tell the bar, as a layout would."""
+        self.vertical_scrollbar.window_virtual_size = size.height
