@@ -28,6 +28,9 @@ class Source(Protocol):
     def referenced(self) -> "Iterable[Blob]":
         """The rows that are there and that models need, in the order of the models."""
 
+    def find(self, digest: str) -> "Blob | None":
+        """One of the rows that are there and that models need."""
+
     def taken(self) -> Taken:
         """What all take that models need."""
 
@@ -61,6 +64,14 @@ class BlobRows:
         rows = tuple(self._source.referenced())
         self._source = _Made((*rows, *self.others))  # what they were made from is not needed any more
         return rows
+
+    def find(self, key: str) -> "Blob | None":
+        """One row, without making all of them."""
+        return self._others_by_key.get(key) or self._source.find(key)
+
+    @cached_property
+    def _others_by_key(self) -> "dict[str, Blob]":
+        return {blob.key: blob for blob in self.others}
 
     @cached_property
     def taken(self) -> Taken:
@@ -97,6 +108,13 @@ class _Made:
 
     def referenced(self) -> "Iterable[Blob]":
         return [blob for blob in self.rows if blob.state == "referenced"]
+
+    def find(self, digest: str) -> "Blob | None":
+        return self._by_key.get(digest)
+
+    @cached_property
+    def _by_key(self) -> "dict[str, Blob]":
+        return {blob.key: blob for blob in self.rows}
 
     def taken(self) -> Taken:
         rows = _needed(self.rows)

@@ -1,7 +1,7 @@
 """Puts what was read together: who uses what, what nothing uses, what is missing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prunella_core.digests import read_blob_name
 from prunella_core.inventory import Blob, Details, Model, Problem, State, TrashEntry
@@ -124,9 +124,11 @@ class Assembly:
 
         The same store always gives the same order: that of the models, then that of the names.
         """
-        layers, state = index.layers, State.MISSING if is_whole else State.UNREAD
-        others = (*_absent(match, layers, state), *_unneeded(match, on_disk), *_trashed(trash))
-        return BlobRows(match.users, match.shared, others, _Source(match, layers))
+        layers = index.layers
+        others = (*_unneeded(match, on_disk), *_trashed(trash))
+        if is_whole:
+            others = (*_absent(match, layers, State.MISSING), *others)
+        return BlobRows(match.users, match.shared, others, _Source(match, layers, with_unread=not is_whole))
 
     def problems(self, index: Index, match: Match, on_disk: BlobReading, is_whole: bool = True) -> tuple[Problem, ...]:
         """What stands in the way, in the manifests, in the blobs, and between them."""
@@ -184,22 +186,36 @@ def _with_link_targets(index: Index, on_disk: BlobReading) -> tuple[_Users, _Use
 class _Source:
     """What rows are made from when somebody asks for them."""
 
-    def __init__(self, match: Match, layers: dict[str, Layer]) -> None:
+    def __init__(self, match: Match, layers: dict[str, Layer], *, with_unread: bool) -> None:
         self.match = match
         self.layers = layers
+        self.with_unread = with_unread
 
     def referenced(self) -> Iterator[Blob]:
         there, users, layer_of = State.REFERENCED, self.match.users, self.layers.get
         for digest, files in self.match.files():
             kind = layer_kind(layer.media_type) if (layer := layer_of(digest)) else None
             yield Blob(key=digest, digest=digest, state=there, kind=kind, files=files, models=users[digest])
+        if self.with_unread:
+            yield from _absent(self.match, self.layers, State.UNREAD)
+
+    def find(self, digest: str) -> Blob | None:
+        """One of these rows."""
+        if (models := self.match.users.get(digest)) is None:
+            return None
+        kind = layer_kind(layer.media_type) if (layer := self.layers.get(digest)) else None
+        if files := self.match.whole.get(digest):
+            return Blob(key=digest, digest=digest, state=State.REFERENCED, kind=kind, files=files, models=models)
+        return next(_absent(self.match, self.layers, State.UNREAD, [digest])) if self.with_unread else None
 
     def taken(self) -> Taken:
         return self.match.taken()
 
 
-def _absent(match: Match, layers: dict[str, Layer], state: State) -> Iterator[Blob]:
-    for digest in match.missing:
+def _absent(
+    match: Match, layers: dict[str, Layer], state: State, digests: Iterable[str] | None = None
+) -> Iterator[Blob]:
+    for digest in match.missing if digests is None else digests:
         layer, models = layers.get(digest), match.users[digest]
         declared = layer.size if layer else None
         kind = layer_kind(layer.media_type) if layer else None

@@ -53,6 +53,10 @@ def digest_in_blobs(target: str | None) -> str:
     return read_blob_name(os.path.basename(target or "")).digest or ""
 
 
+NOTHING = BlobReading(Entries(), {}, {}, {}, (), ())
+"""No blob was looked at."""
+
+
 class BlobReader:
     """One listing of ``blobs/`` that opens nothing in it. What it has read so far can be asked at any time.
 
@@ -82,6 +86,11 @@ class BlobReader:
         if not has_reflinks(self.store.blobs):  # shared extents have to be asked for file by file
             self._beside = beside(self.store.blobs)
 
+    @property
+    def is_helped(self) -> bool:
+        """Whether a second process looks at the files."""
+        return self._beside is not None
+
     def list_names(self) -> None:
         """Read the names, in the order that the disk has them in: that is the quickest."""
         try:
@@ -102,7 +111,7 @@ class BlobReader:
             self._read_some(names[start : start + REPORT_EVERY])
             report()
         self._names = self._odd_names = []
-        return self.so_far()
+        return self._reading(self._whole)
 
     def take(self, report: Callable[[], None], *, to_the_end: bool = False) -> None:
         """Take what the other process has told by now, of what was listed here too."""
@@ -120,12 +129,15 @@ class BlobReader:
             self._beside = None
 
     def so_far(self) -> BlobReading:
-        """What is known by now, in no order."""
+        """What is known by now, in no order; what is read later is not in it."""
+        return self._reading(self._whole.copy())
+
+    def _reading(self, whole: Entries) -> BlobReading:
         return BlobReading(
-            self._whole,
-            self._rows[FileKind.PARTIAL],
-            self._rows[FileKind.LEFTOVER],
-            self._rows[FileKind.STRAY],
+            whole,
+            self._rows[FileKind.PARTIAL].copy(),
+            self._rows[FileKind.LEFTOVER].copy(),
+            self._rows[FileKind.STRAY].copy(),
             tuple(sorted(self._links)),
             tuple(sorted(self._problems, key=lambda found: found.path)),
         )

@@ -31,6 +31,13 @@ class Entries(Mapping[str, tuple[File, ...]]):
         self.odd: dict[str, tuple[File, ...]] = {}
         """The digests that have anything else than one plain file."""
 
+    def copy(self) -> "Entries":
+        """The same as it is now."""
+        copy = Entries()
+        copy._numbers, copy._digests = self._numbers[:], self._digests[:]
+        copy._row, copy.odd = self._row.copy(), self.odd.copy()
+        return copy
+
     def add_plain(self, digest: str, status: os.stat_result) -> bool:
         """Take in a plain file by its ``lstat`` result; if its numbers are too large for that, say no."""
         try:

@@ -6,9 +6,8 @@ from contextlib import closing, contextmanager
 
 from prunella_core.inventory import Inventory
 from prunella_core.pins import read_pins
-from prunella_core.rows import BlobRows
 from prunella_core.scan.assemble import Assembly, Index
-from prunella_core.scan.blobs import BlobReader
+from prunella_core.scan.blobs import NOTHING, BlobReader
 from prunella_core.scan.manifests import ManifestReader, ManifestReading
 from prunella_core.scan.progress import Progress, Report, Space, silent, space_of
 from prunella_core.scan.system import held_open
@@ -28,11 +27,11 @@ def scan(
 
     In that order a model whose pull ends in mid-scan has its manifest seen with its blobs, or not its blobs: never the
     blobs without the manifest. ``models_first`` reads the manifests before as well, so that what ``report`` is given
-    has models from the beginning. What cannot be read is a Problem in the Inventory; only a store that vanishes raises
-    OSError.
+    has models from the beginning; where a second process looks at the blobs, they are not waited for anyway. What
+    cannot be read is a Problem in the Inventory; only a store that vanishes raises OSError.
     """
     with _collector_at_rest(), closing(_Scanning(store, now, report, space_of)) as scanning:
-        if models_first:
+        if models_first and not scanning.blobs.is_helped:
             scanning.glance()
         return scanning.read()
 
@@ -61,18 +60,21 @@ class _Scanning:
         self.blobs.start()
         self.manifests = ManifestReader(store)
         self.has_glanced = False
+        self.has_all_manifests = False
         self.assembly = Assembly(store, read_pins(store))
 
     def glance(self) -> None:
         """Read the manifests for an early look. They are read again, or found unchanged, after the blobs."""
         self.has_glanced = True
         self.manifests.read(self._tell)
+        self.has_all_manifests = True
         self._tell()
 
     def read(self) -> Inventory:
         """Read everything, and look at the rest of the world once."""
         self.blobs.list_names()
         index = Index(self._read_again() if self.has_glanced else self.manifests.read(self._tell))
+        self.has_all_manifests = True
         on_disk = self.blobs.look(self._count)
         match = self.assembly.match(index, on_disk)
         trash = read_trash(self.store)
@@ -109,7 +111,8 @@ class _Scanning:
 
     def so_far(self) -> Inventory:
         """What is known by now. Nothing can be planned on it: it says so itself, as a Problem that blocks."""
-        index, on_disk = Index(self.manifests.so_far()), self.blobs.so_far()
+        index = Index(self.manifests.so_far())
+        on_disk = self.blobs.so_far() if self.has_all_manifests else NOTHING  # else they would look unneeded
         match = self.assembly.match(index, on_disk)
         space = self.space_of(self.store.root)
         rows = self.assembly.rows(index, match, on_disk, (), is_whole=False)
@@ -117,7 +120,7 @@ class _Scanning:
             store=self.store,
             scanned_at=self.now,
             models=self.assembly.models(index, on_disk),
-            rows=BlobRows.of(rows.all),  # as they are now: the scan goes on
+            rows=rows,
             problems=self.assembly.problems(index, match, on_disk, is_whole=False),
             is_whole=False,
             disk_total=space.total,

@@ -82,7 +82,7 @@ def _problems(inventory: Inventory, model: Model) -> Iterator[Content]:
 def _layers(inventory: Inventory, model: Model) -> Iterator[Content]:
     by_kind: dict[str, list[Blob]] = {}
     for layer in model.layers:
-        if blob := inventory.blob_by_key.get(layer.digest):
+        if blob := inventory.rows.find(layer.digest):
             by_kind.setdefault(layer.kind, []).append(blob)
     for kind, blobs in by_kind.items():
         if len(blobs) > _MANY_LAYERS:

@@ -165,7 +165,7 @@ class Look(Screen[None]):
             self.notify(f"{show.counted(lost, 'mark')} dropped: the store changed there", severity="warning")
         self.view = message.view
         self.server = message.server or self.server
-        self._progress = None if inventory.is_whole else self._progress
+        self._progress = None if message.view.is_ready else self._progress
         self._filled.clear()
         with self.app.batch_update():
             self._show_title()
@@ -181,7 +181,7 @@ class Look(Screen[None]):
         if view and tab.id not in self._filled:
             self._filled.add(tab.id)
             texts = view.texts.get(tab.id)
-            self.table.show(tab.columns(view), view.rows[tab.id], tab.key, tab.words, texts)
+            self.table.show(tab.columns(view), view.rows(tab.id), tab.key, tab.words, texts)
             if self.table.filter_text:
                 self._filter_by(self.table.filter_text)
 
@@ -190,7 +190,7 @@ class Look(Screen[None]):
     def _show_tabs(self) -> None:
         parts = []
         for number, tab in enumerate(TABS, 1):
-            count = len(self.view.rows[tab.id]) if self.view else 0
+            count = self.view.count(tab.id) if self.view else 0
             style = "reverse bold" if tab is self.tab else "$foreground 60%"
             label = f" {number} {tab.title} {show.number(count)} "
             parts.append(Content.styled(label, style).stylize(f"@click=screen.show_tab('{tab.id}')"))

@@ -52,6 +52,8 @@ class Marks(Struct, frozen=True):
         A blob that was marked because nothing needs it is not what was marked once a model needs it: it would take that
         model along.
         """
+        if self == Marks():
+            return self
         claimed = {key for key in self.blobs if before and _models_of(before, key) != _models_of(inventory, key)}
         return Marks(
             self.models & inventory.model_by_name.keys(),

@@ -35,8 +35,8 @@ class Scanned(Message):
         self.generation = generation
 
     def can_replace(self, message: Message) -> bool:
-        """A view that is only a part is not worth drawing when there is a later one."""
-        return isinstance(message, Scanned) and not self.view.inventory.is_whole
+        """A view that is not ready is not worth drawing when there is a later one."""
+        return isinstance(message, Scanned) and not self.view.is_ready
 
 
 class ScanStopped(Message):

@@ -8,12 +8,15 @@ from prunella_core.scan import Progress
 from prunella_core.server import loaded_here
 from prunella_core.text import clean
 from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
-from prunella_tui.app.tabs import view_of
+from prunella_tui.app.tabs import glance_of, view_of
 
 if TYPE_CHECKING:
     from prunella_tui.app.look import Look
 
 _PAUSE_SECONDS = 0.25
+_COUNT_SECONDS = 0.1
+_MANY = 5_000
+"""Blobs for which it takes a while until all is reckoned that may be asked for."""
 _SHARE = 4
 """To look at a part may take a quarter of the time of the scan, and no more."""
 
@@ -35,6 +38,8 @@ def read_store(screen: "Look", generation: int) -> None:
         screen.post_message(ScanFailed(f"{where}: {error.strerror}", generation))
     else:
         gc.freeze()  # what was found stays until the next scan, so the collector need not go through it at every pause
+        if len(found.rows.users) > _MANY:
+            screen.post_message(Scanned(glance_of(found, setup.retention, screen.tab.id), None, generation))
         screen.post_message(Scanned(view_of(found, setup.retention, noprune=setup.noprune), None, generation))
         if server := setup.connect():
             loaded = frozenset(loaded_here(server, found))
@@ -50,16 +55,19 @@ class _Glance:
         self.screen = screen
         self.generation = generation
         self._next = 0.0
+        self._next_count = 0.0
 
     def report(self, progress: Progress) -> None:
         """Tell how far the scan is. Raises _Stopped when nobody waits for it."""
         is_wanted = self.generation == self.screen.wanted_scan
         now = time.monotonic()
         if now >= self._next or not is_wanted:
-            view = view_of(progress.so_far(), self.screen.setup.retention)
+            view = glance_of(progress.so_far(), self.screen.setup.retention, self.screen.tab.id)
             self.screen.post_message(Scanned(view, None, self.generation))
             taken = time.monotonic() - now
             self._next = now + taken + max(_PAUSE_SECONDS, _SHARE * taken)
         if not is_wanted:
             raise _Stopped
-        self.screen.post_message(ScanProgressed(progress, self.generation))
+        if now >= self._next_count:
+            self._next_count = now + _COUNT_SECONDS
+            self.screen.post_message(ScanProgressed(progress, self.generation))

@@ -11,6 +11,7 @@ from prunella_core.server import Server
 from prunella_core.store import Store
 from prunella_core.survey import survey
 from prunella_tui.app.hints import Hints
+from prunella_tui.headstart import HeadStart
 
 
 def no_server() -> Server | None:
@@ -36,8 +37,13 @@ class Setup(Struct, frozen=True, kw_only=True):
     imported: Inventory | None = None
     """What an export says, where one is looked at instead of a store of this machine."""
 
+    head_starts: list[HeadStart] = field(default_factory=list)
+    """A survey that began before the application, for the first look."""
+
     def survey(self, report: Report) -> Inventory:
         """Look at the store: at the disk, or at what was imported. Raises OSError only when the store vanishes."""
         if self.imported:
             return self.imported
+        if self.head_starts:
+            return self.head_starts.pop().follow(report)
         return survey(self.store, self.now(), report, space_of=self.space_of, models_first=True)

@@ -30,24 +30,36 @@ NEXT_START = "next-start"
 class View(Struct, frozen=True):
     """What is looked at: the store at one moment, and what is known beside it. ``retention`` is in seconds.
 
-    Everything that takes time to reckon for a large store is in it, so that the screen only draws.
+    Everything that takes time to reckon for a large store is in it once it ``is_ready``, so that the screen only draws.
     """
 
     inventory: Inventory
     retention: int
     loaded: frozenset[str]
     totals: Totals
-    coming: NextStart
+    is_ready: bool
+    """Whether everything is reckoned that the screen may ask for; if not, another view is on its way."""
+    coming: NextStart | None
     """What Ollama's own next start does to the store."""
-    rows: dict[str, Sequence[Any]]
-    """The rows of each tab, under its name."""
     texts: dict[str, list[str]]
-    """What the filter looks at in each row; nothing in a view that will be gone in a moment."""
+    """What the filter looks at in each row, under the name of the tab."""
+    made: dict[str, Sequence[Any]]
+    """The rows of those tabs that somebody asked for."""
 
     @property
     def now(self) -> float:
         """The moment of the scan: ages on the screen do not move under the cursor."""
         return self.inventory.scanned_at
+
+    def rows(self, tab: str) -> Sequence[Any]:
+        """The rows of a tab; to make those of a large store takes a while."""
+        if tab not in self.made:
+            self.made[tab] = TAB_BY_ID[tab].rows(self)
+        return self.made[tab]
+
+    def count(self, tab: str) -> int:
+        """How many rows a tab has, without making so many."""
+        return _count_blobs(self.inventory) if tab == "blobs" else len(self.rows(tab))
 
 
 class Tab(NamedTuple):
@@ -57,7 +69,7 @@ class Tab(NamedTuple):
     title: str
     empty: str
     columns: Callable[[View], list[Column[Any]]]
-    rows: Callable[[Inventory], Sequence[Any]]
+    rows: Callable[[View], Sequence[Any]]
     key: Callable[[Any], str]
     words: Callable[[Any], str]
     detail: Callable[[View, Any], Content]
@@ -70,13 +82,30 @@ def problem_key(problem: Problem) -> str:
     return f"{problem.path} {problem.message}"
 
 
-def _blobs(inventory: Inventory) -> list[Blob]:
+def _blobs(view: View) -> list[Blob]:
     """What lies in ``blobs/``, or should; the trash has a tab of its own."""
-    return [blob for blob in inventory.blobs if blob.state is not State.TRASHED]
+    return [blob for blob in view.inventory.blobs if blob.state is not State.TRASHED]
+
+
+def _count_blobs(inventory: Inventory) -> int:
+    unneeded = (blob for blob in inventory.rows.others if not blob.models and blob.state is not State.TRASHED)
+    return len(inventory.rows.users) + sum(1 for _blob in unneeded)
+
+
+def _problems(view: View) -> Sequence[Problem]:
+    """What stands in the way; and a row for what Ollama itself is about to do, if that is anything."""
+    coming = view.coming
+    if coming and view.inventory.is_whole and (coming.files or coming.why or coming.would_break):
+        return (*view.inventory.problems, _coming_row(coming))
+    return view.inventory.problems
+
+
+def _coming_row(coming: NextStart) -> Problem:
+    return Problem(path="Ollama's next start", kind=NEXT_START, message=next_start_title(coming), blocks_prune=False)
 
 
 def _problem_detail(view: View, problem: Problem) -> Content:
-    if problem.kind == NEXT_START:
+    if problem.kind == NEXT_START and view.coming:
         return next_start_detail(view.coming)
     return problem_detail(view.inventory, problem)
 
@@ -87,7 +116,7 @@ TABS = (
         "Models",
         "No models in this store yet. Here would be each, with what it takes and frees.",
         lambda view: model_columns(view.inventory, view.now, view.loaded),
-        lambda inventory: inventory.models,
+        lambda view: view.inventory.models,
         lambda model: model.name,
         words_of_model,
         lambda view, model: model_detail(view.inventory, model, view.now),
@@ -109,7 +138,7 @@ TABS = (
         "Trash",
         "The trash is empty. What you remove waits here and can come back.",
         lambda view: trash_columns(view.inventory, view.now, view.retention),
-        lambda inventory: [entry for entry in inventory.trash if not entry.is_spent],
+        lambda view: [entry for entry in view.inventory.trash if not entry.is_spent],
         lambda entry: entry.id,
         words_of_trash,
         lambda view, entry: trash_detail(view.inventory, entry, view.now, view.retention),
@@ -119,7 +148,7 @@ TABS = (
         "Problems",
         "No problems: every manifest can be read, every blob is there.",
         lambda _view: problem_columns(),
-        lambda inventory: inventory.problems,
+        _problems,
         problem_key,
         words_of_problem,
         _problem_detail,
@@ -127,26 +156,29 @@ TABS = (
 )
 
 
+TAB_BY_ID = {tab.id: tab for tab in TABS}
+
+
+def glance_of(inventory: Inventory, retention: int, tab: str) -> View:
+    """What the screen needs at once of ``inventory``, while ``tab`` is open; the rest is reckoned when asked for."""
+    inventory.usage  # noqa: B018 -- reckoned here rather than by the first row that is drawn
+    view = View(inventory, retention, frozenset(), totals(inventory), is_ready=False, coming=None, texts={}, made={})
+    view.rows(tab)
+    return view
+
+
 def view_of(
     inventory: Inventory, retention: int, loaded: frozenset[str] = frozenset(), *, noprune: bool = False
 ) -> View:
-    """Reckon what the screen needs of ``inventory``. For a large store this is work for a thread of its own.
+    """Reckon all that the screen may need of ``inventory``. For a large store this is work for a thread of its own.
 
     ``noprune`` says whether Ollama's server is told not to remove anything when it starts.
     """
-    rows = {tab.id: tab.rows(inventory) for tab in TABS}
-    coming = next_start(inventory, inventory.scanned_at, noprune)
-    if inventory.is_whole and (coming.files or coming.why or coming.would_break):
-        rows["problems"] = (*rows["problems"], _coming_row(coming))
     inventory.usage  # noqa: B018 -- reckoned here rather than by the first row that is drawn
-    if inventory.is_whole:
-        inventory.groups  # noqa: B018 -- nor by the first mark
-    texts = {tab.id: [tab.words(row).casefold() for row in rows[tab.id]] for tab in TABS} if inventory.is_whole else {}
-    return View(inventory, retention, loaded, totals(inventory), coming, rows, texts)
-
-
-def _coming_row(coming: NextStart) -> Problem:
-    return Problem(path="Ollama's next start", kind=NEXT_START, message=next_start_title(coming), blocks_prune=False)
-
-
-TAB_BY_ID = {tab.id: tab for tab in TABS}
+    inventory.groups  # noqa: B018 -- nor by the first mark
+    coming = next_start(inventory, inventory.scanned_at, noprune)
+    texts: dict[str, list[str]] = {}
+    view = View(inventory, retention, loaded, totals(inventory), is_ready=True, coming=coming, texts=texts, made={})
+    for tab in TABS:
+        texts[tab.id] = [tab.words(row).casefold() for row in view.rows(tab.id)]
+    return view

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -10,9 +11,13 @@ from prunella_core.errors import InvalidInput
 from prunella_core.store import Store
 from prunella_tui.cli.importing import imported, is_on_stdin, open_keyboard, take_keyboard
 from prunella_tui.cli.session import collects, open_store, retention, setting
+from prunella_tui.headstart import HeadStart
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prunella_core.inventory import Inventory
+    from prunella_core.scan import Report
 
 
 def require_terminal() -> None:
@@ -36,6 +41,7 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     theme = setting("theme")
     found = _import() if store is None else None
     store = store or open_store()
+    begun = None if found else HeadStart(_survey_of(store))
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what follows a key in a second frame comes sooner
     from prunella_tui.app import run_app
 
@@ -47,7 +53,14 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
         environ=os.environ,
         imported=found,
         collects=collects(_says_no_gc()),
+        head_start=begun,
     )
+
+
+def _survey_of(store: Store) -> "Callable[[Report], Inventory]":
+    from prunella_core.survey import survey
+
+    return lambda report: survey(store, time.time(), report, models_first=True)
 
 
 def _says_no_gc() -> bool:
