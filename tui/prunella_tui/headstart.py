@@ -1,26 +1,38 @@
 """Begins to read the store while Python still imports the application, so that the first frame has rows."""
 
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 
 from prunella_core.inventory import Inventory
 from prunella_core.scan import Progress, Report
 
 
 class HeadStart:
-    """A survey in a thread of its own, that somebody follows later."""
+    """A survey in a thread of its own. That of a large store waits, once it knows something, for somebody to follow it.
 
-    def __init__(self, survey: Callable[[Report], Inventory]) -> None:
+    What it has to do then takes longer than the import, and the two would only hold each other up.
+    """
+
+    def __init__(self, survey: Callable[[Report], Inventory], *, is_large: bool) -> None:
         self._survey = survey
+        self._is_large = is_large
         self._found: Inventory | None = None
         self._error: BaseException | None = None
+        self._early: Progress | None = None
         self._report: Report | None = None
+        self._is_followed = Event()
         self._thread = Thread(target=self._run, name="head start", daemon=True)
         self._thread.start()
 
     def follow(self, report: Report) -> Inventory:
-        """Report from now on, wait for the end, and return what was found. Raises what the survey raises."""
+        """Report what was known early, and all from now on; wait for the end, and return what was found.
+
+        Raises what the survey raises.
+        """
+        if self._early:
+            report(self._early)
         self._report = report
+        self._is_followed.set()
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -36,3 +48,7 @@ class HeadStart:
     def _tell(self, progress: Progress) -> None:
         if self._report:
             self._report(progress)
+        elif self._is_large:
+            known = progress.so_far()
+            self._early = progress._replace(so_far=lambda: known)
+            self._is_followed.wait()

@@ -85,13 +85,21 @@ class Beside:
         os.waitpid(self._process, 0)
 
 
+def is_large(folder: str) -> bool:
+    """Whether a folder has thousands of files, as far as its own size tells."""
+    try:
+        return os.stat(folder).st_size >= WORTHWHILE
+    except OSError:  # none, or not for us to see: the scan says so
+        return False
+
+
 def beside(folder: str) -> Beside | None:
     """Start looking at ``folder``, if it is worth a process and there is a processor for it."""
+    if not is_large(folder) or _processors() < 2 or not _python():
+        return None
     try:
-        if os.stat(folder).st_size < WORTHWHILE or _processors() < 2 or not _python():
-            return None
         return Beside(folder)
-    except OSError:  # no folder, or no room for a process: nobody is needed, or nobody helps
+    except OSError:  # no room for a process
         return None
 
 

@@ -86,11 +86,6 @@ class BlobReader:
         if not has_reflinks(self.store.blobs):  # shared extents have to be asked for file by file
             self._beside = beside(self.store.blobs)
 
-    @property
-    def is_helped(self) -> bool:
-        """Whether a second process looks at the files."""
-        return self._beside is not None
-
     def list_names(self) -> None:
         """Read the names, in the order that the disk has them in: that is the quickest."""
         try:

@@ -14,7 +14,7 @@ from prunella_core.inventory import Problem
 from prunella_core.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestError, decode
 from prunella_core.names import ModelName
 from prunella_core.problems import problem
-from prunella_core.scan.progress import REPORT_EVERY
+from prunella_core.scan.progress import FIRST_REPORT, REPORT_EVERY
 from prunella_core.server_reading import ServerReading, digests_for_server
 from prunella_core.sizes import File
 from prunella_core.store import Store
@@ -86,7 +86,7 @@ class ManifestReader:
         self._look_for_siblings()
         for count, (parts, is_link) in enumerate(self._walk("manifests", ()), 1):
             self._read_one(parts, is_link)
-            if count % REPORT_EVERY == 0:
+            if count % REPORT_EVERY == 0 or count == FIRST_REPORT:
                 report()
         return self.so_far()
 

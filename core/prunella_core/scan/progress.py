@@ -20,6 +20,8 @@ Report = Callable[[Progress], None]
 """Called every few hundred entries; what it raises ends the scan."""
 
 REPORT_EVERY = 256
+FIRST_REPORT = 32
+"""Manifests that fill a screen: then there is something to show."""
 
 
 class Space(NamedTuple):

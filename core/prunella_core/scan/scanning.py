@@ -27,11 +27,11 @@ def scan(
 
     In that order a model whose pull ends in mid-scan has its manifest seen with its blobs, or not its blobs: never the
     blobs without the manifest. ``models_first`` reads the manifests before as well, so that what ``report`` is given
-    has models from the beginning; where a second process looks at the blobs, they are not waited for anyway. What
-    cannot be read is a Problem in the Inventory; only a store that vanishes raises OSError.
+    has models from the beginning. What cannot be read is a Problem in the Inventory; only a store that vanishes raises
+    OSError.
     """
     with _collector_at_rest(), closing(_Scanning(store, now, report, space_of)) as scanning:
-        if models_first and not scanning.blobs.is_helped:
+        if models_first:
             scanning.glance()
         return scanning.read()
 

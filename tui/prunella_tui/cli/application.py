@@ -14,10 +14,7 @@ from prunella_tui.cli.session import collects, open_store, retention, setting
 from prunella_tui.headstart import HeadStart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from prunella_core.inventory import Inventory
-    from prunella_core.scan import Report
 
 
 def require_terminal() -> None:
@@ -41,7 +38,7 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     theme = setting("theme")
     found = _import() if store is None else None
     store = store or open_store()
-    begun = None if found else HeadStart(_survey_of(store))
+    begun = None if found else _begin(store)
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what follows a key in a second frame comes sooner
     from prunella_tui.app import run_app
 
@@ -57,10 +54,13 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     )
 
 
-def _survey_of(store: Store) -> "Callable[[Report], Inventory]":
+def _begin(store: Store) -> HeadStart:
+    from prunella_core.scan import is_large
     from prunella_core.survey import survey
 
-    return lambda report: survey(store, time.time(), report, models_first=True)
+    return HeadStart(
+        lambda report: survey(store, time.time(), report, models_first=True), is_large=is_large(store.blobs)
+    )
 
 
 def _says_no_gc() -> bool:
