@@ -7,6 +7,10 @@ from prunella_core.inventory import Inventory
 from prunella_core.scan import Progress, Report
 
 
+class _Ended(Exception):
+    """Nobody needs this survey any more."""
+
+
 class HeadStart:
     """A survey in a thread of its own. That of a large store waits, once it knows something, for somebody to follow it.
 
@@ -21,6 +25,7 @@ class HeadStart:
         self._early: Progress | None = None
         self._report: Report | None = None
         self._is_followed = Event()
+        self._is_ended = False
         self._thread = Thread(target=self._run, name="head start", daemon=True)
         self._thread.start()
 
@@ -30,7 +35,11 @@ class HeadStart:
         Raises what the survey raises.
         """
         if self._early:
-            report(self._early)
+            try:
+                report(self._early)
+            except BaseException:
+                self.end()
+                raise
         self._report = report
         self._is_followed.set()
         self._thread.join()
@@ -39,6 +48,12 @@ class HeadStart:
         assert self._found is not None
         return self._found
 
+    def end(self) -> None:
+        """Let it end, and wait for that: the store is left alone from then on."""
+        self._is_ended = True
+        self._is_followed.set()
+        self._thread.join()
+
     def _run(self) -> None:
         try:
             self._found = self._survey(self._tell)
@@ -46,9 +61,11 @@ class HeadStart:
             self._error = error
 
     def _tell(self, progress: Progress) -> None:
-        if self._report:
-            self._report(progress)
-        elif self._is_large:
+        if self._is_large and not self._report and not self._is_ended:
             known = progress.so_far()
             self._early = progress._replace(so_far=lambda: known)
             self._is_followed.wait()
+        if self._is_ended:
+            raise _Ended
+        if self._report:
+            self._report(progress)

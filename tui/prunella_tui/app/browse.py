@@ -1,24 +1,23 @@
 """The one screen: what takes the disk, what would come back, and the ways to remove and to restore it."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.content import Content
 
-from prunella_core.free import Proposal
 from prunella_core.inventory import Inventory, TrashEntry
 from prunella_core.plan import Empty, Plan, Restore
 from prunella_core.planning import make_plan
 from prunella_core.text import clean
-from prunella_tui.app.dialogs import Answer, Result, Review, ServerReview, Text, Working, help_text
 from prunella_tui.app.explore import Explore
-from prunella_tui.app.free import FreeDialog
 from prunella_tui.app.hints import Hint
 from prunella_tui.app.marks import Marks
 from prunella_tui.app.messages import Done, Refusal, Stepped
 from prunella_tui.app.table import RowTable
-from prunella_tui.app.work import delete_by_server, pin, run
+
+if TYPE_CHECKING:
+    from prunella_core.free import Proposal
+    from prunella_tui.app.dialogs import Answer, Working
 
 
 class Browse(Explore):
@@ -51,12 +50,14 @@ class Browse(Explore):
         Binding("question_mark", "help", "Help", tooltip="this help", id="help"),
         Binding("q", "app.quit", "Quit", tooltip="leave; marks are forgotten, nothing is removed", id="quit"),
     ]
-    working: Working | None = None
+    working: "Working | None" = None
 
     def action_help(self) -> None:
+        from prunella_tui.app.dialogs import help_text
+
         bindings = [binding for binding in (*self.BINDINGS, *RowTable.BINDINGS) if isinstance(binding, Binding)]
         self.setup.hints.learn(Hint.HELP)
-        self.app.push_screen(Text("Help", help_text(bindings)))
+        self.tell("Help", help_text(bindings))
 
     # Removing
 
@@ -64,7 +65,7 @@ class Browse(Explore):
         if self.inventory is None:
             return
         if refusal := self._refusal():
-            self.app.push_screen(Text("Nothing can be removed here", Content(refusal)))
+            self.tell("Nothing can be removed here", refusal)
         elif self.tab.id == "trash":
             self._review_emptying(self.inventory)
         else:
@@ -97,11 +98,13 @@ class Browse(Explore):
         return make_plan(inventory, request, self.setup.now())
 
     def _review(self, inventory: Inventory, before: Marks, force: bool = False) -> None:
+        from prunella_tui.app.dialogs import Review, ServerReview
+
         with_trash = bool(self.marks.trash)  # then there is one way only: all of it, for good
         plan = self._whole_plan(inventory, force=force) if with_trash else self._plan(inventory, True, force)
         wipes = bool(inventory.models) and len(plan.models) == len(inventory.models)
 
-        def decide(answer: Answer | None) -> None:
+        def decide(answer: "Answer | None") -> None:
             if answer == "force":
                 self._review(inventory, before, force=True)
             elif with_trash and answer == "now":
@@ -119,6 +122,8 @@ class Browse(Explore):
             self.app.push_screen(ServerReview(plan, self._sudo()), decide)
 
     def _review_emptying(self, inventory: Inventory) -> None:
+        from prunella_tui.app.dialogs import Review
+
         entries = tuple(self.marks.trash) or ((self.table.key,) if self.table.key else ())
         plan = make_plan(inventory, Empty(entries=entries), self.setup.now())
         if plan.files:
@@ -131,12 +136,14 @@ class Browse(Explore):
 
     def action_free(self) -> None:
         if refusal := self._refusal():
-            self.app.push_screen(Text("Nothing can be freed here", Content(refusal)))
+            self.tell("Nothing can be freed here", refusal)
         elif self.inventory and self.view:
+            from prunella_tui.app.free import FreeDialog
+
             self.setup.hints.learn(Hint.FREE)
             self.app.push_screen(FreeDialog(self.inventory, self.setup.now, self.view.loaded), self._take_proposal)
 
-    def _take_proposal(self, proposal: Proposal | None) -> None:
+    def _take_proposal(self, proposal: "Proposal | None") -> None:
         """Mark what was proposed: it can be changed like any marks before it is reviewed."""
         if proposal:
             removal = proposal.removal
@@ -152,7 +159,7 @@ class Browse(Explore):
         chosen = self.table.row if self.tab.id == "trash" else (entries[-1] if entries else None)
         refusal = self._refusal()
         if refusal and (chosen or self.store.read_only):
-            self.app.push_screen(Text("Nothing can be restored here", Content(refusal)))
+            self.tell("Nothing can be restored here", refusal)
         elif not isinstance(chosen, TrashEntry):
             self.notify("The trash is empty: there is nothing to bring back.")
         else:
@@ -162,22 +169,31 @@ class Browse(Explore):
         if plan.blocked:
             taken = "\n".join(clean(problem.message) for problem in plan.blocked)
             hint = f"prunella restore {plan.models[0]} --as NEWNAME" if plan.models else ""
-            self.app.push_screen(Text("It cannot come back under this name", Content(f"{taken}\n\n{clean(hint)}")))
+            self.tell("It cannot come back under this name", f"{taken}\n\n{clean(hint)}")
         else:
             self._execute(plan)
 
     # The work, and what came of it
 
     def _execute(self, plan: Plan, unload: bool = False) -> None:
-        self.working = Working("Restoring" if plan.mode == "restore" else "Removing")
-        self.app.push_screen(self.working)
-        run(self, plan, self.working, self.server if unload else None)
+        from prunella_tui.app.work import run
+
+        working = self._show_work("Restoring" if plan.mode == "restore" else "Removing")
+        run(self, plan, working, self.server if unload else None)
 
     def _delete_by_server(self, plan: Plan) -> None:
+        from prunella_tui.app.work import delete_by_server
+
         if self.server:
-            self.working = Working("Removing")
-            self.app.push_screen(self.working)
+            self._show_work("Removing")
             delete_by_server(self, plan, self.server)
+
+    def _show_work(self, title: str) -> "Working":
+        from prunella_tui.app.dialogs import Working
+
+        self.working = working = Working(title)
+        self.app.push_screen(working)
+        return working
 
     @on(Stepped)
     def _advance(self, message: Stepped) -> None:
@@ -191,6 +207,8 @@ class Browse(Explore):
 
     @on(Done)
     def _tell_result(self, message: Done) -> None:
+        from prunella_tui.app.dialogs import Result
+
         self._close_working()
         if not message.receipt.cancelled:
             self.setup.hints.learn(Hint.UNDO if message.receipt.plan.mode == "restore" else Hint.REMOVE)
@@ -201,7 +219,7 @@ class Browse(Explore):
     @on(Refusal)
     def _tell_refusal(self, message: Refusal) -> None:
         self._close_working()
-        self.app.push_screen(Text("Nothing was changed", Content(message.reason)))
+        self.tell("Nothing was changed", message.reason)
         self.action_rescan()
 
     # Pins
@@ -210,8 +228,10 @@ class Browse(Explore):
         if self.inventory is None or self.tab.id != "models" or not self.table.key:
             return
         if refusal := self._refusal() or (None if self.store.writable else "Pins are kept in the store."):
-            self.app.push_screen(Text("Nothing can be pinned here", Content(refusal)))
+            self.tell("Nothing can be pinned here", refusal)
             return
+        from prunella_tui.app.work import pin
+
         model = self.inventory.model_by_name[self.table.key]
         self.notify(pin(self.store, model))
         self.action_rescan()

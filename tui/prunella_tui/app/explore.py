@@ -1,14 +1,16 @@
 """Ways to see more of a store: the map, who shares with whom, and whether its bytes are sound."""
 
+from typing import TYPE_CHECKING
+
 from textual import on
 
 from prunella_core.inventory import Blob, Model
 from prunella_core.text import clean
-from prunella_tui.app.dialogs import Text
 from prunella_tui.app.look import Look
-from prunella_tui.app.map import MapScreen, Place
-from prunella_tui.app.sharing import sharing_text
-from prunella_tui.app.verify import verify_selection
+from prunella_tui.app.messages import MarkedOnMap
+
+if TYPE_CHECKING:
+    from prunella_tui.app.map import Place
 
 
 class Explore(Look):
@@ -21,16 +23,18 @@ class Explore(Look):
         if not self.inventory.is_whole:
             self.notify("The map is drawn when the store is read to its end.", severity="warning")
             return
+        from prunella_tui.app.map import MapScreen
+
         marked = {"models": self.marks.models, "blobs": self.marks.blobs, "trash": self.marks.trash}
         self.app.push_screen(MapScreen(self.inventory, marked, self.post_message), self._go_to_place)
 
-    def _go_to_place(self, place: Place | None) -> None:
+    def _go_to_place(self, place: "Place | None") -> None:
         if place:
             self.action_show_tab(place.tab)
             self.table.go_to(place.key)
 
-    @on(MapScreen.Marked)
-    def _mark_from_map(self, message: MapScreen.Marked) -> None:
+    @on(MarkedOnMap)
+    def _mark_from_map(self, message: MarkedOnMap) -> None:
         marks = self.marks
         for key in message.keys:
             if self.inventory and (key in getattr(marks, message.tab)) != message.is_marked:
@@ -42,9 +46,13 @@ class Explore(Look):
         row = self.table.row
         name = row.name if isinstance(row, Model) else next(iter(row.models), None) if isinstance(row, Blob) else None
         if self.inventory and name in self.inventory.model_by_name:
-            self.app.push_screen(Text(f"Who shares with {clean(name)}", sharing_text(self.inventory, name)))
+            from prunella_tui.app.sharing import sharing_text
+
+            self.tell(f"Who shares with {clean(name)}", sharing_text(self.inventory, name))
         else:
             self.notify("Put the cursor on a model, or on a blob that models use.", severity="warning")
 
     def action_verify(self) -> None:
+        from prunella_tui.app.verify import verify_selection
+
         verify_selection(self)

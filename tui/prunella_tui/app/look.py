@@ -10,7 +10,6 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
-from prunella_core.apply import has_unfinished
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Empty, Plan
 from prunella_core.planning import make_plan
@@ -18,8 +17,8 @@ from prunella_core.query import by_terms, parse_typed
 from prunella_core.server import Server
 from prunella_core.tally import Tally
 from prunella_core.text import clean
+from prunella_core.unfinished import is_unfinished
 from prunella_tui import presentation as show
-from prunella_tui.app.dialogs import Text
 from prunella_tui.app.hints import Hint
 from prunella_tui.app.marks import Marks, mark_of, prunable_keys
 from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
@@ -95,10 +94,16 @@ class Look(Screen[None]):
         """Write one of the lines above and below; each stays one line, so nothing is laid out anew."""
         self.query_one(f"#{line}", Static).update(text, layout=False)
 
+    def tell(self, title: str, text: Content | str) -> None:
+        """Say something that is longer than a line. What opens above the tables is imported when it is first opened."""
+        from prunella_tui.app.dialogs import Text
+
+        self.app.push_screen(Text(title, text if isinstance(text, Content) else Content(text)))
+
     def _standing(self) -> Content:
         """What may be done with this store, said before anything is selected."""
         store = self.store
-        if has_unfinished(store):
+        if is_unfinished(store):
             return Content.styled("a removal was interrupted: the next one, or u, sets it right first", "$text-warning")
         if not store.named:
             others = show.counted(len(store.other_stores), "other store")
@@ -151,7 +156,7 @@ class Look(Screen[None]):
         if message.generation == self._scans:
             self._progress = None
             self._say("marked", Content("The store could not be read; r tries again."))
-            self.app.push_screen(Text("The store cannot be read", Content(message.error)))
+            self.tell("The store cannot be read", message.error)
 
     @on(Scanned)
     def _accept(self, message: Scanned) -> None:
@@ -223,7 +228,7 @@ class Look(Screen[None]):
     @on(RowTable.Opened)
     def action_open(self) -> None:
         if detail := self._detail():
-            self.app.push_screen(Text("Detail", detail))
+            self.tell("Detail", detail)
 
     def action_toggle_detail(self) -> None:
         self.query_one("#side").toggle_class("-hidden")

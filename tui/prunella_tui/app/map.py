@@ -18,6 +18,7 @@ from prunella_core.text import clean
 from prunella_tui import presentation as show
 from prunella_tui.app.dialogs import Text
 from prunella_tui.app.mapview import Label, MapView, Spot
+from prunella_tui.app.messages import MarkedOnMap
 from prunella_tui.app.sharing import sharing_text
 
 _OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.SHARED}
@@ -70,7 +71,7 @@ class MapScreen(Screen[Place | None]):
     """Tiles that one can walk over, look into and mark. It ends with the Place that was chosen, if one was.
 
     ``marked`` are the keys that are marked already, by the IDs of the tabs (models, blobs, trash). What changes is
-    told to ``tell``, usually another screen's ``post_message``, as ``Marked``.
+    told to ``tell``, usually another screen's ``post_message``, as ``MarkedOnMap``.
     """
 
     DEFAULT_CSS = """
@@ -84,15 +85,6 @@ class MapScreen(Screen[Place | None]):
         Binding("escape,backspace", "back", "Back", tooltip="one step back", id="map.back"),
         Binding("m,q", "leave", "Leave", show=False, tooltip="leave the map", id="map.leave"),
     ]
-
-    class Marked(Message):
-        """Somebody marked or unmarked rows of one tab."""
-
-        def __init__(self, tab: str, keys: frozenset[str], is_marked: bool) -> None:
-            super().__init__()
-            self.tab = tab
-            self.keys = keys
-            self.is_marked = is_marked
 
     def __init__(
         self,
@@ -188,7 +180,7 @@ class MapScreen(Screen[Place | None]):
 
     def _mark(self, tab: str, keys: frozenset[str], is_marked: bool) -> None:
         self.marked[tab] = self.marked[tab] | keys if is_marked else self.marked[tab] - keys
-        self.tell(self.Marked(tab, keys, is_marked))
+        self.tell(MarkedOnMap(tab, keys, is_marked))
 
     def _is_marked(self, spot: Spot) -> bool:
         wanted = {tab: keys for tab, keys in _keys(spot).items() if keys}

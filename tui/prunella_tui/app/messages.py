@@ -1,12 +1,16 @@
 """What the workers tell the screens. Workers never touch a widget."""
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
-from prunella_core.apply import Step
 from prunella_core.plan import Receipt
 from prunella_core.scan import Progress
 from prunella_core.server import Server
 from prunella_tui.app.tabs import View
+
+if TYPE_CHECKING:
+    from prunella_core.apply import Step
 
 
 class ScanProgressed(Message):
@@ -59,7 +63,7 @@ class ScanFailed(Message):
 class Stepped(Message):
     """A removal or restore is on its way."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: "Step") -> None:
         super().__init__()
         self.step = step
 
@@ -84,3 +88,13 @@ class Refusal(Message):
     def __init__(self, reason: str) -> None:
         super().__init__()
         self.reason = reason
+
+
+class MarkedOnMap(Message):
+    """Somebody marked or unmarked rows of one tab, on the map."""
+
+    def __init__(self, tab: str, keys: frozenset[str], is_marked: bool) -> None:
+        super().__init__()
+        self.tab = tab
+        self.keys = keys
+        self.is_marked = is_marked

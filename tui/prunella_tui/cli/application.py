@@ -40,18 +40,22 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     store = store or open_store()
     begun = None if found else _begin(store)
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what follows a key in a second frame comes sooner
-    from prunella_tui.app import run_app
+    try:
+        from prunella_tui.app import run_app
 
-    return run_app(
-        store,
-        theme=theme.value if theme else None,
-        is_sample=is_sample,
-        retention=retention(),
-        environ=os.environ,
-        imported=found,
-        collects=collects(_says_no_gc()),
-        head_start=begun,
-    )
+        return run_app(
+            store,
+            theme=theme.value if theme else None,
+            is_sample=is_sample,
+            retention=retention(),
+            environ=os.environ,
+            imported=found,
+            collects=collects(_says_no_gc()),
+            head_start=begun,
+        )
+    finally:
+        if begun:
+            begun.end()
 
 
 def _begin(store: Store) -> HeadStart:

@@ -12,6 +12,7 @@ from prunella_core.inventory import Inventory
 from prunella_core.scan import Progress
 from prunella_core.store import Store, locate
 from prunella_core.survey import survey
+from prunella_core.unfinished import is_unfinished
 from prunella_tui.cli.importing import imported
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
@@ -64,7 +65,7 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     def report(progress: Progress) -> None:
         meter.tell(f"reading the store: {progress.manifests or progress.blobs:,} files")
 
-    if _is_unfinished(store):
+    if is_unfinished(store):
         tell("A removal was interrupted. What it had set aside is not shown; the next rm or restore sets it right.")
     try:
         _found.append(survey(store, time.time(), report, loaded=loaded))
@@ -72,20 +73,3 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
         meter.clear()
     gc.freeze()
     return _found[-1]
-
-
-def _is_unfinished(store: Store) -> bool:
-    """Whether a killed run left something.
-
-    It is only asked where other than lasting things lie in our folder: to import what removes takes longer than to
-    read a small store.
-    """
-    try:
-        names = {name for name in os.listdir(store.own) if not name.startswith("ledger.")}
-    except OSError:  # not there, or not for us to see: then nothing is known of it either
-        return False
-    if names <= {"trash", "pins"}:
-        return False
-    from prunella_core.apply import has_unfinished
-
-    return has_unfinished(store)
