@@ -54,6 +54,11 @@ class Groups:
             if blob.models and blob.removed_at is None:
                 self._add(blob)
 
+    @property
+    def only_led_to(self) -> frozenset[str]:
+        """The digests that no model asks for itself: a link of theirs leads there, and they stay when it goes."""
+        return frozenset(digest for digest, group in self._alone.items() if not group.asked_by)
+
     def of(self, blob: "Blob") -> Group:
         """The group of a blob that models need."""
         return self._alone.get(blob.key) or self._by_users[id(blob.models)]

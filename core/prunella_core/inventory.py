@@ -145,7 +145,9 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def last_used(self) -> float | None:
         """When it was last used as far as anyone knows; ``None`` when nothing tells."""
-        return max(filter(None, (self.weights_read_at, self.seen_loaded_at)), default=None)
+        if not self.weights_read_at or not self.seen_loaded_at:
+            return self.weights_read_at or self.seen_loaded_at or None
+        return max(self.weights_read_at, self.seen_loaded_at)
 
     @property
     def last_use_clock(self) -> Clock | None:
@@ -243,8 +245,15 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         """The other models that need some of the blobs of ``model``, in the order of their names."""
         shared = self.rows.shared  # many digests have the very same tuple
         users = {id(shared[digest]): shared[digest] for digest in model.needs if digest in shared}
-        together = next(iter(users.values())) if len(users) == 1 else sorted(set().union(*users.values()))
+        together = self._together.get(key := frozenset(users))
+        if together is None:
+            together = self._together[key] = sorted(set().union(*users.values()))
         return [name for name in together if name != model.name]
+
+    @cached_property
+    def _together(self) -> dict[frozenset[int], list[str]]:
+        """The users of several groups of blobs together: hundreds of models may need the same groups."""
+        return {}
 
     @cached_property
     def groups(self) -> Groups:

@@ -105,8 +105,9 @@ class _Reckoning:
 
     def _add_blobs(self) -> None:
         groups: dict[tuple[str, ...], _Group] = {}
+        only_led_to = self.inventory.groups.only_led_to
         for blob in self.inventory.blobs:
-            if blob.state is State.TRASHED:
+            if blob.state is State.TRASHED or blob.key in only_led_to:
                 continue
             group = groups.get(blob.models) if blob.models else self._group(blob.state.value, [blob.key])
             if group is None:

@@ -83,10 +83,10 @@ class Assembly:
     def _details_of(self, manifest: ReadManifest, on_disk: BlobReading) -> Details:
         layers = manifest.layers
         config = layers[0].digest if layers and layers[0].kind == "config" else ""
-        files = on_disk.whole.get(config, ())
-        if not files or not files[0].is_regular:
-            return UNKNOWN
         if config not in self._details:
+            files = on_disk.whole.get(config, ())
+            if not files or not files[0].is_regular:
+                return UNKNOWN
             self._details[config] = read_config(self.store.path(files[0].path))
         return self._details[config]
 
@@ -94,18 +94,17 @@ class Assembly:
         """The atime of the first layer that is read when a model is loaded: all are read together."""
         for layer in manifest.layers:
             if layer.kind in _LOADED_KINDS:
-                files = on_disk.whole.get(layer.digest)
-                return self._atime(layer.digest, files) if files else None
+                return self._atime(layer.digest, on_disk)
         return None
 
-    def _atime(self, digest: str, files: tuple[File, ...]) -> float | None:
-        if digest not in self._read_at:
-            file = next((file for file in files if file.is_regular), None)
+    def _atime(self, digest: str, on_disk: BlobReading) -> float | None:
+        if digest not in self._read_at and digest in on_disk.whole:
+            file = next((file for file in on_disk.whole[digest] if file.is_regular), None)
             try:
                 self._read_at[digest] = os.lstat(self.store.path(file.path)).st_atime if file else None
             except FileNotFoundError:
                 self._read_at[digest] = None
-        return self._read_at[digest]
+        return self._read_at.get(digest)
 
     def match(self, index: Index, on_disk: BlobReading) -> Match:
         """Find what models need among the files."""

@@ -74,10 +74,7 @@ class Entries(Mapping[str, tuple[File, ...]]):
 
     def __getitem__(self, digest: str) -> tuple[File, ...]:
         row = self._row.get(digest)
-        _digest, files = next(self.files_of([(digest, row)]), (digest, ()))
-        if not files:
-            raise KeyError(digest)
-        return files
+        return self.odd[digest] if row is None else next(self.files_of([(digest, row)]))[1]
 
     def files_of(self, found: Iterable[tuple[str, int | None]]) -> Iterator[tuple[str, tuple[File, ...]]]:
         """The files of many digests, each with its place as ``rows_of`` gives it; those without one are left out."""
