@@ -18,6 +18,7 @@ from profiling import profile
 from removing import hashing, removal
 from report import Line, facts, lines_table
 from setting import FULL, QUICK, Setting, build, make_plain, say
+from starting import starting
 from whole import big, small
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -89,8 +90,12 @@ def _measure(setting: Setting) -> tuple[list[Line], list[Section]]:
         kept, body = measure()
         lines += kept
         sections.append(Section(title, meaning, body))
-    profiled = f"```text\n{profile(store)}\n```"
-    return lines, [*sections, Section("Where the time of ls --json goes", _PROFILE, profiled)]
+    say(f"{time.strftime('%X')} Profiles")
+    sections.append(Section("Where the time until the first rows goes", _STARTING, starting(setting, store, other)))
+    for command in (("ls", "--json"), ("blobs", "--json")):
+        title = f"Where the time of {' '.join(command)} goes"
+        sections.append(Section(title, _PROFILE, profile(store, *command)))
+    return lines, sections
 
 
 def _told(truth: Truth) -> str:
@@ -133,8 +138,13 @@ _GROWTH = """\
 Seconds for stores that double. The factor is that of a store of exactly twice the blobs; whole processes, so it has the
 start in it."""
 
+_STARTING = """\
+Whole processes. Before our first line runs, Python and Textual have started; then our modules are imported, and the
+screen with its tables is composed, styled, laid out and drawn. The scan goes on beside that."""
+
 _PROFILE = """\
-By `cProfile`, which makes calls dearer than they are; the threads beside the main one are not in it."""
+By `cProfile`, which makes calls dearer than they are. Only the main thread of the main process: the second process,
+which calls `lstat` for every blob, is waited for in `read`."""
 
 
 if __name__ == "__main__":

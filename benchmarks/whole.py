@@ -27,6 +27,11 @@ def shown(store: str, *texts: str) -> Task:
     return _until([PRUNELLA, "--store", store], *texts)
 
 
+def empty_app() -> Task:
+    """Return the task of opening the smallest application."""
+    return _until([PYTHON, _EMPTY], "ready")
+
+
 def all_rows(truth: Truth) -> tuple[str, str]:
     """Return what the tabs say when everything is read."""
     return f"Models {truth.models:,}", f"Blobs {truth.blobs + truth.partials:,}"
@@ -46,7 +51,7 @@ def big(setting: Setting, store: str, truth: Truth) -> tuple[list[Line], str]:
     for command in (("du", "-s"), ("find", "-printf"), ("ncdu", "-0", "-o", os.devnull), ("gdu", "-npc")):
         tasks |= _walk(command, store)
     tasks |= {
-        EMPTY_APP: _until([PYTHON, _EMPTY], "ready"),
+        EMPTY_APP: empty_app(),
         FIRST_ROWS: shown(store, "tensors-"),
         ALL_ROWS: shown(store, *all_rows(truth)),
     }
@@ -98,7 +103,7 @@ def small(setting: Setting, store: str, truth: Truth) -> tuple[list[Line], str]:
         plain: lambda: run([PYTHON, "-c", "pass"]),
         listed: ours(store, "ls"),
         told: lambda: run([PRUNELLA, "--help"]),
-        EMPTY_APP: _until([PYTHON, _EMPTY], "ready"),
+        EMPTY_APP: empty_app(),
         FULL_FRAME: shown(store, *all_rows(truth), "model-"),
     }
     found = in_turn(tasks, setting.scale.rounds)
