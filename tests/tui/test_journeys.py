@@ -191,6 +191,17 @@ async def test_filter_and_order_follow_the_keys(demo: Path, open_app: Open) -> N
             assert sorted(journey.table.shown_keys) == sorted(by_size)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_header_tells_what_the_rows_are_sorted_by(demo: Path, open_app: Open, size: tuple[int, int]) -> None:
+    """Also where the column itself has no room."""
+    async with open_app(demo, size) as journey:
+        for _column in journey.table.columns:
+            await journey.press("s")
+            column = next(column for column in journey.table.columns if column.key == journey.table.sort_key)
+            header = journey.table.render_line(0).text
+            assert f"{column.title}▼" in header or f"{column.title}▲" in header
+
+
 async def test_the_mouse_moves_marks_and_sorts(demo: Path, open_app: Open) -> None:
     async with open_app(demo) as journey:
         await journey.pilot.click("#models", offset=(1, 3))

@@ -1,5 +1,6 @@
 """Looking at a store: scanning, tabs, the side, filter, order and marks. Nothing here changes the store."""
 
+import asyncio
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanS
 from prunella_tui.app.plantext import footer_line, plan_line, scan_line
 from prunella_tui.app.scanning import read_store
 from prunella_tui.app.setup import Setup
+from prunella_tui.app.stillview import StillInput
 from prunella_tui.app.storebar import StoreBar
 from prunella_tui.app.table import RowTable
 from prunella_tui.app.tabs import TAB_BY_ID, TABS, Tab, View, problem_key
@@ -66,7 +68,7 @@ class Look(Screen[None]):
                 for tab in TABS:
                     yield RowTable[Any](empty=tab.empty, id=tab.id)
             yield TextView(id="side")
-        yield Input(placeholder="words, or terms: size>5GB unused>30d state:partial", id="filter", compact=True)
+        yield StillInput(placeholder="words, or terms: size>5GB unused>30d state:partial", id="filter", compact=True)
         yield Static(id="marked")
         yield Footer(show_command_palette=False)
 
@@ -242,8 +244,12 @@ class Look(Screen[None]):
         field.focus()
 
     @on(Input.Changed, "#filter")
-    def _filter(self, event: Input.Changed) -> None:
+    async def _filter(self, event: Input.Changed) -> None:
+        """Filter, and let the table ask for its lines: then they come in one frame with the letter."""
         self._filter_by(event.value)
+        self._show_detail()
+        for _turn in range(3):
+            await asyncio.sleep(0)
 
     def _filter_by(self, text: str) -> None:
         """Words that must occur, and terms like ``size>5GB``; a term that is not whole yet hides nothing."""
@@ -259,9 +265,7 @@ class Look(Screen[None]):
         self._show_footer()
 
     def action_sort(self) -> None:
-        column = self.table.sort_by_next()
-        if not self.table.has_room_for(column.key):  # else its arrow tells
-            self.notify(f"Sorted by {column.title}", timeout=1.5)
+        self.table.sort_by_next()
 
     def action_reverse(self) -> None:
         self.table.sort_by(self.table.sort_key)

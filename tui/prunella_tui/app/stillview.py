@@ -5,6 +5,7 @@ from typing import ClassVar
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
+from textual.widgets import Input
 
 
 class StillView(ScrollView):
@@ -26,3 +27,10 @@ class StillView(ScrollView):
     def watch_virtual_size(self, size: Size) -> None:
         """Tell the bar, as a layout would."""
         self.vertical_scrollbar.window_virtual_size = size.height
+
+
+class StillInput(Input):
+    """A line to type in that is as wide as it is, whatever stands in it."""
+
+    virtual_size: reactive[Size] = reactive(Size(0, 0))
+    """As above."""

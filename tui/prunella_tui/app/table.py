@@ -169,16 +169,11 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self._sort()
         self._arranged(before)
 
-    def sort_by_next(self) -> Column[Row]:
-        """Sort by the next column, those without room too, and return it."""
+    def sort_by_next(self) -> None:
+        """Sort by the next column, those without room too."""
         keys = [column.key for column in self.columns if column.title.strip()]
         at = keys.index(self.sort_key) if self.sort_key in keys else -1
         self.sort_by(keys[(at + 1) % len(keys)])
-        return next(column for column in self.columns if column.key == self.sort_key)
-
-    def has_room_for(self, key: str) -> bool:
-        """Whether a column can be seen."""
-        return any(column.key == key for column, _width in self._layout)
 
     def filter(self, text: str, words: Sequence[str], passes: Callable[[Row], bool] | None = None) -> None:
         """Show only rows in which every one of ``words`` occurs and that ``passes`` lets through.
@@ -311,10 +306,20 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         segments = [Segment("   ", self.get_component_rich_style("table--header"))]
         for column, width in self._layout:
             is_sorted = column.key == self.sort_key
-            arrow = ("▼" if column.largest_first != self.reverse else "▲") if is_sorted else ""
+            more = self._arrow(column) if is_sorted else "" if column.width else self._sorted_elsewhere()
             style = self.get_component_rich_style("table--sorted" if is_sorted else "table--header")
-            segments.append(Segment(_fit(column.title + arrow, width, column.right) + " " * _GAP, style))
+            segments.append(Segment(_fit(column.title + more, width, column.right) + " " * _GAP, style))
         return Strip(segments)
+
+    def _arrow(self, column: Column[Row]) -> str:
+        return "▼" if column.largest_first != self.reverse else "▲"
+
+    def _sorted_elsewhere(self) -> str:
+        """What the widest column says when the rows are sorted by one that has no room."""
+        column = next((column for column in self.columns if column.key == self.sort_key), None)
+        if column is None or any(shown is column for shown, _width in self._layout):
+            return ""
+        return f" (by {column.title}{self._arrow(column)})"
 
     def _base(self, index: int) -> Style:
         style = self.rich_style + self.get_component_rich_style("table--row", partial=True)
