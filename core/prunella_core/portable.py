@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.documents import timestamp
+from prunella_core.documents.fields import timestamp
 from prunella_core.errors import InvalidInput
 from prunella_core.inventory import Blob, Inventory
 from prunella_core.rows import BlobRows

@@ -3,7 +3,7 @@
 import os
 import time
 
-from prunella_core.documents import receipt_document
+from prunella_core.documents.changing import receipt_document
 from prunella_core.errors import Refused
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Plan, Receipt

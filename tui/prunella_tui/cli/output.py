@@ -8,7 +8,7 @@ from prunella_core.text import clean
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from prunella_core.documents import Document
+    from prunella_core.documents.fields import Document
 
 _NO_LIMIT = 1_000_000
 """The width of a pipe, in columns: nothing is folded or cut for a program that reads."""

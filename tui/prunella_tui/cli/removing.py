@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prunella_core.apply import Step, apply, has_unfinished
 from prunella_core.collect import collect_expired
-from prunella_core.documents import plan_document, receipt_document
+from prunella_core.documents.changing import plan_document, receipt_document
 from prunella_core.errors import PrunellaError, Refused
 from prunella_core.inventory import Inventory
 from prunella_core.plan import Plan, Receipt, Removal

@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import click
 
-from prunella_core.documents import blobs_document
+from prunella_core.documents.looking import blobs_document
 from prunella_core.identify import described
 from prunella_core.inventory import Blob, State
 from prunella_core.query import select

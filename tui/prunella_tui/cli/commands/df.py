@@ -3,7 +3,7 @@
 import click
 
 from prunella_core.amounts import parse_size
-from prunella_core.documents import df_document
+from prunella_core.documents.looking import df_document
 from prunella_core.inventory import Inventory
 from prunella_core.planning import reclaimable
 from prunella_tui.cli.codes import DONE, FAILED

@@ -6,7 +6,7 @@ import time
 import click
 
 from prunella_core.apply import has_unfinished
-from prunella_core.documents import doctor_document, next_start_document
+from prunella_core.documents.checking import doctor_document, next_start_document
 from prunella_core.inventory import Inventory
 from prunella_core.next_start import is_noprune, next_start
 from prunella_tui.cli.options import looks

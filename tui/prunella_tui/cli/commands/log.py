@@ -2,7 +2,7 @@
 
 import click
 
-from prunella_core.documents import log_document
+from prunella_core.documents.changing import log_document
 from prunella_core.history import History, history
 from prunella_core.log import read_log
 from prunella_core.text import clean

@@ -40,7 +40,7 @@ def command(
     chosen = select(inventory.models, query, inventory, inventory.scanned_at)
     shown = _in_order(inventory, chosen, sort, reverse)
     if as_json:
-        from prunella_core.documents import models_document
+        from prunella_core.documents.looking import models_document
 
         print_json(models_document(inventory, shown))
         return

@@ -2,7 +2,7 @@
 
 import click
 
-from prunella_core.documents import blob_document
+from prunella_core.documents.looking import blob_document
 from prunella_core.identify import THOROUGH, described
 from prunella_tui.cli.completion import complete_digests
 from prunella_tui.cli.options import looks
