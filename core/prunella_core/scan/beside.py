@@ -5,6 +5,7 @@ short for that. So it goes into a process of its own. It only ever makes a scan 
 ends early, whoever reads the folder looks for himself.
 """
 
+import fcntl
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from prunella_core.scan import lister
 WORTHWHILE = 256 * 1024
 """Bytes that the folder itself takes, if it has some thousands of names: fewer are looked at before Python starts."""
 
+_ROOM = 1 << 20
 _HEAD = 16
 _SCRIPT = os.path.abspath(lister.__file__)
 
@@ -48,6 +50,7 @@ class Beside:
     def __init__(self, folder: str) -> None:
         self._buffer = bytearray()
         self._output, theirs = os.pipe()
+        _widen(self._output)
         try:
             self._process = _start(folder, theirs)
         finally:
@@ -59,7 +62,7 @@ class Beside:
         while True:
             yield from self._whole_pieces()
             try:
-                data = os.read(self._output, 1 << 20)
+                data = os.read(self._output, _ROOM)
             except BlockingIOError:
                 return
             if not data:
@@ -101,6 +104,13 @@ def beside(folder: str) -> Beside | None:
         return Beside(folder)
     except OSError:  # no room for a process
         return None
+
+
+def _widen(pipe: int) -> None:
+    """Let a whole piece fit into the pipe, where the system can: then neither side waits for the other."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # this user has as many pipes as he may: it only takes longer
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _ROOM)
 
 
 def _processors() -> int:
