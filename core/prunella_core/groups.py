@@ -51,7 +51,7 @@ class Groups:
         for digest in _linked_to(inventory):
             self._set_apart(inventory, digest)
         for blob in inventory.blobs:
-            if blob.models and blob.removed_at is None:
+            if blob.models and blob.state != "trashed":
                 self._add(blob)
 
     @property

@@ -6,7 +6,7 @@ from math import isfinite
 
 from prunella_core.digests import parse_digest
 from prunella_core.errors import InvalidInput
-from prunella_core.inventory import Inventory, Model, State, TrashedModel
+from prunella_core.inventory import Blob, Inventory, Model, State, TrashedModel
 from prunella_core.names import parse_name
 from prunella_core.problems import ADVICE
 from prunella_core.sizes import File
@@ -75,6 +75,7 @@ def _is_sound(file: File) -> bool:
 
 def _names(inventory: Inventory) -> Iterator[str]:
     names = {model.name for model in _models(inventory)}
+    names.update(name for blob in inventory.rows.others for name in blob.models)
     for name in names | {problem.model for problem in inventory.problems if problem.model is not None}:
         if not _is_name(name):
             yield f"“{clean(name)}” is no model name"
@@ -113,11 +114,22 @@ def _references(inventory: Inventory) -> Iterator[str]:
         if not all(blob and blob.state in _NEEDED for blob in blobs):
             yield f"{clean(model.name)} needs a blob that is not listed"
     for blob in inventory.blobs:
-        if blob.state is not State.TRASHED and not inventory.model_by_name.keys() >= set(blob.models):
-            yield f"{clean(blob.key)} is used by a model that is not listed"
-        if blob.state in _NEEDED and not blob.models:
-            yield f"{clean(blob.key)} is said to be used, and by no model"
+        yield from _states(inventory, blob)
     for entry in inventory.trash:
         paths = (file.path for file in (*entry.files, *(model.manifest for model in entry.models)))
         if not all(path.startswith(".prunella/trash/") and path.count("/") >= _TRASH_DEPTH for path in paths):
             yield f"the removal {clean(entry.id)} has files outside the trash"
+
+
+def _states(inventory: Inventory, blob: Blob) -> Iterator[str]:
+    """Whether a row is what it is said to be."""
+    if blob.state is State.TRASHED:
+        if blob.removed_at is None:
+            yield f"{clean(blob.key)} is in the trash, and nobody knows since when"
+        return
+    if not inventory.model_by_name.keys() >= set(blob.models):
+        yield f"{clean(blob.key)} is used by a model that is not listed"
+    if blob.state in _NEEDED and not blob.models:
+        yield f"{clean(blob.key)} is said to be used, and by no model"
+    if blob.state in _NEEDED and blob.digest != blob.key:
+        yield f"{clean(blob.key)} is said to be used, and is not known by its digest"

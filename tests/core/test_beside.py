@@ -212,3 +212,31 @@ def test_an_entry_is_plain_only_under_the_name_that_the_server_writes() -> None:
             7,
             0o100644,
         )
+
+
+def test_where_nobody_waits_for_processes_none_is_started(builder: StoreBuilder, helped: list[int]) -> None:
+    """A service manager may have told so: then the number of one that ended could be somebody else's."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert same(look(builder.root)) == same(alone(builder.root))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert helped == []
+
+
+def test_a_scan_that_cannot_begin_leaves_no_process(builder: StoreBuilder, helped: list[int]) -> None:
+    os.makedirs(f"{builder.root}/.prunella/pins")
+    with pytest.raises(OSError, match=r"pins|not a regular file"):
+        look(builder.root)
+    assert all(map(is_over, helped))
+
+
+@pytest.mark.parametrize("mishap", [_killed_at_once, _nothing_to_start])
+def test_no_descriptor_stays_open(
+    builder: StoreBuilder, helped: list[int], monkeypatch: pytest.MonkeyPatch, mishap: object
+) -> None:
+    assert callable(mishap)
+    mishap(monkeypatch)
+    before = len(os.listdir("/dev/fd"))
+    look(builder.root)
+    assert len(os.listdir("/dev/fd")) == before

@@ -100,16 +100,17 @@ def models(draw: st.DrawFn, name: str, needs: tuple[str, ...]) -> Model:
 @st.composite
 def blobs(draw: st.DrawFn, digest: str, users: tuple[str, ...]) -> Blob:
     needed = {State.REFERENCED, State.MISSING}
+    state = draw(st.sampled_from(sorted(needed if users else set(State) - needed)))
     return Blob(
         key=digest,
         digest=digest,
-        state=draw(st.sampled_from(sorted(needed if users else set(State) - needed))),
+        state=state,
         kind=draw(st.none() | FREE_TEXT),
         files=tuple(draw(st.lists(files(), max_size=2))),
         models=users,
         declared=draw(st.none() | COUNTS),
         seen_referenced_at=draw(st.none() | TIMES),
-        removed_at=draw(st.none() | TIMES),
+        removed_at=draw(TIMES if state is State.TRASHED else st.none() | TIMES),
     )
 
 
@@ -261,6 +262,11 @@ HOSTILE: dict[str, Callable[[Any], object]] = {
     "a need that is nowhere": _first("models", needs=[f"sha256:{'f' * 64}"]),
     "a user that is nowhere": _first("blobs", models=["nobody:latest"]),
     "a use by nobody": _first("blobs", models=[], state="referenced"),
+    "a use without a digest": _first("blobs", digest=None),
+    "a trash of no known time": lambda d: d["inventory"]["blobs"][-1].update(state="trashed", removed_at=None),
+    "a trash of a name with escapes": lambda d: d["inventory"]["blobs"][-1].update(
+        state="trashed", removed_at=1.0, models=["\x1b[2J"]
+    ),
     "a need that nobody needs": _first("blobs", state="unreferenced"),
     "a negative size": _first("models", size=-1),
     "a size beyond reckoning": _first("models", size=10**400),

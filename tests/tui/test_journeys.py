@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from prunella_core.inventory import State
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.server import Loaded
@@ -387,3 +388,31 @@ async def test_every_button_of_a_review_is_in_sight(
         for button in journey.app.screen.query("Button"):
             assert journey.app.screen.region.contains_region(button.region)
             assert button.region.area > 0
+
+
+async def test_a_mark_whose_blob_went_while_a_dialog_was_open_is_not_put_back(demo: Path, open_app: Open) -> None:
+    async with open_app(demo) as journey:
+        inventory = journey.browse.inventory
+        assert inventory is not None
+        gone = next(blob for blob in inventory.blobs if blob.state is State.UNREFERENCED)
+        await journey.press("2")
+        await journey.point_at(gone.key)
+        await journey.press("space", "d")
+        os.unlink(demo / gone.files[0].path)
+        journey.browse.action_rescan()
+        await journey.rest()
+        await journey.press("escape")
+        assert journey.browse.marks.count == 0
+        assert "Nothing marked" in journey.footer
+
+
+async def test_fewer_rows_leave_no_blank_lines(tmp_path: Path, open_app: Open) -> None:
+    builder = StoreBuilder(str(tmp_path / "store"), NOW)
+    for number in range(100):
+        builder.file(f"blobs/{'early' if number < 82 else 'late'}{number}", b"x" * (100 - number) * 4096)
+    async with open_app(Path(builder.root), (80, 24)) as journey:
+        await journey.press("2", "G", "slash")
+        await journey.type("early")
+        table = journey.table
+        assert len(table.shown_keys) == 82
+        assert table.render_line(table.size.height - 1).text.strip()

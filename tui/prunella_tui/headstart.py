@@ -34,9 +34,10 @@ class HeadStart:
 
         Raises what the survey raises.
         """
-        if self._early:
+        early, self._early = self._early, None
+        if early:
             try:
-                report(self._early)
+                report(early)
             except BaseException:
                 self.end()
                 raise
@@ -45,8 +46,9 @@ class HeadStart:
         self._thread.join()
         if self._error is not None:
             raise self._error
-        assert self._found is not None
-        return self._found
+        found, self._found = self._found, None  # it is not ours to keep
+        assert found is not None
+        return found
 
     def end(self) -> None:
         """Let it end, and wait for that: the store is left alone from then on."""

@@ -50,9 +50,12 @@ class Beside:
     def __init__(self, folder: str) -> None:
         self._buffer = bytearray()
         self._output, theirs = os.pipe()
-        _widen(self._output)
         try:
+            _widen(self._output)
             self._process = _start(folder, theirs)
+        except BaseException:
+            os.close(self._output)
+            raise
         finally:
             os.close(theirs)
 
@@ -85,7 +88,8 @@ class Beside:
         os.close(self._output)
         with suppress(ProcessLookupError):
             os.kill(self._process, signal.SIGKILL)
-        os.waitpid(self._process, 0)
+        with suppress(ChildProcessError):
+            os.waitpid(self._process, 0)
 
 
 def is_large(folder: str) -> bool:
@@ -98,7 +102,7 @@ def is_large(folder: str) -> bool:
 
 def beside(folder: str) -> Beside | None:
     """Start looking at ``folder``, if it is worth a process and there is a processor for it."""
-    if not is_large(folder) or _processors() < 2 or not _python():
+    if not is_large(folder) or _processors() < 2 or not _python() or not _can_be_waited_for():
         return None
     try:
         return Beside(folder)
@@ -120,6 +124,11 @@ def _processors() -> int:
 def _python() -> bool:
     """Whether this is an ordinary Python that can run a script: a frozen program would start itself again."""
     return bool(sys.executable) and not getattr(sys, "frozen", False) and os.path.isfile(_SCRIPT)
+
+
+def _can_be_waited_for() -> bool:
+    """Whether a process that ends keeps its number until it is waited for; else that may be somebody else's by then."""
+    return signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN
 
 
 def _start(folder: str, output: int) -> int:

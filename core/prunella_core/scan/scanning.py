@@ -57,11 +57,11 @@ class _Scanning:
         self.report = report
         self.space_of = space_of
         self.blobs = BlobReader(store)
-        self.blobs.start()
         self.manifests = ManifestReader(store)
         self.has_glanced = False
         self.has_all_manifests = False
         self.assembly = Assembly(store, read_pins(store))
+        self.blobs.start()  # last: what begins here has to be ended
 
     def glance(self) -> None:
         """Read the manifests for an early look. They are read again, or found unchanged, after the blobs."""

@@ -114,7 +114,7 @@ class Browse(Explore):
             elif answer == "server":
                 self._delete_by_server(plan)
             else:
-                self._set_marks(before)
+                self._set_marks(before.surviving(inventory, self.inventory or inventory))
 
         if self.store.writable:
             self.app.push_screen(Review(plan, wipes, self.setup.retention), decide)

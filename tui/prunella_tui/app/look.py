@@ -50,7 +50,10 @@ class Look(Screen[None]):
         self.tab: Tab = TABS[0]
         self.wanted_scan = 0
         """The number of the scan whose result is waited for; a thread that works on another gives up."""
+        self.is_left = False
+        """Whether nobody looks at it any more: then nothing is worth being read to its end."""
         self._scans = 0
+        self._has_answer = False
         self._progress: tuple[int, int] | None = None
         self._filled: set[str] = set()
 
@@ -78,6 +81,9 @@ class Look(Screen[None]):
             self.watch(self._table(tab), "cursor", self._show_detail, init=False)
         self.action_rescan()
         self.table.focus()
+
+    def on_unmount(self) -> None:
+        self.is_left = True
 
     def _show_title(self) -> None:
         parts = [Content.styled("Prunella", "bold $text-primary")]
@@ -129,6 +135,7 @@ class Look(Screen[None]):
         self._scans += 1
         self.wanted_scan = generation = self._scans
         self._progress = 0, 0
+        self._has_answer = False
         self._show_footer()
         self.run_worker(lambda: read_store(self, generation), thread=True)
 
@@ -173,6 +180,7 @@ class Look(Screen[None]):
         self.view = message.view
         self.server = message.server or self.server
         self._progress = None if message.view.is_ready else self._progress
+        self._has_answer = inventory.is_whole
         self._filled.clear()
         with self.app.batch_update():
             self._show_title()
@@ -318,19 +326,20 @@ class Look(Screen[None]):
 
     def action_clear(self) -> None:
         field = self.query_one("#filter", Input)
-        if self.is_reading and not self.table.filter_text:
-            self._stop_scan()
-        elif field.has_class("-open") or self.table.filter_text:
+        if field.has_class("-open") or self.table.filter_text:
             field.value = ""
             self._filter_by("")
             self._close_filter()
+        elif self.is_reading and not self._has_answer:
+            self._stop_scan()
         else:
             self._set_marks(Marks())
 
     def _set_marks(self, marks: Marks) -> None:
-        self.marks = marks
         if self.inventory is None or self.tally is None:
+            self.marks = marks
             return
+        self.marks = marks = marks.surviving(None, self.inventory)  # a dialog may name what was there when it opened
         if marks.count:
             self.setup.hints.learn(Hint.MARK)
         self.tally.mark(marks.models, marks.blobs, marks.manifests)

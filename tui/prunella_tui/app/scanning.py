@@ -59,6 +59,8 @@ class _Glance:
 
     def report(self, progress: Progress) -> None:
         """Tell how far the scan is. Raises _Stopped when nobody waits for it."""
+        if self.screen.is_left:
+            raise _Stopped
         is_wanted = self.generation == self.screen.wanted_scan
         now = time.monotonic()
         if now >= self._next or not is_wanted:

@@ -25,8 +25,10 @@ class StillView(ScrollView):
     """As in every widget, but that a change draws and does not lay out."""
 
     def watch_virtual_size(self, size: Size) -> None:
-        """Tell the bar, as a layout would."""
+        """Tell the bar, and stay within what there is, as a layout would."""
         self.vertical_scrollbar.window_virtual_size = size.height
+        if self.scroll_target_y > self.max_scroll_y:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
 
 class StillInput(Input):
