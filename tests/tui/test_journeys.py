@@ -404,15 +404,3 @@ async def test_a_mark_whose_blob_went_while_a_dialog_was_open_is_not_put_back(de
         await journey.press("escape")
         assert journey.browse.marks.count == 0
         assert "Nothing marked" in journey.footer
-
-
-async def test_fewer_rows_leave_no_blank_lines(tmp_path: Path, open_app: Open) -> None:
-    builder = StoreBuilder(str(tmp_path / "store"), NOW)
-    for number in range(100):
-        builder.file(f"blobs/{'early' if number < 82 else 'late'}{number}", b"x" * (100 - number) * 4096)
-    async with open_app(Path(builder.root), (80, 24)) as journey:
-        await journey.press("2", "G", "slash")
-        await journey.type("early")
-        table = journey.table
-        assert len(table.shown_keys) == 82
-        assert table.render_line(table.size.height - 1).text.strip()
