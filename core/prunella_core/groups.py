@@ -1,7 +1,7 @@
 """Blobs that exactly the same models need: they share their fate, so whole groups are decided and added up at once."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from prunella_core.digests import read_blob_name
@@ -59,9 +59,18 @@ class Groups:
         """The digests that no model asks for itself: a link of theirs leads there, and they stay when it goes."""
         return frozenset(digest for digest, group in self._alone.items() if not group.asked_by)
 
-    def of(self, blob: "Blob") -> Group:
-        """The group of a blob that models need."""
+    def holder(self, blob: "Blob") -> Group | str:
+        """Who shares the fate of a row: its group, or of a row that no model needs it alone, by its key."""
+        if not blob.models or blob.state == "trashed":
+            return blob.key
         return self._alone.get(blob.key) or self._by_users[id(blob.models)]
+
+    def holders(self, blobs: "Iterable[Blob]") -> list[Group | str]:
+        """The same for many rows."""
+        if self._alone:
+            return list(map(self.holder, blobs))
+        find, holder = self._by_users.get, self.holder
+        return [find(id(blob.models)) or holder(blob) for blob in blobs]
 
     def _add(self, blob: "Blob") -> None:
         group = self._alone.get(blob.key) if self._alone else None

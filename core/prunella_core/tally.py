@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from prunella_core.groups import Group
-from prunella_core.inventory import Blob, Inventory, State
+from prunella_core.inventory import Inventory, State
 from prunella_core.planning.draft import Draft
 from prunella_core.sizes import File
 
@@ -46,7 +46,7 @@ class Tally:
         if not self._fates:
             return False
         blob = self.inventory.blob_by_key[key]
-        return bool(blob.files) and self._fates.get(self._holder(blob)) == "goes"
+        return bool(blob.files) and self._fates.get(self.inventory.groups.holder(blob)) == "goes"
 
     def users_of_kept(self) -> list[str]:
         """The models for which something of the marked stays, those first that need the largest."""
@@ -73,14 +73,10 @@ class Tally:
         else:
             self._decide({*self._fates, *touched})
 
-    def _holder(self, blob: Blob) -> Group | str:
-        """Who has the fate of a row: its group, or itself."""
-        return self.inventory.groups.of(blob) if blob.models and blob.state is not State.TRASHED else blob.key
-
     def _mark_blobs(self, blobs: frozenset[str]) -> set[Group | str]:
-        known = self.inventory.blob_by_key
-        new = Counter([self._holder(known[key]) for key in blobs - self._blobs])
-        old = Counter([self._holder(known[key]) for key in self._blobs - blobs])
+        find, holders = self.inventory.blob_by_key.__getitem__, self.inventory.groups.holders
+        new = Counter(holders(map(find, blobs - self._blobs)))
+        old = Counter(holders(map(find, self._blobs - blobs)))
         self._blobs = blobs
         touched = {*new, *old}
         for holder in touched:

@@ -147,7 +147,9 @@ class Browse(Explore):
         """Mark what was proposed: it can be changed like any marks before it is reviewed."""
         if proposal:
             removal = proposal.removal
-            self._set_marks(Marks(*map(frozenset, (removal.models, removal.blobs, removal.manifests, removal.entries))))
+            self._take_marks(
+                Marks(*map(frozenset, (removal.models, removal.blobs, removal.manifests, removal.entries)))
+            )
             self.notify("The proposal is marked. Change it as you like; d reviews it.")
 
     # Restoring

@@ -39,7 +39,7 @@ class Explore(Look):
         for key in message.keys:
             if self.inventory and (key in getattr(marks, message.tab)) != message.is_marked:
                 marks = marks.toggle(message.tab, key, self.inventory)
-        self._set_marks(marks)
+        self._take_marks(marks)
 
     def action_sharing(self) -> None:
         """Tell with whom the model under the cursor shares, or the models of the blob."""

@@ -336,10 +336,9 @@ class Look(Screen[None]):
             self._set_marks(Marks())
 
     def _set_marks(self, marks: Marks) -> None:
+        self.marks = marks
         if self.inventory is None or self.tally is None:
-            self.marks = marks
             return
-        self.marks = marks = marks.surviving(None, self.inventory)  # a dialog may name what was there when it opened
         if marks.count:
             self.setup.hints.learn(Hint.MARK)
         self.tally.mark(marks.models, marks.blobs, marks.manifests)
@@ -350,6 +349,10 @@ class Look(Screen[None]):
         trash.show_marks(lambda key: mark_of(key, marks.trash, _never))
         problems.show_marks(lambda key: mark_of(key, broken, _never))
         self._show_footer()
+
+    def _take_marks(self, marks: Marks) -> None:
+        """Take the marks of a dialog: it may name what was there when it opened, and is not any more."""
+        self._set_marks(marks.surviving(None, self.inventory) if self.inventory else marks)
 
     def _is_implied(self, model: str) -> bool:
         return self.tally is not None and model in self.tally.implied

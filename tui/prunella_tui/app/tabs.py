@@ -175,7 +175,7 @@ def view_of(
     ``noprune`` says whether Ollama's server is told not to remove anything when it starts.
     """
     inventory.usage  # noqa: B018 -- reckoned here rather than by the first row that is drawn
-    inventory.groups  # noqa: B018 -- nor by the first mark
+    inventory.blob_by_key, inventory.groups  # noqa: B018 -- nor by the first mark
     coming = next_start(inventory, inventory.scanned_at, noprune)
     texts: dict[str, list[str]] = {}
     view = View(inventory, retention, loaded, totals(inventory), is_ready=True, coming=coming, texts=texts, made={})
