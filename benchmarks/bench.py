@@ -121,7 +121,8 @@ What starting costs: Python itself, our imports, and the application's first fra
 
 _KEYS = """\
 From the press until the last byte after which nothing is written for 80 ms. If the side or the foot follows in a frame
-of its own, that frame is in it: the first one was there earlier."""
+of its own, that frame is in it: the first one was there earlier. Of a dozen presses 95 of 100 is the slowest. A
+press that stands out has such a second frame: it waits for the next tick of the application's clock."""
 
 _REMOVING = """\
 The same blobs of 64 KiB, each time in a fresh store that was written to the disk first. `xargs rm` gets a ready list of
