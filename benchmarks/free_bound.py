@@ -13,13 +13,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from inventories import MB, Facts, ModelFact, choices, least_regret, make_inventory, random_facts
-from prunella_core.free import propose
-from prunella_core.free.candidates import candidates
-from prunella_core.free.cells import cells_of
-from prunella_core.free.greedy import choose
-from prunella_core.free.reckoning import Reckoning
-from prunella_core.inventory import Inventory
-from prunella_core.planning import make_plan
+from prunella_core.advice.free import propose
+from prunella_core.advice.free.candidates import candidates
+from prunella_core.advice.free.cells import cells_of
+from prunella_core.advice.free.greedy import choose
+from prunella_core.advice.free.reckoning import Reckoning
+from prunella_core.inventory.records import Inventory
+from prunella_core.plan.build import make_plan
 from stores import NOW
 
 _TENSORS, _SHARED, _TENSOR_MODELS = 1_172, 390, 80

@@ -5,11 +5,11 @@ import sys
 import time
 
 from prunella_core.apply import apply
-from prunella_core.inventory import State
-from prunella_core.plan import Removal
-from prunella_core.planning import make_plan
-from prunella_core.store import locate
-from prunella_core.survey import survey
+from prunella_core.inventory.records import State
+from prunella_core.ledger.survey import survey
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Removal
+from prunella_core.store.locate import locate
 
 
 def main(root: str) -> None:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from prunella_core.sample import build_demo_store
 from prunella_core.scan import Space
-from prunella_core.store import Store, locate
+from prunella_core.store.locate import Store, locate
 from prunella_tui.app import PrunellaApp, Setup
 
 NOW = 1_795_000_000.0

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from prunella_core.store import Store
+from prunella_core.store.locate import Store
 from stores import open_store
 
 RECORDED = Path(__file__).parent / "recorded"

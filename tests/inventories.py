@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from prunella_core.free import Proposal
-from prunella_core.inventory import Blob, Details, Inventory, Model, State
-from prunella_core.manifest import Layer
-from prunella_core.plan import Removal
-from prunella_core.planning import make_plan
-from prunella_core.rows import BlobRows
-from prunella_core.sizes import File
-from prunella_core.store import Store
+from prunella_core.advice.free import Proposal
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.records import Blob, Details, Inventory, Model, State
+from prunella_core.inventory.rows import BlobRows
+from prunella_core.ollama.manifest import Layer
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Removal
+from prunella_core.store.locate import Store
 from stores import DAY, NOW
 
 MB = 1_000_000

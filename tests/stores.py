@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from prunella_core.apply import Disk, apply
-from prunella_core.errors import Refused
-from prunella_core.inventory import Inventory, TrashEntry
-from prunella_core.plan import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
-from prunella_core.planning import make_plan
+from prunella_core.base.errors import Refused
+from prunella_core.inventory.records import Inventory, TrashEntry
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
-from prunella_core.store import Store, locate
+from prunella_core.store.locate import Store, locate
 
 NOW = 1_790_000_000.0
 """The time in every built store, in seconds since the epoch."""

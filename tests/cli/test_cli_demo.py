@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from cli.commandline import call, heeding_ctrl_c
-from prunella_core.store import Store
+from prunella_core.store.locate import Store
 
 
 def test_a_sample_to_keep(tmp_path: Path) -> None:

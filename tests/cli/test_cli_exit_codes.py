@@ -14,7 +14,7 @@ from cli.commandline import DAY, ENVIRONMENT, Result, call, digest_of, make_stor
 from prunella_core.apply import Disk
 from prunella_core.apply.lock import lock
 from prunella_core.sample import StoreBuilder
-from prunella_core.store import locate
+from prunella_core.store.locate import locate
 from stores import open_store, tree
 
 LIBRARY = "manifests/registry.ollama.ai/library"

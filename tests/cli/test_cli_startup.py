@@ -46,8 +46,9 @@ def test_help_needs_click_alone() -> None:
     modules = imported("--help")
     assert not {"rich", "textual", "msgspec", "humanize", "platformdirs"} & packages(modules)
     assert {name for name in modules if name.startswith("prunella_core.")} <= {
-        "prunella_core.errors",
-        "prunella_core.text",
+        "prunella_core.base",
+        "prunella_core.base.errors",
+        "prunella_core.base.text",
     }
     assert not any(name.startswith("prunella_tui.cli.commands") for name in modules)
 

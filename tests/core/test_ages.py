@@ -2,8 +2,8 @@
 
 import pytest
 
-from prunella_core.ages import DEFAULT_RETENTION, parse_age
-from prunella_core.errors import InvalidInput
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 
 
 @pytest.mark.parametrize(

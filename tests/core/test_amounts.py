@@ -2,8 +2,8 @@
 
 import pytest
 
-from prunella_core.amounts import parse_size
-from prunella_core.errors import InvalidInput
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.units import parse_size
 
 
 @pytest.mark.parametrize(

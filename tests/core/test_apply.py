@@ -16,9 +16,9 @@ import pytest
 
 from prunella_core.apply import Disk, Step, has_unfinished
 from prunella_core.apply.lock import lock
-from prunella_core.errors import Locked, Refused, StalePlan
-from prunella_core.inventory import State
-from prunella_core.plan import Removal, Request
+from prunella_core.base.errors import Locked, Refused, StalePlan
+from prunella_core.inventory.records import State
+from prunella_core.plan.records import Removal, Request
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import (
@@ -285,7 +285,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_done(bui
 HOLDER = """
 import sys
 from prunella_core.apply.lock import lock, sign
-from prunella_core.store import locate
+from prunella_core.store.locate import locate
 store = locate(sys.argv[1], {}, "/nowhere", ())
 with lock(store):
     sign(store)

@@ -7,7 +7,7 @@ import pytest
 
 from generate import Truth, build_big, build_orphans, build_small, build_whole
 from keys import Presses, line_of
-from prunella_core.inventory import State
+from prunella_core.inventory.records import State
 from report import Line
 from stores import look
 from terminal import Terminal

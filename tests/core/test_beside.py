@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
-from prunella_core.inventory import Inventory, State
-from prunella_core.rows import BlobRows
+from prunella_core.inventory.records import Inventory, State
+from prunella_core.inventory.rows import BlobRows
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import Progress, beside, blobs, entries, scan
 from prunella_core.scan.beside import Beside, Piece
-from prunella_core.totals import totals
+from prunella_core.space.totals import totals
 from recipes import Recipe, built, recipes
 from stores import NOW, look, open_store, small_store
 

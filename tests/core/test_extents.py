@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.mounts import UNKNOWN, mount_of
-from prunella_core.plan import Removal
+from prunella_core.fs.mounts import UNKNOWN, mount_of
+from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
 from stores import NOW, carry_out, look, plan_for
 

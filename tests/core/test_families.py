@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunella_core.areas import Area, AreaKind, areas
-from prunella_core.families import families, reclaims_together, sharers
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Removal
-from prunella_core.planning import make_plan
+from prunella_core.inventory.records import Inventory
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
-from prunella_core.totals import totals
+from prunella_core.space.areas import Area, AreaKind, areas
+from prunella_core.space.families import families, reclaims_together, sharers
+from prunella_core.space.totals import totals
 from recipes import Recipe, built, recipes
 from stores import DAY, NOW, disk_use, look, remove, small_store
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from inventories import MB, Facts, ModelFact, check_proposal, choices, least_regret, make_inventory, random_facts
-from prunella_core.free import Guard, Proposal, propose
-from prunella_core.inventory import Inventory
-from prunella_core.planning import make_plan
+from prunella_core.advice.free import Guard, Proposal, propose
+from prunella_core.inventory.records import Inventory
+from prunella_core.plan.build import make_plan
 from stores import DAY, NOW, look, remove, small_store
 
 GB = 1_000 * MB

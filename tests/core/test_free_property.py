@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inventories import check_proposal
-from prunella_core.free import Guard, Item, propose
-from prunella_core.free.candidates import Candidate, candidates
-from prunella_core.free.cells import cells_of
-from prunella_core.free.reckoning import Reckoning
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Removal
-from prunella_core.planning import make_plan
+from prunella_core.advice.free import Guard, Item, propose
+from prunella_core.advice.free.candidates import Candidate, candidates
+from prunella_core.advice.free.cells import cells_of
+from prunella_core.advice.free.reckoning import Reckoning
+from prunella_core.inventory.records import Inventory
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
 from recipes import Recipe, built, recipes
 from stores import DAY, NOW, carry_out, look, plan_for, prune, to_trash

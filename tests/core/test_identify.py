@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from prunella_core.identify import HEAD, THOROUGH, described, identify
-from prunella_core.inventory import Blob, State
+from prunella_core.advice.identify import HEAD, THOROUGH, described, identify
+from prunella_core.inventory.records import Blob, State
 from prunella_core.sample import StoreBuilder
 from stores import DAY, NOW, look, open_store, remove, small_store
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from prunella_core.apply import has_unfinished
-from prunella_core.errors import StalePlan
-from prunella_core.plan import Plan, Removal, Request
+from prunella_core.base.errors import StalePlan
+from prunella_core.plan.records import Plan, Removal, Request
 from prunella_core.sample import StoreBuilder
 from stores import (
     BOTH,
@@ -94,7 +94,7 @@ REAL_KILL = """
 import os, sys
 from stores import carry_out, plan_for
 from prunella_core.apply import Disk
-from prunella_core.plan import Removal
+from prunella_core.plan.records import Removal
 
 class Shot(Disk):
     def move(self, source, target):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from prunella_core.manifest import ManifestError, decode, layer_kind
+from prunella_core.ollama.manifest import ManifestError, decode, layer_kind
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 LIST = "application/vnd.oci.image.index.v1+json"

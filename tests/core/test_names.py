@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunella_core.errors import InvalidInput
-from prunella_core.names import ModelName, match_name, nearest_names, parse_name
+from prunella_core.base.errors import InvalidInput
+from prunella_core.ollama.names import ModelName, match_name, nearest_names, parse_name
 
 PART = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,20}", fullmatch=True)
 DOTTED = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)

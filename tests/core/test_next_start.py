@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import RECORDED, Recorded
-from prunella_core.next_start import NextStart, is_noprune, next_start
+from prunella_core.advice.forecast import NextStart, is_noprune, next_start
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import DAY, HOUR, NOW, look, remove

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Recorded
-from prunella_core.origin import Origin, origin_of, origins
-from prunella_core.plan import PruneClass, Removal
+from prunella_core.inventory.origin import Origin, origin_of, origins
+from prunella_core.plan.records import PruneClass, Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import DAY, HOUR, NOW, look, plan_for, prune, to_trash

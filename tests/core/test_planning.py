@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.errors import InvalidInput, NotFound
-from prunella_core.inventory import State, find_blob
-from prunella_core.plan import Plan, PruneClass, Removal
-from prunella_core.planning import make_plan
+from prunella_core.base.errors import InvalidInput, NotFound
+from prunella_core.inventory.records import State, find_blob
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, PruneClass, Removal
 from prunella_core.sample import StoreBuilder
 from stores import BOTH, DAY, HOUR, NOW, SOLO, look, plan_for, planned, prune, small_store
 

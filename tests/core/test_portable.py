@@ -16,21 +16,21 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from conftest import RECORDED, Recorded
-from prunella_core import portable
 from prunella_core.apply import apply, has_unfinished, write_pins
-from prunella_core.errors import InvalidInput, Refused
-from prunella_core.inventory import Blob, Details, Inventory, Model, Problem, State, TrashedModel, TrashEntry
-from prunella_core.manifest import Layer
-from prunella_core.pins import read_pins
-from prunella_core.plan import Empty, Removal, Restore
-from prunella_core.planning import make_plan
-from prunella_core.portable import VERSION, dump, load
-from prunella_core.problems import ADVICE
-from prunella_core.rows import BlobRows
+from prunella_core.base.errors import InvalidInput, Refused
+from prunella_core.export import portable
+from prunella_core.export.portable import VERSION, dump, load
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.problems import ADVICE
+from prunella_core.inventory.records import Blob, Details, Inventory, Model, Problem, State, TrashedModel, TrashEntry
+from prunella_core.inventory.rows import BlobRows
+from prunella_core.ledger.survey import survey
+from prunella_core.ollama.manifest import Layer
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Empty, Removal, Restore
 from prunella_core.scan import scan
-from prunella_core.sizes import File
-from prunella_core.store import Store
-from prunella_core.survey import survey
+from prunella_core.store.locate import Store
+from prunella_core.store.pins import read_pins
 from stores import NOW, look, remove, small_store
 
 HERE = Store(root="/models", why="--store", owner="me", writable=True)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from prunella_core.errors import InvalidInput
-from prunella_core.inventory import Inventory, State
+from prunella_core.base.errors import InvalidInput
+from prunella_core.inventory.records import Inventory, State
 from prunella_core.query import Rows, by_terms, parse, parse_typed, select, with_terms
 from prunella_core.sample import StoreBuilder
 from stores import DAY, HOUR, NOW, look, remove, small_store

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from conftest import RECORDED, Recorded
-from prunella_core.inventory import Inventory, State
-from prunella_core.names import match_name, parse_name
-from prunella_core.plan import Plan, PruneClass, Removal
-from prunella_core.planning import make_plan
+from prunella_core.inventory.records import Inventory, State
+from prunella_core.ollama.names import match_name, parse_name
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, PruneClass, Removal
 from prunella_core.scan import scan
 from stores import HOUR, carry_out, disk_use, planned, prune, tree
 

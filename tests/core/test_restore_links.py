@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.errors import Refused
-from prunella_core.plan import Removal, Restore
+from prunella_core.base.errors import Refused
+from prunella_core.plan.records import Removal, Restore
 from prunella_core.sample import StoreBuilder
 from stores import carry_out, plan_for, tree
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from prunella_core.inventory import Inventory, State
-from prunella_core.plan import Removal
-from prunella_core.planning import make_plan
+from prunella_core.inventory.records import Inventory, State
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import Progress, scan
 from stores import NOW, look, open_store, planned, prune, small_store, to_trash

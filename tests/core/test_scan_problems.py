@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from prunella_core.digests import parse_digest
-from prunella_core.inventory import Inventory, State
-from prunella_core.manifest import LARGEST_MANIFEST
-from prunella_core.plan import Removal
-from prunella_core.planning import make_plan
-from prunella_core.problems import ADVICE, advice
+from prunella_core.inventory.problems import ADVICE, advice
+from prunella_core.inventory.records import Inventory, State
+from prunella_core.ollama.digests import parse_digest
+from prunella_core.ollama.manifest import LARGEST_MANIFEST
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from prunella_core.scan import Progress, scan

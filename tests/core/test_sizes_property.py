@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Plan, PruneClass, PrunePolicy, Removal, Request
-from prunella_core.planning import make_plan
-from prunella_core.portable import dump, load
-from prunella_core.tally import Tally
-from prunella_core.totals import totals
+from prunella_core.export.portable import dump, load
+from prunella_core.inventory.records import Inventory
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Removal, Request
+from prunella_core.space.tally import Tally
+from prunella_core.space.totals import totals
 from recipes import Recipe, built, recipes
 from stores import NOW, carry_out, disk_use, entries, look, planned, tree
 

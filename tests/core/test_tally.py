@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from prunella_core.sample import StoreBuilder
-from prunella_core.tally import Tally
+from prunella_core.space.tally import Tally
 from stores import DAY, NOW, look
 
 NONE: frozenset[str] = frozenset()

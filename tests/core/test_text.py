@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunella_core.text import clean
+from prunella_core.base.text import clean
 
 
 @given(st.text(st.characters(exclude_categories=())))

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from prunella_core.inventory import Inventory, State
+from prunella_core.fs.sizes import allocated, reclaimed, reclaimed_each
+from prunella_core.inventory.records import Inventory, State
 from prunella_core.sample import StoreBuilder
-from prunella_core.sizes import allocated, reclaimed, reclaimed_each
-from prunella_core.totals import totals
+from prunella_core.space.totals import totals
 from stores import DAY, disk_use, look, small_store
 
 

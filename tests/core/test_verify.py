@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from prunella_core.inventory import Blob, Inventory, Problem
-from prunella_core.ledger import NAME
-from prunella_core.plan import PruneClass
-from prunella_core.planning import make_plan
-from prunella_core.problems import advice
-from prunella_core.rows import BlobRows
+from prunella_core.inventory.problems import advice
+from prunella_core.inventory.records import Blob, Inventory, Problem
+from prunella_core.inventory.rows import BlobRows
+from prunella_core.ledger.file import NAME
+from prunella_core.ledger.survey import look_again, survey
+from prunella_core.ledger.verdicts import READ_BAD
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder
-from prunella_core.survey import look_again, survey
-from prunella_core.verdicts import READ_BAD
 from prunella_core.verify import Bad, Reader, VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from stores import DAY, NOW, Killed, facts, open_store, prune, remove, small_store
 

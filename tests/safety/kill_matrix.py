@@ -23,8 +23,8 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from prunella_core.apply import Disk, has_unfinished
-from prunella_core.inventory import State
-from prunella_core.plan import Empty, PruneClass, Removal, Request, Restore
+from prunella_core.inventory.records import State
+from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
 from stores import (
     BOTH,

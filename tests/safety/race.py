@@ -33,9 +33,9 @@ from typing import IO
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from prunella_core.apply import apply
-from prunella_core.errors import Locked, Refused, StalePlan
-from prunella_core.plan import Empty, PruneClass, Request, Restore
-from prunella_core.planning import make_plan
+from prunella_core.base.errors import Locked, Refused, StalePlan
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Empty, PruneClass, Request, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from stores import DAY, RUBBISH, broken_models, in_trash, needs_of, open_store, prune, to_trash

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from prunella_core.apply import write_pins
-from prunella_core.errors import Refused, StalePlan
-from prunella_core.inventory import State
-from prunella_core.pins import is_pinned, read_pins
-from prunella_core.plan import PruneClass, PrunePolicy
+from prunella_core.base.errors import Refused, StalePlan
+from prunella_core.inventory.records import State
+from prunella_core.ledger.survey import survey
+from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan.system import keeps_atime
-from prunella_core.survey import survey
+from prunella_core.store.pins import is_pinned, read_pins
 from stores import (
     DAY,
     HOUR,

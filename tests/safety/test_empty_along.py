@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.inventory import TrashEntry
-from prunella_core.plan import Removal
+from prunella_core.inventory.records import TrashEntry
+from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
 from stores import (
     DAY,

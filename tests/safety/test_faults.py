@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.errors import PrunellaError, Refused
-from prunella_core.plan import Empty, Receipt, Removal, Restore
+from prunella_core.base.errors import PrunellaError, Refused
+from prunella_core.plan.records import Empty, Receipt, Removal, Restore
 from safety.kill_matrix import LATER, Case, cases, copy, memory, what_is_lost
 from stores import (
     BOTH,

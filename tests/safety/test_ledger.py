@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from prunella_core.inventory import Blob, Inventory
-from prunella_core.ledger import NAME, recall, remember
-from prunella_core.plan import PruneClass
-from prunella_core.planning import make_plan
+from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.ledger.file import NAME, recall, remember
+from prunella_core.ledger.survey import look_again, survey
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from prunella_core.scan import scan
-from prunella_core.survey import look_again, survey
 from stores import DAY, HOUR, NOW, carry_out, entries, facts, open_store, plan_for, planned, prune, to_trash
 
 WEEK, YEAR = 7 * DAY, 365 * DAY
@@ -314,7 +314,7 @@ def test_a_pipe_in_its_place_holds_nobody_up(builder: StoreBuilder) -> None:
     ledger(builder).parent.mkdir()
     os.mkfifo(ledger(builder))
     code = (
-        "import sys; from prunella_core.survey import look_again; from stores import NOW, open_store;"
+        "import sys; from prunella_core.ledger.survey import look_again; from stores import NOW, open_store;"
         "look_again(open_store(sys.argv[1]), NOW)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.inventory import Blob, Inventory, State
-from prunella_core.ledger import NAME
-from prunella_core.likely import likely_model
+from prunella_core.inventory.records import Blob, Inventory, State
+from prunella_core.ledger.file import NAME
+from prunella_core.ledger.likely import likely_model
+from prunella_core.ledger.survey import look_again, survey
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
-from prunella_core.survey import look_again, survey
 from stores import DAY, NOW, look, open_store, remove
 
 YEAR = 365 * DAY

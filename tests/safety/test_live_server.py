@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from conftest import Recorded
-from prunella_core.plan import Restore
-from prunella_core.server import Server, connect, serves
-from prunella_core.survey import survey
+from prunella_core.ledger.survey import survey
+from prunella_core.ollama.client import Server, connect, serves
+from prunella_core.plan.records import Restore
 from stores import bring_back, broken_models, has_bytes, in_trash, of_ollama, open_store, plan_for, remove
 
 BINARY = os.environ.get("PRUNELLA_OLLAMA", "")

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from prunella_core import log as log_module
-from prunella_core.collect import collect_expired
-from prunella_core.history import History, history
-from prunella_core.ledger import NAME
-from prunella_core.log import LoggedModel, LogLine, models_in, read_log, write_line
-from prunella_core.plan import Empty, Plan, PruneClass, Receipt, Removal, Request
-from prunella_core.planning import make_plan
+from prunella_core.ledger import log as log_module
+from prunella_core.ledger.file import NAME
+from prunella_core.ledger.history import History, history
+from prunella_core.ledger.log import LoggedModel, LogLine, models_in, read_log, write_line
+from prunella_core.ledger.survey import survey
+from prunella_core.operations.expire import collect_expired
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Empty, Plan, PruneClass, Receipt, Removal, Request
 from prunella_core.sample import StoreBuilder
-from prunella_core.survey import survey
 from stores import (
     DAY,
     NOW,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.errors import Refused
+from prunella_core.base.errors import Refused
 from prunella_core.sample import StoreBuilder
 from stores import FailingDisk, carry_out, of_ollama, plan_for, prune, small_store
 

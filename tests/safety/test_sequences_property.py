@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from prunella_core.plan import Empty, Plan, PruneClass, Receipt, Removal, Request, Restore
+from prunella_core.plan.records import Empty, Plan, PruneClass, Receipt, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import (

@@ -14,9 +14,9 @@ from typing import Any, cast
 
 import pytest
 
-from prunella_core.inventory import Inventory
+from prunella_core.inventory.records import Inventory
+from prunella_core.ollama.client import OllamaServer, Server, ServerError, address, connect, loaded_here, serves
 from prunella_core.sample import StoreBuilder
-from prunella_core.server import OllamaServer, Server, ServerError, address, connect, loaded_here, serves
 from stores import look, small_store
 
 
@@ -222,7 +222,7 @@ def test_one_that_speaks_another_language(inventory: Inventory) -> None:
 def test_one_that_never_answers_is_not_waited_for(
     stub: Stub, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prunella_core.server._ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("prunella_core.ollama.client._ANSWER_SECONDS", 0.2)
     stub.delay = 2
     began = time.monotonic()
     with pytest.raises(ServerError):
@@ -319,7 +319,7 @@ def test_without_a_word_it_is_the_usual_place() -> None:
 
 def test_the_client_is_imported_only_when_somebody_answers() -> None:
     code = (
-        "import sys; from prunella_core.server import connect;"
+        "import sys; from prunella_core.ollama.client import connect;"
         "assert connect({'OLLAMA_HOST': sys.argv[1]}) is None;"
         "loaded = {name.partition('.')[0] for name in sys.modules};"
         "print(sorted(loaded & {'ollama', 'httpx', 'pydantic', 'ssl'}))"

@@ -10,11 +10,11 @@ import pytest
 
 from conftest import RECORDED, Recorded
 from prunella_core.apply import Disk
-from prunella_core.collect import collect_expired
-from prunella_core.errors import InvalidInput, Refused
-from prunella_core.inventory import State
-from prunella_core.plan import Empty, PruneClass, Receipt, Removal, Request, Restore
-from prunella_core.planning import make_plan, trash_reclaims
+from prunella_core.base.errors import InvalidInput, Refused
+from prunella_core.inventory.records import State
+from prunella_core.operations.expire import collect_expired
+from prunella_core.plan.build import make_plan, trash_reclaims
+from prunella_core.plan.records import Empty, PruneClass, Receipt, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from stores import (

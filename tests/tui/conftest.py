@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from prunella_core.ollama.client import Server
 from prunella_core.sample import StoreBuilder, build_demo_store
 from prunella_core.scan import Space
-from prunella_core.server import Server
-from prunella_core.store import locate
+from prunella_core.store.locate import locate
 from prunella_tui.app import PrunellaApp, Setup
 from prunella_tui.app.browse import Browse
 from prunella_tui.app.setup import no_server

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from prunella_core.free import Proposal
-from prunella_core.inventory import Inventory
+from prunella_core.advice.free import Proposal
+from prunella_core.inventory.records import Inventory
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
-from prunella_core.store import locate
+from prunella_core.store.locate import locate
 from prunella_tui.app.free import FreeDialog
 
 from .conftest import DISK, NOW, Journey, Open

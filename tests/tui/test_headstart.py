@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from prunella_core.inventory import Inventory
+from prunella_core.inventory.records import Inventory
 from prunella_core.scan import Progress, Report
 from prunella_tui.headstart import HeadStart
 from stores import look, small_store

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from prunella_core.inventory import Blob, Inventory, State
+from prunella_core.inventory.records import Blob, Inventory, State
 from prunella_tui.app.identity import identity_lines
 from stores import look, small_store
 

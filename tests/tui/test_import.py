@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.portable import dump, load
+from prunella_core.export.portable import dump, load
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
-from prunella_core.store import locate
+from prunella_core.store.locate import locate
 from prunella_tui.app import PrunellaApp, Setup
 from prunella_tui.app.dialogs import Text
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from prunella_core.inventory import State
+from prunella_core.inventory.records import State
+from prunella_core.ollama.client import Loaded
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
-from prunella_core.server import Loaded
-from prunella_core.store import locate
+from prunella_core.store.locate import locate
 from prunella_tui.app.dialogs import Result, Review, Text
 from prunella_tui.app.table import Column
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from prunella_core.areas import AreaKind
-from prunella_core.plan import Removal
-from prunella_core.planning import make_plan
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
+from prunella_core.space.areas import AreaKind
 from prunella_tui.app.dialogs import Text
 from prunella_tui.app.map import MapScreen, Place
 from prunella_tui.app.mapview import Spot

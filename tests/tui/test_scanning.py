@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
-from prunella_core.inventory import Inventory
+from prunella_core.inventory.records import Inventory
 from prunella_core.scan import Progress, Report
 from prunella_tui.app import PrunellaApp, Setup
 from prunella_tui.app.browse import Browse

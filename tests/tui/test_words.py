@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.next_start import next_start
+from prunella_core.advice.forecast import next_start
 from prunella_core.sample import StoreBuilder
 from prunella_tui.app.detail import model_detail
 from prunella_tui.app.nextstart import next_start_detail, next_start_title

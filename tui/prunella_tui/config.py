@@ -3,8 +3,8 @@
 import os
 from typing import NamedTuple
 
-from prunella_core.errors import InvalidInput
-from prunella_core.text import clean
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
 
 
 class Config(NamedTuple):

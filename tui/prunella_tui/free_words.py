@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple, get_args
 
-from prunella_core.free import Guard, Item, ItemKind, Proposal, propose
-from prunella_core.inventory import Inventory
-from prunella_core.text import clean
+from prunella_core.advice.free import Guard, Item, ItemKind, Proposal, propose
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Inventory
 from prunella_tui.presentation import blob_title, counted, removed_title, size
 
 _FEW = 10

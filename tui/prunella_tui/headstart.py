@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Event, Thread
 
-from prunella_core.inventory import Inventory
+from prunella_core.inventory.records import Inventory
 from prunella_core.scan import Progress, Report
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import NamedTuple
 
-from prunella_core.next_start import NextStart
-from prunella_core.text import clean
+from prunella_core.advice.forecast import NextStart
+from prunella_core.base.text import clean
 from prunella_tui.presentation import counted, number, short_digest, size
 
 _FEW = 20

@@ -1,9 +1,9 @@
 """Whether a model comes back, in words. Plain strings, already clean, for Rich and Textual alike."""
 
-from prunella_core.inventory import Model
-from prunella_core.origin import Origin
-from prunella_core.plan import Lost, Plan
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.origin import Origin
+from prunella_core.inventory.records import Model
+from prunella_core.plan.records import Lost, Plan
 
 
 def comes_back(model: Model, origin: Origin) -> str:

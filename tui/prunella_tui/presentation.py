@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import humanize
 
-from prunella_core.inventory import Blob, Model, State, TrashEntry
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Model, State, TrashEntry
 
 if TYPE_CHECKING:
     from prunella_core.verify import VerifyProgress

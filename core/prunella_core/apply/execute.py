@@ -7,21 +7,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from prunella_core.apply.disk import Disk
 from prunella_core.apply.lock import lock
 from prunella_core.apply.noting import note, note_finished, unfinished
 from prunella_core.apply.operation import Operation
 from prunella_core.apply.recover import recover, removing, staging
 from prunella_core.apply.restore import restore
-from prunella_core.errors import Refused
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Plan, Receipt
-from prunella_core.planning import make_plan
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.fs.disk import Disk
+from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.survey import look_again
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.drift import refuse_if_stale
+from prunella_core.plan.records import Plan, Receipt
 from prunella_core.scan import new_id
-from prunella_core.stale import refuse_if_stale
-from prunella_core.store import Store
-from prunella_core.survey import look_again
-from prunella_core.text import clean
+from prunella_core.store.locate import Store
 
 
 class Step(NamedTuple):

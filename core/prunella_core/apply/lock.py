@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from prunella_core.errors import Locked, Refused
-from prunella_core.files import read_small
-from prunella_core.store import Store
-from prunella_core.text import clean
+from prunella_core.base.errors import Locked, Refused
+from prunella_core.base.text import clean
+from prunella_core.fs.files import read_small
+from prunella_core.store.locate import Store
 
 
 @contextmanager

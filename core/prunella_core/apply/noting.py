@@ -10,15 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from prunella_core.apply.recover import decided, removing
-from prunella_core.files import read_small
-from prunella_core.log import Action, LoggedModel, LogLine, models_in, write_line
-from prunella_core.plan import Empty, Plan, PlannedFile, PruneClass, PrunePolicy, Receipt, Restore
+from prunella_core.base.text import clean
+from prunella_core.fs.files import read_small
+from prunella_core.ledger.log import Action, LoggedModel, LogLine, models_in, write_line
+from prunella_core.plan.records import Empty, Plan, PlannedFile, PruneClass, PrunePolicy, Receipt, Restore
 from prunella_core.scan import RECORD, removed_at
-from prunella_core.store import Store
-from prunella_core.text import clean
+from prunella_core.store.locate import Store
 
 if TYPE_CHECKING:
-    from prunella_core.origin import Origin
+    from prunella_core.inventory.origin import Origin
 
 _UNWRITTEN = "prunella log will not tell of this: its ledger could not be written"
 _LARGEST_RECORD = 64 * 1024 * 1024

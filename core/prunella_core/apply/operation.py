@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from prunella_core.ages import SETTLING_SECONDS
-from prunella_core.apply.disk import Disk
 from prunella_core.apply.lock import sign
 from prunella_core.apply.noting import action_of
 from prunella_core.apply.recover import drop_empty_folders, purge, put_all_back, put_back, removing, staging
-from prunella_core.digests import FileKind, read_blob_name
-from prunella_core.errors import PrunellaError, Refused
-from prunella_core.files import files_below, has_reflinks, look_at
-from prunella_core.inventory import Problem
-from prunella_core.plan import FileError, Plan, PlannedFile, Receipt
+from prunella_core.base.errors import PrunellaError, Refused
+from prunella_core.base.text import clean
+from prunella_core.base.units import SETTLING_SECONDS
+from prunella_core.fs.disk import Disk
+from prunella_core.fs.files import files_below, has_reflinks, look_at
+from prunella_core.fs.sizes import reclaimed
+from prunella_core.inventory.records import Problem
+from prunella_core.ollama.digests import FileKind, read_blob_name
+from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
 from prunella_core.scan import RECORD, ManifestReading, read_manifests
 from prunella_core.scan.blobs import led_to, read_blobs
-from prunella_core.sizes import reclaimed
-from prunella_core.text import clean
 
 _NOT_ASIDE = {
     errno.ENOSPC: "there is no room left to set files aside",

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterable
 
-from prunella_core.apply.disk import Disk
-from prunella_core.errors import Refused
-from prunella_core.pins import pins_path
-from prunella_core.store import Store
-from prunella_core.text import clean
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.fs.disk import Disk
+from prunella_core.store.locate import Store
+from prunella_core.store.pins import pins_path
 
 
 def write_pins(store: Store, patterns: Iterable[str]) -> None:

@@ -8,14 +8,14 @@ from contextlib import suppress
 
 import msgspec
 
-from prunella_core.apply.disk import Disk, remove_tree_of_folders
 from prunella_core.apply.lock import sign
-from prunella_core.errors import Refused
-from prunella_core.files import read_small
-from prunella_core.plan import FileError, Plan, Receipt
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.fs.disk import Disk, remove_tree_of_folders
+from prunella_core.fs.files import read_small
+from prunella_core.plan.records import FileError, Plan, Receipt
 from prunella_core.scan import RECORD, read_trash
-from prunella_core.store import Store
-from prunella_core.text import clean
+from prunella_core.store.locate import Store
 
 _Move = tuple[str, str]
 _NOTE = msgspec.json.Decoder(list[tuple[str, str]])

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.ages import parse_age
-from prunella_core.amounts import parse_size
-from prunella_core.errors import InvalidInput
-from prunella_core.inventory import Inventory
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+from prunella_core.base.units import parse_age, parse_size
+from prunella_core.inventory.records import Inventory
 from prunella_core.query.fields import FIELDS, KNOWN, WORDS, Field, Rows
-from prunella_core.text import clean
 
 Row = TypeVar("Row")
 Predicate = Callable[[Any], bool]

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
-from prunella_core.names import parse_name
+from prunella_core.ollama.names import parse_name
 
 _MEDIA = {"weights": "model"}
 _CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"

@@ -3,19 +3,19 @@
 import os
 from collections.abc import Iterable, Iterator
 
-from prunella_core.digests import read_blob_name
-from prunella_core.inventory import Blob, Details, Model, Problem, State, TrashEntry
-from prunella_core.manifest import Layer, layer_kind
-from prunella_core.pins import is_pinned
-from prunella_core.problems import problem
-from prunella_core.rows import BlobRows, Taken
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.problems import problem
+from prunella_core.inventory.records import Blob, Details, Model, Problem, State, TrashEntry
+from prunella_core.inventory.rows import BlobRows, Taken
+from prunella_core.ollama.digests import read_blob_name
+from prunella_core.ollama.manifest import Layer, layer_kind
 from prunella_core.scan.blobs import BlobReading, digest_in_blobs
 from prunella_core.scan.configs import UNKNOWN, read_config
 from prunella_core.scan.manifests import ManifestReading, ReadManifest
 from prunella_core.scan.match import Match
 from prunella_core.scan.system import keeps_atime
-from prunella_core.sizes import File
-from prunella_core.store import Store
+from prunella_core.store.locate import Store
+from prunella_core.store.pins import is_pinned
 
 _LOADED_KINDS = {"weights", "tensor"}
 _Users = dict[str, tuple[str, ...]]

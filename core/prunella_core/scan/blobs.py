@@ -7,17 +7,17 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from msgspec import Struct
 
-from prunella_core.digests import FileKind, digest_of_name, read_blob_name
-from prunella_core.extents import shared_bytes
-from prunella_core.files import file_from, files_below, has_reflinks
-from prunella_core.inventory import Problem
-from prunella_core.problems import problem
+from prunella_core.fs.extents import shared_bytes
+from prunella_core.fs.files import file_from, files_below, has_reflinks
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.problems import problem
+from prunella_core.inventory.records import Problem
+from prunella_core.ollama.digests import FileKind, digest_of_name, read_blob_name
 from prunella_core.scan.beside import Beside, Piece, beside
 from prunella_core.scan.entries import Entries
 from prunella_core.scan.lister import LENGTH
 from prunella_core.scan.progress import REPORT_EVERY
-from prunella_core.sizes import File
-from prunella_core.store import Store
+from prunella_core.store.locate import Store
 
 Rows = dict[str, tuple[File, ...]]
 """Files by digest or path."""

@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import Struct
 
-from prunella_core.files import read_small
-from prunella_core.inventory import Details
+from prunella_core.fs.files import read_small
+from prunella_core.inventory.records import Details
 
 _LARGEST_CONFIG = 1024 * 1024
 

@@ -7,9 +7,9 @@ from itertools import chain, count
 from stat import S_ISREG
 from struct import Struct
 
-from prunella_core.digests import are_plain_names, digest_of_name
+from prunella_core.fs.sizes import BLOCK, File
+from prunella_core.ollama.digests import are_plain_names, digest_of_name
 from prunella_core.scan.lister import FIELDS, WIDTH
-from prunella_core.sizes import BLOCK, File
 
 SIZE, BLOCKS, MODE, LINKS = 0, 1, 3, 6
 """Where a number stands among those of a file."""

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from prunella_core.digests import FileKind, parse_digest, read_blob_name
-from prunella_core.files import file_from, look_at, read_small, read_with_status
-from prunella_core.inventory import Problem
-from prunella_core.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestError, decode
-from prunella_core.names import ModelName
-from prunella_core.problems import problem
+from prunella_core.fs.files import file_from, look_at, read_small, read_with_status
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.problems import problem
+from prunella_core.inventory.records import Problem
+from prunella_core.ollama.digests import FileKind, parse_digest, read_blob_name
+from prunella_core.ollama.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestError, decode
+from prunella_core.ollama.names import ModelName
+from prunella_core.ollama.server_reading import ServerReading, digests_for_server
 from prunella_core.scan.progress import FIRST_REPORT, REPORT_EVERY
-from prunella_core.server_reading import ServerReading, digests_for_server
-from prunella_core.sizes import File
-from prunella_core.store import Store
+from prunella_core.store.locate import Store
 
 _DEPTH = 4  # host, namespace, model, tag
 _DROPPING = re.compile(r"\.DS_Store\Z|\._.*|Thumbs\.db\Z|desktop\.ini\Z", re.DOTALL | re.IGNORECASE)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from prunella_core.manifest import Layer
-from prunella_core.rows import Taken
+from prunella_core.fs.sizes import BLOCK, File
+from prunella_core.inventory.rows import Taken
+from prunella_core.ollama.manifest import Layer
 from prunella_core.scan.entries import BLOCKS, LINKS, SIZE, Entries
-from prunella_core.sizes import BLOCK, File
 
 
 class Match:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from prunella_core.inventory import Inventory
+from prunella_core.inventory.records import Inventory
 
 
 class Progress(NamedTuple):

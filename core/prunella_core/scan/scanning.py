@@ -4,15 +4,15 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from prunella_core.inventory import Inventory
-from prunella_core.pins import read_pins
+from prunella_core.inventory.records import Inventory
 from prunella_core.scan.assemble import Assembly, Index
 from prunella_core.scan.blobs import NOTHING, BlobReader
 from prunella_core.scan.manifests import ManifestReader, ManifestReading
 from prunella_core.scan.progress import Progress, Report, Space, silent, space_of
 from prunella_core.scan.system import held_open
 from prunella_core.scan.trash import read_trash
-from prunella_core.store import Store
+from prunella_core.store.locate import Store
+from prunella_core.store.pins import read_pins
 
 
 def scan(

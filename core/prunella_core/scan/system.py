@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from prunella_core.mounts import mount_of
-from prunella_core.sizes import File
-from prunella_core.store import Store
+from prunella_core.fs.mounts import mount_of
+from prunella_core.fs.sizes import File
+from prunella_core.store.locate import Store
 
 _PROCESSES = "/proc"
 

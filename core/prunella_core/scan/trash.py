@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from prunella_core.files import files_below, has_reflinks
-from prunella_core.inventory import TrashedModel, TrashEntry
+from prunella_core.fs.files import files_below, has_reflinks
+from prunella_core.inventory.records import TrashedModel, TrashEntry
 from prunella_core.scan.manifests import ReadManifest, read_manifests
-from prunella_core.store import Store
+from prunella_core.store.locate import Store
 
 RECORD = "record.json"
 """What an entry is signed with. Emptying takes it away, so an entry without it only keeps what others need."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from prunella_core.inventory import Blob, Inventory, State
+from prunella_core.inventory.records import Blob, Inventory, State
 
 
 class Check(Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ import errno
 
 from msgspec import Struct
 
-from prunella_core.verdicts import Identity, Verdict
+from prunella_core.ledger.verdicts import Identity, Verdict
 from prunella_core.verify.checks import Check
 from prunella_core.verify.reading import Reading
 from prunella_core.verify.result import Bad, VerifyResult

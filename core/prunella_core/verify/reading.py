@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from prunella_core.verdicts import Identity, identity_of
+from prunella_core.ledger.verdicts import Identity, identity_of
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _WITHOUT_ATIME: int = getattr(os, "O_NOATIME", 0)

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from prunella_core.inventory import Blob, Inventory
-from prunella_core.ledger import consult
-from prunella_core.store import Store
-from prunella_core.verdicts import Identity, Verdict, forget_gone, identity_of, read_sound, write_verdicts
+from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.ledger.file import consult
+from prunella_core.ledger.verdicts import Identity, Verdict, forget_gone, identity_of, read_sound, write_verdicts
+from prunella_core.store.locate import Store
 from prunella_core.verify.checks import Check, checks_of
 from prunella_core.verify.judge import Job, Tally
 from prunella_core.verify.reading import Reader, Reading, read_file

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 from textual.theme import BUILTIN_THEMES
 
-from prunella_core.ages import DEFAULT_RETENTION, parse_age
-from prunella_core.errors import InvalidInput
-from prunella_core.inventory import Inventory
-from prunella_core.next_start import is_noprune
-from prunella_core.server import connect
-from prunella_core.store import Store
-from prunella_core.text import clean
+from prunella_core.advice.forecast import is_noprune
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+from prunella_core.base.units import DEFAULT_RETENTION, parse_age
+from prunella_core.inventory.records import Inventory
+from prunella_core.ollama.client import connect
+from prunella_core.store.locate import Store
 from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.hints import Hints, hints_path
 from prunella_tui.app.setup import Setup, no_server

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from prunella_core.inventory import Inventory, TrashEntry
-from prunella_core.plan import Empty, Plan, Restore
-from prunella_core.planning import make_plan
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Inventory, TrashEntry
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Empty, Plan, Restore
 from prunella_tui.app.explore import Explore
 from prunella_tui.app.hints import Hint
 from prunella_tui.app.marks import Marks
@@ -16,7 +16,7 @@ from prunella_tui.app.messages import Done, Refusal, Stepped
 from prunella_tui.app.table import RowTable
 
 if TYPE_CHECKING:
-    from prunella_core.free import Proposal
+    from prunella_core.advice.free import Proposal
     from prunella_tui.app.dialogs import Answer, Working
 
 

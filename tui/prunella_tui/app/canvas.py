@@ -8,7 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from prunella_core.treemap import Rect
+from prunella_core.space.treemap import Rect
 
 
 class Pen(NamedTuple):

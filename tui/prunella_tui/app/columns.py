@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Collection
 
-from prunella_core.inventory import Blob, Inventory, Model, Problem, State, TrashEntry
-from prunella_core.planning import trash_reclaims
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
+from prunella_core.plan.build import trash_reclaims
 from prunella_tui import presentation as show
 from prunella_tui.app.table import Column, Row
 

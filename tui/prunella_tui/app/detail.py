@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from prunella_core.identify import described
-from prunella_core.inventory import Blob, Inventory, Model, Problem, State, TrashEntry
-from prunella_core.planning import trash_reclaims
-from prunella_core.problems import advice
-from prunella_core.text import clean
+from prunella_core.advice.identify import described
+from prunella_core.base.text import clean
+from prunella_core.inventory.problems import advice
+from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
+from prunella_core.plan.build import trash_reclaims
 from prunella_tui import presentation as show
 from prunella_tui.app.identity import identity_lines
 from prunella_tui.app.origin import origin_answer, origin_lines

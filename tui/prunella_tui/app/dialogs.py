@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, ProgressBar, Static
 
 from prunella_core.apply import Step
-from prunella_core.plan import Plan, Receipt
+from prunella_core.plan.records import Plan, Receipt
 from prunella_tui import presentation as show
 from prunella_tui.app.plantext import plan_text, receipt_text
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from prunella_core.inventory import Blob, Model
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Model
 from prunella_tui.app.look import Look
 from prunella_tui.app.messages import MarkedOnMap
 

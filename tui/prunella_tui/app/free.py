@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from prunella_core.amounts import parse_size
-from prunella_core.errors import InvalidInput
-from prunella_core.free import Proposal, propose
-from prunella_core.free.goals import until_free
-from prunella_core.inventory import Inventory
+from prunella_core.advice.free import Proposal, propose
+from prunella_core.advice.free.goals import until_free
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.units import parse_size
+from prunella_core.inventory.records import Inventory
 from prunella_tui.free_words import bound, not_proposed, shortfall, summary
 
 _HINT = "50GB frees so much; 20% frees until so much of the disk is free."

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from prunella_core.inventory import Blob, Inventory
-from prunella_core.likely import likely_model
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.ledger.likely import likely_model
 from prunella_tui.presentation import whose
 
 _LABEL = f"{'Content':<9}"
 
 
 def identity_lines(inventory: Inventory, blob: Blob, identity: str | None) -> Iterator[Content]:
-    """Yield up to two lines for ``blob``; ``identity`` is what ``prunella_core.identify.described`` read of it.
+    """Yield up to two lines for ``blob``; ``identity`` is what ``prunella_core.advice.identify.described`` read of it.
 
     Reading opens the file, so it is done for the row that is looked at, and not for an imported inventory.
     """

@@ -11,14 +11,14 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Empty, Plan
-from prunella_core.planning import make_plan
+from prunella_core.apply.unfinished import is_unfinished
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Inventory
+from prunella_core.ollama.client import Server
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Empty, Plan
 from prunella_core.query import by_terms, parse_typed
-from prunella_core.server import Server
-from prunella_core.tally import Tally
-from prunella_core.text import clean
-from prunella_core.unfinished import is_unfinished
+from prunella_core.space.tally import Tally
 from prunella_tui import presentation as show
 from prunella_tui.app.hints import Hint
 from prunella_tui.app.marks import Marks, mark_of, prunable_keys

@@ -11,10 +11,10 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from prunella_core.areas import Area, AreaKind, areas
-from prunella_core.families import reclaims_together
-from prunella_core.inventory import Inventory, State
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Inventory, State
+from prunella_core.space.areas import Area, AreaKind, areas
+from prunella_core.space.families import reclaims_together
 from prunella_tui import presentation as show
 from prunella_tui.app.dialogs import Text
 from prunella_tui.app.mapview import Label, MapView, Spot

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from prunella_core.areas import Area
-from prunella_core.treemap import Rect, treemap
+from prunella_core.space.areas import Area
+from prunella_core.space.treemap import Rect, treemap
 from prunella_tui.app.canvas import HEAVY, LIGHT, Canvas
 
 LEAST_CELLS = 18

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.inventory import Inventory, State
-from prunella_core.plan import Removal
+from prunella_core.inventory.records import Inventory, State
+from prunella_core.plan.records import Removal
 from prunella_tui.app.table import Mark
 
 _PRUNABLE = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}

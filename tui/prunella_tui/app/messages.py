@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from prunella_core.plan import Receipt
+from prunella_core.ollama.client import Server
+from prunella_core.plan.records import Receipt
 from prunella_core.scan import Progress
-from prunella_core.server import Server
 from prunella_tui.app.tabs import View
 
 if TYPE_CHECKING:

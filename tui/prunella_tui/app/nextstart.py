@@ -2,7 +2,7 @@
 
 from textual.content import Content
 
-from prunella_core.next_start import NextStart
+from prunella_core.advice.forecast import NextStart
 from prunella_tui.next_start_words import Tone, next_start_lines, next_start_summary
 
 _STYLES = {

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from prunella_core.inventory import Inventory, Model
-from prunella_core.origin import origin_of
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.origin import origin_of
+from prunella_core.inventory.records import Inventory, Model
 from prunella_tui.origin_words import comes_back
 
 _MUTED = "$foreground 60%"

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from textual.content import Content
 
-from prunella_core.plan import HeldBack, Plan, PlannedFile, Receipt
-from prunella_core.tally import Tally
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.plan.records import HeldBack, Plan, PlannedFile, Receipt
+from prunella_core.space.tally import Tally
 from prunella_tui import presentation as show
 from prunella_tui.origin_words import lost_by_title, lost_for_good
 

@@ -4,9 +4,9 @@ import gc
 import time
 from typing import TYPE_CHECKING
 
+from prunella_core.base.text import clean
+from prunella_core.ollama.client import loaded_here
 from prunella_core.scan import Progress
-from prunella_core.server import loaded_here
-from prunella_core.text import clean
 from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
 from prunella_tui.app.tabs import glance_of, view_of
 

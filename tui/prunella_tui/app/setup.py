@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from prunella_core.ages import DEFAULT_RETENTION, parse_age
-from prunella_core.inventory import Inventory
+from prunella_core.base.units import DEFAULT_RETENTION, parse_age
+from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.survey import survey
+from prunella_core.ollama.client import Server
 from prunella_core.scan import Report, Space, space_of
-from prunella_core.server import Server
-from prunella_core.store import Store
-from prunella_core.survey import survey
+from prunella_core.store.locate import Store
 from prunella_tui.app.hints import Hints
 from prunella_tui.headstart import HeadStart
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from prunella_core.families import Sharer, reclaims_together, sharers
-from prunella_core.inventory import Blob, Inventory
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.space.families import Sharer, reclaims_together, sharers
 from prunella_tui import presentation as show
 
 _MUTED = "$foreground 60%"

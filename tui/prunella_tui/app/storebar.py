@@ -5,7 +5,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from prunella_core.totals import Totals
+from prunella_core.space.totals import Totals
 from prunella_tui import presentation as show
 
 _SHARES = (

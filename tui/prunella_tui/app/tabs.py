@@ -6,9 +6,9 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 from textual.content import Content
 
-from prunella_core.inventory import Blob, Inventory, Problem, State
-from prunella_core.next_start import NextStart, next_start
-from prunella_core.totals import Totals, totals
+from prunella_core.advice.forecast import NextStart, next_start
+from prunella_core.inventory.records import Blob, Inventory, Problem, State
+from prunella_core.space.totals import Totals, totals
 from prunella_tui.app.columns import (
     blob_columns,
     model_columns,

@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Button, ProgressBar, Static
 
-from prunella_core.inventory import Blob, Inventory, Model, Problem, digest_of_file
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Inventory, Model, Problem, digest_of_file
 from prunella_core.verify import Bad, VerifyProgress, VerifyResult, verify_blobs
 from prunella_tui import presentation as show
 from prunella_tui.app.dialogs import Answer, Dialog, Text, Working

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prunella_core.apply import Step, apply, write_pins
-from prunella_core.collect import collect_expired
-from prunella_core.errors import PrunellaError
-from prunella_core.inventory import Model
-from prunella_core.pins import read_pins
-from prunella_core.plan import Plan, Receipt
-from prunella_core.server import Server
-from prunella_core.store import Store
-from prunella_core.text import clean
+from prunella_core.base.errors import PrunellaError
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Model
+from prunella_core.ollama.client import Server
+from prunella_core.operations.expire import collect_expired
+from prunella_core.plan.records import Plan, Receipt
+from prunella_core.store.locate import Store
+from prunella_core.store.pins import read_pins
 from prunella_tui.app.dialogs import Working
 from prunella_tui.app.messages import Done, Refusal, Stepped
 

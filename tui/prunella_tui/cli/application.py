@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prunella_core.errors import InvalidInput
-from prunella_core.store import Store
+from prunella_core.base.errors import InvalidInput
+from prunella_core.store.locate import Store
 from prunella_tui.cli.importing import imported, is_on_stdin, open_keyboard, take_keyboard
 from prunella_tui.cli.session import collects, open_store, retention, setting
 from prunella_tui.headstart import HeadStart
 
 if TYPE_CHECKING:
-    from prunella_core.inventory import Inventory
+    from prunella_core.inventory.records import Inventory
 
 
 def require_terminal() -> None:
@@ -59,8 +59,8 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
 
 
 def _begin(store: Store) -> HeadStart:
+    from prunella_core.ledger.survey import survey
     from prunella_core.scan import is_large
-    from prunella_core.survey import survey
 
     return HeadStart(
         lambda report: survey(store, time.time(), report, models_first=True), is_large=is_large(store.blobs)

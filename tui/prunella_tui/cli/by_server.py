@@ -3,13 +3,13 @@
 import os
 import time
 
-from prunella_core.documents.changing import receipt_document
-from prunella_core.errors import Refused
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Plan, Receipt
-from prunella_core.planning import make_plan
-from prunella_core.server import Server, connect, serves
-from prunella_core.text import clean
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.export.documents.changing import receipt_document
+from prunella_core.inventory.records import Inventory
+from prunella_core.ollama.client import Server, connect, serves
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, Receipt
 from prunella_tui.cli.codes import DONE, REFUSED
 from prunella_tui.cli.options import Wishes
 from prunella_tui.cli.output import print_json, tell

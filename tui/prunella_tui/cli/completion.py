@@ -8,7 +8,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
 if TYPE_CHECKING:
-    from prunella_core.inventory import TrashEntry
+    from prunella_core.inventory.records import TrashEntry
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -93,7 +93,7 @@ def _models() -> Iterator[str]:
 
 
 def _digests() -> list[str]:
-    from prunella_core.digests import read_blob_name
+    from prunella_core.ollama.digests import read_blob_name
     from prunella_tui.cli.session import open_store
 
     known = (read_blob_name(name).digest for name in os.listdir(open_store().blobs))

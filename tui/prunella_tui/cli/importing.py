@@ -5,8 +5,8 @@ import sys
 
 import click
 
-from prunella_core.errors import InvalidInput
-from prunella_core.inventory import Inventory
+from prunella_core.base.errors import InvalidInput
+from prunella_core.inventory.records import Inventory
 from prunella_tui.cli.options import said
 
 _READ = "prunella.imported"
@@ -60,7 +60,7 @@ def _refuse_both() -> None:
 
 
 def _read(name: str) -> Inventory:
-    from prunella_core.portable import load, read
+    from prunella_core.export.portable import load, read
 
     if name != _STDIN:
         with open(name, "rb") as file:

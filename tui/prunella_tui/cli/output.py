@@ -3,12 +3,12 @@
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from prunella_core.text import clean
+from prunella_core.base.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from prunella_core.documents.fields import Document
+    from prunella_core.export.documents.fields import Document
 
 _NO_LIMIT = 1_000_000
 """The width of a pipe, in columns: nothing is folded or cut for a program that reads."""
@@ -16,7 +16,7 @@ _NO_LIMIT = 1_000_000
 
 def print_json(document: "Document") -> None:
     """Write one document to stdout."""
-    from prunella_core.encoding import encode
+    from prunella_core.base.encoding import encode
 
     for piece in encode(document):
         _write(piece, sys.stdout)

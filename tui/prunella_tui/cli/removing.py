@@ -8,16 +8,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prunella_core.apply import Step, apply, has_unfinished
-from prunella_core.collect import collect_expired
-from prunella_core.documents.changing import plan_document, receipt_document
-from prunella_core.errors import PrunellaError, Refused
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Plan, Receipt, Removal
-from prunella_core.planning import make_plan
-from prunella_core.server import Server, connect, loaded_here
-from prunella_core.store import Store
-from prunella_core.survey import look_again
-from prunella_core.text import clean
+from prunella_core.base.errors import PrunellaError, Refused
+from prunella_core.base.text import clean
+from prunella_core.export.documents.changing import plan_document, receipt_document
+from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.survey import look_again
+from prunella_core.ollama.client import Server, connect, loaded_here
+from prunella_core.operations.expire import collect_expired
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, Receipt, Removal
+from prunella_core.store.locate import Store
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Wishes

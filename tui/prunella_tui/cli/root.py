@@ -5,7 +5,7 @@ from importlib import import_module
 import click
 
 from prunella_core import __version__
-from prunella_core.errors import Refused
+from prunella_core.base.errors import Refused
 from prunella_tui.cli.options import remember, said
 
 SECTIONS = {

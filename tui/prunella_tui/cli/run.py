@@ -7,7 +7,7 @@ from io import TextIOWrapper
 
 import click
 
-from prunella_core.errors import InvalidInput, PrunellaError, Refused
+from prunella_core.base.errors import InvalidInput, PrunellaError, Refused
 from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, REFUSED, USAGE
 from prunella_tui.cli.output import complain
 from prunella_tui.cli.root import root

@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-from prunella_core.inventory import Inventory
-from prunella_core.server import ServerError, address, connect, loaded_here, serves
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Inventory
+from prunella_core.ollama.client import ServerError, address, connect, loaded_here, serves
 
 
 def _address() -> str:

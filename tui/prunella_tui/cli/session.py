@@ -7,12 +7,12 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from prunella_core.ages import DEFAULT_RETENTION, parse_age
-from prunella_core.inventory import Inventory
+from prunella_core.apply.unfinished import is_unfinished
+from prunella_core.base.units import DEFAULT_RETENTION, parse_age
+from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.survey import survey
 from prunella_core.scan import Progress
-from prunella_core.store import Store, locate
-from prunella_core.survey import survey
-from prunella_core.unfinished import is_unfinished
+from prunella_core.store.locate import Store, locate
 from prunella_tui.cli.importing import imported
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from prunella_core.digests import parse_digest_prefix
-from prunella_core.errors import InvalidInput, NotFound, Refused
-from prunella_core.inventory import Blob, Inventory, Model, find_blob
-from prunella_core.names import match_name, nearest_names, parse_name
-from prunella_core.plan import Removal, Restore
-from prunella_core.text import clean
+from prunella_core.base.errors import InvalidInput, NotFound, Refused
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Inventory, Model, find_blob
+from prunella_core.ollama.digests import parse_digest_prefix
+from prunella_core.ollama.names import match_name, nearest_names, parse_name
+from prunella_core.plan.records import Removal, Restore
 from prunella_tui.presentation import names as listed
 from prunella_tui.presentation import short_digest
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from prunella_core.inventory import Blob, Inventory
+from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.signals import cancel_on_interrupt

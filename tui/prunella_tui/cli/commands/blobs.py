@@ -5,9 +5,9 @@ from operator import attrgetter
 
 import click
 
-from prunella_core.documents.looking import blobs_document
-from prunella_core.identify import described
-from prunella_core.inventory import Blob, State
+from prunella_core.advice.identify import described
+from prunella_core.export.documents.looking import blobs_document
+from prunella_core.inventory.records import Blob, State
 from prunella_core.query import select
 from prunella_tui.cli.filters import filters, read_filter
 from prunella_tui.cli.options import looks

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from prunella_core.errors import InvalidInput
+from prunella_core.base.errors import InvalidInput
 from prunella_tui.cli.completion import SHELLS, script
 
 

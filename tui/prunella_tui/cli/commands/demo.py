@@ -6,10 +6,10 @@ import time
 
 import click
 
-from prunella_core.errors import InvalidInput
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
 from prunella_core.sample import build_demo_store
-from prunella_core.store import locate
-from prunella_core.text import clean
+from prunella_core.store.locate import locate
 from prunella_tui.cli.application import open_application, require_terminal
 from prunella_tui.cli.signals import end_on_hang_up
 

@@ -2,10 +2,10 @@
 
 import click
 
-from prunella_core.amounts import parse_size
-from prunella_core.documents.looking import df_document
-from prunella_core.inventory import Inventory
-from prunella_core.planning import reclaimable
+from prunella_core.base.units import parse_size
+from prunella_core.export.documents.looking import df_document
+from prunella_core.inventory.records import Inventory
+from prunella_core.plan.build import reclaimable
 from prunella_tui.cli.codes import DONE, FAILED
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import complain, print_json, show

@@ -5,10 +5,10 @@ import time
 
 import click
 
+from prunella_core.advice.forecast import is_noprune, next_start
 from prunella_core.apply import has_unfinished
-from prunella_core.documents.checking import doctor_document, next_start_document
-from prunella_core.inventory import Inventory
-from prunella_core.next_start import is_noprune, next_start
+from prunella_core.export.documents.checking import doctor_document, next_start_document
+from prunella_core.inventory.records import Inventory
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json, show
 from prunella_tui.cli.server import server_document

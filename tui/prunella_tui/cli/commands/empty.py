@@ -4,8 +4,8 @@ import time
 
 import click
 
-from prunella_core.plan import Empty
-from prunella_core.planning import make_plan
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Empty
 from prunella_tui.cli import removing
 from prunella_tui.cli.completion import complete_entries
 from prunella_tui.cli.options import Wishes, changes

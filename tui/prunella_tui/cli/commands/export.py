@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import click
 
-from prunella_core.errors import Refused
-from prunella_core.portable import dump
-from prunella_core.text import clean
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.export.portable import dump
 from prunella_tui.cli.options import store_option
 from prunella_tui.cli.output import print_document
 from prunella_tui.cli.session import look, open_store

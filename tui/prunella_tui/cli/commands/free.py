@@ -10,9 +10,9 @@ from prunella_tui.cli.options import Wishes, changes
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from prunella_core.free import Guard, Proposal
-    from prunella_core.inventory import Inventory
-    from prunella_core.plan import Plan
+    from prunella_core.advice.free import Guard, Proposal
+    from prunella_core.inventory.records import Inventory
+    from prunella_core.plan.records import Plan
     from prunella_tui.cli.removing import Telling
 
 
@@ -46,7 +46,7 @@ def command(
       prunella free --until-free 20%      until a fifth of the disk is free
       prunella free --max-store 300GB     until the store takes no more than that
     """
-    from prunella_core.free import propose
+    from prunella_core.advice.free import propose
     from prunella_tui.cli import removing
 
     _refuse_unless_one([amount, until_free, max_store])
@@ -70,8 +70,8 @@ def _refuse_unless_one(goals: list[str | None]) -> None:
 
 def _target(inventory: "Inventory", amount: str | None, until: str | None, most: str | None) -> int:
     """Return the bytes that have to go. Raises InvalidInput."""
-    from prunella_core.amounts import parse_size
-    from prunella_core.free.goals import down_to, until_free
+    from prunella_core.advice.free.goals import down_to, until_free
+    from prunella_core.base.units import parse_size
 
     if until is not None:
         return until_free(inventory, until)
@@ -79,7 +79,7 @@ def _target(inventory: "Inventory", amount: str | None, until: str | None, most:
 
 
 def _telling(inventory: "Inventory", proposal: "Proposal") -> "Telling":
-    from prunella_core.free.document import proposal_fields
+    from prunella_core.advice.free.document import proposal_fields
     from prunella_tui.cli.removing import Telling
 
     def view(plan: "Plan") -> "RenderableType":
@@ -92,7 +92,7 @@ def _telling(inventory: "Inventory", proposal: "Proposal") -> "Telling":
 
 def _fall_short(inventory: "Inventory", proposal: "Proposal", wishes: Wishes, telling: "Telling") -> int:
     """Tell what the most is that there is. Raises Refused unless only that was asked for."""
-    from prunella_core.errors import Refused
+    from prunella_core.base.errors import Refused
     from prunella_tui.cli.codes import REFUSED
     from prunella_tui.cli.output import tell
     from prunella_tui.cli.removing import show_plan

@@ -2,10 +2,10 @@
 
 import click
 
-from prunella_core.documents.changing import log_document
-from prunella_core.history import History, history
-from prunella_core.log import read_log
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.export.documents.changing import log_document
+from prunella_core.ledger.history import History, history
+from prunella_core.ledger.log import read_log
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json, show, tell
 from prunella_tui.cli.session import look, open_store

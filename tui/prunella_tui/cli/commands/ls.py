@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import click
 
-from prunella_core.inventory import Inventory, Model
+from prunella_core.inventory.records import Inventory, Model
 from prunella_core.query import select
 from prunella_tui.cli.filters import filters, read_filter
 from prunella_tui.cli.options import looks
@@ -40,7 +40,7 @@ def command(
     chosen = select(inventory.models, query, inventory, inventory.scanned_at)
     shown = _in_order(inventory, chosen, sort, reverse)
     if as_json:
-        from prunella_core.documents.looking import models_document
+        from prunella_core.export.documents.looking import models_document
 
         print_json(models_document(inventory, shown))
         return

@@ -3,10 +3,10 @@
 import click
 
 from prunella_core.apply import write_pins
-from prunella_core.errors import NotFound, Refused
-from prunella_core.pins import read_pins
-from prunella_core.store import Store
-from prunella_core.text import clean
+from prunella_core.base.errors import NotFound, Refused
+from prunella_core.base.text import clean
+from prunella_core.store.locate import Store
+from prunella_core.store.pins import read_pins
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json
 from prunella_tui.cli.session import look, open_store

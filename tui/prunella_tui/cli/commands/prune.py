@@ -4,9 +4,9 @@ import time
 
 import click
 
-from prunella_core.ages import parse_age
-from prunella_core.plan import PruneClass, PrunePolicy
-from prunella_core.planning import make_plan
+from prunella_core.base.units import parse_age
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_tui.cli import removing
 from prunella_tui.cli.options import Wishes, changes, force_option
 from prunella_tui.cli.session import retention

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from prunella_core.planning import make_plan
+from prunella_core.plan.build import make_plan
 from prunella_tui.cli import removing
 from prunella_tui.cli.completion import complete_trash
 from prunella_tui.cli.options import Wishes, changes

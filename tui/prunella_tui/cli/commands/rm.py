@@ -5,7 +5,7 @@ import time
 import click
 from msgspec.structs import replace
 
-from prunella_core.planning import make_plan
+from prunella_core.plan.build import make_plan
 from prunella_tui.cli.completion import complete_targets
 from prunella_tui.cli.options import Wishes, changes, force_option
 

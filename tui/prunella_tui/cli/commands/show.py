@@ -2,7 +2,7 @@
 
 import click
 
-from prunella_core.documents.looking import model_document
+from prunella_core.export.documents.looking import model_document
 from prunella_tui.cli.completion import complete_models
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json, show

@@ -2,7 +2,7 @@
 
 import click
 
-from prunella_core.documents.changing import trash_document
+from prunella_core.export.documents.changing import trash_document
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json, show
 from prunella_tui.cli.session import look, open_store, retention

@@ -37,7 +37,7 @@ def command(names: tuple[str, ...], again: bool, as_json: bool) -> int:
     begun = time.monotonic()
     result = run(inventory, blobs, again)
     if as_json:
-        from prunella_core.documents.checking import verify_document
+        from prunella_core.export.documents.checking import verify_document
 
         print_json(verify_document(inventory.store, result))
     else:

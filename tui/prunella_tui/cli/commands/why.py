@@ -2,8 +2,8 @@
 
 import click
 
-from prunella_core.documents.looking import blob_document
-from prunella_core.identify import THOROUGH, described
+from prunella_core.advice.identify import THOROUGH, described
+from prunella_core.export.documents.looking import blob_document
 from prunella_tui.cli.completion import complete_digests
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json, show

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 
-from prunella_core.inventory import Blob, Inventory, State
-from prunella_core.likely import likely_model
+from prunella_core.inventory.records import Blob, Inventory, State
+from prunella_core.ledger.likely import likely_model
 from prunella_tui.cli.views.words import BAD, QUIET, STATE_STYLES, STRONG, line
 from prunella_tui.presentation import STATE_MARKS, counted, date, duration, size, whose
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 
-from prunella_core.inventory import Blob, Inventory, State
-from prunella_core.likely import likely_model
+from prunella_core.inventory.records import Blob, Inventory, State
+from prunella_core.ledger.likely import likely_model
 from prunella_tui.cli.views.grid import Cell, Column, Grid
 from prunella_tui.cli.views.words import QUIET, STATE_STYLES, line, state_cell
 from prunella_tui.presentation import age, blob_title, counted, names, size, whose

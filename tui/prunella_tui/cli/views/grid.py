@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions
 from rich.segment import Segment
 from rich.style import Style
 
-from prunella_core.text import clean
+from prunella_core.base.text import clean
 
 Cell = str | tuple[str, str]
 """Text, or text and its style."""

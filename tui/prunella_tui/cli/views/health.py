@@ -6,9 +6,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from prunella_core.inventory import Inventory, Problem
-from prunella_core.problems import advice
-from prunella_core.store import Store
+from prunella_core.inventory.problems import advice
+from prunella_core.inventory.records import Inventory, Problem
+from prunella_core.store.locate import Store
 from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
 from prunella_tui.presentation import counted
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 from rich.console import Group, RenderableType
 
-from prunella_core.history import Event, Fate, History
-from prunella_core.log import LogLine
+from prunella_core.ledger.history import Event, Fate, History
+from prunella_core.ledger.log import LogLine
 from prunella_tui.cli.views.grid import Column, Grid
 from prunella_tui.cli.views.words import QUIET, STRONG, line
 from prunella_tui.presentation import counted, date, names, size

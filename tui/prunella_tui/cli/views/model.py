@@ -4,8 +4,8 @@ from itertools import groupby
 
 from rich.console import Group, RenderableType
 
-from prunella_core.inventory import Blob, Inventory, Model, State
-from prunella_core.manifest import Layer
+from prunella_core.inventory.records import Blob, Inventory, Model, State
+from prunella_core.ollama.manifest import Layer
 from prunella_tui.cli.views.grid import Column, Grid
 from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
 from prunella_tui.origin_words import comes_back

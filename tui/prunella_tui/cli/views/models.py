@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 
-from prunella_core.inventory import Inventory, Model
-from prunella_core.totals import Totals, totals
+from prunella_core.inventory.records import Inventory, Model
+from prunella_core.space.totals import Totals, totals
 from prunella_tui.cli.views.grid import Column, Grid
 from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
 from prunella_tui.presentation import age, counted, details, names, number, size

@@ -2,7 +2,7 @@
 
 from rich.console import Group, RenderableType
 
-from prunella_core.next_start import NextStart
+from prunella_core.advice.forecast import NextStart
 from prunella_tui.cli.views.words import BAD, QUIET, STRONG, WARNING, line
 from prunella_tui.next_start_words import Tone, next_start_lines
 

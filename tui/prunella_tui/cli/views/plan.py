@@ -7,8 +7,8 @@ from typing import NamedTuple
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from prunella_core.inventory import Problem
-from prunella_core.plan import HeldBack, Plan, PlannedFile
+from prunella_core.inventory.records import Problem
+from prunella_core.plan.records import HeldBack, Plan, PlannedFile
 from prunella_tui.cli.views.grid import Column, Grid
 from prunella_tui.cli.views.words import BAD, GOOD, QUIET, STRONG, WARNING, line
 from prunella_tui.origin_words import lost_by_title, lost_for_good

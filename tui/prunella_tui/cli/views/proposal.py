@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 
-from prunella_core.free import Proposal
-from prunella_core.inventory import Inventory
-from prunella_core.plan import Plan
+from prunella_core.advice.free import Proposal
+from prunella_core.inventory.records import Inventory
+from prunella_core.plan.records import Plan
 from prunella_tui.cli.views.grid import Column, Grid
 from prunella_tui.cli.views.plan import lost_view
 from prunella_tui.cli.views.words import BAD, QUIET, STRONG, WARNING, line

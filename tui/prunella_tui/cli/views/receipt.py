@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
 
-from prunella_core.plan import Receipt
+from prunella_core.plan.records import Receipt
 from prunella_tui.cli.views.words import BAD, STRONG, WARNING, line
 from prunella_tui.presentation import counted, size
 

@@ -2,8 +2,8 @@
 
 from rich.console import Group, RenderableType
 
-from prunella_core.inventory import Inventory
-from prunella_core.totals import Totals, totals
+from prunella_core.inventory.records import Inventory
+from prunella_core.space.totals import Totals, totals
 from prunella_tui.cli.views.grid import Column, Grid
 from prunella_tui.cli.views.words import QUIET, STRONG, line
 from prunella_tui.presentation import counted, share_bar, size

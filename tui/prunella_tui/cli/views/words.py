@@ -2,8 +2,8 @@
 
 from rich.text import Text
 
-from prunella_core.inventory import State
-from prunella_core.text import clean
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import State
 from prunella_tui.presentation import STATE_MARKS
 
 STATE_STYLES = {

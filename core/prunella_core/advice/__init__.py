@@ -1,0 +1,1 @@
+"""Suggestions and forecasts. They read an inventory and change nothing."""

@@ -1,0 +1,186 @@
+"""What Ollama itself does to a store when its server starts the next time.
+
+The rules are those of the server (its ``Serve``, ``fixBlobs`` and ``PruneLayers``, and ``manifest.Manifests``, as of
+v0.33): blobs named ``sha256:…`` are renamed to ``sha256-…``; then, unless ``OLLAMA_NOPRUNE`` is set or one manifest
+cannot be read, every file in ``blobs/`` goes that is an hour old and whose name is no digest that a manifest names.
+Folders in ``blobs/`` stay, and so does all that lies outside of ``blobs/``, but for empty folders below ``manifests/``.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from prunella_core.fs.sizes import File, allocated, reclaimed
+from prunella_core.inventory.records import Blob, Inventory, Problem, State
+from prunella_core.ollama.digests import FileKind, read_blob_name
+from prunella_core.ollama.names import ModelName
+
+GRACE_SECONDS = 3_600
+"""What was written within this time stays (``layerPruneGracePeriod``)."""
+
+_OLD_SPELLING, _NEW_SPELLING = "/sha256:", "/sha256-"
+_DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}\Z")
+_NO = {"0", "f", "F", "false", "False", "FALSE"}
+_PART = re.compile(r".*-partial-[0-9]+\Z")
+_SLASHES_OF_A_TAG = 4  # manifests/host/namespace/model/tag
+_STOPPING = {"bad-name", "dangling-link", "dropping", "unreadable", "large-manifest"}
+_BROKEN = {"empty-manifest", "bad-manifest"}
+_OVERLOOKED = {"too-deep", "too-shallow"}
+_UNSURE = {
+    "manifests-v2",
+    "outside-link",
+    "not-a-file",
+    "unreadable",
+    "large-manifest",
+    "unknown-schema",
+    "missing-child",
+}
+
+
+class Stop(Struct, frozen=True):
+    """Something below ``manifests/`` because of which the server skips its prune."""
+
+    path: str
+    message: str
+
+
+class LostDownload(Struct, frozen=True, kw_only=True):
+    """A download that cannot go on from where it was, since files of it go."""
+
+    digest: str
+    files: tuple[str, ...]
+    held: int
+    """Bytes that are on the disk already."""
+    size: int
+    """Bytes that it would have in the end."""
+
+
+class NextStart(Struct, frozen=True, kw_only=True):
+    """What the next start does. Paths are relative to the store, sizes bytes."""
+
+    skipped: bool
+    noprune: bool
+    """Whether the environment that was asked has ``OLLAMA_NOPRUNE`` set; the server's own may say otherwise."""
+    why: str | None
+    """Why the server's prune is skipped."""
+    files: tuple[str, ...]
+    """The paths that are no longer there afterwards: what is removed, and what has another name then."""
+    renamed: tuple[tuple[str, str], ...]
+    """Those of ``files`` that only get another name, with that name."""
+    reclaims: int
+    would_break: tuple[str, ...]
+    """Models that lose blobs, or whose manifest does not say any more which blobs are theirs."""
+    downloads: tuple[LostDownload, ...]
+    overlooked: tuple[str, ...]
+    """Files below ``manifests/`` that the server does not look at: what only they name goes."""
+    stops: tuple[Stop, ...]
+    unsure: tuple[Problem, ...]
+    """What this user cannot read or this version does not know: the server may know more, or less."""
+
+
+def is_noprune(environ: Mapping[str, str]) -> bool:
+    """Whether ``OLLAMA_NOPRUNE`` is set in ``environ``; as the server reads it, any unknown word means yes."""
+    value = environ.get("OLLAMA_NOPRUNE", "").strip().strip("\"'")
+    return bool(value) and value not in _NO
+
+
+def next_start(inventory: Inventory, now: float, noprune: bool) -> NextStart:
+    """Return what a server that starts at ``now`` (seconds, UTC) does to the store, if nothing changes until then."""
+    before = [file for blob in inventory.blobs if blob.state is not State.TRASHED for file in blob.files]
+    renamed = {file.path: new for file in before if (new := _new_spelling(file.path))}
+    after = {renamed.get(file.path, file.path): file for file in before}
+    stops = tuple(_stops(inventory))
+    why = "OLLAMA_NOPRUNE is set" if noprune else _why(stops)
+    kept = _kept(inventory)
+    removed = {} if why else {path: file for path, file in after.items() if _is_due(path, file, kept, now)}
+    staying = after.keys() - removed.keys()
+    gone = {file.path for file in before} - staying
+    return NextStart(
+        skipped=why is not None,
+        noprune=noprune,
+        why=why,
+        files=tuple(sorted(gone)),
+        renamed=tuple(sorted((old, new) for old, new in renamed.items() if new in staying)),
+        reclaims=reclaimed(removed.values()),
+        would_break=tuple(sorted(set(_broken(inventory, _lost(removed, staying))))),
+        downloads=tuple(_downloads(inventory.blobs, gone)),
+        overlooked=tuple(problem.path for problem in inventory.problems if problem.kind in _OVERLOOKED),
+        stops=stops,
+        unsure=tuple(problem for problem in inventory.problems if problem.kind in _UNSURE),
+    )
+
+
+def _new_spelling(path: str) -> str | None:
+    """The name that a blob of an old version gets, wherever below ``blobs/`` it lies."""
+    folder, _, rest = path.rpartition(_OLD_SPELLING)
+    return f"{folder}{_NEW_SPELLING}{rest}" if folder and "/" not in rest else None
+
+
+def _is_due(path: str, file: File, kept: Collection[str], now: float) -> bool:
+    folder, _, name = path.rpartition("/")
+    if folder != "blobs" or now - file.mtime_ns / 1e9 < GRACE_SECONDS:
+        return False
+    digest = name.replace("-", ":")
+    return not _DIGEST.match(digest) or digest not in kept
+
+
+def _kept(inventory: Inventory) -> set[str]:
+    """The digests that the server finds in manifests, as they are written there."""
+    by_server = {reading.path: reading.digests or () for reading in inventory.by_server}
+    kept = {digest for digests in by_server.values() for digest in digests}
+    for model in inventory.models:
+        if model.manifest.path not in by_server:
+            kept.update(layer.digest for layer in model.layers)
+    return kept
+
+
+def _stops(inventory: Inventory) -> Iterator[Stop]:
+    unread = {reading.path for reading in inventory.by_server if reading.digests is None}
+    for problem in inventory.problems:
+        is_a_tag = problem.path.startswith("manifests/") and problem.path.count("/") == _SLASHES_OF_A_TAG
+        if is_a_tag and (problem.kind in _STOPPING or (problem.kind in _BROKEN and problem.path in unread)):
+            unread.discard(problem.path)
+            yield Stop(problem.path, problem.message)
+    for path in sorted(unread):
+        yield Stop(path, "the server cannot read this manifest, although it can be read here")
+
+
+def _why(stops: tuple[Stop, ...]) -> str | None:
+    if not stops:
+        return None
+    more = f" (and {len(stops) - 1} more that stop it)" if len(stops) > 1 else ""
+    return f"{stops[0].path}: {stops[0].message}{more}"
+
+
+def _lost(removed: Collection[str], staying: Iterable[str]) -> set[str]:
+    """The digests of which no whole blob stays, in whatever case its name is."""
+    folded = {path.lower() for path in removed}
+    return _digests(removed) - _digests(path for path in staying if path.lower() in folded)
+
+
+def _digests(paths: Iterable[str]) -> set[str]:
+    """The digests whose whole blobs these are."""
+    names = (read_blob_name(path.removeprefix("blobs/")) for path in paths)
+    return {name.digest for name in names if name.digest and name.kind is FileKind.WHOLE}
+
+
+def _broken(inventory: Inventory, lost: set[str]) -> Iterator[str]:
+    """Models that need a blob that goes; where one goes that nothing names, those too that name nothing any more."""
+    for model in inventory.models:
+        if not lost.isdisjoint(model.needs):
+            yield model.name
+    rows = (inventory.blob_by_key.get(digest) for digest in lost)
+    if any(row and row.state is State.UNREFERENCED for row in rows):
+        for reading in inventory.by_server:
+            if reading.digests == ():
+                yield ModelName(*reading.path.split("/")[1:]).short
+
+
+def _downloads(blobs: Iterable[Blob], gone: set[str]) -> Iterator[LostDownload]:
+    for blob in blobs:
+        files = tuple(file.path for file in blob.files if file.path in gone)
+        data = [file for file in blob.files if not _PART.match(file.path)]
+        if blob.state is State.PARTIAL and blob.digest and files and data:
+            size = max(file.size for file in data)
+            yield LostDownload(digest=blob.digest, files=files, held=min(allocated(data), size), size=size)

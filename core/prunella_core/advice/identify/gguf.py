@@ -1,0 +1,158 @@
+"""Reads the metadata at the beginning of a GGUF file (the format of ``ggml/docs/gguf.md``)."""
+
+import struct
+from collections.abc import Iterator
+
+from prunella_core.advice.identify.wording import quoted, short
+
+_MAGIC = b"GGUF"
+_MOST_PAIRS = 4_096
+_MOST_STRINGS = 1_000_000
+_LONGEST_KEY = 1_024
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_PROJECTORS = {"clip", "mmproj"}
+
+_FILE_TYPES = (
+    *("F32", "F16", "Q4_0", "Q4_1", "Q4_1_F16", "Q4_2", "Q4_3", "Q8_0", "Q5_0", "Q5_1", "Q2_K", "Q3_K_S", "Q3_K_M"),
+    *("Q3_K_L", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "IQ2_XXS", "IQ2_XS", "Q2_K_S", "IQ3_XS", "IQ3_XXS"),
+    *("IQ1_S", "IQ4_NL", "IQ3_S", "IQ3_M", "IQ2_S", "IQ2_M", "IQ4_XS", "IQ1_M", "BF16", "Q4_0_4_4", "Q4_0_4_8"),
+    *("Q4_0_8_8", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0"),
+)
+"""``general.file_type`` by its number (Ollama's ``fs/ggml/type.go``)."""
+
+_Value = str | int | float | None
+
+
+class _Ends(Exception):
+    """The head ends here, or goes on with what cannot be read."""
+
+
+def describe_gguf(head: bytes) -> str | None:
+    """Describe a GGUF file by its head; ``None`` for anything else."""
+    if not head.startswith(_MAGIC):
+        return None
+    try:
+        reader = _Reader(head)
+    except _Ends:
+        return "GGUF, of an unknown version"
+    known: dict[str, _Value] = {}
+    for key, value in reader.pairs():
+        if key.startswith("general."):
+            known.setdefault(key.removeprefix("general."), value)
+    return _sentence(known)
+
+
+def _sentence(known: dict[str, _Value]) -> str:
+    architecture, kind = _text(known.get("architecture")), _text(known.get("type"))
+    what = "projector" if {architecture, kind} & _PROJECTORS else "adapter" if kind == "adapter" else "weights"
+    name = _text(known.get("name")) or _text(known.get("basename"))
+    facts = (architecture, _parameters(known), _quantization(known.get("file_type")))
+    told = [" ".join(fact for fact in facts if fact), quoted(name) if name else ""]
+    return ", ".join(["GGUF " + what, *filter(None, told)])
+
+
+def _text(value: _Value) -> str:
+    return short(value) if isinstance(value, str) else ""
+
+
+def _parameters(known: dict[str, _Value]) -> str:
+    count = known.get("parameter_count")
+    if isinstance(count, int) and count > 0:
+        return human_count(count)
+    return _text(known.get("size_label"))
+
+
+def human_count(count: int) -> str:
+    """Return a number of parameters as Ollama writes it (its ``format.HumanNumber``): ``8.0B``, ``361.82M``."""
+    for letter, unit, digits in (("B", 1_000_000_000, 1), ("M", 1_000_000, 2), ("K", 1_000, 0)):
+        if count >= unit:
+            return f"{count / unit:.{0 if count % unit == 0 else digits}f}{letter}"
+    return str(count)
+
+
+def _quantization(file_type: _Value) -> str:
+    is_known = isinstance(file_type, int) and 0 <= file_type < len(_FILE_TYPES)
+    return _FILE_TYPES[file_type] if is_known and isinstance(file_type, int) else ""
+
+
+class _Reader:
+    """Goes through the metadata. Every length is checked against the head before it is believed."""
+
+    def __init__(self, head: bytes) -> None:
+        self.head = head
+        self.at = len(_MAGIC)
+        self.order = "<"
+        version = self._number("I")
+        if not version & 0xFFFF:  # a file for big-endian machines
+            self.order, self.at = ">", len(_MAGIC)
+            version = self._number("I")
+        if not 1 <= version <= 3:
+            raise _Ends
+        self.length = "I" if version == 1 else "Q"
+
+    def pairs(self) -> Iterator[tuple[str, _Value]]:
+        """Yield keys and values until they end, or the head does. Arrays are passed over: their value is ``None``."""
+        try:
+            self._number(self.length)  # of tensors
+            for _pair in range(min(self._number(self.length), _MOST_PAIRS)):
+                yield self._string(_LONGEST_KEY), self._value(self._number("I"))
+        except _Ends:
+            return
+
+    def _number(self, code: str) -> int:
+        value = self._scalar(code)
+        assert isinstance(value, int)
+        return value
+
+    def _scalar(self, code: str) -> int | float:
+        end = self.at + struct.calcsize(f"={code}")
+        if end > len(self.head):
+            raise _Ends
+        (value,) = struct.unpack_from(self.order + code, self.head, self.at)
+        self.at = end
+        return value if isinstance(value, int | float) else 0
+
+    def _skip(self, count: int) -> int:
+        """Pass over ``count`` bytes and return where they began."""
+        start = self.at
+        if count > len(self.head) - start:
+            raise _Ends
+        self.at = start + count
+        return start
+
+    def _string(self, most: int | None = None) -> str:
+        length = self._number(self.length)
+        if most is not None and length > most:
+            raise _Ends
+        start = self._skip(length)
+        return self.head[start : self.at].decode(errors="surrogateescape")
+
+    def _value(self, kind: int) -> _Value:
+        if kind == _STRING:
+            return self._string()
+        if kind == _ARRAY:
+            self._pass_over_array()
+            return None
+        if kind not in _SCALARS:
+            raise _Ends
+        return self._scalar(_SCALARS[kind])
+
+    def _pass_over_array(self) -> None:
+        kind, count = self._number("I"), self._number(self.length)
+        if kind in _SCALARS:
+            self._skip(count * struct.calcsize(f"={_SCALARS[kind]}"))
+        elif kind == _STRING and count <= min(_MOST_STRINGS, len(self.head) // struct.calcsize(f"={self.length}")):
+            self._pass_over_strings(count)
+        else:  # an array of arrays, which no writer makes, or more strings than there is room for
+            raise _Ends
+
+    def _pass_over_strings(self, count: int) -> None:
+        """A vocabulary has some hundred thousand, so this loop is kept tight."""
+        head, at, room = self.head, self.at, len(self.head)
+        length = struct.Struct(self.order + self.length)
+        for _string in range(count):
+            if at + length.size > room:
+                raise _Ends
+            at += length.size + int(length.unpack_from(head, at)[0])
+        self.at = at

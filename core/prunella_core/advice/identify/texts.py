@@ -1,0 +1,106 @@
+"""Reads what is text: the JSON that comes with a model, templates, licences, prompts."""
+
+import codecs
+import re
+from typing import Any
+
+import msgspec
+
+from prunella_core.advice.identify.wording import quoted, short
+
+_LOOKED_AT = 4_096
+"""Characters; by then a text has said what it is."""
+_TITLE = re.compile(r"licen[cs]e|terms of use|use policy|agreement", re.IGNORECASE)
+_RIGHTS = re.compile(r"copyright|permission is hereby granted", re.IGNORECASE)
+_SHORTEST_LICENCE = 120
+_KEY = re.compile(r'"(\w{1,40})"\s*:')
+_OPTIONS = """
+    num_keep seed num_predict top_k top_p min_p typical_p repeat_last_n temperature repeat_penalty presence_penalty
+    frequency_penalty penalize_newline stop num_ctx num_batch num_gpu main_gpu use_mmap num_thread draft_num_predict
+    mirostat mirostat_eta mirostat_tau tfs_z numa low_vram f16_kv vocab_only use_mlock
+"""
+"""What a model's parameters can be called (Ollama's ``api.Options``, older names too)."""
+_PARAMETERS = frozenset(_OPTIONS.split())
+
+
+def describe_text(head: bytes, size: int) -> str | None:
+    """Describe a text of ``size`` bytes by its head; ``None`` for what is no text."""
+    text = _decode(head)
+    if text is None:
+        return None
+    if text.lstrip()[:1] in ("{", "["):
+        described = _describe_json(head, size)
+        if described:
+            return described
+    return _describe_prose(text[:_LOOKED_AT])
+
+
+def _decode(head: bytes) -> str | None:
+    """The text of the head; the last character may be cut. ``None`` when it is none, or has none but blanks."""
+    if b"\0" in head[:_LOOKED_AT]:
+        return None
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return None
+    start = text[:_LOOKED_AT]
+    is_text = start.strip() and all(char.isprintable() or char.isspace() for char in start)
+    return text if is_text else None
+
+
+def _describe_prose(text: str) -> str:
+    lines = [line.strip(" \t*#=-") for line in text.splitlines()]
+    told = [line for line in lines if line][:6] or [""]
+    if "{{" in text or "{%" in text:
+        return f"template {quoted(text)}"
+    title = next((line for line in told if _TITLE.search(line)), None)
+    if len(text) >= _SHORTEST_LICENCE and (title or _RIGHTS.search(text)):
+        return f"licence {quoted(title or told[0])}"
+    return f"text {quoted(text)}"
+
+
+def _describe_json(head: bytes, size: int) -> str | None:
+    if size > len(head):
+        return _by_keys(head)
+    try:
+        document = msgspec.json.decode(head)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if isinstance(document, dict):
+        return _describe_object(document)
+    are_messages = bool(document) and all(isinstance(each, dict) and "role" in each for each in document)
+    count = len(document)
+    if are_messages:
+        return f"{count:,} chat message{'' if count == 1 else 's'}"
+    return "a JSON list"
+
+
+def _describe_object(document: dict[str, Any]) -> str:
+    if "model_format" in document or "rootfs" in document:
+        facts = (document.get(key) for key in ("model_family", "model_type", "file_type"))
+        return _with("model config", " ".join(fact for fact in facts if isinstance(fact, str) and fact))
+    if "schemaVersion" in document and ("layers" in document or "manifests" in document):
+        return "a manifest"
+    if document and document.keys() <= _PARAMETERS:
+        return _with("parameters", " ".join(document))
+    architectures = document.get("architectures")
+    if isinstance(architectures, list) and architectures and isinstance(architectures[0], str):
+        return _with("config of", architectures[0])
+    return _named(list(document))
+
+
+def _by_keys(head: bytes) -> str:
+    """JSON that goes on beyond the head."""
+    return _named(list(dict.fromkeys(_KEY.findall(head[:_LOOKED_AT].decode(errors="replace")))))
+
+
+def _named(keys: list[str]) -> str:
+    if "added_tokens" in keys or "added_tokens_decoder" in keys:
+        return "JSON of a tokenizer"
+    if "weight_map" in keys:
+        return "JSON index of safetensors"
+    return _with("JSON with", ", ".join(keys[:4]) + (", …" if len(keys) > 4 else ""))
+
+
+def _with(what: str, told: str) -> str:
+    return f"{what} {short(told)}".rstrip()

@@ -1,0 +1,1 @@
+"""What everything else stands on: units, text, errors, encoding. Knows nothing of stores."""

@@ -1,0 +1,66 @@
+"""Sizes and ages as people write them."""
+
+import re
+from decimal import ROUND_CEILING, Decimal
+
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_AGE = re.compile(r"(?:[0-9]+[wdhms])+\Z")
+_TERM = re.compile(r"([0-9]+)([wdhms])")
+_LONGEST = 1_000 * 365 * 86_400
+
+SETTLING_SECONDS = 600
+"""What was written in the last ten minutes may belong to a pull or create that is still running."""
+
+DEFAULT_RETENTION = "7d"
+"""How long things are kept when nobody said otherwise."""
+
+
+def parse_age(text: str) -> int:
+    """Return the seconds in ``7d``, ``12h``, ``2w``, ``1d12h`` or ``0``.
+
+    Raises InvalidInput for anything else, so that a typing error never means "now".
+    """
+    wanted = text.strip().lower()
+    if wanted == "0":
+        return 0
+    seconds = sum(int(count) * _UNITS[unit] for count, unit in _TERM.findall(wanted)) if len(wanted) < 40 else -1
+    if not _AGE.match(wanted) or not 0 <= seconds <= _LONGEST:
+        raise InvalidInput(f"“{clean(text)}” is no age: it takes 7d, 12h, 2w, 1d12h or 0")
+    return seconds
+
+
+_AMOUNT = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?(%|b|[kmgtp](?:ib|i|b)?|)\Z")
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_LARGEST = 2**63 - 1
+"""Bytes; no file system counts further."""
+
+
+def parse_size(text: str, percent_of: int | None = None) -> int:
+    """Return the bytes in ``50GB``, ``50G``, ``1.5TB``, ``500MB``, ``50GiB`` or ``50000``, rounded up.
+
+    ``GB`` and ``G`` are decimal, as Prunella and Ollama print sizes; ``GiB`` is 1024³. ``20%`` is taken where it has a
+    meaning: then ``percent_of`` says of how many bytes.
+
+    Raises InvalidInput for anything else.
+    """
+    match = _AMOUNT.match(text.strip().lower())
+    if match is None or (match[2] == "%" and percent_of is None):
+        raise _refusal(text, percent_of)
+    factor = Decimal(percent_of or 0) / 100 if match[2] == "%" else Decimal(_bytes_in(match[2]))
+    exact = Decimal(match[1]) * factor
+    if exact > _LARGEST or (match[2] == "%" and Decimal(match[1]) > 100):
+        raise _refusal(text, percent_of)
+    return int(exact.to_integral_value(ROUND_CEILING))
+
+
+def _bytes_in(unit: str) -> int:
+    letter = unit.rstrip("ib")
+    return int((1024 if "i" in unit else 1000) ** _POWERS[letter])
+
+
+def _refusal(text: str, percent_of: int | None) -> InvalidInput:
+    takes = "50GB, 1.5TB, 500MB, 50GiB or plain bytes" + ("" if percent_of is None else ", or 20%")
+    return InvalidInput(f"“{clean(text)}” is no size: it takes {takes}")

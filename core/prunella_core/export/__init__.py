@@ -1,0 +1,1 @@
+"""An inventory or a receipt as a document."""

@@ -1,0 +1,160 @@
+"""A scan as a document that can be looked at anywhere: what ``export`` writes and ``--import`` takes.
+
+It is plain JSON in ASCII: ``{"prunella_export": 1, "host": …, "inventory": …}``, the inventory by the names of its
+fields. A path that is no UTF-8 keeps its bytes as lone surrogates (``\\udcff``), as Python itself reads it.
+"""
+
+import gzip
+import json
+import re
+import zlib
+from typing import BinaryIO, NoReturn
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+from prunella_core.export.documents.fields import timestamp
+from prunella_core.export.trust import refuse_untrustworthy
+from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.inventory.rows import BlobRows
+from prunella_core.store.locate import Store
+
+VERSION = 1
+"""Rises when a program that knows only the version before would read something wrong."""
+
+LARGEST_EXPORT = 512 * 1024 * 1024
+"""Bytes, unpacked: ten times the document of a store of 75,000 blobs."""
+
+_GZIP = b"\x1f\x8b"
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class _Header(Struct):
+    prunella_export: int
+
+
+class _Export(Struct):
+    prunella_export: int
+    host: str
+    inventory: Inventory
+
+
+def _plain(value: object) -> object:
+    """What msgspec does not know: the rows are a list in the export."""
+    if isinstance(value, BlobRows):
+        return value.all
+    raise NotImplementedError
+
+
+def _record(kind: type, value: object) -> BlobRows:
+    if kind is not BlobRows:
+        raise NotImplementedError
+    return BlobRows.of(msgspec.convert(value, tuple[Blob, ...]))
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=_plain)
+_DECODER = msgspec.json.Decoder(_Export, dec_hook=_record)
+
+
+def dump(inventory: Inventory, host: str) -> bytes:
+    """Return the export of ``inventory``, which was made on ``host``. An export that is exported again stays its."""
+    export = _Export(VERSION, inventory.store.exported_from or host, inventory)
+    try:
+        data = _ENCODER.encode(export)
+    except UnicodeEncodeError:  # bytes that are not UTF-8
+        data = b""
+    if data and data.isascii():
+        return data + b"\n"
+    return (
+        json.dumps(msgspec.to_builtins(export, order="deterministic", enc_hook=_plain), separators=(",", ":")).encode()
+        + b"\n"
+    )
+
+
+def read(source: BinaryIO) -> bytes:
+    """Return everything in ``source``. Raises InvalidInput when that is more than any export has, and OSError."""
+    data = source.read(LARGEST_EXPORT + 1)
+    if len(data) > LARGEST_EXPORT:
+        _refuse(f"it has more than {LARGEST_EXPORT:,} bytes")
+    return data
+
+
+def load(data: bytes) -> Inventory:
+    """Return the inventory in an export, plain or packed by gzip. Its store is read-only and nowhere on this machine.
+
+    Raises InvalidInput for everything that is no export, that a newer version wrote, or that no scan could have found.
+    """
+    export = _decode(_unpacked(data))
+    inventory = export.inventory
+    refuse_untrustworthy(inventory)
+    return replace(inventory, store=_elsewhere(inventory.store, clean(export.host), inventory.scanned_at))
+
+
+def _elsewhere(store: Store, host: str, scanned_at: float) -> Store:
+    return Store(
+        root=store.root,
+        why=f"an export of {host}, scanned {timestamp(scanned_at) or 'at no known time'}",
+        owner=clean(store.owner),
+        writable=False,
+        other_stores=store.other_stores,
+        exported_from=host,
+    )
+
+
+def _unpacked(data: bytes) -> bytes:
+    if not data.startswith(_GZIP):
+        return data
+    import io
+
+    try:
+        with gzip.open(io.BytesIO(data)) as packed:
+            return read(packed)  # type: ignore[arg-type]
+    except (OSError, EOFError, zlib.error) as error:
+        _refuse(f"it is packed by gzip, and damaged ({error})")
+
+
+def _decode(data: bytes) -> _Export:
+    if not data.strip():
+        _refuse("it is empty; did the export fail?")
+    try:
+        export = _DECODER.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        if _LONE_SURROGATE.search(data):
+            export = _decode_surrogates(data)
+        else:
+            _refuse_version(data)
+            _refuse(str(error))
+    if export.prunella_export != VERSION:
+        _refuse_version(data)
+    return export
+
+
+def _decode_surrogates(data: bytes) -> _Export:
+    try:
+        document = json.loads(data, parse_constant=_no_number)
+        json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")  # no surrogates but those of bytes
+        return msgspec.convert(document, _Export, dec_hook=_record)
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        _refuse_version(data)
+        _refuse(str(error))
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _refuse_version(data: bytes) -> None:
+    """Say so where another version is all that is wrong."""
+    try:
+        version = msgspec.json.decode(data, type=_Header).prunella_export
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    if version > VERSION:
+        raise InvalidInput(f"a newer Prunella wrote this export (version {version}; this one reads {VERSION})")
+
+
+def _refuse(why: str) -> NoReturn:
+    raise InvalidInput(f"this is no export of Prunella: {clean(why)}")

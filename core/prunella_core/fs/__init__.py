@@ -1,0 +1,1 @@
+"""Files, sizes and disks, whatever is stored in them."""

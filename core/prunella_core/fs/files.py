@@ -1,0 +1,93 @@
+"""Directory entries and small files, read without ever waiting on a pipe or following a link out of the store."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+
+from prunella_core.fs.extents import WITH_REFLINKS, shared_bytes
+from prunella_core.fs.mounts import mount_of
+from prunella_core.fs.sizes import BLOCK, File
+
+
+def file_from(relative: str, status: os.stat_result, target: str | None = None, shared: int = 0) -> File:
+    """Describe an entry by its ``lstat`` result."""
+    return File(
+        relative,
+        status.st_size,
+        status.st_blocks * BLOCK,
+        status.st_mtime_ns,
+        status.st_mode,
+        status.st_dev,
+        status.st_ino,
+        status.st_nlink,
+        target,
+        shared,
+    )
+
+
+def look_at(root: str, relative: str, with_extents: bool = False) -> File:
+    """Describe the entry at ``relative`` below ``root`` without following it, if wished with its shared extents.
+
+    Raises OSError.
+    """
+    path = os.path.join(root, relative)
+    status = os.lstat(path)
+    target = os.readlink(path) if stat.S_ISLNK(status.st_mode) else None
+    shared = shared_bytes(path) if with_extents and stat.S_ISREG(status.st_mode) else 0
+    return file_from(relative, status, target, shared)
+
+
+def files_below(root: str, relative: str = "", with_extents: bool = False) -> Iterator[File]:
+    """Describe every file and link below a folder of ``root``, in order. No link is followed, nor a folder that is one.
+
+    Each is looked at when it is asked for, so that what happened since to another counts. Raises OSError.
+    """
+    folder = os.path.join(root, relative)
+    if os.path.islink(folder):
+        return
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except FileNotFoundError:  # gone, and so is what was in it
+        return
+    for entry in entries:
+        below = f"{relative}/{entry.name}" if relative else entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_below(root, below, with_extents)
+            continue
+        with suppress(FileNotFoundError):  # gone since it was listed
+            yield look_at(root, below, with_extents)
+
+
+def read_small(path: str, limit: int) -> bytes | None:
+    """Return the bytes of a regular file, or ``None`` when it has more than ``limit``. Raises OSError."""
+    return read_with_status(path, limit)[1]
+
+
+def read_with_status(path: str, limit: int) -> tuple[os.stat_result, bytes | None]:
+    """Return what a regular file is, and its bytes, or ``None`` when it has more than ``limit``. Raises OSError.
+
+    ``O_NONBLOCK`` keeps a pipe that somebody put there from holding the scan for ever.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(22, "not a regular file", path)
+        if status.st_size > limit:
+            return status, None
+        data = os.read(descriptor, status.st_size + 1)
+        if len(data) == status.st_size:  # nearly always, and then the end needs no asking for
+            return status, data
+        chunks = [data]
+        while chunk := os.read(descriptor, 4096):
+            chunks.append(chunk)
+        return status, b"".join(chunks)
+    finally:
+        os.close(descriptor)
+
+
+def has_reflinks(path: str) -> bool:
+    """Whether files below ``path`` may share extents with others."""
+    return mount_of(path).kind in WITH_REFLINKS

@@ -1,0 +1,233 @@
+"""Whether a model would come back: by a pull, by a pull of its base, or by nothing; as far as the disk tells.
+
+No registry is asked. A pull writes the registry's bytes; a create ends the manifest with a line end and notes for each
+layer the model that it was taken from; a copy has the bytes of what it was copied from (Ollama's ``server/images.go``,
+``server/create.go`` and ``manifest`` package). So a copy under another name cannot always be told from a pull.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from prunella_core.base.errors import InvalidInput
+from prunella_core.ollama.manifest import Layer
+from prunella_core.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, ModelName, parse_name
+
+if TYPE_CHECKING:
+    from prunella_core.inventory.records import Inventory, Model
+
+WEIGHTS = frozenset({"weights", "tensor"})
+"""The kinds of layers without which a model is none."""
+
+_CONFIG = "config"
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """What would bring a model back.
+
+    ``pullable``: a pull brings all of it. ``derived``: a pull brings its base, and ``only_here`` is lost. ``created``:
+    nothing brings its weights. ``cloud``: it runs elsewhere and has no weights here.
+    """
+
+    kind: Literal["pullable", "derived", "created", "cloud"]
+    source: str | None
+    """The short name to pull; ``None`` where nothing can be pulled."""
+    certainty: Literal["known", "guess"]
+    evidence: tuple[str, ...]
+    """Sentences: what this is read from."""
+    only_here: tuple[str, ...] = ()
+    """Digests of the layers that nothing else brings back. The config does not count: every create writes it anew."""
+
+
+def origin_of(inventory: "Inventory", model: "Model") -> Origin:
+    """Return what would bring ``model`` back."""
+    return inventory.origins[model.name]
+
+
+def origins(inventory: "Inventory") -> dict[str, Origin]:
+    """Return what would bring each model back, under its name: all of them in one pass."""
+    provenance = _Provenance(inventory.model_by_name)
+    return {name: provenance.origin(name) for name in inventory.model_by_name}
+
+
+class _Provenance:
+    """First it is told what can be pulled, and what that brings; then what the others were made of."""
+
+    def __init__(self, models: "Mapping[str, Model]") -> None:
+        self.models = models
+        self.names = {name: ModelName(*model.manifest.path.split("/")[1:]) for name, model in models.items()}
+        self.pulled_as: dict[str, str] = {}
+        """Under which name each model can be pulled that can."""
+        for alike in self._alike().values():
+            self._find_source(alike)
+        self.layers_of: dict[str, dict[str, Layer]] = {}
+
+    @cached_property
+    def brought_by(self) -> dict[str, str]:
+        """The name whose pull brings each blob that a pull brings; only needed where something was made here."""
+        return {digest: by for name, by in self.pulled_as.items() for digest in self.models[name].needs}
+
+    def origin(self, name: str) -> Origin:
+        """What would bring one model back."""
+        if self.models[name].details.remote_host:
+            return self._cloud(name)
+        return self._pullable(name) if name in self.pulled_as else self._made(name)
+
+    def _alike(self) -> dict[str, list[str]]:
+        """The names that have the same manifest; one that names no layers tells nothing, and stands alone."""
+        alike: dict[str, list[str]] = {}
+        for name, model in self.models.items():
+            alike.setdefault(model.digest if model.layers else name, []).append(name)
+        return alike
+
+    def _find_source(self, alike: list[str]) -> None:
+        """Note under which name those with the same manifest can be pulled: the oldest's, or another tag of it."""
+        with_default = any(self.names[name].host == DEFAULT_HOST for name in alike)
+        candidates = [name for name in alike if self._may_be_pulled(name, with_default)]
+        if not candidates:
+            return
+        first = min(candidates, key=lambda name: (self.names[name].host == DEFAULT_HOST, self.models[name].modified_at))
+        tags = [name for name in candidates if _without_tag(self.names[name]) == _without_tag(self.names[first])]
+        self.pulled_as.update({name: name if name in tags else first for name in alike})
+
+    def _may_be_pulled(self, name: str, copied_to_default: bool) -> bool:
+        """Whether nothing speaks against a pull under this very name."""
+        model, where = self.models[name], self.names[name]
+        if model.details.remote_host or not model.layers:
+            return not model.details.remote_host
+        is_from_another = any(layer.made_from for layer in model.layers)
+        if model.looks_created:  # a foreign registry may send a line end too, but notes no origins
+            return where.host != DEFAULT_HOST and not copied_to_default and not is_from_another
+        is_librarys = where.host == DEFAULT_HOST and where.namespace == DEFAULT_NAMESPACE
+        return not (is_librarys and is_from_another)  # the library's own models are made from no other
+
+    def _cloud(self, name: str) -> Origin:
+        model = self.models[name]
+        own = [layer.digest for layer in model.layers if layer.kind != _CONFIG] if model.looks_created else []
+        there = model.details.remote_model or "a model there"
+        return Origin(
+            kind="cloud",
+            source=None if model.looks_created else name,
+            certainty="known",
+            evidence=(f"its config says that it runs at {model.details.remote_host} as {there}",),
+            only_here=tuple(digest for digest in dict.fromkeys(own) if digest not in self.brought_by),
+        )
+
+    def _pullable(self, name: str) -> Origin:
+        source = self.pulled_as[name]
+        return Origin(
+            kind="pullable",
+            source=source,
+            certainty="known" if self._is_surely_pulled(source) else "guess",
+            evidence=(*self._signs_of_a_pull(name, source), self._place(source)),
+        )
+
+    def _is_surely_pulled(self, name: str) -> bool:
+        """Whether name and manifest both speak for a pull: people give their copies names of the default host."""
+        model = self.models.get(name)
+        if model is None or not model.layers or model.looks_created:
+            return False
+        return self.names[name].host != DEFAULT_HOST
+
+    def _signs_of_a_pull(self, name: str, source: str) -> Iterator[str]:
+        if source != name:
+            yield f"it has the same manifest as {source}"
+        if not self.models[name].layers:
+            yield "its manifest names no layers, so only its name is left to go by"
+        elif self.models[name].looks_created:
+            yield "its manifest ends as “ollama create” writes it, but names no model that it was made from"
+        else:
+            yield "its manifest ends as a registry sends it, not as “ollama create” writes it"
+
+    def _place(self, name: str) -> str:
+        where = self.names[name]
+        if where.host != DEFAULT_HOST:
+            return f"the name says where to pull it: {where.host}"
+        library = "Ollama's library" if where.namespace == DEFAULT_NAMESPACE else f"{where.namespace} at ollama.com"
+        return f"{name} would be a name of {library}; a copy that was made here would look the same"
+
+    def _made(self, name: str) -> Origin:
+        layers = self._layers(name)
+        bringers = {digest: self._bringer(layer, {name}) for digest, layer in layers.items()}
+        weights = [layer for layer in layers.values() if layer.kind in WEIGHTS]
+        lost = next((layer for layer in weights if bringers[layer.digest] is None), None)
+        base = next((bringers[digest] for digest in [layer.digest for layer in weights] or bringers), None)
+        source = None if lost else base
+        return Origin(
+            kind="derived" if source else "created",
+            source=source,
+            certainty="known" if self._is_certain(name, source) else "guess",
+            evidence=tuple(self._signs_of_a_create(name, source, lost)),
+            only_here=tuple(digest for digest, bringer in bringers.items() if bringer is None),
+        )
+
+    def _layers(self, name: str) -> dict[str, Layer]:
+        """The layers of a model without its config, under their digests."""
+        if name not in self.layers_of:
+            named = (layer for layer in self.models[name].layers if layer.digest and layer.kind != _CONFIG)
+            self.layers_of[name] = {layer.digest: layer for layer in named}
+        return self.layers_of[name]
+
+    def _bringer(self, layer: Layer, seen: set[str]) -> str | None:
+        """The name whose pull brings this layer, as far back as manifests say what it was taken from."""
+        base = _short(layer.made_from)
+        there = self._layers(base).get(layer.digest) if base in self.models else None
+        if layer.digest in self.brought_by:
+            return self.pulled_as[base] if there and base in self.pulled_as else self.brought_by[layer.digest]
+        if not base or base in seen or layer.digest in self._begun_here:
+            return None
+        if base not in self.models:
+            return base
+        return self._bringer(there, {*seen, base}) if there else None
+
+    @cached_property
+    def _begun_here(self) -> frozenset[str]:
+        """The layers that a model of this store was created with, and took from no other."""
+        made = (name for name, model in self.models.items() if name not in self.pulled_as and model.looks_created)
+        return frozenset(layer.digest for name in made for layer in self._layers(name).values() if not layer.made_from)
+
+    def _is_certain(self, name: str, source: str | None) -> bool:
+        """Whether it was surely created here and pushed nowhere, and its base, if it has one, surely can be pulled."""
+        is_own = self.models[name].looks_created and not self._can_be_pushed(name)
+        return is_own and (source is None or self._is_surely_pulled(source))
+
+    def _can_be_pushed(self, name: str) -> bool:
+        return (self.names[name].host, self.names[name].namespace) != (DEFAULT_HOST, DEFAULT_NAMESPACE)
+
+    def _signs_of_a_create(self, name: str, source: str | None, lost: Layer | None) -> Iterator[str]:
+        if self.models[name].looks_created:
+            yield "its manifest ends as “ollama create” writes it, not as a registry sends it"
+        if source in self.models:
+            how = "can" if source and self._is_surely_pulled(source) else "can probably"
+            yield f"its weights are those of {source}, which {how} be pulled"
+        elif source:
+            yield f"its manifest says that its weights were taken from {source}, which is not in this store"
+        else:
+            yield self._why_lost(lost)
+        if self._can_be_pushed(name):
+            yield f"if it was ever pushed as {name}, a pull brings it back; nothing here tells"
+
+    def _why_lost(self, lost: Layer | None) -> str:
+        base = _short(lost.made_from) if lost else ""
+        if lost is None:
+            return "it has no weights, and no model that can be pulled has its layers"
+        if base in self.models and lost.digest in self._layers(base):
+            return f"its weights were taken from {base}, which cannot be pulled either"
+        if base in self.models:
+            return f"its weights were taken from {base}, which has other weights now"
+        return "no model that can be pulled has its weights"
+
+
+def _without_tag(name: ModelName) -> tuple[str, str, str]:
+    return name.host, name.namespace, name.model
+
+
+@lru_cache(maxsize=1024)
+def _short(text: str) -> str:
+    """The short name of the model that ``from`` names; old versions wrote paths there, which name none."""
+    try:
+        return parse_name(text).short if text else ""
+    except InvalidInput:
+        return ""

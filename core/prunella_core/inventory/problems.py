@@ -1,0 +1,103 @@
+"""Every kind of problem: whether it could hide a reference, what it means, and how to mend it."""
+
+import os
+import shlex
+from typing import NamedTuple
+
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.records import Problem
+
+
+class Advice(NamedTuple):
+    """What a problem means for the user, and the way to mend it."""
+
+    meaning: str
+    mend: str
+
+
+_UNREADABLE_TO_OLLAMA = "Ollama cannot read it either: its own start-up prune is skipped while it is there."
+_OLLAMA_DELETES = "Ollama reads it as a model without layers: its next start deletes what only this model needs."
+_IGNORED_BY_OLLAMA = "Ollama overlooks it and, at its next start, deletes what only this file names."
+_RE_PULL = "Pull the model again (ollama pull {name}), or remove the broken name (prunella rm {name})."
+_FETCH = "Move it away and pull again what needs it; a pull takes what is there unchecked: mv {path} /tmp/"
+_MOVE = "If it is not yours to keep, move it away: mv {path} /tmp/"
+
+ADVICE = {
+    "empty-manifest": Advice(
+        "It may be half written by a pull or create that runs right now. " + _UNREADABLE_TO_OLLAMA, _RE_PULL
+    ),
+    "bad-manifest": Advice(_UNREADABLE_TO_OLLAMA, _RE_PULL),
+    "large-manifest": Advice("A file of this size is no manifest; it was not read.", _MOVE),
+    "no-layers": Advice(_OLLAMA_DELETES, _RE_PULL),
+    "bad-digest": Advice(_OLLAMA_DELETES, _RE_PULL),
+    "unknown-schema": Advice(
+        "It may name blobs in a way that this version does not know.", "Look for a newer version of Prunella."
+    ),
+    "missing-child": Advice(
+        "The list names a manifest that is not there, so what that one needs is unknown.",
+        "Pull the model again (ollama pull {name}).",
+    ),
+    "bad-name": Advice("No model can have this name. " + _UNREADABLE_TO_OLLAMA, _MOVE),
+    "too-shallow": Advice(_IGNORED_BY_OLLAMA, _MOVE),
+    "too-deep": Advice(_IGNORED_BY_OLLAMA, _MOVE),
+    "dangling-link": Advice(
+        "It points to nothing. Ollama can neither list nor remove any model while it is there.",
+        "Remove the link: rm {path}",
+    ),
+    "outside-link": Advice(
+        "It points out of the store, and nothing is followed there.", "Put a copy of the manifest in its place."
+    ),
+    "not-a-file": Advice("Only folders and ordinary files belong below manifests/.", _MOVE),
+    "unreadable": Advice(
+        "What cannot be read may name blobs that models need.",
+        "Run Prunella as a user who may read it, or mend its permissions: ls -l {path}",
+    ),
+    "unreadable-folder": Advice(
+        "It is not Ollama's and is left alone; only its size is unknown.", "Nothing needs to be done: ls -l {path}"
+    ),
+    "manifests-v2": Advice(
+        "A newer Ollama keeps manifests there in a form that this version does not know.",
+        "Look for a newer version of Prunella.",
+    ),
+    "no-manifests": Advice(
+        "Without it every blob looks unreferenced, and Ollama's next start deletes them all.",
+        "If the folder was moved, bring it back before Ollama starts again.",
+    ),
+    "no-blobs": Advice("No model has its data.", "If the folder was moved, bring it back."),
+    "dropping": Advice(
+        "An operating system left it. It blocks nothing here, but makes Ollama skip its own start-up prune.",
+        "Remove it: rm {path}",
+    ),
+    "missing-blob": Advice("The model cannot run.", "Pull the model again (ollama pull {name}), or remove it."),
+    "wrong-size": Advice("The model may not run.", "Remove the model and pull it again (ollama pull {name})."),
+    "wrong-hash": Advice(
+        "Its bytes are not those that its name stands for: what runs on them may fail or answer wrongly.", _FETCH
+    ),
+    "unreadable-blob": Advice("The disk did not give its bytes, and may be failing: see to your backups.", _FETCH),
+    "unread": Advice("What was not read may need any blob.", "Wait for the scan, or read the store again."),
+    "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
+}
+_HARMLESS = {"dropping", "unreadable-folder", "missing-blob", "wrong-size", "wrong-hash", "unreadable-blob", "no-blobs"}
+
+
+def problem(path: str, kind: str, message: str, model: str | None = None, file: File | None = None) -> Problem:
+    """Make a Problem; its kind decides whether it blocks. ``path`` is relative to the store."""
+    return Problem(path=path, kind=kind, message=message, blocks_prune=kind not in _HARMLESS, model=model, file=file)
+
+
+def advice(found: Problem, root: str) -> Advice:
+    """Return what ``found`` means and how to mend it, with the paths below ``root`` filled in."""
+    known = ADVICE[found.kind]
+    return Advice(
+        known.meaning, known.mend.format(name=found.model or "NAME", path=_for_a_shell(f"{root}/{found.path}"))
+    )
+
+
+def _for_a_shell(path: str) -> str:
+    """Write a path so that it can be pasted into a shell, whatever its bytes."""
+    if path.isprintable():
+        return shlex.quote(path)
+    escaped = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path)
+    )
+    return f"$'{escaped}'"

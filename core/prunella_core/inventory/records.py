@@ -1,0 +1,325 @@
+"""What a scan found: frozen, complete, nothing formatted and nothing hidden. Sizes are bytes, times seconds (UTC)."""
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+from msgspec import Struct, field
+
+from prunella_core.base.errors import InvalidInput, NotFound
+from prunella_core.fs.sizes import File, allocated
+from prunella_core.inventory.groups import Groups
+from prunella_core.inventory.origin import Origin, origins
+from prunella_core.inventory.rows import BlobRows
+from prunella_core.inventory.usage import Usage, usage_of
+from prunella_core.ollama.digests import FileKind, read_blob_name
+from prunella_core.ollama.manifest import Layer
+from prunella_core.ollama.server_reading import ServerReading
+from prunella_core.store.locate import Store
+
+
+class State(StrEnum):
+    """What a row of ``blobs/`` is to the models. ``UNREAD`` is what a scan that is still going on has not come to."""
+
+    REFERENCED = "referenced"
+    UNREFERENCED = "unreferenced"
+    PARTIAL = "partial"
+    LEFTOVER = "leftover"
+    STRAY = "stray"
+    MISSING = "missing"
+    TRASHED = "trashed"
+    UNREAD = "unread"
+
+
+Clock = Literal["written", "seen-referenced", "removed", "manifest-written", "weights-read", "seen-loaded"]
+"""Where an age comes from: a file's mtime, an earlier run, the trash, a manifest's mtime, an atime, the server."""
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """Something that cannot be read or trusted. ``blocks_prune``: it could hide a reference, so nothing goes."""
+
+    path: str
+    kind: str
+    message: str
+    blocks_prune: bool
+    model: str | None = None
+    file: File | None = None
+    """The file itself, where it can be removed to mend the problem."""
+
+
+class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One digest with all its files, or one file without a digest."""
+
+    key: str
+    digest: str | None
+    state: State
+    kind: str | None
+    files: tuple[File, ...]
+    models: tuple[str, ...] = ()
+    declared: int | None = None
+    seen_referenced_at: float | None = None
+    """When an earlier run last saw a manifest need it."""
+    last_model: str | None = None
+    """The model that earlier runs saw need it, until it did not."""
+    removed_at: float | None = None
+    """When it came into the trash."""
+
+    @property
+    def size(self) -> int:
+        """``st_size`` of the largest file; for a missing blob, what the manifest declares."""
+        if len(self.files) == 1:
+            return self.files[0].size
+        return max((file.size for file in self.files), default=self.declared or 0)
+
+    @property
+    def has_hash(self) -> bool:
+        """Whether its name is the hash of its bytes: a whole blob, one in the trash, or one that is missing."""
+        if self.state is State.TRASHED:
+            return digest_of_file(self.files[0].path) is not None
+        return self.state in (State.REFERENCED, State.UNREFERENCED, State.MISSING)
+
+    @property
+    def allocated(self) -> int:
+        """Bytes that its distinct files take on the disk."""
+        return self.files[0].allocated if len(self.files) == 1 else allocated(self.files)
+
+    @property
+    def written_at(self) -> float | None:
+        """The newest mtime among its files; ``None`` for a missing blob."""
+        if len(self.files) == 1:
+            return self.files[0].mtime_ns / 1e9
+        return max(file.mtime_ns for file in self.files) / 1e9 if self.files else None
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing has needed it, as far as anyone knows; ``clock`` says how that is known."""
+        if self.removed_at is not None:
+            return self.removed_at
+        written = self.written_at
+        return None if written is None else max(written, self.seen_referenced_at or 0)
+
+    @property
+    def clock(self) -> Clock | None:
+        """Which clock ``idle_since`` is read from."""
+        if self.removed_at is not None:
+            return "removed"
+        written = self.written_at
+        if written is None:
+            return None
+        return "seen-referenced" if (self.seen_referenced_at or 0) > written else "written"
+
+
+class Details(Struct, frozen=True, kw_only=True, gc=False):
+    """What a model's config says of it; ``None`` where it says nothing."""
+
+    family: str | None = None
+    parameters: str | None = None
+    quantization: str | None = None
+    remote_host: str | None = None
+    remote_model: str | None = None
+
+
+class Model(Struct, frozen=True, kw_only=True, gc=False):
+    """One name in the store. ``digest`` is the sha256 of its manifest's bytes; its first 12 digits are Ollama's ID."""
+
+    name: str
+    manifest: File
+    digest: str
+    size: int
+    layers: tuple[Layer, ...]
+    needs: tuple[str, ...]
+    details: Details
+    looks_created: bool = False
+    """Whether its manifest ends in a line end, as ``ollama create`` writes it; what a registry sends has none."""
+    weights_read_at: float | None = None
+    """The newest atime of its weights, where the mount keeps it."""
+    seen_loaded_at: float | None = None
+    """When a run last found it loaded in the server."""
+    is_pinned: bool = False
+
+    @property
+    def modified_at(self) -> float:
+        """When its manifest was written."""
+        return self.manifest.mtime_ns / 1e9
+
+    @property
+    def last_used(self) -> float | None:
+        """When it was last used as far as anyone knows; ``None`` when nothing tells."""
+        if not self.weights_read_at or not self.seen_loaded_at:
+            return self.weights_read_at or self.seen_loaded_at or None
+        return max(self.weights_read_at, self.seen_loaded_at)
+
+    @property
+    def last_use_clock(self) -> Clock | None:
+        """Which clock ``last_used`` is read from."""
+        if self.last_used is None:
+            return None
+        return "seen-loaded" if self.last_used == self.seen_loaded_at else "weights-read"
+
+    @property
+    def idle_since(self) -> float:
+        """Since when it was neither changed nor used; ``clock`` says how that is known."""
+        return max(self.modified_at, self.last_used or 0)
+
+    @property
+    def clock(self) -> Clock:
+        """Which clock ``idle_since`` is read from."""
+        used = self.last_used
+        return self.last_use_clock or "manifest-written" if used and used > self.modified_at else "manifest-written"
+
+
+class TrashedModel(Struct, frozen=True, kw_only=True):
+    """A model that was removed and can come back as long as what it needs is in the trash or in the store."""
+
+    name: str
+    manifest: File
+    digest: str
+    size: int
+    needs: tuple[str, ...]
+
+
+class TrashEntry(Struct, frozen=True, kw_only=True):
+    """What one removal put aside. A spent entry was emptied, and only keeps blobs that another entry needs."""
+
+    id: str
+    removed_at: float
+    models: tuple[TrashedModel, ...]
+    files: tuple[File, ...]
+    is_spent: bool
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Every digest that its models need."""
+        return frozenset(digest for model in self.models for digest in model.needs)
+
+
+class Inventory(Struct, frozen=True, kw_only=True, dict=True):
+    """A whole store at one moment."""
+
+    store: Store
+    scanned_at: float
+    models: tuple[Model, ...]
+    rows: BlobRows = field(name="blobs")
+    problems: tuple[Problem, ...]
+    by_server: tuple[ServerReading, ...] = ()
+    """How the server reads the manifests that it may read in another way."""
+    trash: tuple[TrashEntry, ...] = ()
+    is_whole: bool = True
+    """Whether the scan came to its end. What is known before only shows: a Problem in it blocks every removal."""
+    held_open: frozenset[str] = frozenset()
+    """The keys of downloads that a process has open right now."""
+    disk_total: int
+    disk_free: int
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """Every row of ``blobs/``, and of the trash. Where sums or the unneeded alone will do, see ``rows``."""
+        return self.rows.all
+
+    @cached_property
+    def model_by_name(self) -> dict[str, Model]:
+        """Every model under its short name."""
+        return {model.name: model for model in self.models}
+
+    @cached_property
+    def blob_by_key(self) -> dict[str, Blob]:
+        """Every row under its key: the digest of a whole blob, else the digest and ``-partial``, or the path."""
+        return {blob.key: blob for blob in self.blobs}
+
+    @cached_property
+    def blob_by_file(self) -> dict[str, Blob]:
+        """The row of every file, under its path in the store."""
+        return {file.path: blob for blob in self.blobs for file in blob.files}
+
+    @cached_property
+    def blocking(self) -> tuple[Problem, ...]:
+        """The problems that could hide a reference."""
+        return tuple(problem for problem in self.problems if problem.blocks_prune)
+
+    @cached_property
+    def usage(self) -> dict[str, Usage]:
+        """What each model takes, under its name."""
+        return usage_of(self)
+
+    def shared_with(self, model: Model) -> list[str]:
+        """The other models that need some of the blobs of ``model``, in the order of their names."""
+        shared = self.rows.shared  # many digests have the very same tuple
+        users = {id(shared[digest]): shared[digest] for digest in model.needs if digest in shared}
+        together = self._together.get(key := frozenset(users))
+        if together is None:
+            together = self._together[key] = sorted(set().union(*users.values()))
+        return [name for name in together if name != model.name]
+
+    @cached_property
+    def _together(self) -> dict[frozenset[int], list[str]]:
+        """The users of several groups of blobs together: hundreds of models may need the same groups."""
+        return {}
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The blobs that models need, in groups with the same users."""
+        return Groups(self)
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """What would bring each model back, under its name."""
+        return origins(self)
+
+    def blobs_of(self, model: Model) -> list[Blob]:
+        """The rows that a model needs, each once, in the manifest's order."""
+        return [self.blob_by_key[digest] for digest in model.needs]
+
+    @cached_property
+    def trashed_blobs(self) -> dict[str, File]:
+        """Where in the trash each digest lies; the newest removal wins."""
+        whole = {}
+        for entry in self.trash:
+            for file in entry.files:
+                if (digest := digest_of_file(file.path)) is not None:
+                    whole[digest] = file
+        return whole
+
+    @cached_property
+    def trashed_models(self) -> dict[str, str]:
+        """Which model in the trash needs each digest; the newest removal wins."""
+        return {digest: model.name for entry in self.trash for model in entry.models for digest in model.needs}
+
+    @cached_property
+    def problems_by_model(self) -> dict[str | None, list[Problem]]:
+        """The problems of each model's manifest and blobs, under its name; under ``None`` those of no model."""
+        found: dict[str | None, list[Problem]] = {}
+        for problem in self.problems:
+            found.setdefault(problem.model, []).append(problem)
+        return found
+
+    @cached_property
+    def broken_by_path(self) -> dict[str, Problem]:
+        """Files below ``manifests/`` that no model is listed for, under their path: what can be removed as such."""
+        listed = {model.manifest.path for model in self.models}
+        return {problem.path: problem for problem in self.problems if problem.file and problem.path not in listed}
+
+    def problems_of(self, model: Model) -> list[Problem]:
+        """The problems of one model's manifest and blobs."""
+        return self.problems_by_model.get(model.name, [])
+
+
+def digest_of_file(path: str) -> str | None:
+    """The digest of a whole blob's path; ``None`` for every other file."""
+    folder, _, name = path.rpartition("/")
+    found = read_blob_name(name)
+    return found.digest if found.kind is FileKind.WHOLE and folder.rpartition("/")[2] == "blobs" else None
+
+
+def find_blob(inventory: Inventory, prefix: str) -> Blob:
+    """Return the row whose digest starts with ``prefix`` (``sha256:<hex>``), or whose path in the store it is.
+
+    Raises NotFound, or InvalidInput when several digests start so.
+    """
+    if prefix in inventory.blob_by_key:
+        return inventory.blob_by_key[prefix]
+    found = [blob for blob in inventory.blobs if blob.digest and blob.digest.startswith(prefix)]
+    if not found:
+        raise NotFound(f"no blob starts with {prefix}")
+    if len({blob.digest for blob in found}) > 1:
+        raise InvalidInput(f"{prefix} is ambiguous: {len(found)} blobs start with it; type more digits")
+    return found[0]

@@ -1,0 +1,1 @@
+"""What earlier runs saw and did: ages, verdicts, the log."""

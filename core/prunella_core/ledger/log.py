@@ -1,0 +1,134 @@
+"""The log of a store: what went when, and how much. It lies in the ledger, so it outlives the trash.
+
+A run that is killed may leave its line out; no line tells of what did not happen. The oldest lines go when there are
+more than a thousand of them, or four megabytes.
+"""
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+from prunella_core.ledger.file import NAME, consult
+from prunella_core.ollama.names import ModelName, parse_name
+from prunella_core.plan.records import Mode
+from prunella_core.store.locate import Store
+
+Action = Literal["rm", "prune", "empty", "expire", "restore"]
+
+MOST_LINES = 1_000
+MOST_BYTES = 4_000_000
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS log (number INTEGER PRIMARY KEY, id TEXT NOT NULL, line BLOB NOT NULL)"
+_MANIFEST = re.compile(r"(?:\.prunella/trash/([^/]+)/)?manifests/([^/]+)/([^/]+)/([^/]+)/([^/]+)\Z", re.DOTALL)
+
+
+class LoggedModel(Struct, frozen=True, kw_only=True):
+    """A model that an operation took, or brought back."""
+
+    name: str
+    entry: str
+    """The removal that took it out of the store: this one, or the one whose part of the trash it lay in."""
+    pull: str | None = None
+    """The name whose pull brings it back; empty where none does, ``None`` where nobody looked."""
+
+
+class LogLine(Struct, frozen=True, kw_only=True):
+    """One operation. ``at`` is in seconds (UTC), ``size`` in bytes: what it freed, moved to the trash or brought back.
+
+    ``size`` is ``None`` of a removal that was interrupted and finished later: then nobody measured all of it.
+    """
+
+    id: str
+    at: float
+    action: Action
+    mode: Mode
+    models: tuple[LoggedModel, ...]
+    files: int
+    size: int | None
+
+
+_DECODER = msgspec.json.Decoder(LogLine)
+
+
+def models_in(paths: Iterable[str], entry: str) -> tuple[LoggedModel, ...]:
+    """Return the models whose manifests are among ``paths`` of the store; ``entry`` is the removal that took them.
+
+    Those of the trash keep the removal in whose part of it they lie.
+    """
+    found = ((match[1] or entry, ModelName(*match.groups()[1:])) for path in paths if (match := _MANIFEST.match(path)))
+    return tuple(LoggedModel(name=name.short, entry=clean(taken_by)) for taken_by, name in found if name.is_valid)
+
+
+def write_line(store: Store, line: LogLine) -> bool:
+    """Add ``line`` to the log of ``store``, unless it is there; say whether the log has it now.
+
+    A ledger is begun by the look that comes before every removal, never by the removal: that leaves no new file behind.
+    """
+
+    def work(ledger: sqlite3.Connection) -> bool:
+        ledger.execute(_SCHEMA)
+        if not _has_log(ledger):
+            return False
+        known = ledger.execute("SELECT 1 FROM log WHERE id = ?", (line.id,)).fetchone()
+        if line.action == "restore" or not known:  # a removal can be restored piece by piece
+            ledger.execute("INSERT INTO log (id, line) VALUES (?, ?)", (line.id, msgspec.json.encode(line)))
+            _forget_oldest(ledger)
+        return True
+
+    is_there = os.path.exists(os.path.join(store.own, NAME))
+    return is_there and bool(consult(store, work, writable=True))
+
+
+def _forget_oldest(ledger: sqlite3.Connection) -> None:
+    room = MOST_BYTES
+    sizes = ledger.execute("SELECT number, length(line) FROM log ORDER BY number DESC").fetchall()
+    for count, (number, size) in enumerate(sizes):
+        room -= size
+        if count and (count >= MOST_LINES or room < 0):
+            ledger.execute("DELETE FROM log WHERE number <= ?", (number,))
+            return
+
+
+def read_log(store: Store) -> tuple[LogLine, ...]:
+    """Return the log of ``store``, the oldest line first. A line that is none of ours is left out."""
+    return consult(store, _read) or ()
+
+
+def _has_log(ledger: sqlite3.Connection) -> bool:
+    """Whether there is the table; a view in its place could go on for ever."""
+    return bool(ledger.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'log'").fetchone())
+
+
+def _read(ledger: sqlite3.Connection) -> tuple[LogLine, ...]:
+    if not _has_log(ledger):
+        return ()
+    newest = "SELECT line FROM log WHERE length(line) <= ? ORDER BY number DESC LIMIT ?"
+    lines = [_decode(line) for (line,) in ledger.execute(newest, (MOST_BYTES, MOST_LINES))]
+    return tuple(line for line in reversed(lines) if line)
+
+
+def _decode(data: object) -> LogLine | None:
+    try:
+        line = _DECODER.decode(data) if isinstance(data, bytes) else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return line if line and all(_is_name(name) for model in line.models for name in _names(model)) else None
+
+
+def _names(model: LoggedModel) -> list[str]:
+    return [model.name, model.pull] if model.pull else [model.name]
+
+
+def _is_name(text: str) -> bool:
+    """Whether it is a short name as the log writes them: it may be handed to a shell."""
+    try:
+        return parse_name(text).short == text
+    except InvalidInput:
+        return False

@@ -1,0 +1,117 @@
+"""What verifying found, as the ledger keeps it: which files have the bytes that their name stands for, and which not.
+
+A verdict holds as long as a file's inode, size and mtime stay. Sound ones are asked for by the next verification alone;
+bad ones by every survey, so they have an index of their own.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.problems import problem
+from prunella_core.inventory.records import Blob, Inventory, Problem, digest_of_file
+from prunella_core.store.locate import Store
+
+Identity = tuple[int, int, int, int]
+"""Device, inode, size (bytes) and mtime (nanoseconds) of a file, links followed: what changes when it is written."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS verified (
+    path TEXT PRIMARY KEY, identity TEXT NOT NULL, kind TEXT, problem TEXT
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS verified_bad ON verified (path) WHERE kind IS NOT NULL;
+"""
+
+READ_BAD = "SELECT path, identity, kind, problem FROM verified WHERE kind IS NOT NULL"
+_KINDS = {"wrong-hash", "wrong-size", "unreadable-blob"}
+
+
+class Verdict(Struct, frozen=True, gc=False):
+    """What is known of the file at ``path`` (in the store); ``kind`` and ``problem`` are ``None`` when it is sound."""
+
+    path: str
+    identity: Identity
+    kind: str | None = None
+    problem: str | None = None
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """What a verdict holds for."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def write_verdicts(ledger: sqlite3.Connection, verdicts: Iterable[Verdict]) -> None:
+    """Keep ``verdicts`` in place of what was known of the same files."""
+    rows = ((each.path, " ".join(map(str, each.identity)), each.kind, each.problem) for each in verdicts)
+    ledger.executemany("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)", rows)
+
+
+def read_sound(ledger: sqlite3.Connection) -> dict[str, Identity]:
+    """Return what every file that was found sound was then, under its path."""
+    if not _has_verdicts(ledger):
+        return {}
+    rows = ledger.execute("SELECT path, identity FROM verified WHERE kind IS NULL")
+    return {path: _identity(text) for path, text in rows}
+
+
+def forget_gone(ledger: sqlite3.Connection, inventory: Inventory) -> None:
+    """Forget files whose digest is nowhere any more. What is in the trash may come back as it was."""
+    there = inventory.rows.digests
+    paths = [path for (path,) in ledger.execute("SELECT path FROM verified")]
+    gone = [(path,) for path in paths if digest_of_file(path) not in there]
+    if gone:
+        ledger.executemany("DELETE FROM verified WHERE path = ?", gone)
+
+
+def with_bad(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
+    """Return ``inventory`` with a Problem for each blob that was found bad and is still the same file."""
+    if not _has_verdicts(ledger):
+        return inventory
+    bad = [Verdict(path, _identity(identity), *rest) for path, identity, *rest in ledger.execute(READ_BAD)]
+    found = tuple(found for verdict in bad for found in _problems(inventory, verdict))
+    return replace(inventory, problems=(*inventory.problems, *found)) if found else inventory
+
+
+def _has_verdicts(ledger: sqlite3.Connection) -> bool:
+    """A ledger that may only be read can be of a version that knew no verdicts."""
+    return ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'verified'").fetchone() is not None
+
+
+def _identity(text: object) -> Identity:
+    """Read an identity; a ledger that holds anything else is damaged."""
+    try:
+        device, inode, size, mtime_ns = map(int, str(text).split())
+    except ValueError:
+        raise sqlite3.DatabaseError("an identity that is not four numbers") from None
+    return device, inode, size, mtime_ns
+
+
+def _problems(inventory: Inventory, verdict: Verdict) -> Iterator[Problem]:
+    blob = inventory.blob_by_key.get(digest_of_file(verdict.path) or "")
+    file = next((file for file in blob.files if file.path == verdict.path), None) if blob else None
+    if blob is None or file is None or not _is_unchanged(inventory.store, file, verdict.identity):
+        return
+    if verdict.kind == "wrong-size" and file.is_regular:  # every scan sees that by itself
+        return
+    kind = verdict.kind if verdict.kind in _KINDS else "wrong-hash"
+    for model in blob.models or (None,):
+        yield problem(verdict.path, kind, _message(blob, verdict, model), model)
+
+
+def _is_unchanged(store: Store, file: File, identity: Identity) -> bool:
+    """Numbers of devices change when a system starts anew, so a bad file is known without."""
+    try:
+        now = identity_of(os.stat(store.path(file.path))) if file.target is not None else file.identity
+    except OSError:  # a link that leads nowhere any more
+        return False
+    return now[1:] == identity[1:]
+
+
+def _message(blob: Blob, verdict: Verdict, model: str | None) -> str:
+    what = f"the {blob.kind} blob" if blob.kind else "the blob"
+    owner = f"{what} of {model}" if model else what
+    return f"{owner} is bad: {verdict.problem}"

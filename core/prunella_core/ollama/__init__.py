@@ -1,0 +1,1 @@
+"""What Ollama writes and answers: names, digests, manifests, its server's API."""

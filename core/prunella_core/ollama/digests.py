@@ -1,0 +1,105 @@
+"""Digests, and what the name of a file in ``blobs/`` says about it."""
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+
+_DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})\Z")
+_PREFIX = re.compile(r"(?:sha256[:-])?([0-9a-fA-F]{1,64})\Z")
+_MENTION = re.compile(rb"sha256[:-]([0-9a-fA-F]{64})(?![0-9a-fA-F])")
+is_digest = re.compile(r"sha256:[0-9a-f]{64}\Z").match
+"""Matches a digest in the form that Ollama writes, and that all are kept in here."""
+
+_DIGITS = b"0123456789abcdef"
+_MANY = 32
+_STEP = len("sha256:") + 64 + len("/")
+_WHOLE = re.compile(r"sha256-[0-9a-f]{64}\Z").match
+_BLOB = re.compile(r"sha256[:-]([0-9a-fA-F]{64})(-partial(?:-[0-9]+)?|\.tmp)?\Z")
+_LEFTOVER = re.compile(r"(?:sha256-[0-9]+|COPY[0-9]+|split-copy.*|projector-metadata.*)\Z", re.DOTALL)
+
+
+class FileKind(StrEnum):
+    """What a file in ``blobs/`` is by its name."""
+
+    WHOLE = "whole"
+    PARTIAL = "partial"
+    LEFTOVER = "leftover"
+    STRAY = "stray"
+
+
+class BlobName(NamedTuple):
+    """The reading of a file name: its kind, and its digest where the name holds one."""
+
+    kind: FileKind
+    digest: str | None
+
+
+def are_digests(texts: Sequence[str]) -> bool:
+    """Whether each of ``texts`` is a digest in the form that Ollama writes."""
+    if len(texts) < _MANY:
+        return all(map(is_digest, texts))
+    return _have_form("/".join(texts), b"sha256:", len(texts))
+
+
+def are_plain_names(joined: str, count: int) -> bool:
+    """Whether ``joined`` is ``count`` names of whole blobs, as today's server writes them, with ``/`` in between."""
+    return _have_form(joined, b"sha256-", count)
+
+
+def _have_form(joined: str, start: bytes, count: int) -> bool:
+    """Look at tens of thousands at once: every column of the text has to have its sign, and all the rest are digits."""
+    text = joined.encode("utf-8", "surrogateescape") + b"/"
+    if len(text) != _STEP * count:
+        return False
+    columns = [(at, start[at : at + 1]) for at in range(len(start))] + [(_STEP - 1, b"/")]
+    signs = start.translate(None, _DIGITS) + b"/"
+    has_rest = text.translate(None, _DIGITS) == signs * count
+    return has_rest and all(text[at::_STEP] == sign * count for at, sign in columns)
+
+
+def parse_digest(text: str) -> str | None:
+    """Return ``sha256:<64 lower-case hex>`` or ``None``. ``sha256-…`` and upper case are the same digest.
+
+    Only what passes here may become a path, so ``sha256:../../x`` cannot.
+    """
+    if is_digest(text):
+        return text
+    match = _DIGEST.match(text)
+    return f"sha256:{match[1].lower()}" if match else None
+
+
+def digest_of_name(name: str) -> str | None:
+    """Return the digest of a file name as today's server writes that of a whole blob, and ``None`` for every other.
+
+    What it does not know is no stray yet: ``read_blob_name`` knows all forms, and takes three times as long.
+    """
+    return f"sha256:{name[7:]}" if _WHOLE(name) else None
+
+
+def digests_mentioned(data: bytes) -> frozenset[str]:
+    """Return every digest that stands anywhere in ``data``, whatever the document around it means."""
+    return frozenset(f"sha256:{match.decode().lower()}" for match in _MENTION.findall(data))
+
+
+def parse_digest_prefix(text: str) -> str:
+    """Return ``sha256:<hex prefix>`` for what a person typed, with or without ``sha256:``.
+
+    Raises InvalidInput when it is no hexadecimal prefix.
+    """
+    match = _PREFIX.match(text)
+    if not match:
+        raise InvalidInput(f"“{clean(text)}” is no digest: it takes sha256: and up to 64 hexadecimal digits")
+    return f"sha256:{match[1].lower()}"
+
+
+def read_blob_name(name: str) -> BlobName:
+    """Say what a file in ``blobs/`` is by its name (the forms that Ollama's server writes)."""
+    match = _BLOB.match(name)
+    if match:
+        kind = FileKind.PARTIAL if match[2] else FileKind.WHOLE
+        return BlobName(kind, f"sha256:{match[1].lower()}")
+    return BlobName(FileKind.LEFTOVER if _LEFTOVER.match(name) else FileKind.STRAY, None)

@@ -1,0 +1,146 @@
+"""A manifest's bytes, read strictly enough that nothing it needs is overlooked.
+
+The forms are those of Ollama's ``manifest`` package and of the OCI image specification.
+"""
+
+from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from prunella_core.ollama.digests import are_digests, digests_mentioned, parse_digest
+
+LARGEST_MANIFEST = 32 * 1024 * 1024
+"""Bytes; a manifest of a thousand layers has about 0.3 MB, so a larger file is not one."""
+
+_LISTS = {
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+}
+_IMAGES = {
+    "",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+}
+_CONFIG = "application/vnd.docker.container.image.v1+json"
+_KINDS = {"model": "weights"}
+
+
+_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class Layer(Struct, frozen=True, gc=False):
+    """One thing a manifest needs: ``size`` is what the manifest declares, in bytes."""
+
+    digest: str = ""
+    size: _Int64 = 0
+    media_type: str = msgspec.field(default="", name="mediaType")
+    name: str = ""
+    made_from: str | None = msgspec.field(default=None, name="from")
+    """The model that ``ollama create`` took it from (``from`` in the manifest)."""
+
+    @property
+    def kind(self) -> str:
+        """The plain word for its media type."""
+        return layer_kind(self.media_type)
+
+
+class Manifest(Struct, frozen=True, gc=False):
+    """What a manifest needs: its config and layers, the child manifests it names, and any digest it merely mentions."""
+
+    layers: tuple[Layer, ...]
+    children: tuple[str, ...]
+    mentioned: frozenset[str]
+    flaw: tuple[str, str] | None = None
+    """Kind and sentence of what makes it unsafe to trust that these are all the references there are."""
+    is_canonical: bool = True
+    """Whether the server reads the same: every digest is written as its file is named, and no child is named."""
+
+    @property
+    def size(self) -> int:
+        """The declared sum of config and layers in bytes: SIZE in ``ollama list``."""
+        return sum(layer.size for layer in self.layers)
+
+
+class _Document(Struct, gc=False):
+    schemaVersion: _Int64 = 0  # noqa: N815 -- these are the document's names
+    mediaType: str = ""  # noqa: N815
+    config: Layer | None = None
+    layers: tuple[Layer, ...] | None = None
+    manifests: list[Layer] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Document)
+
+
+class ManifestError(ValueError):
+    """These bytes are no manifest: ``kind`` names the damage."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def decode(data: bytes) -> Manifest:
+    """Read a manifest. Raises ManifestError when Ollama could not list it either.
+
+    A document that Ollama lists but that may hide references comes back with a ``flaw``.
+    """
+    if not data.strip():
+        raise ManifestError("empty-manifest", "the manifest is empty")
+    try:
+        document = _DECODER.decode(data)
+    except msgspec.ValidationError as error:
+        if data.strip() == b"null":  # the server takes it for an empty document, lists it and deletes its layers
+            return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"), False)
+        raise ManifestError("bad-manifest", f"the manifest has an unexpected form ({error})") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestError("bad-manifest", f"the manifest is truncated or no JSON ({error})") from error
+    return _understand(document, data)
+
+
+def _understand(document: _Document, data: bytes) -> Manifest:
+    layers = document.layers or ()
+    if document.config and document.config.digest:
+        config = document.config
+        layers = (config if config.media_type == _CONFIG else replace(config, media_type=_CONFIG), *layers)
+    sizes = [layer.size for layer in layers]
+    as_written = are_digests([layer.digest for layer in layers])
+    if not as_written or min(sizes, default=0) < 0:
+        layers = tuple(map(_sound, layers))
+    children = tuple(parse_digest(entry.digest) or "" for entry in document.manifests or ())
+    # A digest in a field that is not known here is a reference all the same.
+    unread = data.count(b"sha256") > len(layers) + len(children)
+    named = {*children, *(layer.digest for layer in layers)} if unread else set()
+    mentioned = digests_mentioned(data) - named if unread else frozenset()
+    flaw = _flaw(document, layers, children)
+    is_canonical = as_written and not (flaw or children or mentioned)
+    return Manifest(layers, children, mentioned, flaw, is_canonical)
+
+
+def _sound(layer: Layer) -> Layer:
+    """A layer with a digest in its one form, or none, and a size that can be added up."""
+    return replace(layer, digest=parse_digest(layer.digest) or "", size=max(layer.size, 0))
+
+
+@lru_cache(maxsize=64)  # a store of a hundred thousand layers has a dozen kinds
+def layer_kind(media_type: str) -> str:
+    """Return the plain word for a layer's media type: ``application/vnd.ollama.image.model`` is ``weights``."""
+    if media_type == _CONFIG:
+        return "config"
+    last = media_type.split(";")[0].rpartition(".")[2]
+    return _KINDS.get(last, last or "unknown")
+
+
+def _flaw(document: _Document, layers: tuple[Layer, ...], children: tuple[str, ...]) -> tuple[str, str] | None:
+    if "" in [layer.digest for layer in layers] or "" in children:
+        return "bad-digest", "the manifest names a layer by something that is no digest"
+    if document.layers is None and document.manifests is None:
+        return "no-layers", "the manifest has no list of layers"
+    if document.schemaVersion != 2:
+        return "unknown-schema", f"the manifest has schema version {document.schemaVersion}; only 2 is known"
+    if document.mediaType not in (_LISTS if document.manifests is not None else _IMAGES):
+        return "unknown-schema", "the manifest is of a media type that is not known"
+    return None

@@ -1,0 +1,76 @@
+"""Model names, as Ollama takes and shows them (its ``types/model/name.go``)."""
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+
+DEFAULT_HOST = "registry.ollama.ai"
+DEFAULT_NAMESPACE = "library"
+DEFAULT_TAG = "latest"
+
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}\Z").match
+_NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}\Z").match
+_MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z").match
+_TAG = _MODEL
+
+
+class ModelName(Struct, frozen=True):
+    """Where a model's manifest lies: ``manifests/<host>/<namespace>/<model>/<tag>``."""
+
+    host: str
+    namespace: str
+    model: str
+    tag: str
+
+    @property
+    def short(self) -> str:
+        """The name as ``ollama list`` prints it; unique within a store."""
+        shown = f"{self.model}:{self.tag}"
+        if self.host != DEFAULT_HOST:
+            return f"{self.host}/{self.namespace}/{shown}"
+        return shown if self.namespace == DEFAULT_NAMESPACE else f"{self.namespace}/{shown}"
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether Ollama accepts every part; a valid name is safe to use as a path."""
+        return bool(_HOST(self.host) and _NAMESPACE(self.namespace) and _MODEL(self.model) and _TAG(self.tag))
+
+
+def parse_name(text: str) -> ModelName:
+    """Read a name that a person typed: no tag means ``latest``, no host Ollama's own registry.
+
+    Raises InvalidInput when Ollama would not take it either.
+    """
+    rest = text.strip()
+    tag = DEFAULT_TAG
+    if rest.rfind(":") > rest.rfind("/"):  # a colon before the last slash belongs to a host's port
+        rest, _, tag = rest.rpartition(":")
+    rest, _, model = rest.rpartition("/")
+    host, _, namespace = rest.rpartition("/")
+    host = host.rpartition("://")[2]
+    name = ModelName(host or DEFAULT_HOST, namespace or DEFAULT_NAMESPACE, model, tag)
+    if not name.is_valid or "" in text.strip().rpartition("://")[2].split("/"):
+        raise InvalidInput(f"“{clean(text)}” is no model name: it takes [[host/]namespace/]model[:tag]")
+    return name
+
+
+def match_name(wanted: ModelName, known: Iterable[str]) -> str | None:
+    """Return the short name among ``known`` that ``wanted`` means, exact case first, then any case, as Ollama does."""
+    names = list(known)
+    if wanted.short in names:
+        return wanted.short
+    folded = wanted.short.casefold()
+    return next((name for name in names if name.casefold() == folded), None)
+
+
+def nearest_names(text: str, known: Iterable[str]) -> list[str]:
+    """Return up to three known names that someone who typed ``text`` may have meant, the likeliest first."""
+    import difflib
+
+    by_folded = {name.casefold().removesuffix(":latest"): name for name in known}
+    close = difflib.get_close_matches(text.casefold().removesuffix(":latest"), by_folded, n=3, cutoff=0.5)
+    return [by_folded[name] for name in close]

@@ -1,0 +1,1 @@
+"""Carries plans out, for every front end."""

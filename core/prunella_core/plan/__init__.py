@@ -1,0 +1,1 @@
+"""What an operation will do: pure functions of an inventory, a request and the time."""

@@ -1,0 +1,184 @@
+"""What would go, what would stay and why: frozen, complete, and the only thing that ``apply`` executes."""
+
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import Struct
+
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.origin import WEIGHTS, Origin
+from prunella_core.inventory.records import Clock, Problem
+from prunella_core.store.locate import Store
+
+Mode = Literal["trash", "delete", "restore"]
+
+
+class PruneClass(StrEnum):
+    """What ``prune`` can be told to take."""
+
+    UNREFERENCED = "unreferenced"
+    PARTIAL = "partial"
+    LEFTOVER = "leftover"
+    TRASH = "trash"
+    MODEL = "model"
+
+
+class Removal(Struct, frozen=True, kw_only=True):
+    """Remove exactly these: models by short name, blobs by key, damaged manifests by their path in the store."""
+
+    models: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
+    """Removals in the trash that are emptied along; what goes to the trash leaves it as it is."""
+    force: bool = False
+    to_trash: bool = False
+    """Whether it can be restored until the retention is over, or the space is freed at once."""
+    loaded: frozenset[str] = frozenset()
+    """Models that the server has loaded: the space of one that goes returns only when the server lets go of it."""
+
+
+class PrunePolicy(Struct, frozen=True, kw_only=True):
+    """Remove what is at least ``age`` seconds old and of one of ``classes``."""
+
+    age: int
+    classes: frozenset[PruneClass]
+    force: bool = False
+    loaded: frozenset[str] = frozenset()
+    """Models that the server has loaded: they are never taken."""
+
+
+class Empty(Struct, frozen=True, kw_only=True):
+    """Remove these entries of the trash for good; ``None`` means all."""
+
+    entries: tuple[str, ...] | None = None
+    force: bool = False
+
+
+class Restore(Struct, frozen=True, kw_only=True):
+    """Bring back one entry of the trash, or one ``model`` of it, if wished ``under`` another name."""
+
+    entry: str
+    model: str | None = None
+    under: str | None = None
+    force: bool = False
+
+
+Request = Removal | PrunePolicy | Empty | Restore
+
+
+class PlannedFile(Struct, frozen=True, kw_only=True):
+    """A file that goes, and what leaves the disk with it (bytes)."""
+
+    file: File
+    reclaims: int
+    digest: str | None
+    reason: str
+    models: tuple[str, ...] = ()
+    target: str | None = None
+    """Where it goes in the store, when it is restored."""
+    idle_since: float | None = None
+    """Since when nothing has needed it (seconds, UTC), as ``clock`` tells."""
+    clock: Clock | None = None
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A blob of something that goes which stays, and for whom."""
+
+    digest: str
+    allocated: int
+    used_by: tuple[str, ...]
+    reason: str
+
+
+class HeldBack(Struct, frozen=True, kw_only=True):
+    """A row that matches but stays for now."""
+
+    path: str
+    allocated: int
+    reason: str
+    idle_since: float | None = None
+    clock: Clock | None = None
+
+
+class Lost(Struct, frozen=True, kw_only=True):
+    """A model that goes with layers that nothing brings back, once the trash has let go of them."""
+
+    model: str
+    origin: Origin
+    layers: tuple[str, ...]
+    """The digests of those layers. What a model that stays has too is not lost."""
+    kinds: tuple[str, ...]
+    """What these layers are, each kind once."""
+
+    @property
+    def is_weights(self) -> bool:
+        """Whether its weights are lost: then nothing of use can come back."""
+        return not WEIGHTS.isdisjoint(self.kinds)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Everything a removal would do, in the order in which it is done: manifests before blobs."""
+
+    store: Store
+    request: Request
+    made_at: float
+    mode: Mode
+    models: tuple[str, ...]
+    files: tuple[PlannedFile, ...]
+    kept: tuple[Kept, ...]
+    held_back: tuple[HeldBack, ...]
+    overridden: tuple[HeldBack, ...]
+    """What ``--force`` takes although it would be held back."""
+    younger: tuple[HeldBack, ...]
+    """What a prune leaves because it has not reached the age."""
+    blocked: tuple[Problem, ...]
+    """Problems that keep something in the store which would go without them."""
+    reclaims: int
+    """Bytes that leave the disk: at once, or when the trash lets go of them. A restored set takes them again."""
+    loaded: tuple[str, ...] = ()
+    """Models that go although the server has them loaded."""
+    lost: tuple[Lost, ...] = ()
+    """Models that go and cannot come back as they are; those without their weights first."""
+    missing: tuple[str, ...] = ()
+    """Digests that a restored model needs and that are nowhere any more."""
+
+    @property
+    def manifests(self) -> tuple[PlannedFile, ...]:
+        """The manifests of the store that go."""
+        return tuple(item for item in self.files if item.file.path.startswith("manifests/"))
+
+    @property
+    def blobs(self) -> tuple[PlannedFile, ...]:
+        """The files of ``blobs/`` that go."""
+        return tuple(item for item in self.files if item.file.path.startswith("blobs/"))
+
+    @property
+    def trashed(self) -> tuple[PlannedFile, ...]:
+        """The files of the trash that go, or go back."""
+        return tuple(item for item in self.files if item.file.path.startswith(".prunella/"))
+
+
+class FileError(Struct, frozen=True, kw_only=True):
+    """A file that could not be dealt with, and why."""
+
+    path: str
+    message: str
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What really happened. ``freed`` is measured at each file as it goes, in bytes."""
+
+    plan: Plan
+    id: str
+    done: bool
+    freed: int
+    removed: tuple[str, ...]
+    trashed: int = 0
+    """Bytes that lie in the trash now and can come back."""
+    returned: tuple[str, ...] = ()
+    """Files that went back because a manifest that came meanwhile needs them."""
+    errors: tuple[FileError, ...] = ()
+    cancelled: bool = False
+    notes: tuple[str, ...] = ()
+    """Sentences on what did not go as it should beside the plan."""

@@ -1,0 +1,103 @@
+"""What comes back when an entry of the trash is restored."""
+
+import os
+from collections.abc import Iterator
+
+from prunella_core.fs.sizes import File, reclaimed_each
+from prunella_core.inventory.problems import problem
+from prunella_core.inventory.records import Inventory, Problem, TrashedModel, TrashEntry, digest_of_file
+from prunella_core.ollama.names import ModelName, match_name, parse_name
+from prunella_core.plan.records import Plan, PlannedFile, Restore
+
+
+def plan_restore(inventory: Inventory, request: Restore, now: float) -> Plan:
+    """Plan to bring back an entry, or one model of it. Blobs come first, so that no manifest stands without them."""
+    entry = next((entry for entry in inventory.trash if entry.id == request.entry), None)
+    models = [model for model in entry.models if request.model in (None, model.name)] if entry else []
+    moves = list(_blobs(inventory, models))
+    if entry and request.model is None:
+        moves += _loose(entry, {file.path for file, _target in moves})
+    manifests = [(model.manifest, _target(model, request.under)) for model in models]
+    blocked = [*_taken(inventory, moves), *_taken_names(inventory, manifests)]
+    going = [] if blocked else [*moves, *manifests]
+    sizes = reclaimed_each(file for file, _target in going)
+    return Plan(
+        store=inventory.store,
+        request=request,
+        made_at=now,
+        mode="restore",
+        models=tuple(model.name for model in models),
+        files=tuple(_planned(file, target, size) for (file, target), size in zip(going, sizes, strict=True)),
+        kept=(),
+        held_back=(),
+        overridden=(),
+        younger=(),
+        blocked=tuple(blocked),
+        reclaims=sum(sizes),
+        missing=tuple(_missing(inventory, models)),
+    )
+
+
+def _planned(file: File, target: str, size: int) -> PlannedFile:
+    digest = digest_of_file(file.path)
+    return PlannedFile(file=file, reclaims=size, digest=digest, reason="comes back", target=target)
+
+
+def _needed(models: list[TrashedModel], inventory: Inventory) -> Iterator[str]:
+    """The digests that the models need and the store has not."""
+    for digest in dict.fromkeys(digest for model in models for digest in model.needs):
+        blob = inventory.blob_by_key.get(digest)
+        if blob is None or not blob.files:
+            yield digest
+
+
+def _blobs(inventory: Inventory, models: list[TrashedModel]) -> Iterator[tuple[File, str]]:
+    for digest in _needed(models, inventory):
+        if file := inventory.trashed_blobs.get(digest):
+            yield file, f"blobs/{os.path.basename(file.path)}"
+
+
+def _missing(inventory: Inventory, models: list[TrashedModel]) -> Iterator[str]:
+    return (digest for digest in _needed(models, inventory) if digest not in inventory.trashed_blobs)
+
+
+def _loose(entry: TrashEntry, moving: set[str]) -> Iterator[tuple[File, str]]:
+    """What was removed by itself: blobs that no model of the entry needs, downloads, damaged manifests."""
+    manifests = {model.manifest.path for model in entry.models}
+    for file in entry.files:
+        target = _place(file.path)
+        is_own = target.startswith(("blobs/", "manifests/")) and file.path not in manifests | moving
+        if is_own and digest_of_file(file.path) not in entry.needs:
+            yield file, target
+
+
+def _place(path: str) -> str:
+    """The place in the store of a file in the trash: entries mirror the store."""
+    return path.split("/", 3)[3]
+
+
+def _target(model: TrashedModel, under: str | None) -> str:
+    return manifest_path(parse_name(under)) if under else _place(model.manifest.path)
+
+
+def manifest_path(name: ModelName) -> str:
+    """The path of a model's manifest, relative to the store."""
+    return f"manifests/{name.host}/{name.namespace}/{name.model}/{name.tag}"
+
+
+def _taken(inventory: Inventory, moves: list[tuple[File, str]]) -> Iterator[Problem]:
+    there = {file.path for blob in inventory.blobs for file in blob.files} | inventory.broken_by_path.keys()
+    there |= {model.manifest.path for model in inventory.models}
+    for _file, target in moves:
+        if target in there:
+            yield problem(target, "exists", "it is there again, and nothing is overwritten")
+
+
+def _taken_names(inventory: Inventory, manifests: list[tuple[File, str]]) -> Iterator[Problem]:
+    for _file, target in manifests:
+        name = ModelName(*target.split("/")[1:])
+        taken = match_name(name, inventory.model_by_name)
+        if taken or target in inventory.broken_by_path:
+            yield problem(
+                target, "exists", f"{taken or name.short} is there again; restore it under another name", taken
+            )

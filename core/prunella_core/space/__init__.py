@@ -1,0 +1,1 @@
+"""What files take on disk, and what a set of them frees."""

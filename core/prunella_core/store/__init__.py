@@ -1,0 +1,1 @@
+"""Which store, where it is, and what its owner pinned."""

@@ -1,0 +1,172 @@
+"""Which model store, and why this one."""
+
+import os
+import pwd
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from prunella_core.base.errors import NotFound, Refused
+from prunella_core.base.text import clean
+
+SERVICE_STORES = (
+    "/usr/share/ollama/.ollama/models",  # the Linux service, which runs as user "ollama"
+    "/var/lib/ollama/.ollama/models",
+    "/var/lib/ollama/models",
+    "/root/.ollama/models",  # containers
+)
+
+_PARTS = {"blobs", "manifests", "manifests-v2"}
+
+
+class Store(Struct, frozen=True, kw_only=True):
+    """A model store on disk. Paths are absolute; ``writable`` says whether this user may remove things from it.
+
+    The store of an export is somewhere else: whatever asks for one of its paths is refused.
+    """
+
+    root: str
+    why: str
+    owner: str
+    writable: bool
+    other_stores: tuple[str, ...] = ()
+    unwritable: str | None = None
+    """The folder that this user may not write to, where there is one."""
+    named: bool = True
+    """Whether somebody named this store. One that was only found among several is never guessed to be meant."""
+    exported_from: str | None = None
+    """The host that this is an export of; ``None`` for a store on this machine."""
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be changed here by anybody; ``None`` for a store on this machine."""
+        return None if self.exported_from is None else f"read-only: this is {self.why}; nothing was changed"
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: its path, and before it the host when that is another."""
+        return self.root if self.exported_from is None else f"{self.exported_from}:{self.root}"
+
+    @property
+    def blobs(self) -> str:
+        """The folder of the blobs."""
+        return self.path("blobs")
+
+    @property
+    def manifests(self) -> str:
+        """The folder of the manifests."""
+        return self.path("manifests")
+
+    @property
+    def own(self) -> str:
+        """The folder where Prunella puts things aside; Ollama never looks into it."""
+        return self.path(".prunella")
+
+    @property
+    def trash(self) -> str:
+        """The folder of what was removed and can be restored."""
+        return os.path.join(self.own, "trash")
+
+    def path(self, relative: str) -> str:
+        """The absolute path of a file that is named relative to the store.
+
+        Raises Refused for an export: its paths are those of another machine, and none is opened on this one.
+        """
+        if self.read_only:
+            raise Refused(self.read_only)
+        return os.path.join(self.root, relative)
+
+
+def locate(
+    explicit: str | None, environ: Mapping[str, str], home: str, service_stores: Iterable[str] = SERVICE_STORES
+) -> Store:
+    """Return the store to work on: ``explicit``, else ``OLLAMA_MODELS``, else the one that is found on this machine.
+
+    Raises NotFound, with a sentence on where was looked, when there is none.
+    """
+    found = list(_found(home, service_stores))
+    for path, why in _named(explicit, environ, home):
+        return _open(path, why, named=True, others=found)
+    if not found:
+        searched = ", ".join(_candidates(home, service_stores))
+        raise NotFound(f"no model store found (looked at {searched}); name one with --store DIR or OLLAMA_MODELS")
+    why = "the only store found on this machine" if len(found) == 1 else f"the first of {len(found)} stores found"
+    return _open(found[0], why, named=len(found) == 1, others=found)
+
+
+def _named(explicit: str | None, environ: Mapping[str, str], home: str) -> Iterator[tuple[str, str]]:
+    if explicit:
+        yield _expand(explicit, home), "--store"
+    from_environment = environ.get("OLLAMA_MODELS", "").strip().strip("\"'")  # the server trims it so, too
+    if from_environment:
+        yield from_environment, "OLLAMA_MODELS"
+
+
+def _expand(path: str, home: str) -> str:
+    """Read a leading ``~`` as the shell does; Ollama itself takes ``OLLAMA_MODELS`` to the letter."""
+    return os.path.join(home, path[1:].lstrip("/")) if path == "~" or path.startswith("~/") else path
+
+
+def _candidates(home: str, service_stores: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([os.path.join(home, ".ollama", "models"), *service_stores]))
+
+
+def _found(home: str, service_stores: Iterable[str]) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
+    for path in _candidates(home, service_stores):
+        try:
+            status = os.stat(path)
+            is_store = bool(_PARTS & set(os.listdir(path)))
+        except OSError:  # not there, or not for this user to see: either way no store that could be meant
+            continue
+        if is_store and (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            yield path
+
+
+def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
+    root = os.path.realpath(path)
+    shown = clean(root)
+    try:
+        status = os.stat(root)
+    except FileNotFoundError:
+        raise NotFound(f"there is no model store at {shown} ({why})") from None
+    except OSError as error:
+        raise NotFound(f"cannot open {shown} ({why}): {error.strerror}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotFound(f"{shown} ({why}) is a file; a model store is a folder with blobs/ and manifests/")
+    _require_store(root, shown, why)
+    barred = _unwritable(root)
+    return Store(
+        root=root,
+        why=why,
+        owner=_owner(os.stat(barred or root).st_uid),
+        writable=barred is None,
+        unwritable=barred,
+        other_stores=tuple(other for other in others if os.path.realpath(other) != root),
+        named=named,
+    )
+
+
+def _require_store(root: str, shown: str, why: str) -> None:
+    try:
+        names = set(os.listdir(root))
+    except OSError as error:
+        raise NotFound(f"cannot read {shown} ({why}): {error.strerror}") from error
+    if not names & _PARTS:
+        raise NotFound(f"{shown} ({why}) is no model store: it has neither blobs/ nor manifests/")
+
+
+def _owner(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _unwritable(root: str) -> str | None:
+    """The first folder that would have to be written to and may not be."""
+    folders = [root, *(os.path.join(root, name) for name in ("blobs", "manifests"))]
+    barred = (path for path in folders if os.path.exists(path) and not os.access(path, os.W_OK | os.X_OK))
+    return next(barred, None)
