@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 from prunella_core.apply import Disk, Step, has_unfinished
-from prunella_core.apply.lock import lock
 from prunella_core.base.errors import Locked, Refused, StalePlan
 from prunella_core.inventory.records import State
 from prunella_core.plan.records import Removal, Request
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
+from prunella_core.store.lock import lock
 from stores import (
     BOTH,
     DAY,
@@ -284,7 +284,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_done(bui
 
 HOLDER = """
 import sys
-from prunella_core.apply.lock import lock, sign
+from prunella_core.store.lock import lock, sign
 from prunella_core.store.locate import locate
 store = locate(sys.argv[1], {}, "/nowhere", ())
 with lock(store):

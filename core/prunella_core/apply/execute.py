@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from prunella_core.apply.lock import lock
 from prunella_core.apply.noting import note, note_finished, unfinished
 from prunella_core.apply.operation import Operation
 from prunella_core.apply.recover import recover, removing, staging
@@ -22,6 +21,7 @@ from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import Plan, Receipt
 from prunella_core.scan import new_id
 from prunella_core.store.locate import Store
+from prunella_core.store.lock import lock
 
 
 class Step(NamedTuple):

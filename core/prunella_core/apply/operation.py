@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from prunella_core.apply.lock import sign
 from prunella_core.apply.noting import action_of
 from prunella_core.apply.recover import drop_empty_folders, purge, put_all_back, put_back, removing, staging
 from prunella_core.base.errors import PrunellaError, Refused
@@ -20,6 +19,7 @@ from prunella_core.ollama.digests import FileKind, read_blob_name
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
 from prunella_core.scan import RECORD, ManifestReading, read_manifests
 from prunella_core.scan.blobs import led_to, read_blobs
+from prunella_core.store.lock import sign
 
 _NOT_ASIDE = {
     errno.ENOSPC: "there is no room left to set files aside",

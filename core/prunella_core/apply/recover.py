@@ -7,13 +7,13 @@ Files lie there under the same path as in the store, so that a person could put 
 
 import os
 
-from prunella_core.apply.lock import is_locked
 from prunella_core.apply.restore import finish_restore, is_restore_noted
 from prunella_core.fs.disk import Disk, remove_tree_of_folders
 from prunella_core.fs.files import files_below, has_reflinks
 from prunella_core.plan.records import FileError
 from prunella_core.scan import RECORD
 from prunella_core.store.locate import Store
+from prunella_core.store.lock import is_locked
 
 
 def staging(store: Store, operation: str = "") -> str:

@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import msgspec
 
-from prunella_core.apply.lock import sign
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk, remove_tree_of_folders
@@ -16,6 +15,7 @@ from prunella_core.fs.files import read_small
 from prunella_core.plan.records import FileError, Plan, Receipt
 from prunella_core.scan import RECORD, read_trash
 from prunella_core.store.locate import Store
+from prunella_core.store.lock import sign
 
 _Move = tuple[str, str]
 _NOTE = msgspec.json.Decoder(list[tuple[str, str]])
