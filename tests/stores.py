@@ -13,6 +13,7 @@ from typing import Any
 from prunella_core.apply import Disk, apply
 from prunella_core.base.errors import Refused
 from prunella_core.inventory.records import Inventory, TrashEntry
+from prunella_core.operations import carry_out as operations
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
@@ -57,6 +58,12 @@ def plan_for(root: str | Path, request: Request, now: float = NOW) -> Plan:
 def carry_out(plan: Plan, **options: Any) -> Receipt:
     """Apply ``plan`` at the time at which it was made."""
     return apply(plan, lambda: plan.made_at, **options)
+
+
+def expire(root: str | Path, retention: int, now: float) -> Receipt | None:
+    """What goes because its time in the trash is over, after an operation that has nothing of its own to do."""
+    nothing = plan_for(root, Removal(), now)
+    return operations.carry_out(nothing, operations.World(now=lambda: now, retention=retention)).expired
 
 
 def refusal(plan: Plan) -> str | None:

@@ -14,7 +14,6 @@ from prunella_core.ledger.file import NAME
 from prunella_core.ledger.history import History, history
 from prunella_core.ledger.log import LoggedModel, LogLine, models_in, read_log, write_line
 from prunella_core.ledger.survey import survey
-from prunella_core.operations.expire import collect_expired
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Plan, PruneClass, Receipt, Removal, Request
 from prunella_core.sample import StoreBuilder
@@ -25,6 +24,7 @@ from stores import (
     KilledDisk,
     bring_back,
     carry_out,
+    expire,
     look,
     open_store,
     plan_for,
@@ -111,7 +111,7 @@ def test_files_without_a_model_have_a_fate_too(builder: StoreBuilder) -> None:
 
 def test_what_expires_is_told_with_its_models(builder: StoreBuilder) -> None:
     do(builder, to_trash(SOLO), NOW)
-    receipt = collect_expired(open_store(builder.root), 7 * DAY, lambda: NOW + 8 * DAY)
+    receipt = expire(builder.root, 7 * DAY, NOW + 8 * DAY)
     assert receipt
     assert fates(builder) == [("rm", ("gone",)), ("expire", ("gone",))]
     assert told(builder).pullable == (SOLO,)

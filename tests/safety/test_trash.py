@@ -12,7 +12,6 @@ from conftest import RECORDED, Recorded
 from prunella_core.apply import Disk
 from prunella_core.base.errors import InvalidInput, Refused
 from prunella_core.inventory.records import State
-from prunella_core.operations.expire import collect_expired
 from prunella_core.plan.build import make_plan, trash_reclaims
 from prunella_core.plan.records import Empty, PruneClass, Receipt, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
@@ -25,11 +24,11 @@ from stores import (
     broken_models,
     carry_out,
     disk_use,
+    expire,
     facts,
     in_trash,
     look,
     of_ollama,
-    open_store,
     plan_for,
     planned,
     prune,
@@ -424,10 +423,9 @@ def test_children_of_a_manifest_list_that_lie_in_another_entry_stay(tmp_path: Pa
 def test_what_is_over_its_retention_is_collected(builder: StoreBuilder) -> None:
     old = remove(builder.root, SOLO, now=NOW)
     young = remove(builder.root, BASE, now=NOW + 3 * DAY)
-    store = open_store(builder.root)
-    assert collect_expired(store, 7 * DAY, lambda: NOW + 7 * DAY - 1) is None
+    assert expire(builder.root, 7 * DAY, NOW + 7 * DAY - 1) is None
     use = disk_use(builder.root)
-    receipt = collect_expired(store, 7 * DAY, lambda: NOW + 7 * DAY)
+    receipt = expire(builder.root, 7 * DAY, NOW + 7 * DAY)
     assert receipt is not None
     assert receipt.freed == receipt.plan.reclaims == use - disk_use(builder.root) > 0
     assert [entry.id for entry in look(builder.root).trash] == [young.id]
@@ -440,7 +438,7 @@ def test_collecting_spares_everything_else(builder: StoreBuilder) -> None:
     before = of_ollama(builder.root)
     remove(builder.root, SOLO)
     left = of_ollama(builder.root)
-    collect_expired(open_store(builder.root), 0, lambda: NOW)
+    expire(builder.root, 0, NOW)
     assert of_ollama(builder.root) == left
     assert left.items() <= before.items()
     assert not os.path.exists(f"{builder.root}/.prunella")
@@ -449,7 +447,7 @@ def test_collecting_spares_everything_else(builder: StoreBuilder) -> None:
 def test_an_entry_that_expires_keeps_what_a_younger_one_needs(builder: StoreBuilder) -> None:
     base = remove(builder.root, BASE, now=NOW)
     derived = remove(builder.root, DERIVED, now=NOW + 3 * DAY)
-    collect_expired(open_store(builder.root), 7 * DAY, lambda: NOW + 7 * DAY)
+    expire(builder.root, 7 * DAY, NOW + 7 * DAY)
     assert base.id not in {entry.id for entry in look(builder.root).trash}
     bring_back(builder.root, derived)
     assert broken_models(builder.root) == {}
@@ -460,9 +458,8 @@ def test_the_shared_weights_of_an_expired_entry_wait_for_the_younger(builder: St
     derived = remove(builder.root, DERIVED, now=NOW)  # without the weights: base still has them
     base = remove(builder.root, BASE, now=NOW + DAY)
     empty(builder.root, base.id)
-    store = open_store(builder.root)
-    assert collect_expired(store, 7 * DAY, lambda: NOW + 7 * DAY - 1) is None
-    assert collect_expired(store, 7 * DAY, lambda: NOW + 7 * DAY) is not None
+    assert expire(builder.root, 7 * DAY, NOW + 7 * DAY - 1) is None
+    assert expire(builder.root, 7 * DAY, NOW + 7 * DAY) is not None
     assert derived.id not in {entry.id for entry in look(builder.root).trash}
     assert in_trash(builder.root) == set()
 

@@ -54,8 +54,8 @@ def apply(
     Raises Refused, with the store as it was, when the store is not to be changed, is locked, or no longer matches.
     """
     disk = disk or Disk()
-    _refuse_if_unsafe(plan.store)
-    _refuse_if_linked(plan.store)
+    if why_not := plan.store.refusal():
+        raise Refused(why_not)
     with lock(plan.store):
         _recover(plan.store, disk)
         _tidy(plan.store, disk)
@@ -94,29 +94,6 @@ def _identity(plan: Plan, now: float) -> str:
     paths = "\0".join(item.file.path for item in plan.files).encode(errors="surrogateescape")
     names = (new_id(now, hashlib.sha256(paths + bytes(attempt)).hexdigest()[:6]) for attempt in itertools.count())
     return next(name for name in names if not os.path.lexists(os.path.join(plan.store.trash, name)))
-
-
-def _refuse_if_unsafe(store: Store) -> None:
-    if store.read_only:
-        raise Refused(store.read_only)
-    if not store.named:
-        others = ", ".join(clean(other) for other in (store.root, *store.other_stores))
-        raise Refused(f"several stores were found ({others}); say which one with --store DIR")
-    if not store.writable:
-        raise Refused(
-            f"{clean(store.unwritable or store.root)} belongs to {store.owner} and you may not write there; "
-            f"try: sudo -u {store.owner} prunella --store {clean(store.root)} … "
-            "or let the server do it: prunella rm --by-server NAME"
-        )
-
-
-def _refuse_if_linked(store: Store) -> None:
-    """What is set aside must lie in the store: through a link it would be unlinked somewhere else."""
-    for folder in (store.own, staging(store), removing(store), store.trash):
-        if os.path.islink(folder):
-            raise Refused(f"{clean(folder)} is a link, and nothing is set aside through one; remove the link first")
-        if os.path.exists(folder) and not os.path.isdir(folder):
-            raise Refused(f"{clean(folder)} is a file where a folder belongs; move it away first")
 
 
 def _recover(store: Store, disk: Disk) -> None:

@@ -59,7 +59,7 @@ def note(receipt: Receipt, at: float, origins: "Mapping[str, Origin]") -> Receip
         id=identity,
         at=at,
         action=action_of(plan),
-        mode=plan.mode,
+        mode="delete" if plan.mode == "server" else plan.mode,
         models=tuple(_with_pull(model, identity, origins) for model in models),
         files=len(receipt.removed),
         size=_size(receipt),

@@ -2,7 +2,7 @@
 
 from prunella_core.inventory.records import Inventory, State, TrashEntry
 from prunella_core.plan.draft import Draft
-from prunella_core.plan.records import Empty, Plan, PruneClass, PrunePolicy, Removal, Request, Restore
+from prunella_core.plan.records import Empty, Mode, Plan, PruneClass, PrunePolicy, Removal, Request, Restore
 from prunella_core.plan.restore import plan_restore
 from prunella_core.plan.trash import draft_empty
 
@@ -15,7 +15,7 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
         case Restore():
             return plan_restore(inventory, request, now)
         case Removal():
-            draft = Draft(inventory, now, request.force, "trash" if request.to_trash else "delete")
+            draft = Draft(inventory, now, request.force, _mode(request))
             _draft_removal(draft, request)
         case PrunePolicy():
             draft = Draft(inventory, now, request.force)
@@ -24,6 +24,12 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
             draft = Draft(inventory, now, request.force)
             draft_empty(draft, {entry.id for entry in inventory.trash if chosen is None or entry.id in chosen})
     return draft.finish(request)
+
+
+def _mode(removal: Removal) -> Mode:
+    if removal.by_server:
+        return "server"
+    return "trash" if removal.to_trash else "delete"
 
 
 def _draft_removal(draft: Draft, removal: Removal) -> None:

@@ -10,7 +10,8 @@ from prunella_core.inventory.origin import WEIGHTS, Origin
 from prunella_core.inventory.records import Clock, Problem
 from prunella_core.store.locate import Store
 
-Mode = Literal["trash", "delete", "restore"]
+Mode = Literal["trash", "delete", "restore", "server"]
+"""Where files go: to the trash, off the disk, back to their places, or off the disk by Ollama's own delete."""
 
 
 class PruneClass(StrEnum):
@@ -34,6 +35,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     force: bool = False
     to_trash: bool = False
     """Whether it can be restored until the retention is over, or the space is freed at once."""
+    by_server: bool = False
+    """Whether the server deletes the models: at once, and without a trash."""
     loaded: frozenset[str] = frozenset()
     """Models that the server has loaded: the space of one that goes returns only when the server lets go of it."""
 
@@ -182,3 +185,5 @@ class Receipt(Struct, frozen=True, kw_only=True):
     cancelled: bool = False
     notes: tuple[str, ...] = ()
     """Sentences on what did not go as it should beside the plan."""
+    expired: "Receipt | None" = None
+    """What was deleted afterwards because its time in the trash was over."""

@@ -43,6 +43,40 @@ class Store(Struct, frozen=True, kw_only=True):
         """Why nothing can be changed here by anybody; ``None`` for a store on this machine."""
         return None if self.exported_from is None else f"read-only: this is {self.why}; nothing was changed"
 
+    def refusal(self, *, by_server: bool = False) -> str | None:
+        """Why this store may not be changed, in one sentence; ``None`` where it may.
+
+        What the server deletes needs no right of this user. Raises nothing: what cannot be looked at is not in the way.
+        """
+        if self.read_only:
+            return self.read_only
+        if not self.named:
+            others = ", ".join(clean(other) for other in (self.root, *self.other_stores))
+            return f"several stores found ({others}): pick one with --store DIR"
+        if by_server:
+            return None
+        if not self.writable:
+            return (
+                f"{clean(self.unwritable or self.root)} belongs to {self.owner} and you may not write there; "
+                f"try: {self.as_owner} … or let the server delete: prunella rm --by-server NAME"
+            )
+        return self._in_the_way()
+
+    @property
+    def as_owner(self) -> str:
+        """The command that opens this store as its owner."""
+        user = f"'#{self.owner}'" if self.owner.isdigit() else self.owner
+        return f"sudo -u {user} prunella --store {clean(self.root)}"
+
+    def _in_the_way(self) -> str | None:
+        """Files are set aside in folders of ours: through a link they would be deleted somewhere else."""
+        for folder in (self.own, *(os.path.join(self.own, name) for name in ("staging", "removing", "trash"))):
+            if os.path.islink(folder):
+                return f"{clean(folder)} is a link, and Prunella moves nothing through one; remove the link first"
+            if os.path.exists(folder) and not os.path.isdir(folder):
+                return f"{clean(folder)} is a file where Prunella needs a folder; move it away first"
+        return None
+
     @property
     def place(self) -> str:
         """Where it is, for people: its path, and before it the host when that is another."""

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
 from textual import on
 from textual.binding import Binding, BindingType
 
+from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.plan.build import make_plan
@@ -64,7 +66,7 @@ class Browse(Explore):
     def action_remove(self) -> None:
         if self.inventory is None:
             return
-        if refusal := self._refusal():
+        if refusal := self._refusal(by_server=self.tab.id != "trash"):
             self.tell("Nothing can be removed here", refusal)
         elif self.tab.id == "trash":
             self._review_emptying(self.inventory)
@@ -75,26 +77,17 @@ class Browse(Explore):
             if self.marks.count:
                 self._review(self.inventory, before)
 
-    def _refusal(self) -> str | None:
-        store = self.store
-        if store.read_only:
-            return store.read_only
-        if self.inventory and not self.inventory.is_whole:
-            return "The store was not read to its end, so nobody knows yet what needs what. r reads all of it."
-        if not store.named:
-            known = "\n".join(f"  prunella --store {clean(path)}" for path in (store.root, *store.other_stores))
-            return f"Several stores were found, and none is guessed to be meant. Start with one of:\n{known}"
-        if not store.writable and (self.server is None or self.tab.id == "trash"):
-            why = f"The store belongs to {store.owner}, and you may not write there. Start as its owner:"
-            return f"{why}\n  {self._sudo()}"
-        return None
-
-    def _sudo(self) -> str:
-        return f"sudo -u {self.store.owner} prunella --store {clean(self.store.root)}"
+    def _refusal(self, *, by_server: bool = False) -> str | None:
+        """Why nothing can be changed here; with ``by_server`` a server that answers can do it instead."""
+        if not self.store.read_only and self.inventory and not self.inventory.is_whole:
+            return "Scan incomplete: press r to rescan."
+        return self.store.refusal(by_server=by_server and self.server is not None)
 
     def _plan(self, inventory: Inventory, to_trash: bool, force: bool) -> Plan:
         loaded = self.view.loaded if self.view else frozenset()
         request = self.marks.request(inventory, to_trash=to_trash, force=force, loaded=loaded)
+        if not self.store.writable:
+            request = replace(request, by_server=True)
         return make_plan(inventory, request, self.setup.now())
 
     def _review(self, inventory: Inventory, before: Marks, force: bool = False) -> None:
@@ -102,24 +95,23 @@ class Browse(Explore):
 
         with_trash = bool(self.marks.trash)  # then there is one way only: all of it, for good
         plan = self._whole_plan(inventory, force=force) if with_trash else self._plan(inventory, True, force)
+        for_good = plan if with_trash else self._plan(inventory, False, force)
         wipes = bool(inventory.models) and len(plan.models) == len(inventory.models)
 
         def decide(answer: "Answer | None") -> None:
             if answer == "force":
                 self._review(inventory, before, force=True)
-            elif with_trash and answer == "now":
+            elif answer in ("trash", "server"):
                 self._execute(plan, unload=True)
-            elif answer in ("trash", "now"):
-                self._execute(self._plan(inventory, answer == "trash", force), unload=True)
-            elif answer == "server":
-                self._delete_by_server(plan)
+            elif answer == "now":
+                self._execute(for_good, unload=True)
             else:
                 self._set_marks(before.surviving(inventory, self.inventory or inventory))
 
         if self.store.writable:
             self.app.push_screen(Review(plan, wipes, self.setup.retention), decide)
         else:
-            self.app.push_screen(ServerReview(plan, self._sudo()), decide)
+            self.app.push_screen(ServerReview(plan, self.store.as_owner), decide)
 
     def _review_emptying(self, inventory: Inventory) -> None:
         from prunella_tui.app.dialogs import Review
@@ -135,7 +127,7 @@ class Browse(Explore):
     # A proposal to free space
 
     def action_free(self) -> None:
-        if refusal := self._refusal():
+        if refusal := self._refusal(by_server=True):
             self.tell("Nothing can be freed here", refusal)
         elif self.inventory and self.view:
             from prunella_tui.app.free import FreeDialog
@@ -183,13 +175,6 @@ class Browse(Explore):
         working = self._show_work("Restoring" if plan.mode == "restore" else "Removing")
         run(self, plan, working, self.server if unload else None)
 
-    def _delete_by_server(self, plan: Plan) -> None:
-        from prunella_tui.app.work import delete_by_server
-
-        if self.server:
-            self._show_work("Removing")
-            delete_by_server(self, plan, self.server)
-
     def _show_work(self, title: str) -> "Working":
         from prunella_tui.app.dialogs import Working
 
@@ -229,11 +214,11 @@ class Browse(Explore):
     def action_pin(self) -> None:
         if self.inventory is None or self.tab.id != "models" or not self.table.key:
             return
-        if refusal := self._refusal() or (None if self.store.writable else "Pins are kept in the store."):
-            self.tell("Nothing can be pinned here", refusal)
-            return
-        from prunella_tui.app.work import pin
+        from prunella_core.operations.pins import toggle_pin
 
-        model = self.inventory.model_by_name[self.table.key]
-        self.notify(pin(self.store, model))
+        try:
+            self.notify(toggle_pin(self.store, self.inventory.model_by_name[self.table.key]))
+        except PrunellaError as error:
+            self.tell("Nothing was pinned", str(error))
+            return
         self.action_rescan()

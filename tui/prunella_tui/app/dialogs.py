@@ -205,7 +205,12 @@ class Working(Dialog):
         self.action_cancel()
 
 
-_DONE = {"trash": "Moved to the trash", "delete": "Removed for good", "restore": "Brought back"}
+_DONE = {
+    "trash": "Moved to the trash",
+    "delete": "Removed for good",
+    "restore": "Brought back",
+    "server": "Deleted by the server",
+}
 
 
 class Result(Dialog):

@@ -181,7 +181,7 @@ def receipt_text(receipt: Receipt, collected: Receipt | None, notes: tuple[str, 
     lines = [*_sizes(receipt), Content.assemble((_LABELS["files"], _MUTED), show.counted(len(receipt.removed), "file"))]
     if receipt.plan.mode == "trash" and receipt.removed:
         lines += [Content(""), Content(f"To bring it back: u, or prunella restore {receipt.id}")]
-    if receipt.cancelled:
+    if receipt.cancelled and not receipt.removed:
         lines.append(Content.styled("Cancelled: everything is where it was.", "$text-warning"))
     if receipt.plan.missing:
         count = show.counted(len(receipt.plan.missing), "blob")
@@ -198,13 +198,16 @@ _LABELS = {
     "trash": "In the trash  ",
     "delete": "Freed         ",
     "restore": "Brought back  ",
+    "server": "Freed         ",
     "files": "Files         ",
 }
 
 
 def _sizes(receipt: Receipt) -> list[Content]:
     mode = receipt.plan.mode
-    measured = {"trash": receipt.trashed, "delete": receipt.freed, "restore": receipt.plan.reclaims}[mode]
+    measured = {"trash": receipt.trashed, "delete": receipt.freed, "restore": receipt.plan.reclaims}.get(
+        mode, receipt.freed
+    )
     rows = [Content.assemble((_LABELS[mode], _MUTED), (show.size(measured), "bold $text-success"), _exact(measured))]
     if mode != "restore":
         predicted = receipt.plan.reclaims

@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prunella_core.apply import Step, apply, has_unfinished
-from prunella_core.base.errors import PrunellaError, Refused
+from prunella_core.apply import Step
+from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import plan_document, receipt_document
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.survey import look_again
 from prunella_core.ollama.client import Server, connect, loaded_here
-from prunella_core.operations.expire import collect_expired
-from prunella_core.plan.build import make_plan
+from prunella_core.operations.by_server import refuse_single_files, serving
+from prunella_core.operations.carry_out import World, make_ready, refuse_unless_allowed
+from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.plan.records import Plan, Receipt, Removal
-from prunella_core.store.locate import Store
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Wishes
@@ -30,18 +29,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def look_for_change(dry_run: bool) -> Inventory:
+def look_for_change(dry_run: bool, *, by_server: bool = False) -> Inventory:
     """Survey the store that something shall be changed in.
 
     Raises Refused, before anybody is asked anything, where nothing may be changed.
     """
     store = open_store()
-    unfinished = has_unfinished(store)
-    if not dry_run and (unfinished or not (store.named and store.writable)):
-        # To execute a plan of nothing is to check the store, and to finish or undo what a killed run left.
-        apply(make_plan(look_again(store, time.time()), Removal(), time.time()), time.time)
-        if unfinished:
-            tell("A removal that was interrupted has been finished or undone first.")
+    if by_server:
+        refuse_unless_allowed(store, by_server=True)
+    elif not dry_run and make_ready(store, World(now=time.time)):
+        tell("A removal that was interrupted has been finished or undone first.")
     return look(store)
 
 
@@ -49,6 +46,13 @@ def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str]]:
     """Return the server, when one is there, and which models of this store it has loaded."""
     server = connect(os.environ)
     return server, frozenset(loaded_here(server, inventory))
+
+
+def refuse_unless_served(server: Server | None, inventory: Inventory, plan: Plan, wishes: Wishes) -> None:
+    """Raise Refused, before anybody is asked, unless the server can delete what ``plan`` takes from this store."""
+    refuse_single_files(plan.request)
+    if not wishes.dry_run:
+        serving(server, inventory)
 
 
 class Telling(NamedTuple):
@@ -73,13 +77,8 @@ def carry_out(
     if plan.mode != "restore" and not is_agreed(inventory, plan, wishes, telling):
         tell("Nothing was removed.")
         return REFUSED
-    unload(server, plan)
-    receipt = _execute(plan)
+    receipt = _execute(plan, wishes, server)
     _show_receipt(receipt, wishes.as_json, telling)
-    for sentence in receipt.notes:
-        tell(sentence)
-    if not receipt.cancelled:
-        _collect(plan.store, wishes)
     return _code_of(receipt)
 
 
@@ -106,11 +105,13 @@ def _nothing_goes(plan: Plan, wishes: Wishes, telling: Telling) -> int:
     if plan.held_back and isinstance(plan.request, Removal):
         first_held = plan.held_back[0]
         raise Refused(f"nothing was removed: {clean(first_held.path)}: {first_held.reason} (--force takes it)")
-    if wishes.as_json:
-        _show_receipt(Receipt(plan=plan, id="", done=True, freed=0, removed=()), True, telling)
-    else:
+    if not wishes.as_json:
         show_plan(plan, False, telling)
-    _collect(plan.store, wishes)
+    receipt = _execute(plan, wishes, None)
+    if wishes.as_json:
+        _show_receipt(receipt, True, telling)
+    else:
+        _tell_notes(receipt)
     return DONE
 
 
@@ -139,24 +140,17 @@ def _ask(question: str) -> str:
     return answer.strip()
 
 
-def unload(server: Server | None, plan: Plan) -> None:
-    """Let the server let go of what the plan takes; where it will not, say so and go on."""
-    for name in plan.loaded if server else ():
-        try:
-            server.unload(name) if server else None
-        except PrunellaError as error:
-            tell(f"{name} could not be unloaded: {error}")
-
-
-def _execute(plan: Plan) -> Receipt:
+def _execute(plan: Plan, wishes: Wishes, server: Server | None) -> Receipt:
     meter = Meter()
 
     def report(step: Step) -> None:
         meter.tell(f"removing: step {step.done:,} of {step.total:,}")
 
+    keeps = retention() if collects(wishes.no_gc) else None
     try:
         with cancel_on_interrupt() as cancelled:
-            return apply(plan, time.time, report=report, cancelled=cancelled)
+            world = World(now=time.time, server=server, retention=keeps, report=report, cancelled=cancelled)
+            return operate(plan, world)
     finally:
         meter.clear()
 
@@ -164,23 +158,18 @@ def _execute(plan: Plan) -> Receipt:
 def _show_receipt(receipt: Receipt, as_json: bool, telling: Telling) -> None:
     if as_json:
         print_json({**receipt_document(receipt), **telling.fields})
-        return
-    from prunella_tui.cli.views.receipt import receipt_view
+    else:
+        from prunella_tui.cli.views.receipt import receipt_view
 
-    show(receipt_view(receipt))
+        show(receipt_view(receipt))
+    _tell_notes(receipt)
 
 
-def _collect(store: Store, wishes: Wishes) -> None:
-    """Let the trash go of what has expired, and say what and how much."""
-    if not collects(wishes.no_gc):
-        return
-    try:
-        receipt = collect_expired(store, retention(), time.time)
-    except Refused as error:  # another Prunella is at it, or the store changes: the next run collects
-        tell(f"What has expired in the trash is still there: {error}")
-        return
-    if receipt:
-        tell(f"Expired in the trash: {counted(len(receipt.removed), 'file')} removed, {size(receipt.freed)} freed.")
+def _tell_notes(receipt: Receipt) -> None:
+    for sentence in receipt.notes:
+        tell(sentence)
+    if expired := receipt.expired:
+        tell(f"Expired trash emptied: {counted(len(expired.removed), 'file')}, {size(expired.freed)} freed.")
 
 
 def _code_of(receipt: Receipt) -> int:

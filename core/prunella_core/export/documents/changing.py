@@ -16,7 +16,7 @@ def plan_document(plan: Plan) -> Document:
     """The document of everything that removes or restores, with ``--dry-run``."""
     return {
         "store": clean(plan.store.root),
-        "mode": plan.mode,
+        "mode": "delete" if plan.mode == "server" else plan.mode,
         "models": [clean(name) for name in plan.models],
         "files": Rows(
             {
@@ -72,7 +72,12 @@ def receipt_document(receipt: Receipt) -> Document:
         "returned": Rows(clean(path) for path in receipt.returned),
         "errors": [{"path": clean(error.path), "message": clean(error.message)} for error in receipt.errors],
         "notes": [clean(note) for note in receipt.notes],
+        "expired": _expired_row(receipt.expired),
     }
+
+
+def _expired_row(receipt: Receipt | None) -> Document | None:
+    return None if receipt is None else {"files": len(receipt.removed), "freed": receipt.freed}
 
 
 def _held_rows(rows: Iterable[HeldBack], now: float) -> Rows:

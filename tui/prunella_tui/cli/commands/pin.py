@@ -2,10 +2,8 @@
 
 import click
 
-from prunella_core.apply import write_pins
-from prunella_core.base.errors import NotFound, Refused
 from prunella_core.base.text import clean
-from prunella_core.store.locate import Store
+from prunella_core.operations.pins import pin, unpin
 from prunella_core.store.pins import read_pins
 from prunella_tui.cli.options import looks
 from prunella_tui.cli.output import print_json
@@ -25,7 +23,7 @@ def command(patterns: tuple[str, ...], remove: bool, as_json: bool) -> None:
     """
     store = open_store()
     if patterns:
-        _change(store, patterns, remove)
+        (unpin if remove else pin)(store, patterns)
     models = [clean(model.name) for model in look(store).models if model.is_pinned]
     pins = [clean(pattern) for pattern in read_pins(store)]
     if as_json:
@@ -34,15 +32,3 @@ def command(patterns: tuple[str, ...], remove: bool, as_json: bool) -> None:
     for pattern in pins:
         click.echo(pattern)
     click.echo(f"pinned models: {', '.join(models) or 'none'}")
-
-
-def _change(store: Store, patterns: tuple[str, ...], remove: bool) -> None:
-    if not (store.named and store.writable):
-        raise Refused(f"pins are kept in {clean(store.root)}, and you may not write there; nothing was changed")
-    pins = read_pins(store)
-    if not remove:
-        write_pins(store, (*pins, *patterns))
-        return
-    if unknown := [pattern for pattern in patterns if pattern not in pins]:
-        raise NotFound(f"there is no pin “{clean(unknown[0])}”; prunella pin lists them")
-    write_pins(store, (pin for pin in pins if pin not in patterns))

@@ -29,16 +29,13 @@ def command(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, fo
       prunella rm --now sha256:3f1a9c
     """
     from prunella_tui.cli import removing
-    from prunella_tui.cli.by_server import remove_by_server
     from prunella_tui.cli.targets import find_removal
 
     wanted = Wishes(**wishes)
-    if by_server:
-        return remove_by_server(names, wanted)
-    inventory = removing.look_for_change(wanted.dry_run)
+    inventory = removing.look_for_change(wanted.dry_run, by_server=by_server)
     request = find_removal(inventory, names, force, to_trash=not now)
     server, loaded = removing.ask_server(inventory)
-    plan = make_plan(inventory, replace(request, loaded=loaded), time.time())
-    if unload and not wanted.dry_run:
-        removing.unload(server, plan)
-    return removing.carry_out(inventory, plan, wanted)
+    plan = make_plan(inventory, replace(request, loaded=loaded, by_server=by_server), time.time())
+    if by_server:
+        removing.refuse_unless_served(server, inventory, plan, wanted)
+    return removing.carry_out(inventory, plan, wanted, server=server if unload or by_server else None)

@@ -1,0 +1,76 @@
+"""Lets the server delete models, where this user may not write to the store: at once, and without a trash."""
+
+import hashlib
+import os
+
+from prunella_core.apply import Step
+from prunella_core.apply.noting import note
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.fs.sizes import reclaimed
+from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.survey import look_again
+from prunella_core.ollama.client import Server, ServerError, serves
+from prunella_core.operations.world import World
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.drift import refuse_if_stale
+from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request
+from prunella_core.scan import new_id
+
+
+def delete_by_server(plan: Plan, world: World) -> Receipt:
+    """Let the server delete the models of ``plan`` one by one; return what has gone from the disk.
+
+    Raises Refused when there is no server, when it works on another store or when the store has changed, and
+    ServerError when it does not delete the first model.
+    """
+    refuse_single_files(plan.request)
+    inventory = look_again(plan.store, world.now())
+    server = serving(world.server, inventory)
+    refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
+    at = world.now()
+    errors, is_cancelled = _delete(plan, server, world)
+    gone = [item for item in plan.files if not os.path.lexists(plan.store.path(item.file.path))]
+    receipt = Receipt(
+        plan=plan,
+        id=new_id(at, hashlib.sha256("\0".join(plan.models).encode()).hexdigest()[:6]),
+        done=not (errors or is_cancelled),
+        freed=reclaimed(item.file for item in gone),
+        removed=tuple(item.file.path for item in gone),
+        errors=tuple(errors),
+        cancelled=is_cancelled,
+    )
+    return note(receipt, at, inventory.origins)
+
+
+def refuse_single_files(request: Request) -> None:
+    """Raise Refused when ``request`` names more than models: the server deletes nothing else."""
+    if isinstance(request, Removal) and (request.blobs or request.manifests or request.entries):
+        raise Refused("the server deletes models only, no single blobs; nothing was deleted")
+
+
+def serving(server: Server | None, inventory: Inventory) -> Server:
+    """Return ``server`` if it works on this very store. Raises Refused, or ServerError when it does not answer."""
+    if server is None:
+        raise Refused("no server answers where OLLAMA_HOST says; nothing was deleted")
+    if not serves(server, inventory):
+        root = clean(inventory.store.root)
+        raise Refused(f"the server at {server.address} works on another store than {root}; nothing was deleted")
+    return server
+
+
+def _delete(plan: Plan, server: Server, world: World) -> tuple[list[FileError], bool]:
+    """Delete model by model, and stop at the first that stays; return what failed, and whether it was cancelled."""
+    for done, manifest in enumerate(plan.manifests):
+        if world.cancelled():
+            return [], True
+        world.report(Step(done, len(plan.manifests)))
+        try:
+            server.delete(manifest.models[0])
+        except ServerError as error:
+            if not done:
+                raise
+            return [FileError(path=manifest.file.path, message=str(error))], False
+        if os.path.lexists(plan.store.path(manifest.file.path)):
+            return [FileError(path=manifest.file.path, message=f"the server at {server.address} left it")], False
+    return [], False

@@ -1,0 +1,94 @@
+"""Carries a plan out, for every front end: may it be done, unload, apply, expire the trash, and say what happened."""
+
+import os
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from prunella_core.apply import apply, has_unfinished
+from prunella_core.base.errors import PrunellaError, Refused
+from prunella_core.ledger.survey import look_again
+from prunella_core.operations.by_server import delete_by_server
+from prunella_core.operations.world import World
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal
+from prunella_core.scan import removed_at
+from prunella_core.store.locate import Store
+
+__all__ = ["World", "carry_out", "make_ready"]
+
+
+def make_ready(store: Store, world: World) -> bool:
+    """Finish or undo what a killed run left in ``store``; return whether there was anything.
+
+    Raises Refused when the store may not be changed.
+    """
+    refuse_unless_allowed(store)
+    if not has_unfinished(store):
+        return False
+    nothing = make_plan(look_again(store, world.now()), Removal(), world.now())
+    apply(nothing, world.now, disk=world.disk)  # it repairs the store before it looks at its plan
+    return True
+
+
+def refuse_unless_allowed(store: Store, *, by_server: bool = False) -> None:
+    """Raise Refused when ``store`` may not be changed."""
+    if why_not := store.refusal(by_server=by_server):
+        raise Refused(why_not)
+
+
+def carry_out(plan: Plan, world: World) -> Receipt:
+    """Do exactly what ``plan`` says, then delete expired trash; return what happened, measured.
+
+    Raises Refused and other PrunellaErrors only while nothing has changed: what fails later is in the Receipt.
+    """
+    refuse_unless_allowed(plan.store, by_server=plan.mode == "server")
+    receipt = _done(plan, world)
+    return receipt if receipt.cancelled else _expire(receipt, world)
+
+
+def _done(plan: Plan, world: World) -> Receipt:
+    if not plan.files:
+        return Receipt(plan=plan, id="", done=True, freed=0, removed=())
+    if plan.mode == "server":
+        return delete_by_server(plan, world)
+    still_loaded = tuple(_unload(plan, world))
+    receipt = apply(plan, world.now, disk=world.disk, report=world.report, cancelled=world.cancelled)
+    return replace(receipt, notes=(*still_loaded, *receipt.notes))
+
+
+def _unload(plan: Plan, world: World) -> Iterator[str]:
+    """Unload what the plan deletes, and say which models stay loaded: their space returns later."""
+    for name in plan.loaded if world.server else ():
+        try:
+            world.server.unload(name) if world.server else None
+        except PrunellaError as error:
+            yield f"{name} could not be unloaded: {error}"
+
+
+def _expire(receipt: Receipt, world: World) -> Receipt:
+    store = receipt.plan.store
+    if world.retention is None or store.refusal():
+        return receipt
+    try:
+        return replace(receipt, expired=_expired(store, world.retention, world))
+    except (PrunellaError, OSError) as error:
+        return replace(receipt, notes=(*receipt.notes, f"Expired trash was not emptied: {error}"))
+
+
+def _expired(store: Store, retention: int, world: World) -> Receipt | None:
+    """Empty every entry that was removed at least ``retention`` seconds ago; ``None`` when there is none."""
+    if not any(world.now() - when >= retention for when in _removal_times(store)):
+        return None
+    inventory = look_again(store, world.now())
+    policy = PrunePolicy(age=retention, classes=frozenset({PruneClass.TRASH}))
+    plan = make_plan(inventory, policy, inventory.scanned_at)
+    if not plan.files:
+        return None
+    return apply(plan, world.now, disk=world.disk, cancelled=world.cancelled)
+
+
+def _removal_times(store: Store) -> Iterator[float]:
+    """Read from the names of the entries, so that a run with nothing expired needs no scan."""
+    for name in os.listdir(store.trash) if os.path.isdir(store.trash) else ():
+        yield removed_at(store.trash, name)

@@ -1,0 +1,40 @@
+"""Pins and unpins models, for every front end."""
+
+from collections.abc import Iterable
+
+from prunella_core.apply import write_pins
+from prunella_core.base.errors import NotFound
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Model
+from prunella_core.operations.carry_out import refuse_unless_allowed
+from prunella_core.store.locate import Store
+from prunella_core.store.pins import read_pins
+
+
+def pin(store: Store, patterns: Iterable[str]) -> None:
+    """Add ``patterns``. Raises Refused when the store may not be changed or the pins cannot be written."""
+    refuse_unless_allowed(store)
+    write_pins(store, (*read_pins(store), *patterns))
+
+
+def unpin(store: Store, patterns: Iterable[str]) -> None:
+    """Remove ``patterns``. Raises NotFound for one that is not pinned, and Refused as ``pin``."""
+    refuse_unless_allowed(store)
+    pins = read_pins(store)
+    gone = tuple(patterns)
+    if unknown := [pattern for pattern in gone if pattern not in pins]:
+        raise NotFound(f"there is no pin “{clean(unknown[0])}”; prunella pin lists them")
+    write_pins(store, (pattern for pattern in pins if pattern not in gone))
+
+
+def toggle_pin(store: Store, model: Model) -> str:
+    """Pin ``model``, or unpin it if it is pinned by name; return a sentence on what was done. Raises Refused."""
+    name = clean(model.name)
+    forms = (model.name.casefold(), model.name.removesuffix(":latest").casefold())
+    if by_name := [pattern for pattern in read_pins(store) if pattern.casefold() in forms]:
+        unpin(store, by_name)
+        return f"{name} is no longer pinned"
+    if model.is_pinned:
+        return f"{name} is pinned by a pattern; prunella pin lists them"
+    pin(store, (model.name,))
+    return f"{name} is pinned: prune --all never deletes it"

@@ -1,0 +1,33 @@
+"""What an operation needs besides its plan."""
+
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from prunella_core.apply import Disk, Step
+from prunella_core.ollama.client import Server
+
+
+def ignore(_step: Step) -> None:
+    """Show no progress."""
+
+
+def never() -> bool:
+    """Do not cancel."""
+    return False
+
+
+class World(Struct, frozen=True, kw_only=True):
+    """Clock, disk and server, and how the front end follows an operation and cancels it."""
+
+    now: Callable[[], float] = time.time
+    """Seconds, UTC."""
+    disk: Disk | None = None
+    """The real one, unless a test has its own."""
+    server: Server | None = None
+    """Deletes what a plan for the server names; of any other plan it unloads the models that it has loaded."""
+    retention: int | None = None
+    """Seconds after which the trash is emptied; ``None`` leaves expired trash where it is."""
+    report: Callable[[Step], None] = ignore
+    cancelled: Callable[[], bool] = never

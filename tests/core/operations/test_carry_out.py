@@ -1,0 +1,195 @@
+"""Operations: what both front ends do with a plan, from "may it be done?" to the receipt."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from msgspec.structs import replace
+
+from prunella_core.base.errors import Refused, StalePlan
+from prunella_core.ollama.client import Loaded, ServerError
+from prunella_core.operations.carry_out import World, carry_out, make_ready
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, Receipt, Removal
+from prunella_core.sample import StoreBuilder
+from stores import DAY, NOW, disk_use, look, open_store, remove, small_store, to_trash, tree
+
+SOLO, BASE, DERIVED = "team/solo:v1", "base:latest", "derived:latest"
+
+
+class FakeServer:
+    """A server that works on ``root`` as Ollama does: at once, and without asking."""
+
+    address = "http://127.0.0.1:11434"
+
+    def __init__(self, root: str, *, fails: Callable[[str], bool] = lambda _name: False) -> None:
+        self.root = root
+        self.fails = fails
+        self.asked: list[str] = []
+
+    def loaded(self) -> list[Loaded]:
+        return []
+
+    def models(self) -> dict[str, str]:
+        return {model.name: model.digest for model in look(self.root).models}
+
+    def unload(self, name: str) -> None:
+        self._ask("unload", name)
+
+    def delete(self, name: str) -> None:
+        self._ask("delete", name)
+        plan = make_plan(look(self.root), Removal(models=(name,)), NOW)
+        for item in plan.files:
+            os.unlink(os.path.join(self.root, item.file.path))
+
+    def _ask(self, what: str, name: str) -> None:
+        self.asked.append(f"{what} {name}")
+        if self.fails(name):
+            raise ServerError("the server says: no")
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> StoreBuilder:
+    return small_store(tmp_path / "store")
+
+
+def server_plan(root: str, *models: str) -> Plan:
+    return make_plan(look(root), Removal(models=models, by_server=True), NOW)
+
+
+def world(**more: object) -> World:
+    return replace(World(now=lambda: NOW), **more)
+
+
+def test_the_server_deletes_and_the_disk_is_measured(builder: StoreBuilder) -> None:
+    server = FakeServer(builder.root)
+    before = disk_use(builder.root)
+    receipt = carry_out(server_plan(builder.root, BASE, SOLO), world(server=server))
+    assert receipt.done
+    assert receipt.freed == before - disk_use(builder.root) > 0
+    assert server.asked == [f"delete {BASE}", f"delete {SOLO}"]
+    assert receipt.trashed == 0
+    assert not look(builder.root).trash
+
+
+def test_a_failure_at_the_second_model_is_in_the_receipt(builder: StoreBuilder) -> None:
+    server = FakeServer(builder.root, fails=lambda name: name == SOLO)
+    before = disk_use(builder.root)
+    receipt = carry_out(server_plan(builder.root, BASE, SOLO), world(server=server))
+    assert not receipt.done
+    assert [error.message for error in receipt.errors] == ["the server says: no"]
+    assert receipt.freed == before - disk_use(builder.root) > 0
+    assert "manifests/registry.ollama.ai/library/base/latest" in receipt.removed
+
+
+def test_a_failure_at_the_first_model_changed_nothing(builder: StoreBuilder) -> None:
+    server = FakeServer(builder.root, fails=lambda _name: True)
+    before = tree(builder.root)
+    with pytest.raises(ServerError):
+        carry_out(server_plan(builder.root, BASE, SOLO), world(server=server))
+    assert tree(builder.root) == before
+
+
+def test_a_server_of_another_store_is_asked_to_delete_nothing(builder: StoreBuilder, tmp_path: Path) -> None:
+    other = small_store(tmp_path / "other")
+    other.model("more", other.layer("weights", "more"))
+    server = FakeServer(other.root)
+    with pytest.raises(Refused, match="works on another store"):
+        carry_out(server_plan(builder.root, SOLO), world(server=server))
+    assert server.asked == []
+
+
+def test_a_server_that_leaves_the_first_model_is_asked_no_further(builder: StoreBuilder, tmp_path: Path) -> None:
+    """It works on a copy that looks the same."""
+    server = FakeServer(small_store(tmp_path / "copy").root)
+    before = tree(builder.root)
+    receipt = carry_out(server_plan(builder.root, BASE, SOLO), world(server=server))
+    assert (receipt.done, receipt.removed, receipt.freed) == (False, (), 0)
+    assert server.asked == [f"delete {BASE}"]
+    assert tree(builder.root) == before
+
+
+def test_without_a_server_nothing_is_deleted_by_one(builder: StoreBuilder) -> None:
+    with pytest.raises(Refused, match="no server answers"):
+        carry_out(server_plan(builder.root, SOLO), world())
+
+
+def test_a_plan_for_the_server_that_no_longer_matches_is_refused(builder: StoreBuilder) -> None:
+    plan = server_plan(builder.root, SOLO)
+    builder.model("again", builder.layer("weights", "solo weights"))
+    server = FakeServer(builder.root)
+    builder.model(SOLO, builder.layer("weights", "other weights"))
+    with pytest.raises(StalePlan):
+        carry_out(plan, world(server=server))
+    assert server.asked == []
+
+
+def test_single_blobs_are_not_for_the_server(builder: StoreBuilder) -> None:
+    blob = builder.layer("weights", "nobody needs this")
+    plan = make_plan(look(builder.root), Removal(blobs=(blob.digest,), by_server=True), NOW + DAY)
+    with pytest.raises(Refused, match="models only"):
+        carry_out(plan, world(server=FakeServer(builder.root)))
+
+
+def test_a_cancelled_deletion_says_what_had_gone(builder: StoreBuilder) -> None:
+    server = FakeServer(builder.root)
+    receipt = carry_out(
+        server_plan(builder.root, BASE, SOLO), world(server=server, cancelled=lambda: bool(server.asked))
+    )
+    assert receipt.cancelled
+    assert receipt.freed > 0
+    assert server.asked == [f"delete {BASE}"]
+
+
+def test_what_cannot_be_unloaded_is_noted(builder: StoreBuilder) -> None:
+    server = FakeServer(builder.root, fails=lambda _name: True)
+    plan = make_plan(look(builder.root), to_trash(SOLO, loaded=frozenset({SOLO})), NOW)
+    receipt = carry_out(plan, world(server=server))
+    assert receipt.done
+    assert server.asked == [f"unload {SOLO}"]
+    assert receipt.notes[0].startswith(f"{SOLO} could not be unloaded")
+
+
+def test_without_the_wish_nothing_is_unloaded(builder: StoreBuilder) -> None:
+    plan = make_plan(look(builder.root), to_trash(SOLO, loaded=frozenset({SOLO})), NOW)
+    assert not any("unload" in note for note in carry_out(plan, world()).notes)
+
+
+def test_a_trash_that_cannot_be_emptied_is_a_note(builder: StoreBuilder) -> None:
+    remove(builder.root, BASE, now=NOW - 8 * DAY)
+    plan = make_plan(look(builder.root), to_trash(SOLO), NOW)
+    with patch("prunella_core.operations.carry_out.look_again", side_effect=Refused("locked")):
+        receipt = carry_out(plan, world(retention=7 * DAY))
+    assert receipt.done
+    assert receipt.expired is None
+    assert "Expired trash was not emptied: locked" in receipt.notes
+
+
+def test_expired_trash_is_emptied_afterwards(builder: StoreBuilder) -> None:
+    old = remove(builder.root, BASE, now=NOW - 8 * DAY)
+    receipt = carry_out(make_plan(look(builder.root), to_trash(SOLO), NOW), world(retention=7 * DAY))
+    assert isinstance(receipt.expired, Receipt)
+    assert receipt.expired.freed > 0
+    assert [entry.id for entry in look(builder.root).trash] == [receipt.id] != [old.id]
+
+
+@pytest.mark.parametrize("field", ["named", "writable"])
+def test_a_store_that_may_not_be_changed_is_left_alone(builder: StoreBuilder, field: str) -> None:
+    plan = make_plan(look(builder.root), to_trash(SOLO), NOW)
+    before = tree(builder.root)
+    store = replace(plan.store, **{field: False})
+    with pytest.raises(Refused):
+        carry_out(replace(plan, store=store), world())
+    with pytest.raises(Refused):
+        make_ready(store, world())
+    assert tree(builder.root) == before
+
+
+def test_a_linked_folder_of_ours_is_refused(builder: StoreBuilder, tmp_path: Path) -> None:
+    os.symlink(tmp_path, f"{builder.root}/.prunella")
+    assert "is a link" in (open_store(builder.root).refusal() or "")
+    os.unlink(f"{builder.root}/.prunella")
+    builder.file(".prunella/trash", "a file")
+    assert "is a file" in (open_store(builder.root).refusal() or "")
