@@ -115,12 +115,6 @@ async def test_rows_without_a_hash_are_refused(builder: StoreBuilder, open_app: 
         assert journey.app.screen is journey.browse
 
 
-async def test_the_sample_store_has_nothing_to_verify(demo: Path, open_app: Open) -> None:
-    async with open_app(demo) as journey:
-        await journey.press("v")
-        assert isinstance(journey.app.screen, Text)
-
-
 async def test_a_store_that_was_read_in_part_is_not_verified(builder: StoreBuilder, open_app: Open) -> None:
     async with open_app(Path(builder.root), is_sample=False) as journey:
         view = journey.browse.view

@@ -44,11 +44,13 @@ class StoreBuilder:
         size: int | None = None,
         written: int = 0,
         age: float = 0,
+        used: float | None = None,
         name: str = "",
     ) -> Layer:
         """Write a blob. With ``size`` it is a sparse file of that many bytes, of which ``written`` are on the disk.
 
-        The digest of a sparse blob is that of its content and size, not of the zeros that follow.
+        The digest of a sparse blob is that of its content and size, not of the zeros that follow. ``age`` is since it
+        was written, ``used`` since it was read (seconds).
         """
         data = content.encode() if isinstance(content, str) else content
         mark = data if size is None else data + f"/{size}".encode()
@@ -58,7 +60,7 @@ class StoreBuilder:
             with open(path, "wb") as file:
                 file.write(data.ljust(written, b"\xa5"))
                 file.truncate(max(size or 0, file.tell()))
-            self._set_age(path, age)
+            self._set_age(path, age, used)
         return Layer(kind, digest, os.stat(path).st_size, name)
 
     def config(self, *, age: float = 0, **fields: Any) -> Layer:
@@ -115,18 +117,33 @@ class StoreBuilder:
         """The absolute path of a blob."""
         return os.path.join(self.root, "blobs", digest.replace(":", "-"))
 
-    def partial(self, seed: str, *, size: int, done: int, parts: int = 1, age: float = 0) -> str:
-        """Write what a pull leaves that never ended: a sparse file of the full ``size`` with ``done`` bytes written."""
+    def partial(
+        self, seed: str, *, size: int, done: int = 0, content: bytes | None = None, parts: int = 1, age: float = 0
+    ) -> str:
+        """Write an interrupted download: a sparse file of the full ``size``, and ``parts`` part files.
+
+        It begins with ``content``, or with ``done`` bytes of anything.
+        """
         digest = hashlib.sha256(seed.encode()).hexdigest()
         name = f"blobs/sha256-{digest}-partial"
-        self.file(name, b"\xa5" * done, size=size, age=age)
-        each = size // parts
+        data = b"\xa5" * done if content is None else content
+        self.file(name, data, size=size, age=age)
         for number in range(parts):
-            part = {"N": number, "Offset": number * each, "Size": each, "Completed": done // parts}
+            start, end = size * number // parts, size * (number + 1) // parts
+            completed = min(max(len(data) - start, 0), end - start)
+            part = {"N": number, "Offset": start, "Size": end - start, "Completed": completed}
             self.file(f"{name}-{number}", json.dumps(part), age=age)
         return f"sha256:{digest}"
 
-    def file(self, relative: str, content: str | bytes = "x", *, size: int | None = None, age: float = 0) -> Self:
+    def file(
+        self,
+        relative: str,
+        content: str | bytes = "x",
+        *,
+        size: int | None = None,
+        age: float = 0,
+        used: float | None = None,
+    ) -> Self:
         """Write any file below the store."""
         path = os.path.join(self.root, relative)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -134,7 +151,7 @@ class StoreBuilder:
             file.write(content.encode() if isinstance(content, str) else content)
             if size is not None:
                 file.truncate(size)
-        self._set_age(path, age)
+        self._set_age(path, age, used)
         return self
 
     def link(self, relative: str, target: str) -> Self:
@@ -144,5 +161,5 @@ class StoreBuilder:
         os.symlink(target, path)
         return self
 
-    def _set_age(self, path: str, age: float) -> None:
-        os.utime(path, (self.now - age, self.now - age))
+    def _set_age(self, path: str, age: float, used: float | None = None) -> None:
+        os.utime(path, (self.now - (age if used is None else used), self.now - age))

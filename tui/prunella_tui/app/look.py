@@ -88,7 +88,7 @@ class Look(Screen[None]):
     def _show_title(self) -> None:
         parts = [Content.styled("Prunella", "bold $text-primary")]
         if self.setup.is_sample:
-            parts.append(Content("a sample store: of each file, one thousandth is on the disk"))
+            parts.append(Content("Demo store: sizes ÷ 1000, nothing here is real"))
         elif self.store.read_only:
             scanned = f"read-only, as of {show.date(self.setup.now())}"
             parts += [Content.styled(scanned, "$text-warning"), Content(clean(self.store.place))]

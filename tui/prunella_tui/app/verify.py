@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from prunella_tui.app.look import Look
 
 _MOST_LISTED = 100
-_IN_THE_SAMPLE = (
-    "The large blobs of the sample store are holes in place of weights, so none has the hash that it is named by. "
-    "In your own store, v hashes what is marked, or the row, and tells which blobs are damaged and what that breaks."
-)
 _IN_PART = "The store was not read to its end, so nobody knows yet what a model needs. r reads all of it."
 
 
@@ -170,8 +166,6 @@ def verify_selection(screen: "Look") -> None:
 def _refusal(screen: "Look", inventory: Inventory) -> str | None:
     if screen.store.read_only:
         return screen.store.read_only
-    if screen.setup.is_sample:
-        return _IN_THE_SAMPLE
     return None if inventory.is_whole else _IN_PART
 
 

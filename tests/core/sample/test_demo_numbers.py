@@ -1,0 +1,49 @@
+"""The sample store agrees with itself: listed, on disk and freed are one number, and its bytes are what they say."""
+
+from pathlib import Path
+
+import pytest
+
+from prunella_core.advice.identify import described
+from prunella_core.inventory.records import Inventory, State
+from prunella_core.sample import build_demo_store
+from prunella_core.verify import verify_blobs
+from stores import NOW, look
+
+_BLOCK = 4_096
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Inventory:
+    build_demo_store(str(tmp_path), NOW, divisor=100_000)
+    return look(tmp_path)
+
+
+def test_a_model_that_shares_nothing_frees_what_is_listed(demo: Inventory) -> None:
+    alone = [model for model in demo.models if not demo.shared_with(model) and not demo.problems_of(model)]
+    assert len(alone) >= 3
+    for model in alone:
+        slack = _BLOCK * (len(model.needs) + 1)
+        usage = demo.usage[model.name]
+        assert usage.allocated == usage.reclaims
+        assert model.size <= usage.reclaims <= model.size + slack
+
+
+def test_only_the_damage_that_was_planted_is_there(demo: Inventory) -> None:
+    assert {(problem.kind, problem.model, problem.blocks_prune) for problem in demo.problems} == {
+        ("wrong-size", "starcoder2:3b", False)
+    }
+    result = verify_blobs(demo, [blob for blob in demo.blobs if blob.has_hash])
+    assert {demo.blob_by_key[bad.digest].models for bad in result.bad} == {("starcoder2:3b",)}
+
+
+def test_nameless_weights_say_what_they_are(demo: Inventory) -> None:
+    nameless = [blob for blob in demo.blobs if blob.state is State.UNREFERENCED]
+    assert "GGUF weights, llama 3.2B Q4_K_M, “llama 3.2 of last spring”" in {
+        described(demo.store, blob) for blob in nameless
+    }
+
+
+def test_nothing_is_said_to_be_used_before_it_was_there(demo: Inventory) -> None:
+    assert all(blob.written_at and blob.written_at <= NOW for blob in demo.blobs)
+    assert all((model.weights_read_at or model.modified_at) >= model.modified_at for model in demo.models)
