@@ -129,6 +129,9 @@ class Resident:
         self.digest = digest
         self.unloaded: list[str] = []
 
+    def version(self) -> str:
+        return "0.33.0"
+
     def loaded(self) -> list[Loaded]:
         return [Loaded("team/solo:v1", self.digest)]
 

@@ -7,15 +7,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, cast
 
 import pytest
 
 from prunella_core.inventory.records import Inventory
-from prunella_core.ollama.client import OllamaServer, Server, ServerError, address, connect, loaded_here, serves
+from prunella_core.ollama.client import (
+    Address,
+    OllamaServer,
+    Server,
+    ServerError,
+    address,
+    connect,
+    loaded_here,
+    serves,
+)
 from prunella_core.sample import StoreBuilder
 from stores import look, small_store
 
@@ -127,7 +137,7 @@ def test_a_server_of_this_store_is_known_by_its_list(stub: Stub, inventory: Inve
 
 
 def test_what_it_has_loaded_of_this_store(stub: Stub, inventory: Inventory) -> None:
-    assert loaded_here(reach(stub), inventory) == ("base:latest",)
+    assert loaded_here(reach(stub), inventory) == frozenset({"base:latest"})
     assert stub.asked == [("GET /api/ps", None)]
 
 
@@ -136,7 +146,7 @@ def test_what_it_has_loaded_of_another_store_is_not_ours(stub: Stub, inventory: 
         "models": [{"name": "base:latest", "model": "base:latest", "digest": "f" * 64}, {"name": "x", "model": "x"}]
     }
     stub.answers["GET /api/ps"] = (200, json.dumps(other).encode())
-    assert loaded_here(reach(stub), inventory) == ()
+    assert loaded_here(reach(stub), inventory) == frozenset()
 
 
 def test_unloading_is_a_generation_that_is_kept_for_no_time(stub: Stub) -> None:
@@ -156,6 +166,7 @@ def test_deleting_names_the_model(stub: Stub) -> None:
 # What can go wrong
 
 QUESTIONS: dict[str, Callable[[Server], object]] = {
+    "GET /api/version": lambda server: server.version(),
     "GET /api/tags": lambda server: server.models(),
     "GET /api/ps": lambda server: server.loaded(),
     "POST /api/generate": lambda server: server.unload("m"),
@@ -187,7 +198,11 @@ def test_an_answer_that_is_none_of_ollamas(stub: Stub, inventory: Inventory, que
     else:
         with pytest.raises(ServerError, match=r"\A[^\n]*does not answer as Ollama does[^\n]*\Z"):
             QUESTIONS[question](server)
-    assert loaded_here(server, inventory) == (() if question.endswith("ps") else ("base:latest",))
+    loaded = loaded_here(server, inventory)
+    if question.endswith("tags"):
+        assert loaded == frozenset({"base:latest"})
+    else:
+        assert loaded == (frozenset() if answer in EMPTY else None), "unknown is not nothing"
 
 
 def test_one_that_goes_away_in_between(inventory: Inventory) -> None:
@@ -195,7 +210,7 @@ def test_one_that_goes_away_in_between(inventory: Inventory) -> None:
         server = reach(stub)
     with pytest.raises(ServerError, match="does not answer"):
         server.loaded()
-    assert loaded_here(server, inventory) == ()
+    assert loaded_here(server, inventory) is None
 
 
 def test_one_that_speaks_another_language(inventory: Inventory) -> None:
@@ -213,10 +228,10 @@ def test_one_that_speaks_another_language(inventory: Inventory) -> None:
         thread.start()
         server = connect({"OLLAMA_HOST": f"127.0.0.1:{port}"})
         with pytest.raises(ServerError):
-            OllamaServer(f"http://127.0.0.1:{port}").loaded()
+            OllamaServer(address({"OLLAMA_HOST": f"127.0.0.1:{port}"})).loaded()
         thread.join()
     assert server is not None
-    assert loaded_here(None, inventory) == ()
+    assert loaded_here(None, inventory) == frozenset()
 
 
 def test_one_that_never_answers_is_not_waited_for(
@@ -227,8 +242,107 @@ def test_one_that_never_answers_is_not_waited_for(
     began = time.monotonic()
     with pytest.raises(ServerError):
         reach(stub).loaded()
-    assert loaded_here(reach(stub), inventory) == ()
+    assert loaded_here(reach(stub), inventory) is None
     assert time.monotonic() - began < 1.5
+
+
+@contextmanager
+def listening(talk: Callable[[socket.socket], None]) -> Iterator[Server]:
+    """Something that accepts, and then does with every connection whatever ``talk`` does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            with suppress(OSError):  # the listener is closed at the end
+                while True:
+                    connection = stack.enter_context(listener.accept()[0])
+                    Thread(target=speak, args=(connection,), daemon=True).start()
+
+        def speak(connection: socket.socket) -> None:
+            with suppress(OSError):  # the other side has hung up
+                talk(connection)
+
+        Thread(target=serve, daemon=True).start()
+        yield OllamaServer(Address("http", "127.0.0.1", port, ""))
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def _trickle(start: bytes, drop: bytes) -> Callable[[socket.socket], None]:
+    """Say something again and again, each time before anybody would lose patience."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:
+            connection.sendall(drop)
+            connection.recv(0)
+            Event().wait(0.02)
+
+    return talk
+
+
+def _say_nothing(_connection: socket.socket) -> None:
+    Event().wait(5)
+
+
+TRICKLES: dict[str, Callable[[socket.socket], None]] = {
+    "nothing at all": _say_nothing,
+    "a status line": _trickle(b"", b"H"),
+    "headers": _trickle(HEAD, b"X-Slow: 1\r\n"),
+    "a body": _trickle(HEAD + b"Content-Length: 100000\r\n\r\n", b" "),
+    "a body to the end": _trickle(HEAD + b"Connection: close\r\n\r\n", b" "),
+    "chunks": _trickle(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", TRICKLES)
+def test_an_answer_that_trickles_in_ends_in_time(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("prunella_core.ollama.client._ANSWER_SECONDS", 0.3)
+    with listening(TRICKLES[kind]) as server:
+        assert loaded_here(server, inventory) is None
+        with pytest.raises(ServerError, match="does not answer"):
+            server.models()
+
+
+def test_a_flood_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prunella_core.ollama.client._LARGEST_ANSWER", 100_000)
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Connection: close\r\n\r\n")
+        while True:
+            connection.sendall(b" " * 65_536)
+
+    with listening(flood) as server, pytest.raises(ServerError, match="too long"):
+        server.models()
+
+
+def test_json_that_is_too_deep_is_no_answer(stub: Stub) -> None:
+    deep = b'{"models":[],"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    stub.answers["GET /api/tags"] = (200, deep)
+    with pytest.raises(ServerError):
+        reach(stub).models()
+
+
+def test_a_name_that_is_never_found_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nobody knows whether something listens there, and it is asked no longer than it takes to lose patience."""
+    asked = Event()
+
+    def look_up(*_arguments: Any, **_options: Any) -> list[Any]:
+        asked.wait(5)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("prunella_core.ollama.client._PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("prunella_core.ollama.client._ANSWER_SECONDS", 0.1)
+    server = connect({"OLLAMA_HOST": "slow.example"})
+    assert server is not None
+    with pytest.raises(ServerError):
+        server.loaded()
+    asked.set()
 
 
 def test_a_proxy_is_not_asked_for_this_machine(
@@ -239,7 +353,7 @@ def test_a_proxy_is_not_asked_for_this_machine(
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    assert loaded_here(reach(stub), inventory) == ("base:latest",)
+    assert loaded_here(reach(stub), inventory) == frozenset({"base:latest"})
 
 
 # Where nobody is
@@ -322,7 +436,7 @@ def test_the_client_is_imported_only_when_somebody_answers() -> None:
         "import sys; from prunella_core.ollama.client import connect;"
         "assert connect({'OLLAMA_HOST': sys.argv[1]}) is None;"
         "loaded = {name.partition('.')[0] for name in sys.modules};"
-        "print(sorted(loaded & {'ollama', 'httpx', 'pydantic', 'ssl'}))"
+        "print(sorted(loaded & {'urllib3', 'http', 'ssl'}))"
     )
     command = [sys.executable, "-c", code, f"127.0.0.1:{free_port()}"]
     run = subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, check=True, capture_output=True, text=True)

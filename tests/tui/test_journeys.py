@@ -317,6 +317,9 @@ class _StubServer:
         self.digests = digests
         self.asked: list[str] = []
 
+    def version(self) -> str:
+        return "0.33.0"
+
     def loaded(self) -> list[Loaded]:
         return [Loaded("apart:7b", self.digests["apart:7b"])]
 

@@ -82,7 +82,7 @@ def what_would_help(inventory: Inventory, proposal: Proposal) -> str:
     guards: list[Guard] = [guard for _sentence, guard in not_proposed(proposal)]
     if not guards:
         return ""
-    loaded = proposal.removal.loaded
+    loaded = proposal.removal.loaded or ()
     most = propose(inventory, 0, inventory.scanned_at, loaded=loaded, allowed=get_args(Guard)).reachable
     return f"{' '.join(f'--also-{guard}' for guard in guards)} would make it {size(most)}"
 

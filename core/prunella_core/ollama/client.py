@@ -5,23 +5,28 @@ Addresses are read as Ollama reads ``OLLAMA_HOST`` (its ``envconfig`` package).
 
 import socket
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from contextlib import closing, suppress
+from threading import Thread
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
 
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
 
-if TYPE_CHECKING:
-    from ollama import Client
-
 _DEFAULT_PORT = 11_434
 _PORTS = {"http": 80, "https": 443}
 _PROBE_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
+_WORK_SECONDS = 60.0
+"""For what the server does and not only says: deleting large files can take a while."""
+_LARGEST_ANSWER = 64 * 1024 * 1024
 _UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- what a server listens on is not where it is reached
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 
 class ServerError(PrunellaError):
@@ -29,7 +34,7 @@ class ServerError(PrunellaError):
 
 
 class Loaded(NamedTuple):
-    """A model that the server holds in memory; its space on the disk returns only when it lets go."""
+    """A model that the server holds in memory; its space on the disk returns only when it is unloaded."""
 
     name: str
     digest: str
@@ -40,6 +45,9 @@ class Server(Protocol):
 
     address: str
 
+    def version(self) -> str:
+        """Its version, such as 0.33.0."""
+
     def loaded(self) -> list[Loaded]:
         """The models in memory."""
 
@@ -47,10 +55,10 @@ class Server(Protocol):
         """The digest of every model it lists, by name."""
 
     def unload(self, name: str) -> None:
-        """Let go of a model."""
+        """Unload a model."""
 
     def delete(self, name: str) -> None:
-        """Remove a model at once; the server has no trash."""
+        """Delete a model at once; the server has no trash."""
 
 
 class Address(NamedTuple):
@@ -87,60 +95,163 @@ def address(environ: Mapping[str, str]) -> Address:
     return Address(parts.scheme or "http", _UNSPECIFIED.get(host, host), port, parts.path.rstrip("/"))
 
 
-def connect(environ: Mapping[str, str]) -> "Server | None":
-    """Return the server when something listens at its address, else ``None``, within half a second.
+def connect(environ: Mapping[str, str]) -> Server | None:
+    """Return the server at its address; ``None`` where the connection is refused, or the address leads nowhere.
 
-    The client library is imported only when something listens: it takes longer to import than most commands to run.
+    Takes half a second at most. A server that takes longer to accept is there, and will not answer either.
     """
     try:
         where = address(environ)
-        socket.create_connection((where.host, where.port), timeout=_PROBE_SECONDS).close()
-    except (OSError, ValueError):  # nobody there, or no address at all: Prunella works without
+        _within(_PROBE_SECONDS, lambda: _knock(where))
+    except TimeoutError:
+        pass
+    except (OSError, ValueError):
         return None
-    return OllamaServer(where.url)
+    return OllamaServer(where)
+
+
+def refuses(where: Address) -> bool:
+    """Whether nothing listens there. Raises OSError when that cannot be known, and ValueError for a strange name."""
+    try:
+        _within(_PROBE_SECONDS, lambda: _knock(where))
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def _knock(where: Address) -> None:
+    socket.create_connection((where.host, where.port), timeout=_PROBE_SECONDS).close()
+
+
+def _within(seconds: float, work: Callable[[], _Result], give_up: Callable[[], None] = lambda: None) -> _Result:
+    """Return what ``work`` does in a thread. Raises what it raises, and TimeoutError after ``seconds``.
+
+    Looking up a name knows no deadline, and one that counts from byte to byte never comes where bytes trickle in.
+    """
+    results: list[_Result] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:  # noqa: BLE001 -- raised below, in the thread that waits
+            errors.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        give_up()
+        raise TimeoutError(f"no answer within {seconds:g} seconds")
+    return results[0]
+
+
+class _Listed(Struct):
+    model: str = ""
+    name: str = ""
+    digest: str = ""
+
+
+class _Models(Struct):
+    models: list[_Listed]
+
+
+class _Version(Struct):
+    version: str
+
+
+class _Error(Struct):
+    error: str
+
+
+_Reply = TypeVar("_Reply", _Models, _Version, _Error)
 
 
 class OllamaServer:
-    """A server, asked through Ollama's own client."""
+    """A server at ``where``, asked over HTTP. Nothing is asked of a proxy: this is about a store on this machine."""
 
-    def __init__(self, url: str) -> None:
-        self.address = url
+    def __init__(self, where: Address) -> None:
+        self.where = where
+        self.address = where.url
+
+    def version(self) -> str:
+        """Its version, such as 0.33.0."""
+        return self._read(self._ask("GET", "/api/version"), _Version).version
 
     def loaded(self) -> list[Loaded]:
         """The models in memory."""
-        answer = self._ask(lambda client: client.ps())
-        return [Loaded(model.model or model.name or "", model.digest or "") for model in answer.models]
+        answer = self._read(self._ask("GET", "/api/ps"), _Models)
+        return [Loaded(model.model or model.name, model.digest) for model in answer.models]
 
     def models(self) -> dict[str, str]:
         """The digest of every model it lists, by name."""
-        answer = self._ask(lambda client: client.list())
-        return {model.model or "": model.digest or "" for model in answer.models}
+        answer = self._read(self._ask("GET", "/api/tags"), _Models)
+        return {model.model or model.name: model.digest for model in answer.models}
 
     def unload(self, name: str) -> None:
-        """Let go of a model, as ``ollama stop`` does: a generation without a prompt that is kept for no time."""
-        self._ask(lambda client: client.generate(model=name, keep_alive=0))
+        """Unload a model, as ``ollama stop`` does: a generation without a prompt that is kept for no time."""
+        self._ask("POST", "/api/generate", {"model": name, "keep_alive": 0, "stream": False}, _WORK_SECONDS)
 
     def delete(self, name: str) -> None:
-        """Remove a model at once; the server has no trash."""
-        self._ask(lambda client: client.delete(name))
+        """Delete a model at once; the server has no trash."""
+        self._ask("DELETE", "/api/delete", {"model": name}, _WORK_SECONDS)
 
-    def _ask(self, question: "Callable[[Client], _Answer]") -> _Answer:
-        import httpx
-        import ollama
+    def _ask(self, method: str, path: str, body: object = None, seconds: float | None = None) -> bytes:
+        from http.client import HTTPException
+
+        from urllib3.exceptions import HTTPError
 
         try:
-            with ollama.Client(host=self.address, timeout=_ANSWER_SECONDS, trust_env=not self._is_here()) as client:
-                return question(client)
-        except ollama.ResponseError as error:
-            raise ServerError(f"the server at {self.address} says: {clean(error.error)}") from error
-        except (httpx.HTTPError, ConnectionError, TypeError, ValueError) as error:
-            reason = clean(str(error).partition("\n")[0])
-            raise ServerError(f"the server at {self.address} does not answer as Ollama does ({reason})") from error
+            status, answer = _exchange(self.where, method, path, body, seconds or _ANSWER_SECONDS)
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
+            raise self._strange(error) from error
+        if status >= 400:
+            raise ServerError(f"the server at {self.address} says: {clean(self._read(answer, _Error).error)}")
+        if len(answer) > _LARGEST_ANSWER:
+            raise self._strange("too long an answer")
+        return answer
 
-    def _is_here(self) -> bool:
-        """Whether it runs on this machine: then no proxy is asked, as Ollama's own client does."""
-        host = urlsplit(self.address).hostname or ""
-        return host == "localhost" or host.startswith("127.") or host == "::1"
+    def _read(self, answer: bytes, kind: type[_Reply]) -> _Reply:
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise self._strange(error) from error
+
+    def _strange(self, why: object) -> ServerError:
+        reason = clean(str(why).partition("\n")[0])
+        return ServerError(f"the server at {self.address} does not answer as Ollama does ({reason})")
+
+
+def _exchange(where: Address, method: str, path: str, body: object, seconds: float) -> tuple[int, bytes]:
+    """Send one request; return the status and the body, cut off where it is too long.
+
+    Raises HTTPError, HTTPException, OSError and ValueError. The library is imported only when something listens.
+    """
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    connection = (HTTPSConnection if where.scheme == "https" else HTTPConnection)(
+        where.host, where.port, timeout=seconds
+    )
+    opened: list[socket.socket] = []
+
+    def talk() -> tuple[int, bytes]:
+        with closing(connection):
+            connection.connect()
+            opened.append(connection.sock)
+            data = None if body is None else msgspec.json.encode(body)
+            headers = {"Content-Type": "application/json"}
+            connection.request(method, where.path + path, data, headers, preload_content=False, decode_content=False)
+            with closing(connection.getresponse()) as response:
+                return response.status, response.read(_LARGEST_ANSWER + 1)
+
+    def hang_up() -> None:
+        for each in opened:
+            with suppress(OSError):  # it has ended by itself just now
+                each.shutdown(socket.SHUT_RDWR)
+
+    return _within(seconds, talk, hang_up)
 
 
 def serves(server: Server, inventory: Inventory) -> bool:
@@ -148,12 +259,13 @@ def serves(server: Server, inventory: Inventory) -> bool:
     return server.models() == {model.name: model.digest for model in inventory.models}
 
 
-def loaded_here(server: Server | None, inventory: Inventory) -> tuple[str, ...]:
-    """The models of this store that the server has in memory; none when it does not answer."""
+def loaded_here(server: Server | None, inventory: Inventory) -> frozenset[str] | None:
+    """The models of this store that the server has in memory; ``None`` when it listens and does not say."""
     if server is None:
-        return ()
+        return frozenset()
     try:
-        known = {model.name: model.digest for model in inventory.models}
-        return tuple(model.name for model in server.loaded() if known.get(model.name) == model.digest)
-    except ServerError:  # a server that is not Ollama's has nothing of this store loaded
-        return ()
+        loaded = server.loaded()
+    except ServerError:
+        return None
+    known = {model.name: model.digest for model in inventory.models}
+    return frozenset(model.name for model in loaded if known.get(model.name) == model.digest)

@@ -28,6 +28,7 @@ _YOUNGER: dict[Clock | None, str] = {
 _HELD_OPEN = "a process has it open: a pull is running"
 _PINNED = "is pinned"
 _LOADED = "is loaded in the server"
+_PERHAPS_LOADED = "may be loaded: the server does not answer"
 _A_FOLDER = "a folder: look into it and remove it yourself"
 _IN_TRASH = "in the trash already: empty it there"
 _BLOCKED = "kept because a problem could hide a model that needs it"
@@ -85,9 +86,11 @@ class Draft:
         if max(self.now - model.idle_since, 0) < policy.age:
             return False
         path = model.manifest.path
-        if model.is_pinned or model.name in policy.loaded:
+        if model.is_pinned or model.name in (policy.loaded or ()):
             reason = _PINNED if model.is_pinned else _LOADED
             self.held_back.append(HeldBack(path=path, allocated=0, reason=f"{model.name} {reason}"))
+            return False
+        if policy.loaded is None and not self._is_free(path, 0, f"{model.name} {_PERHAPS_LOADED}"):
             return False
         return self._is_free(path, 0, _PULL_RUNNING if self.pull_is_running else None)
 
@@ -212,7 +215,7 @@ class Draft:
             blocked=tuple(self._blocking()) if self.is_blocked else (),
             reclaims=sum(item.reclaims for item in files),
             lost=tuple(sorted(self._lost(), key=lambda lost: not lost.is_weights)),
-            loaded=tuple(name for name in self.models if name in getattr(request, "loaded", ())),
+            loaded=tuple(name for name in self.models if name in (getattr(request, "loaded", ()) or ())),
         )
 
     def _lost(self) -> Iterator[Lost]:

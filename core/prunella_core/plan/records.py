@@ -37,8 +37,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     """Whether it can be restored until the retention is over, or the space is freed at once."""
     by_server: bool = False
     """Whether the server deletes the models: at once, and without a trash."""
-    loaded: frozenset[str] = frozenset()
-    """Models that the server has loaded: the space of one that goes returns only when the server lets go of it."""
+    loaded: frozenset[str] | None = frozenset()
+    """Models that the server has loaded, whose space is freed when it unloads them; ``None`` if it does not say."""
 
 
 class PrunePolicy(Struct, frozen=True, kw_only=True):
@@ -47,8 +47,8 @@ class PrunePolicy(Struct, frozen=True, kw_only=True):
     age: int
     classes: frozenset[PruneClass]
     force: bool = False
-    loaded: frozenset[str] = frozenset()
-    """Models that the server has loaded: they are never taken."""
+    loaded: frozenset[str] | None = frozenset()
+    """Models that the server has loaded: they are never taken; ``None`` if it does not say."""
 
 
 class Empty(Struct, frozen=True, kw_only=True):

@@ -29,6 +29,9 @@ class FakeServer:
         self.fails = fails
         self.asked: list[str] = []
 
+    def version(self) -> str:
+        return "0.33.0"
+
     def loaded(self) -> list[Loaded]:
         return []
 

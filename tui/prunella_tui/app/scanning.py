@@ -42,7 +42,7 @@ def read_store(screen: "Look", generation: int) -> None:
             screen.post_message(Scanned(glance_of(found, setup.retention, screen.tab.id), None, generation))
         screen.post_message(Scanned(view_of(found, setup.retention, noprune=setup.noprune), None, generation))
         if server := setup.connect():
-            loaded = frozenset(loaded_here(server, found))
+            loaded = loaded_here(server, found) or frozenset()
             screen.post_message(
                 Scanned(view_of(found, setup.retention, loaded, noprune=setup.noprune), server, generation)
             )

@@ -42,10 +42,10 @@ def look_for_change(dry_run: bool, *, by_server: bool = False) -> Inventory:
     return look(store)
 
 
-def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str]]:
-    """Return the server, when one is there, and which models of this store it has loaded."""
+def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str] | None]:
+    """Return the server, when one is there, and which models of this store it has loaded; ``None`` if it is silent."""
     server = connect(os.environ)
-    return server, frozenset(loaded_here(server, inventory))
+    return server, loaded_here(server, inventory)
 
 
 def refuse_unless_served(server: Server | None, inventory: Inventory, plan: Plan, wishes: Wishes) -> None:

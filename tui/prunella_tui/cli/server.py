@@ -26,7 +26,7 @@ def server_document(inventory: Inventory) -> dict[str, Any]:
         "loaded": [],
     }
     if server := connect(os.environ):
-        document["loaded"] = [clean(name) for name in loaded_here(server, inventory)]
+        document["loaded"] = sorted(map(clean, loaded_here(server, inventory) or ()))
         try:
             document["serves_this_store"] = serves(server, inventory)
             document["reachable"] = True

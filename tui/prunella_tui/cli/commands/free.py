@@ -48,6 +48,7 @@ def command(
     """
     from prunella_core.advice.free import propose
     from prunella_tui.cli import removing
+    from prunella_tui.cli.output import tell
 
     _refuse_unless_one([amount, until_free, max_store])
     wanted = Wishes(**wishes)
@@ -56,6 +57,9 @@ def command(
     server, loaded = removing.ask_server(inventory)
     asked: dict[Guard, bool] = {"local": also_local, "pinned": also_pinned, "loaded": also_loaded}
     allowed = [guard for guard in asked if asked[guard]]
+    if loaded is None:  # then any of them may be
+        loaded = frozenset(inventory.model_by_name)
+        tell("The server does not answer, so every model counts as loaded.")
     proposal = propose(inventory, target, time.time(), loaded=loaded, allowed=allowed)
     telling = _telling(inventory, proposal)
     if not proposal.is_met:

@@ -29,6 +29,7 @@ def command(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, fo
       prunella rm --now sha256:3f1a9c
     """
     from prunella_tui.cli import removing
+    from prunella_tui.cli.output import tell
     from prunella_tui.cli.targets import find_removal
 
     wanted = Wishes(**wishes)
@@ -36,6 +37,8 @@ def command(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, fo
     request = find_removal(inventory, names, force, to_trash=not now)
     server, loaded = removing.ask_server(inventory)
     plan = make_plan(inventory, replace(request, loaded=loaded, by_server=by_server), time.time())
+    if loaded is None and plan.models:
+        tell("The server does not answer: a model that it has loaded keeps its space until it is unloaded.")
     if by_server:
         removing.refuse_unless_served(server, inventory, plan, wanted)
     return removing.carry_out(inventory, plan, wanted, server=server if unload or by_server else None)
