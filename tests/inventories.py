@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from prunella_core.advice.free import Proposal
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Blob, Details, Inventory, Model, State
-from prunella_core.inventory.rows import BlobRows
 from prunella_core.ollama.manifest import Layer
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
@@ -107,7 +106,7 @@ def make_inventory(facts: Facts) -> Inventory:
         store=Store(root="/nowhere", why="made up", owner="nobody", writable=False),
         scanned_at=NOW,
         models=tuple(models),
-        rows=BlobRows.of(blobs),
+        blobs=tuple(blobs),
         problems=(),
         disk_total=10**15,
         disk_free=10**12,

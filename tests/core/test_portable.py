@@ -23,7 +23,6 @@ from prunella_core.export.portable import VERSION, dump, load
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Details, Inventory, Model, Problem, State, TrashedModel, TrashEntry
-from prunella_core.inventory.rows import BlobRows
 from prunella_core.ledger.survey import survey
 from prunella_core.ollama.manifest import Layer
 from prunella_core.plan.build import make_plan
@@ -72,7 +71,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
         store=HERE,
         scanned_at=draw(TIMES),
         models=tuple(draw(models(name, needs[name])) for name in names),
-        rows=BlobRows.of([draw(blobs(digest, tuple(users[digest]))) for digest in digests]),
+        blobs=tuple(draw(blobs(digest, tuple(users[digest]))) for digest in digests),
         problems=tuple(draw(st.lists(problems(), max_size=3))),
         trash=tuple(draw(st.lists(entries(), max_size=2))),
         held_open=frozenset(draw(st.lists(FREE_TEXT, max_size=2))),
@@ -276,7 +275,6 @@ HOSTILE: dict[str, Callable[[Any], object]] = {
         {"path": "x", "kind": "haunted", "message": "", "blocks_prune": True}
     ),
     "a trash that is elsewhere": lambda d: d["inventory"]["trash"][0]["files"][0].update(path="etc/passwd"),
-    "half a scan": lambda d: d["inventory"].update(is_whole=False),
     "words for numbers": lambda d: d["inventory"].update(disk_free="much"),
     "a surrogate that no byte makes": lambda d: d["inventory"]["blobs"][0]["files"][0].update(path="\ud800"),
     "no number": lambda d: d["inventory"].update(scanned_at=float("nan"), held_open=["\udcff"]),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from prunella_core.base.errors import Cancelled
 from prunella_core.inventory.problems import ADVICE, advice
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.ollama.digests import parse_digest
@@ -423,10 +424,6 @@ def test_progress_counts_and_can_end_a_scan(tmp_path: Path) -> None:
     steps: list[Progress] = []
     scan(open_store(builder.root), NOW, steps.append)
     assert max(step.blobs for step in steps) == 600
-    assert max(step.manifests for step in steps) == 600
-
-    def stop(_step: Progress) -> None:
-        raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        scan(open_store(builder.root), NOW, stop)
+    assert max(step.models for step in steps) == 600
+    with pytest.raises(Cancelled):
+        scan(open_store(builder.root), NOW, cancelled=lambda: True)

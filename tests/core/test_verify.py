@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Blob, Inventory, Problem
-from prunella_core.inventory.rows import BlobRows
 from prunella_core.ledger.file import NAME
 from prunella_core.ledger.survey import look_again, survey
 from prunella_core.ledger.verdicts import READ_BAD
@@ -432,14 +431,6 @@ def test_what_is_gone_for_good_is_forgotten_and_what_is_in_the_trash_is_not(buil
     paths = remembered(builder)
     assert name(b"solo weights" * 2_000) in paths
     assert name(b"nobody needs these" * 1_000) not in paths
-
-
-def test_what_a_scan_has_not_come_to_is_not_forgotten(builder: StoreBuilder) -> None:
-    verified(builder)
-    before = remembered(builder)
-    part = replace(scanned(builder), rows=BlobRows.of(()), is_whole=False)
-    verify_blobs(part, ())
-    assert remembered(builder) == before
 
 
 # What later runs show of it

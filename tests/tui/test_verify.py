@@ -4,11 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from prunella_core.sample import StoreBuilder
 from prunella_tui import presentation as show
-from prunella_tui.app.dialogs import Text
 from prunella_tui.app.tabs import NEXT_START
 from prunella_tui.app.verify import Verified, Verifying
 from stores import facts
@@ -113,16 +111,6 @@ async def test_rows_without_a_hash_are_refused(builder: StoreBuilder, open_app: 
         await journey.point_at(next(key for key in journey.table.shown_keys if key.endswith("-partial")))
         await journey.press("v", "3", "v")
         assert journey.app.screen is journey.browse
-
-
-async def test_a_store_that_was_read_in_part_is_not_verified(builder: StoreBuilder, open_app: Open) -> None:
-    async with open_app(Path(builder.root), is_sample=False) as journey:
-        view = journey.browse.view
-        assert view is not None
-        journey.browse.view = replace(view, inventory=replace(view.inventory, is_whole=False))
-        await journey.press("v")
-        assert isinstance(journey.app.screen, Text)
-        assert "was not read to its end" in journey.text("Static")
 
 
 @pytest.mark.parametrize("key", ["escape", "enter"])

@@ -144,32 +144,6 @@ async def test_a_nameless_blob_says_what_it_is(builder: StoreBuilder, open_app: 
         assert "licen" in journey.text("#side").lower()
 
 
-async def test_a_part_of_the_store_can_be_looked_at_and_nothing_removed(builder: StoreBuilder, open_app: Open) -> None:
-    for number in range(300):
-        builder.file(f"blobs/COPY{number}", age=90_000)
-    before = tree(builder.root)
-    async with open_app(Path(builder.root)) as journey:
-        browse = journey.browse
-        browse.view = None  # as before the first look
-        browse.action_rescan()
-        browse.action_clear()  # what esc does while the store is read
-        await journey.rest()
-        part = browse.inventory
-        assert part
-        assert not part.is_whole
-        assert len(journey.table.rows) == 3
-        assert "Only a part of the store was read" in journey.footer
-        for key in ("d", "f"):
-            await journey.press(key)
-            assert isinstance(top(journey), Text)
-            assert "Scan incomplete" in journey.text("Static")
-            await journey.press("escape")
-        await journey.press("r")
-        assert browse.inventory
-        assert browse.inventory.is_whole
-    assert tree(builder.root) == before
-
-
 @pytest.mark.parametrize("collects", [True, False])
 async def test_what_expired_stays_where_somebody_wants_no_collection(builder: StoreBuilder, collects: bool) -> None:
     remove(builder.root, "apart:7b", now=NOW - 90 * 86_400)

@@ -22,7 +22,6 @@ STATE_MARKS = {
     State.STRAY: "?",
     State.MISSING: "✗",
     State.TRASHED: "⌫",
-    State.UNREAD: "…",
 }
 """A sign for every state, so that no colour carries meaning alone."""
 

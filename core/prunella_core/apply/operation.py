@@ -188,7 +188,7 @@ class Operation:
         if self.plan.request.force or not any(_is_whole_blob(item) and not item.models for item in self.moved):
             return
         found = read_blobs(self.store)
-        needed |= led_to(needed, found)
+        needed |= led_to(self.store, needed, found)
         unneeded = {digest: files for digest, files in found.whole.items() if digest not in needed}
         for files in (*found.partial.values(), *found.leftover.values(), *unneeded.values()):
             for file in files:

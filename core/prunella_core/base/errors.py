@@ -23,3 +23,7 @@ class StalePlan(Refused):
 
 class Locked(Refused):
     """Another Prunella is working on this store. Nothing was changed."""
+
+
+class Cancelled(PrunellaError):
+    """The work was cancelled before it changed anything."""

@@ -18,8 +18,7 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import timestamp
 from prunella_core.export.trust import refuse_untrustworthy
-from prunella_core.inventory.records import Blob, Inventory
-from prunella_core.inventory.rows import BlobRows
+from prunella_core.inventory.records import Inventory
 from prunella_core.store.locate import Store
 
 VERSION = 1
@@ -42,21 +41,8 @@ class _Export(Struct):
     inventory: Inventory
 
 
-def _plain(value: object) -> object:
-    """What msgspec does not know: the rows are a list in the export."""
-    if isinstance(value, BlobRows):
-        return value.all
-    raise NotImplementedError
-
-
-def _record(kind: type, value: object) -> BlobRows:
-    if kind is not BlobRows:
-        raise NotImplementedError
-    return BlobRows.of(msgspec.convert(value, tuple[Blob, ...]))
-
-
-_ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=_plain)
-_DECODER = msgspec.json.Decoder(_Export, dec_hook=_record)
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_DECODER = msgspec.json.Decoder(_Export)
 
 
 def dump(inventory: Inventory, host: str) -> bytes:
@@ -68,10 +54,7 @@ def dump(inventory: Inventory, host: str) -> bytes:
         data = b""
     if data and data.isascii():
         return data + b"\n"
-    return (
-        json.dumps(msgspec.to_builtins(export, order="deterministic", enc_hook=_plain), separators=(",", ":")).encode()
-        + b"\n"
-    )
+    return json.dumps(msgspec.to_builtins(export, order="deterministic"), separators=(",", ":")).encode() + b"\n"
 
 
 def read(source: BinaryIO) -> bytes:
@@ -136,7 +119,7 @@ def _decode_surrogates(data: bytes) -> _Export:
     try:
         document = json.loads(data, parse_constant=_no_number)
         json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")  # no surrogates but those of bytes
-        return msgspec.convert(document, _Export, dec_hook=_record)
+        return msgspec.convert(document, _Export)
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         _refuse_version(data)
         _refuse(str(error))

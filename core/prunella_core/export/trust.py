@@ -75,7 +75,7 @@ def _is_sound(file: File) -> bool:
 
 def _names(inventory: Inventory) -> Iterator[str]:
     names = {model.name for model in _models(inventory)}
-    names.update(name for blob in inventory.rows.others for name in blob.models)
+    names.update(name for blob in inventory.others for name in blob.models)
     for name in names | {problem.model for problem in inventory.problems if problem.model is not None}:
         if not _is_name(name):
             yield f"“{clean(name)}” is no model name"
@@ -105,23 +105,24 @@ def _digests(inventory: Inventory) -> Iterator[str]:
 
 
 def _references(inventory: Inventory) -> Iterator[str]:
-    if not inventory.is_whole:
-        yield "the scan did not come to its end"
     if len(inventory.blob_by_key) < len(inventory.blobs):
         yield "two blobs have one key"
     for model in inventory.models:
         blobs = map(inventory.blob_by_key.get, model.needs)
         if not all(blob and blob.state in _NEEDED for blob in blobs):
             yield f"{clean(model.name)} needs a blob that is not listed"
+    reached = {key for blob in inventory.blobs for key in blob.reaches}
+    if not inventory.blob_by_key.keys() >= reached:
+        yield "a link leads to a blob that is not listed"
     for blob in inventory.blobs:
-        yield from _states(inventory, blob)
+        yield from _states(inventory, blob, reached)
     for entry in inventory.trash:
         paths = (file.path for file in (*entry.files, *(model.manifest for model in entry.models)))
         if not all(path.startswith(".prunella/trash/") and path.count("/") >= _TRASH_DEPTH for path in paths):
             yield f"the removal {clean(entry.id)} has files outside the trash"
 
 
-def _states(inventory: Inventory, blob: Blob) -> Iterator[str]:
+def _states(inventory: Inventory, blob: Blob, reached: set[str]) -> Iterator[str]:
     """Whether a row is what it is said to be."""
     if blob.state is State.TRASHED:
         if blob.removed_at is None:
@@ -131,5 +132,5 @@ def _states(inventory: Inventory, blob: Blob) -> Iterator[str]:
         yield f"{clean(blob.key)} is used by a model that is not listed"
     if blob.state in _NEEDED and not blob.models:
         yield f"{clean(blob.key)} is said to be used, and by no model"
-    if blob.state in _NEEDED and blob.digest != blob.key:
+    if blob.state in _NEEDED and blob.digest != blob.key and blob.key not in reached:
         yield f"{clean(blob.key)} is said to be used, and is not known by its digest"

@@ -20,10 +20,13 @@ WITH_REFLINKS = frozenset({"btrfs", "xfs", "bcachefs", "ocfs2"})
 """File systems whose files can share extents."""
 
 
-def shared_bytes(path: str) -> int:
-    """Return how many bytes of a regular file lie in extents that another file has too; 0 where nobody can tell."""
+def shared_bytes(path: str, folder: int | None = None) -> int:
+    """Return how many bytes of a regular file lie in extents that another file has too; 0 where that is unknown.
+
+    ``path`` is relative to the open ``folder``, if one is given.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except OSError:  # not for this user to open: then all that is known is what it takes
         return 0
     try:

@@ -74,7 +74,6 @@ ADVICE = {
         "Its bytes are not those that its name stands for: what runs on them may fail or answer wrongly.", _FETCH
     ),
     "unreadable-blob": Advice("The disk did not give its bytes, and may be failing: see to your backups.", _FETCH),
-    "unread": Advice("What was not read may need any blob.", "Wait for the scan, or read the store again."),
     "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
 }
 _HARMLESS = {"dropping", "unreadable-folder", "missing-blob", "wrong-size", "wrong-hash", "unreadable-blob", "no-blobs"}

@@ -4,13 +4,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput, NotFound
 from prunella_core.fs.sizes import File, allocated
 from prunella_core.inventory.groups import Groups
 from prunella_core.inventory.origin import Origin, origins
-from prunella_core.inventory.rows import BlobRows
 from prunella_core.inventory.usage import Usage, usage_of
 from prunella_core.ollama.digests import FileKind, read_blob_name
 from prunella_core.ollama.manifest import Layer
@@ -19,7 +18,7 @@ from prunella_core.store.locate import Store
 
 
 class State(StrEnum):
-    """What a row of ``blobs/`` is to the models. ``UNREAD`` is what a scan that is still going on has not come to."""
+    """What a row of ``blobs/`` is to the models."""
 
     REFERENCED = "referenced"
     UNREFERENCED = "unreferenced"
@@ -28,7 +27,6 @@ class State(StrEnum):
     STRAY = "stray"
     MISSING = "missing"
     TRASHED = "trashed"
-    UNREAD = "unread"
 
 
 Clock = Literal["written", "seen-referenced", "removed", "manifest-written", "weights-read", "seen-loaded"]
@@ -56,6 +54,9 @@ class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     kind: str | None
     files: tuple[File, ...]
     models: tuple[str, ...] = ()
+    """Every model that needs it, also where a link that the model needs leads here."""
+    reaches: tuple[str, ...] = ()
+    """Where a file of it is a symbolic link: the keys of the rows that it leads to, over every hop in the store."""
     declared: int | None = None
     seen_referenced_at: float | None = None
     """When an earlier run last saw a manifest need it."""
@@ -76,7 +77,7 @@ class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         """Whether its name is the hash of its bytes: a whole blob, one in the trash, or one that is missing."""
         if self.state is State.TRASHED:
             return digest_of_file(self.files[0].path) is not None
-        return self.state in (State.REFERENCED, State.UNREFERENCED, State.MISSING)
+        return self.key == self.digest
 
     @property
     def allocated(self) -> int:
@@ -199,22 +200,26 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     store: Store
     scanned_at: float
     models: tuple[Model, ...]
-    rows: BlobRows = field(name="blobs")
+    blobs: tuple[Blob, ...]
+    """Every row of ``blobs/``, and of the trash."""
     problems: tuple[Problem, ...]
     by_server: tuple[ServerReading, ...] = ()
     """How the server reads the manifests that it may read in another way."""
     trash: tuple[TrashEntry, ...] = ()
-    is_whole: bool = True
-    """Whether the scan came to its end. What is known before only shows: a Problem in it blocks every removal."""
     held_open: frozenset[str] = frozenset()
     """The keys of downloads that a process has open right now."""
     disk_total: int
     disk_free: int
 
-    @property
-    def blobs(self) -> tuple[Blob, ...]:
-        """Every row of ``blobs/``, and of the trash. Where sums or the unneeded alone will do, see ``rows``."""
-        return self.rows.all
+    @cached_property
+    def others(self) -> tuple[Blob, ...]:
+        """Every row but those that are there and that models need."""
+        return tuple([blob for blob in self.blobs if blob.state is not State.REFERENCED])
+
+    @cached_property
+    def digests(self) -> frozenset[str]:
+        """Every digest that some file is named by."""
+        return frozenset(blob.digest for blob in self.blobs if blob.digest and blob.files)
 
     @cached_property
     def model_by_name(self) -> dict[str, Model]:
@@ -243,12 +248,16 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
 
     def shared_with(self, model: Model) -> list[str]:
         """The other models that need some of the blobs of ``model``, in the order of their names."""
-        shared = self.rows.shared  # many digests have the very same tuple
+        shared = self._shared  # many digests have the very same tuple
         users = {id(shared[digest]): shared[digest] for digest in model.needs if digest in shared}
         together = self._together.get(key := frozenset(users))
         if together is None:
             together = self._together[key] = sorted(set().union(*users.values()))
         return [name for name in together if name != model.name]
+
+    @cached_property
+    def _shared(self) -> dict[str, tuple[str, ...]]:
+        return {blob.key: blob.models for blob in self.blobs if len(blob.models) > 1 and blob.state != "trashed"}
 
     @cached_property
     def _together(self) -> dict[frozenset[int], list[str]]:

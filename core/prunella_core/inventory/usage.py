@@ -26,14 +26,20 @@ def usage_of(inventory: "Inventory") -> dict[str, Usage]:
     Sizes are only added up. Where links or shared extents come in, a sum would count bytes twice or too many, so such a
     model is reckoned file by file.
     """
-    taken = inventory.rows.taken
-    shared = {digest: taken.allocated[digest] for digest in inventory.rows.shared}
+    needed = [blob for blob in inventory.blobs if blob.models and blob.digest == blob.key]
+    taken = {blob.key: blob.allocated for blob in needed}
+    shared = {blob.key: blob.allocated for blob in needed if len(blob.models) > 1}
+    linked = {blob.key for blob in needed if _is_linked(blob)}
     return {
         model.name: _exactly(model, inventory.blobs_of(model))
-        if model.manifest.links > 1 or (taken.linked and not taken.linked.isdisjoint(model.needs))
-        else _summed(model, sum(map(taken.allocated.__getitem__, model.needs)), shared)
+        if model.manifest.links > 1 or (linked and not linked.isdisjoint(model.needs))
+        else _summed(model, sum(map(taken.__getitem__, model.needs)), shared)
         for model in inventory.models
     }
+
+
+def _is_linked(blob: "Blob") -> bool:
+    return len(blob.files) > 1 or any(file.links > 1 or file.shared for file in blob.files)
 
 
 def _summed(model: "Model", taken: int, shared: dict[str, int]) -> Usage:

@@ -151,7 +151,7 @@ def _record_change(ledger: sqlite3.Connection, inventory: Inventory, last: float
     """Note when those that are needed no more were seen last, and forget the ones that are gone."""
     before = {digest for (digest,) in ledger.execute("SELECT digest FROM referenced")}
     now = {digest for model in inventory.models for digest in model.needs}
-    there = inventory.rows.digests
+    there = inventory.digests
     parted = (before - now) & there
     if last is not None:
         ledger.executemany("INSERT OR REPLACE INTO parted VALUES (?, ?)", ((digest, last) for digest in parted))
@@ -173,9 +173,9 @@ def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
         return inventory
     return replace(
         inventory,
-        rows=inventory.rows.with_others(
+        blobs=tuple(
             _recalled(blob, parted, owners) if blob.digest in parted and not blob.models else blob
-            for blob in inventory.rows.others
+            for blob in inventory.blobs
         ),
         models=tuple(
             replace(model, seen_loaded_at=used[model.name]) if model.name in used else model

@@ -11,6 +11,6 @@ def likely_model(inventory: Inventory, blob: Blob) -> str | None:
     """
     if blob.models or blob.digest is None:
         return None
-    if users := inventory.rows.users.get(blob.digest):
-        return users[0]
+    if (missing := inventory.blob_by_key.get(blob.digest)) and missing.models:
+        return missing.models[0]
     return blob.last_model or inventory.trashed_models.get(blob.digest)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.file import recall, remember
-from prunella_core.scan import Report, Space, scan, silent, space_of
+from prunella_core.scan import Report, Space, never, scan, silent, space_of
 from prunella_core.store.locate import Store
 
 
@@ -15,13 +15,13 @@ def survey(
     *,
     loaded: Collection[str] = (),
     space_of: Callable[[str], Space] = space_of,
-    models_first: bool = False,
+    cancelled: Callable[[], bool] = never,
 ) -> Inventory:
     """Scan ``store`` at ``now`` (seconds, UTC) and add what the ledger knows; ``loaded`` is what the server has loaded.
 
-    ``report`` and ``models_first`` are those of ``scan``. Raises OSError only when the store itself vanishes.
+    ``report`` and ``cancelled`` are those of ``scan``. Raises Cancelled, and OSError when the store itself vanishes.
     """
-    return remember(scan(store, now, report, space_of, models_first=models_first), loaded)
+    return remember(scan(store, now, report, space_of, cancelled=cancelled), loaded)
 
 
 def look_again(store: Store, now: float) -> Inventory:

@@ -60,7 +60,7 @@ def read_sound(ledger: sqlite3.Connection) -> dict[str, Identity]:
 
 def forget_gone(ledger: sqlite3.Connection, inventory: Inventory) -> None:
     """Forget files whose digest is nowhere any more. What is in the trash may come back as it was."""
-    there = inventory.rows.digests
+    there = inventory.digests
     paths = [path for (path,) in ledger.execute("SELECT path FROM verified")]
     gone = [(path,) for path in paths if digest_of_file(path) not in there]
     if gone:

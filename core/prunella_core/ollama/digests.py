@@ -45,11 +45,6 @@ def are_digests(texts: Sequence[str]) -> bool:
     return _have_form("/".join(texts), b"sha256:", len(texts))
 
 
-def are_plain_names(joined: str, count: int) -> bool:
-    """Whether ``joined`` is ``count`` names of whole blobs, as today's server writes them, with ``/`` in between."""
-    return _have_form(joined, b"sha256-", count)
-
-
 def _have_form(joined: str, start: bytes, count: int) -> bool:
     """Look at tens of thousands at once: every column of the text has to have its sign, and all the rest are digits."""
     text = joined.encode("utf-8", "surrogateescape") + b"/"

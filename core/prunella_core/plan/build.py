@@ -53,7 +53,7 @@ def _draft_prune(draft: Draft, policy: PrunePolicy) -> None:
     if policy.classes & {PruneClass.UNREFERENCED, PruneClass.MODEL}:
         draft.note_blocking()
     states = {State(chosen.value) for chosen in policy.classes - {PruneClass.MODEL, PruneClass.TRASH}}
-    for blob in draft.inventory.rows.others:
+    for blob in draft.inventory.others:
         if blob.state in states and draft.is_due(blob, policy.age):
             draft.remove_unused(blob)
 

@@ -59,7 +59,7 @@ class Draft:
         """Whether something was just written, or is held open, that looks like a pull or create on its way."""
         return any(
             self._is_fresh(blob.written_at) or blob.key in self.inventory.held_open
-            for blob in self.inventory.rows.others
+            for blob in self.inventory.others
             if blob.state in _SIGNS_OF_A_PULL
         )
 
@@ -145,7 +145,7 @@ class Draft:
 
     def remove_chosen(self, blob: Blob) -> None:
         """Take out a row that somebody chose; one that a model needs stays unless all its models go."""
-        if blob.state in (State.REFERENCED, State.MISSING, State.UNREAD):
+        if blob.state in (State.REFERENCED, State.MISSING):
             self._decide_needed(blob, set(self.models))
         elif blob.state not in (State.TRASHED, State.STRAY):
             self.remove_unused(blob)

@@ -12,7 +12,7 @@ def draft_empty(draft: Draft, going: set[str]) -> None:
     """Take the entries ``going`` out of the trash, spent ones that nothing needs, and what the store has again."""
     draft.spare_what_the_trash_needs(going)
     draft.emptied = going | {entry.id for entry in draft.inventory.trash if entry.is_spent}
-    missed = {blob.digest for blob in draft.inventory.rows.others if blob.state is State.MISSING}
+    missed = {blob.digest for blob in draft.inventory.others if blob.state is State.MISSING}
     keepers = _keepers(draft)
     for entry in draft.inventory.trash:
         for file in entry.files:

@@ -1,8 +1,7 @@
 """The one reader: turns a Store into an Inventory. It opens manifests and small configs, and writes nothing."""
 
-from prunella_core.scan.beside import is_large
 from prunella_core.scan.manifests import ManifestReading, read_manifests
-from prunella_core.scan.progress import Progress, Report, Space, silent, space_of
+from prunella_core.scan.progress import Progress, Report, Space, never, silent, space_of
 from prunella_core.scan.scanning import scan
 from prunella_core.scan.trash import RECORD, new_id, read_trash, removed_at
 
@@ -12,7 +11,7 @@ __all__ = [
     "Progress",
     "Report",
     "Space",
-    "is_large",
+    "never",
     "new_id",
     "read_manifests",
     "read_trash",

@@ -1,8 +1,7 @@
-"""Reads the folder ``blobs/``: one row a digest, and one for every file whose name holds none."""
+"""Reads the folder ``blobs/``: one row a digest, and one for every file with a name that holds none."""
 
 import os
-from collections.abc import Callable, Set
-from os import lstat
+from collections.abc import Collection, Iterator
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from msgspec import Struct
@@ -12,192 +11,172 @@ from prunella_core.fs.files import file_from, files_below, has_reflinks
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
-from prunella_core.ollama.digests import FileKind, digest_of_name, read_blob_name
-from prunella_core.scan.beside import Beside, Piece, beside
-from prunella_core.scan.entries import Entries
-from prunella_core.scan.lister import LENGTH
-from prunella_core.scan.progress import REPORT_EVERY
+from prunella_core.ollama.digests import BlobName, FileKind, digest_of_name, read_blob_name
+from prunella_core.scan.progress import REPORT_EVERY, Count
 from prunella_core.store.locate import Store
 
 Rows = dict[str, tuple[File, ...]]
-"""Files by digest or path."""
+"""Files by the key of their row."""
+
+
+class Listing(Struct, frozen=True):
+    """The names in ``blobs/``, in the order that the disk has them in: that is the quickest to look at."""
+
+    names: list[str]
+    problems: tuple[Problem, ...] = ()
 
 
 class BlobReading(Struct, frozen=True):
-    """The files of ``blobs/``: whole ones and partials by digest, the others by path."""
+    """The files of ``blobs/``: whole ones by digest, partials by digest and ``-partial``, the others by path."""
 
-    whole: Entries
+    whole: Rows
     partial: Rows
     leftover: Rows
     stray: Rows
-    links: tuple[str, ...]
-    """The digests of which some file is a symbolic link."""
     problems: tuple[Problem, ...]
 
-
-def led_to(digests: Set[str], found: BlobReading) -> set[str]:
-    """What the blobs of ``digests`` lead to where they are links, and so on: needed as they are, and named nowhere."""
-    known = set(digests)
-    waiting = [digest for digest in found.links if digest in known]
-    for digest in waiting:
-        for file in found.whole[digest]:
-            target = digest_in_blobs(file.target)
-            if target in found.whole and target not in known:
-                known.add(target)
-                waiting.append(target)
-    return known - digests
+    @property
+    def rows(self) -> Iterator[tuple[str, tuple[File, ...]]]:
+        """Every row with its key."""
+        for rows in (self.whole, self.partial, self.leftover, self.stray):
+            yield from rows.items()
 
 
-def digest_in_blobs(target: str | None) -> str:
-    """The digest that the target of a link is named by; taking it for one of this folder only ever keeps more."""
-    return read_blob_name(os.path.basename(target or "")).digest or ""
+def list_blobs(store: Store) -> Listing:
+    """Read the names, and decide by that which files count."""
+    try:
+        return Listing(os.listdir(store.blobs))
+    except FileNotFoundError:
+        return Listing([], (problem("blobs", "no-blobs", "there is no blobs/ folder"),))
+    except OSError as error:
+        return Listing([], (problem("blobs", "unreadable", f"cannot list this folder: {error.strerror}"),))
 
 
-NOTHING = BlobReading(Entries(), {}, {}, {}, (), ())
-"""No blob was looked at."""
+def look_at_blobs(store: Store, listing: Listing, count: Count | None = None) -> BlobReading:
+    """Look at every file of ``listing``. Raises Cancelled."""
+    reader = _BlobReader(store, count or Count())
+    if listing.names:
+        reader.read(listing.names)
+    kinds = {kind: {key: _in_order(files) for key, files in rows.items()} for kind, rows in reader.rows.items()}
+    found = sorted([*listing.problems, *reader.problems], key=lambda found: found.path)
+    return BlobReading(
+        kinds[FileKind.WHOLE], kinds[FileKind.PARTIAL], kinds[FileKind.LEFTOVER], kinds[FileKind.STRAY], tuple(found)
+    )
 
 
-class BlobReader:
-    """One listing of ``blobs/`` that opens nothing in it. What it has read so far can be asked at any time.
+def read_blobs(store: Store) -> BlobReading:
+    """List ``blobs/`` and look at every file."""
+    return look_at_blobs(store, list_blobs(store))
 
-    It is done in two steps: ``list_names`` decides which names count, ``look`` looks at the files. In between a second
-    process looks at those of a large folder; ``close`` ends that.
-    """
 
-    def __init__(self, store: Store) -> None:
+def _in_order(files: list[File]) -> tuple[File, ...]:
+    return tuple(files if len(files) == 1 else sorted(files, key=lambda file: file.path))
+
+
+class _BlobReader:
+    """Looks at names; it opens nothing but to ask which extents are shared."""
+
+    def __init__(self, store: Store, count: Count) -> None:
         self.store = store
-        self.count = 0
-        self._folder = store.blobs + os.sep
-        self._with_extents = False
-        self._names: list[str] = []
-        self._odd_names: list[str] = []
-        self._beside: Beside | None = None
-        self._told = 0
-        """How many of the names, from the first on, the other process has told of in the same order."""
-        self._untold: set[str] | None = None
-        """The names that it has not told of, once it was another order or other names."""
-        self._whole = Entries()
-        self._rows: dict[FileKind, Rows] = {kind: {} for kind in FileKind}
-        self._links: set[str] = set()
-        self._problems: list[Problem] = []
+        self.count = count
+        self.with_extents = has_reflinks(store.blobs)
+        self.rows: dict[FileKind, dict[str, list[File]]] = {kind: {} for kind in FileKind}
+        self.problems: list[Problem] = []
 
-    def start(self) -> None:
-        """Let a second process begin to look, if the folder is large enough; nothing is listed by that."""
-        if not has_reflinks(self.store.blobs):  # shared extents have to be asked for file by file
-            self._beside = beside(self.store.blobs)
-
-    def list_names(self) -> None:
-        """Read the names, in the order that the disk has them in: that is the quickest."""
+    def read(self, names: list[str]) -> None:
         try:
-            names = os.listdir(self.store.blobs)
-            self._names = [name for name in names if len(name) == LENGTH]
-            self._odd_names = [name for name in names if len(name) != LENGTH]
-            self._with_extents = has_reflinks(self.store.blobs)
-        except FileNotFoundError:
-            self._problems.append(problem("blobs", "no-blobs", "there is no blobs/ folder"))
-        except OSError as error:
-            self._problems.append(problem("blobs", "unreadable", f"cannot list this folder: {error.strerror}"))
+            folder = os.open(self.store.blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:  # gone since it was listed
+            return
+        try:
+            for start in range(0, len(names), REPORT_EVERY):
+                some = names[start : start + REPORT_EVERY]
+                self._read_some(some, folder)
+                self.count.add(blobs=len(some))
+        finally:
+            os.close(folder)
 
-    def look(self, report: Callable[[], None]) -> BlobReading:
-        """Look at every file that was listed, and at those alone; ``report`` is called every few hundred."""
-        self.take(report, to_the_end=True)
-        names = [*self._odd_names, *(self._names[self._told :] if self._untold is None else sorted(self._untold))]
-        for start in range(0, len(names), REPORT_EVERY):
-            self._read_some(names[start : start + REPORT_EVERY])
-            report()
-        self._names = self._odd_names = []
-        return self._reading(self._whole)
-
-    def take(self, report: Callable[[], None], *, to_the_end: bool = False) -> None:
-        """Take what the other process has told by now, of what was listed here too."""
-        for piece in self._beside.pieces(to_the_end=to_the_end) if self._beside and self._names else ():
-            claimed = self._claim(piece)
-            others = self._whole.add_all(claimed.names, claimed.numbers)
-            self._odd_names += others
-            self.count += claimed.entries - len(others)
-            report()
-
-    def close(self) -> None:
-        """End the other process."""
-        if self._beside:
-            self._beside.close()
-            self._beside = None
-
-    def so_far(self) -> BlobReading:
-        """What is known by now, in no order; what is read later is not in it."""
-        return self._reading(self._whole.copy())
-
-    def _reading(self, whole: Entries) -> BlobReading:
-        return BlobReading(
-            whole,
-            self._rows[FileKind.PARTIAL].copy(),
-            self._rows[FileKind.LEFTOVER].copy(),
-            self._rows[FileKind.STRAY].copy(),
-            tuple(sorted(self._links)),
-            tuple(sorted(self._problems, key=lambda found: found.path)),
-        )
-
-    def _claim(self, piece: Piece) -> Piece:
-        """Leave out of a piece what came after the listing here: that does not count. Nearly always nothing did."""
-        end = self._told + piece.entries
-        if self._untold is None:
-            if "/".join([*self._names[self._told : end], ""]) == piece.names:
-                self._told = end
-                return piece
-            self._untold = set(self._names[self._told :])
-        claimed = piece.only(self._untold)
-        self._untold.difference_update(claimed.names.split("/"))
-        return claimed
-
-    def _read_some(self, names: list[str]) -> None:
-        """The loop that all the time goes into: what is no plain blob is for ``_place``."""
-        folder, whole, is_plain = self._folder, self._whole, not self._with_extents
+    def _read_some(self, names: list[str], folder: int) -> None:
+        stat, whole = os.stat, self.rows[FileKind.WHOLE]
         for name in names:
             try:
-                status = lstat(folder + name)
+                status = stat(name, dir_fd=folder, follow_symlinks=False)
                 digest = digest_of_name(name)
-                is_new = is_plain and S_ISREG(status.st_mode) and digest not in whole
-                if not (digest and is_new and whole.add_plain(digest, status)):
-                    self._place(name, status)
+                if digest and S_ISREG(status.st_mode):
+                    shared = shared_bytes(name, folder) if self.with_extents and status.st_blocks else 0
+                    whole.setdefault(digest, []).append(file_from(f"blobs/{name}", status, None, shared))
+                else:
+                    self._place(name, status, folder)
             except FileNotFoundError:  # gone between listing and looking: as if the scan had come later
                 continue
             except OSError as error:
                 message = f"cannot look at this file: {error.strerror}"
-                self._problems.append(problem(f"blobs/{name}", "unreadable", message))
-        self.count += len(names)
+                self.problems.append(problem(f"blobs/{name}", "unreadable", message))
 
-    def _place(self, name: str, status: os.stat_result) -> None:
+    def _place(self, name: str, status: os.stat_result, folder: int) -> None:
+        """Put an entry that is no plain blob in the row where it belongs."""
         path = f"blobs/{name}"
         if S_ISDIR(status.st_mode):
-            self._rows[FileKind.STRAY][path] = self._in_folder(path)
+            self.rows[FileKind.STRAY][path] = self._in_folder(path)
             return
-        target = os.readlink(self._folder + name) if S_ISLNK(status.st_mode) else None
-        is_regular = S_ISREG(status.st_mode)
-        shared = shared_bytes(self._folder + name) if self._with_extents and is_regular else 0
-        read = read_blob_name(name)
-        kind = read.kind if target is not None or is_regular else FileKind.STRAY
-        key = read.digest if read.digest and kind is not FileKind.STRAY else path
-        if target is not None and kind is FileKind.WHOLE:
-            self._links.add(key)
-        before = self._whole.get(key, ()) if kind is FileKind.WHOLE else self._rows[kind].get(key, ())
-        files = tuple(sorted((*before, file_from(path, status, target, shared)), key=lambda file: file.path))
-        if kind is FileKind.WHOLE:
-            self._whole.put(key, files)
-        else:
-            self._rows[kind][key] = files
+        is_link, is_regular = S_ISLNK(status.st_mode), S_ISREG(status.st_mode)
+        target = os.readlink(name, dir_fd=folder) if is_link else None
+        shared = shared_bytes(name, folder) if self.with_extents and is_regular and status.st_blocks else 0
+        kind, key = _row_of(path, read_blob_name(name)) if is_link or is_regular else (FileKind.STRAY, path)
+        self.rows[kind].setdefault(key, []).append(file_from(path, status, target, shared))
 
-    def _in_folder(self, path: str) -> tuple[File, ...]:
+    def _in_folder(self, path: str) -> list[File]:
         """What somebody's own folder holds, for its size: Ollama never looks into it, and nothing of it is removed."""
         try:
-            return tuple(files_below(self.store.root, path))
+            return list(files_below(self.store.root, path, self.with_extents))
         except OSError as error:
             message = f"cannot look into this folder: {error.strerror}"
-            self._problems.append(problem(path, "unreadable-folder", message))
-            return ()
+            self.problems.append(problem(path, "unreadable-folder", message))
+            return []
 
 
-def read_blobs(store: Store) -> BlobReading:
-    """List ``blobs/`` of a store at once."""
-    reader = BlobReader(store)
-    reader.list_names()
-    return reader.look(lambda: None)
+def _row_of(path: str, name: BlobName) -> tuple[FileKind, str]:
+    if name.digest is None:
+        return name.kind, path
+    return name.kind, f"{name.digest}-partial" if name.kind is FileKind.PARTIAL else name.digest
+
+
+def reached_from(store: Store, on_disk: BlobReading) -> dict[str, tuple[str, ...]]:
+    """For each row that is a symbolic link the keys of the rows that it leads to, over every hop within the store."""
+    links = {key: files for key, files in on_disk.rows if any(file.target is not None for file in files)}
+    if not links:
+        return {}
+    key_of = {_entry(file.path): key for key, files in on_disk.rows for file in files}
+    root, blobs = os.path.realpath(store.root), os.path.realpath(store.blobs)
+    found = {}
+    for key, files in links.items():
+        paths = dict.fromkeys(
+            hop for file in files for hop in _hops(root, os.path.join(blobs, file.path[len("blobs/") :]))
+        )
+        entries = [_entry(f"blobs/{path[len(blobs) + 1 :]}") for path in paths if path.startswith(blobs + os.sep)]
+        keys = dict.fromkeys(key_of[entry] for entry in entries if entry in key_of)
+        found[key] = tuple(other for other in keys if other != key)
+    return found
+
+
+def _entry(path: str) -> str:
+    """The entry of ``blobs/`` that holds a path."""
+    return "/".join(path.split("/", 2)[:2])
+
+
+def _hops(root: str, path: str) -> Iterator[str]:
+    """Every path that the link at ``path`` leads over, to its end; what leaves ``root`` ends there."""
+    seen = {path}
+    while os.path.islink(path):
+        folder, name = os.path.split(os.path.join(os.path.dirname(path), os.readlink(path)))
+        path = os.path.join(os.path.realpath(folder), name) if name not in ("", ".", "..") else os.path.realpath(folder)
+        if path in seen or not path.startswith(root + os.sep):
+            return
+        seen.add(path)
+        yield path
+
+
+def led_to(store: Store, needed: Collection[str], on_disk: BlobReading) -> set[str]:
+    """What the blobs of ``needed`` lead to where they are links: needed as they are, and named nowhere."""
+    reached = reached_from(store, on_disk)
+    return {key for digest in needed for key in reached.get(digest, ())}.difference(needed)

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -12,11 +12,11 @@ from prunella_core.fs.files import file_from, look_at, read_small, read_with_sta
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
-from prunella_core.ollama.digests import FileKind, parse_digest, read_blob_name
+from prunella_core.ollama.digests import FileKind, read_blob_name
 from prunella_core.ollama.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestError, decode
 from prunella_core.ollama.names import ModelName
 from prunella_core.ollama.server_reading import ServerReading, digests_for_server
-from prunella_core.scan.progress import FIRST_REPORT, REPORT_EVERY
+from prunella_core.scan.progress import REPORT_EVERY, Count
 from prunella_core.store.locate import Store
 
 _DEPTH = 4  # host, namespace, model, tag
@@ -34,8 +34,6 @@ class ReadManifest(Struct, frozen=True, gc=False):
     needs: tuple[str, ...]
     looks_created: bool
     """Whether it ends in a line end: ``ollama create`` writes one, a registry sends none."""
-    is_plain: bool
-    """Whether its file alone says all: it is no link, no list of other manifests, and nothing is odd about it."""
 
 
 class ManifestReading(Struct, frozen=True):
@@ -52,46 +50,40 @@ class ManifestReading(Struct, frozen=True):
         return frozenset(digest for manifest in self.manifests for digest in manifest.needs)
 
 
-def read_manifests(store: Store, children_too_in: Iterable[str] = ()) -> ManifestReading:
-    """Read every manifest of ``store``, in the order of their paths.
+def read_manifests(
+    store: Store, find_child: Callable[[str], str | None] | None = None, count: Count | None = None
+) -> ManifestReading:
+    """Read every manifest of ``store``, in the order of their paths. Raises Cancelled.
 
-    The children of manifest lists are looked for in its blobs, and in the folders ``children_too_in``.
+    ``find_child`` says where the blob of a digest lies that is a manifest in a list; by default that is in the store.
     """
-    return ManifestReader(store, children_too_in).read(lambda: None)
+    return _ManifestReader(store, find_child or (lambda digest: _in_blobs(store, digest)), count or Count()).read()
 
 
-_SETTLED_SECONDS = 2.0
-"""The coarsest clock of a file system: a file may change within it and keep its mtime."""
+def _in_blobs(store: Store, digest: str) -> str | None:
+    path = os.path.join(store.blobs, digest.replace(":", "-"))
+    return path if os.path.lexists(path) else None
 
 
-class ManifestReader:
+class _ManifestReader:
     """One walk. Problems are collected, not raised: one bad file must not hide the others."""
 
-    def __init__(self, store: Store, children_too_in: Iterable[str] = ()) -> None:
+    def __init__(self, store: Store, find_child: Callable[[str], str | None], count: Count) -> None:
         self.store = store
-        self.children_in = [store.blobs, *children_too_in]
+        self.find_child = find_child
+        self.count = count
         self.manifests: list[ReadManifest] = []
         self.problems: list[Problem] = []
         self.by_server: list[ServerReading] = []
-        self.known: dict[str, ReadManifest] = {}
 
-    def trust(self, earlier: ManifestReading, read_at: float) -> None:
-        """Do not read again what is as another reader found it, which began at ``read_at`` (seconds, UTC)."""
-        settled = (read_at - _SETTLED_SECONDS) * 1e9
-        plain = (manifest for manifest in earlier.manifests if manifest.is_plain)
-        self.known = {manifest.file.path: manifest for manifest in plain if manifest.file.mtime_ns < settled}
-
-    def read(self, report: Callable[[], None]) -> ManifestReading:
-        """Read all of them; ``report`` is called every few hundred."""
+    def read(self) -> ManifestReading:
         self._look_for_siblings()
-        for count, (parts, is_link) in enumerate(self._walk("manifests", ()), 1):
+        unreported = 0
+        for unreported, (parts, is_link) in enumerate(self._walk("manifests", ()), 1):
             self._read_one(parts, is_link)
-            if count % REPORT_EVERY == 0 or count == FIRST_REPORT:
-                report()
-        return self.so_far()
-
-    def so_far(self) -> ManifestReading:
-        """What is known by now."""
+            if unreported % REPORT_EVERY == 0:
+                self.count.add(models=REPORT_EVERY)
+        self.count.add(models=unreported % REPORT_EVERY)
         return ManifestReading(tuple(self.manifests), tuple(self.problems), tuple(self.by_server))
 
     def _look_for_siblings(self) -> None:
@@ -162,8 +154,6 @@ class ManifestReader:
             return
         name = parsed.short
         try:
-            if self._is_known(relative):
-                return
             file, data = self._open(relative, is_link)
             if data is None:
                 self._add(relative, "large-manifest", "the file is too large for a manifest", name)
@@ -183,19 +173,11 @@ class ManifestReader:
             self.by_server.append(ServerReading(file.path, digests_for_server(data)))
         self._accept(name, file, data, manifest)
 
-    def _is_known(self, relative: str) -> bool:
-        earlier = self.known.get(relative)
-        if earlier is None or look_at(self.store.root, relative) != earlier.file:
-            return False
-        self.manifests.append(earlier)
-        return True
-
     def _open(self, relative: str, is_link: bool) -> tuple[File, bytes | None]:
         status, data = read_with_status(f"{self.store.root}/{relative}", LARGEST_MANIFEST)
         return look_at(self.store.root, relative) if is_link else file_from(relative, status), data
 
     def _accept(self, name: str, file: File, data: bytes, manifest: Manifest) -> None:
-        problems = len(self.problems)
         if manifest.flaw:
             self._add(file.path, *manifest.flaw, name)
         layers = list(manifest.layers)
@@ -209,10 +191,7 @@ class ManifestReader:
         size = sum([layer.size for layer in layers])
         digest = hashlib.sha256(data).hexdigest()
         looks_created = data.endswith(b"\n")
-        is_plain = file.is_regular and manifest.is_canonical and len(self.problems) == problems
-        self.manifests.append(
-            ReadManifest(name, file, digest, size, tuple(layers), tuple(needs), looks_created, is_plain)
-        )
+        self.manifests.append(ReadManifest(name, file, digest, size, tuple(layers), tuple(needs), looks_created))
 
     def _follow(
         self,
@@ -239,9 +218,7 @@ class ManifestReader:
             self._follow(grandchild, path, name, layers, needs, (*above, child))
 
     def _child(self, digest: str) -> Manifest | None:
-        name = digest.replace(":", "-")
-        paths = [os.path.join(folder, name) for folder in self.children_in] if parse_digest(digest) else []
-        path = next((path for path in paths if os.path.lexists(path)), None)
+        path = self.find_child(digest) if digest else None
         try:
             data = read_small(path, LARGEST_MANIFEST) if path else None
             return decode(data) if data is not None else None

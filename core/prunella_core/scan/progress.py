@@ -4,24 +4,20 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from prunella_core.inventory.records import Inventory
+from prunella_core.base.errors import Cancelled
 
 
 class Progress(NamedTuple):
-    """How far a scan is: manifests and blobs read so far."""
+    """How far a scan is: manifests and files of ``blobs/`` read so far."""
 
-    manifests: int
+    models: int
     blobs: int
-    so_far: Callable[[], Inventory]
-    """What is known by now, as an Inventory that says of itself that it is not whole; made when it is asked for."""
 
 
 Report = Callable[[Progress], None]
-"""Called every few hundred entries; what it raises ends the scan."""
+"""Called every few hundred entries."""
 
 REPORT_EVERY = 256
-FIRST_REPORT = 32
-"""Manifests that fill a screen: then there is something to show."""
 
 
 class Space(NamedTuple):
@@ -38,4 +34,27 @@ def space_of(path: str) -> Space:
 
 
 def silent(_progress: Progress) -> None:
-    """Report to nobody."""
+    """Report nothing."""
+
+
+def never() -> bool:
+    """Never cancel."""
+    return False
+
+
+class Count:
+    """Counts what a scan has read, reports it, and ends the scan when it was cancelled."""
+
+    def __init__(self, report: Report = silent, cancelled: Callable[[], bool] = never) -> None:
+        self.models = 0
+        self.blobs = 0
+        self._report = report
+        self._cancelled = cancelled
+
+    def add(self, models: int = 0, blobs: int = 0) -> None:
+        """Count more. Raises Cancelled."""
+        self.models += models
+        self.blobs += blobs
+        if self._cancelled():
+            raise Cancelled("the scan was cancelled")
+        self._report(Progress(self.models, self.blobs))

@@ -15,9 +15,7 @@ def held_open(store: Store, partials: Mapping[str, tuple[File, ...]]) -> frozens
     """The keys of downloads that a process has open, as far as ``/proc`` may be read by this user."""
     if not partials:
         return frozenset()
-    identities = {
-        (file.device, file.inode): f"{digest}-partial" for digest, files in partials.items() for file in files
-    }
+    identities = {(file.device, file.inode): key for key, files in partials.items() for file in files}
     found = set()
     for descriptor in _descriptors(os.path.realpath(store.blobs)):
         with suppress(OSError):  # closed meanwhile

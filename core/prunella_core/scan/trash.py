@@ -2,13 +2,16 @@
 
 import os
 import re
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
 
 from msgspec.structs import replace
 
 from prunella_core.fs.files import files_below, has_reflinks
-from prunella_core.inventory.records import TrashedModel, TrashEntry
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.records import TrashedModel, TrashEntry, digest_of_file
 from prunella_core.scan.manifests import ReadManifest, read_manifests
 from prunella_core.store.locate import Store
 
@@ -33,16 +36,34 @@ def read_trash(store: Store) -> tuple[TrashEntry, ...]:
             names = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):  # a file in its place is told when something is to be removed
         return ()
-    blobs = [store.blobs, *(os.path.join(store.trash, name, "blobs") for name in names)]
-    return tuple(_read_entry(store, name, blobs) for name in names)
+    with_extents = has_reflinks(store.root)
+    files = {name: tuple(files_below(store.root, f".prunella/trash/{name}", with_extents)) for name in names}
+    find = _Finder(store, files.values())
+    return tuple(_read_entry(store, name, files[name], find) for name in names)
 
 
-def _read_entry(store: Store, name: str, blobs: list[str]) -> TrashEntry:
+class _Finder:
+    """Finds the blobs that are manifests in a list: in the store, else in any entry of the trash."""
+
+    def __init__(self, store: Store, files: Iterable[tuple[File, ...]]) -> None:
+        self.store = store
+        self.files = files
+
+    def __call__(self, digest: str) -> str | None:
+        path = os.path.join(self.store.blobs, digest.replace(":", "-"))
+        return path if os.path.lexists(path) else self._in_trash.get(digest)
+
+    @cached_property
+    def _in_trash(self) -> dict[str, str]:
+        paths = [file.path for files in self.files for file in files]
+        return {digest: self.store.path(path) for path in paths if (digest := digest_of_file(path))}
+
+
+def _read_entry(store: Store, name: str, files: tuple[File, ...], find: Callable[[str], str | None]) -> TrashEntry:
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
     is_ours = not os.path.islink(as_store.manifests)
-    manifests = read_manifests(as_store, children_too_in=blobs).manifests if is_ours else ()
-    files = tuple(files_below(store.root, prefix, has_reflinks(store.root)))
+    manifests = read_manifests(as_store, find).manifests if is_ours else ()
     return TrashEntry(
         id=name,
         removed_at=removed_at(store.trash, name),

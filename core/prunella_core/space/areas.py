@@ -138,7 +138,7 @@ def _broken(inventory: Inventory, claims: _Claims) -> Iterator[Area]:
 
 def _unneeded(inventory: Inventory, claims: _Claims) -> Iterator[Area]:
     for state, kind in _OF_STATE.items():
-        rows = [blob for blob in inventory.rows.others if blob.state is state]
+        rows = [blob for blob in inventory.others if blob.state is state]
         parts = [Area(kind=kind, allocated=claims.count(blob.files), blobs=(blob.key,)) for blob in rows]
         yield _together(kind, parts)
 

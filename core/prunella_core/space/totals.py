@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Blob, Inventory, State
-from prunella_core.inventory.rows import BlobRows
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -54,7 +53,7 @@ _OF_STATE = {
 
 def totals(inventory: Inventory) -> Totals:
     """Add up a store. A file with several links counts once, for the most useful of its names."""
-    sums = {**_simple_sums(inventory.rows), **dict.fromkeys(_OF_STATE.values(), 0)}
+    sums = dict.fromkeys(("shared", "exclusive", *_OF_STATE.values()), 0)
     linked: dict[str, list[File]] = {share: [] for share in sums}
     for share, file in _files(inventory):
         if file.links > 1:
@@ -75,16 +74,8 @@ def totals(inventory: Inventory) -> Totals:
     )
 
 
-def _simple_sums(rows: BlobRows) -> dict[str, int]:
-    """What models need, as far as its bytes simply add up."""
-    allocated, linked = rows.taken.allocated, rows.taken.linked
-    everything = sum(allocated.values()) - sum([allocated[digest] for digest in linked])
-    shared = sum([allocated[digest] for digest in rows.shared if digest not in linked])
-    return {"shared": shared, "exclusive": everything - shared}
-
-
 def _files(inventory: Inventory) -> Iterator[tuple[str, File]]:
-    """Every file that was not added up yet, once for each of its names."""
+    """Every file, once for each of its names."""
     for model in inventory.models:
         yield "exclusive", model.manifest
     for problem in inventory.broken_by_path.values():
@@ -93,8 +84,7 @@ def _files(inventory: Inventory) -> Iterator[tuple[str, File]]:
     for entry in inventory.trash:
         for file in entry.files:
             yield "trashed", file
-    linked = [inventory.blob_by_key[digest] for digest in inventory.rows.taken.linked]
-    for blob in (*linked, *inventory.rows.others):
+    for blob in inventory.blobs:
         if blob.state is not State.TRASHED:  # its files were counted with the entries
             for file in blob.files:
                 yield _share(blob), file

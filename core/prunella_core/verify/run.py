@@ -51,8 +51,7 @@ def verify_blobs(
         cancelled=cancelled,
         reader=reader,
     )
-    if inventory.is_whole:  # what a scan has not come to yet is not gone
-        consult(store, lambda ledger: forget_gone(ledger, inventory), writable=True)
+    consult(store, lambda ledger: forget_gone(ledger, inventory), writable=True)
     return result
 
 

@@ -15,7 +15,6 @@ from prunella_core.store.locate import Store
 from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.hints import Hints, hints_path
 from prunella_tui.app.setup import Setup, no_server
-from prunella_tui.headstart import HeadStart
 
 __all__ = ["PrunellaApp", "Setup", "run_app"]
 
@@ -29,13 +28,12 @@ def run_app(
     environ: Mapping[str, str] | None = None,
     imported: Inventory | None = None,
     collects: bool = True,
-    head_start: HeadStart | None = None,
 ) -> int:
     """Browse ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
 
     ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says, but not
     for an ``imported`` export, which is looked at as it was when it was scanned. ``collects`` says whether what has
-    expired in the trash goes after every removal. ``head_start`` is a survey of ``store`` that has begun.
+    expired in the trash goes after every removal.
     """
     if theme and theme not in BUILTIN_THEMES:
         raise InvalidInput(f"“{clean(theme)}” is no theme; known are {', '.join(sorted(BUILTIN_THEMES))}")
@@ -50,7 +48,6 @@ def run_app(
         collects=collects,
         hints=Hints() if is_sample else Hints(hints_path()),
         noprune=environ is not None and is_noprune(environ),
-        head_starts=[head_start] if head_start else [],
     )
     app = PrunellaApp(setup)
     app.run()

@@ -79,8 +79,6 @@ class Browse(Explore):
 
     def _refusal(self, *, by_server: bool = False) -> str | None:
         """Why nothing can be changed here; with ``by_server`` a server that answers can do it instead."""
-        if not self.store.read_only and self.inventory and not self.inventory.is_whole:
-            return "Scan incomplete: press r to rescan."
         return self.store.refusal(by_server=by_server and self.server is not None)
 
     def _plan(self, inventory: Inventory, to_trash: bool, force: bool) -> Plan:

@@ -27,7 +27,6 @@ _STATES = {
     State.STRAY: "Not a file of Ollama's. It is only removed if you mark it yourself.",
     State.MISSING: "A manifest names it, but it is not in the store.",
     State.TRASHED: "Removed, and can come back.",
-    State.UNREAD: "The scan has not come to it yet.",
 }
 
 
@@ -82,7 +81,7 @@ def _problems(inventory: Inventory, model: Model) -> Iterator[Content]:
 def _layers(inventory: Inventory, model: Model) -> Iterator[Content]:
     by_kind: dict[str, list[Blob]] = {}
     for layer in model.layers:
-        if blob := inventory.rows.find(layer.digest):
+        if blob := inventory.blob_by_key.get(layer.digest):
             by_kind.setdefault(layer.kind, []).append(blob)
     for kind, blobs in by_kind.items():
         if len(blobs) > _MANY_LAYERS:

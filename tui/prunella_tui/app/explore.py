@@ -20,9 +20,6 @@ class Explore(Look):
         """Open the map; it ends with the row that somebody wants to go to."""
         if self.inventory is None:
             return
-        if not self.inventory.is_whole:
-            self.notify("The map is drawn when the store is read to its end.", severity="warning")
-            return
         from prunella_tui.app.map import MapScreen
 
         marked = {"models": self.marks.models, "blobs": self.marks.blobs, "trash": self.marks.trash}

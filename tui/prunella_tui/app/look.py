@@ -50,10 +50,7 @@ class Look(Screen[None]):
         self.tab: Tab = TABS[0]
         self.wanted_scan = 0
         """The number of the scan whose result is waited for; a thread that works on another gives up."""
-        self.is_left = False
-        """Whether nobody looks at it any more: then nothing is worth being read to its end."""
         self._scans = 0
-        self._has_answer = False
         self._progress: tuple[int, int] | None = None
         self._filled: set[str] = set()
 
@@ -83,7 +80,7 @@ class Look(Screen[None]):
         self.table.focus()
 
     def on_unmount(self) -> None:
-        self.is_left = True
+        self.wanted_scan = 0
 
     def _show_title(self) -> None:
         parts = [Content.styled("Prunella", "bold $text-primary")]
@@ -135,12 +132,11 @@ class Look(Screen[None]):
         self._scans += 1
         self.wanted_scan = generation = self._scans
         self._progress = 0, 0
-        self._has_answer = False
         self._show_footer()
         self.run_worker(lambda: read_store(self, generation), thread=True)
 
     def _stop_scan(self) -> None:
-        """Let the scan end where it is; what it has found by then stays to be looked at."""
+        """End the scan; the result of the one before stays."""
         self.wanted_scan = 0
 
     @property
@@ -151,7 +147,7 @@ class Look(Screen[None]):
     @on(ScanProgressed)
     def _show_progress(self, message: ScanProgressed) -> None:
         if message.generation == self._scans and self.is_reading:
-            self._progress = message.progress[:2]
+            self._progress = message.progress
             self._show_footer()
 
     @on(ScanStopped)
@@ -172,15 +168,12 @@ class Look(Screen[None]):
         inventory = message.view.inventory
         if message.generation != self._scans:  # an older scan that came in late
             return
-        if not inventory.is_whole and self.inventory and self.inventory.is_whole:  # a rescan: what is shown says more
-            return
         marks = self.marks.surviving(self.inventory, inventory)
         if lost := self.marks.count - marks.count:
             self.notify(f"{show.counted(lost, 'mark')} dropped: the store changed there", severity="warning")
         self.view = message.view
         self.server = message.server or self.server
-        self._progress = None if message.view.is_ready else self._progress
-        self._has_answer = inventory.is_whole
+        self._progress = None
         self._filled.clear()
         with self.app.batch_update():
             self._show_title()
@@ -330,7 +323,7 @@ class Look(Screen[None]):
             field.value = ""
             self._filter_by("")
             self._close_filter()
-        elif self.is_reading and not self._has_answer:
+        elif self.is_reading:
             self._stop_scan()
         else:
             self._set_marks(Marks())
@@ -366,10 +359,10 @@ class Look(Screen[None]):
     def _footer(self) -> Content:
         """What the marks of this tab would do; the trash has marks of its own. Before all a scan that is going on."""
         inventory = self.inventory
-        if self._progress or inventory is None:
+        if self._progress:
             return scan_line(self._progress, self.tally if self.marks.count else None)
-        if not inventory.is_whole:
-            return Content.styled("Only a part of the store was read, and nothing can be removed · r reads all of it")
+        if inventory is None:
+            return Content("The scan was stopped · r reads the store")
         filtered = f" · filter “{clean(self.table.filter_text)}” (esc clears)" if self.table.filter_text else ""
         if self.tab.id == "trash":
             if self.marks.trash:

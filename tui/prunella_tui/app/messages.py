@@ -27,10 +27,7 @@ class ScanProgressed(Message):
 
 
 class Scanned(Message):
-    """A scan ended, or got so far that it is worth a look.
-
-    ``generation`` tells a late result from that of the scan that was asked for last.
-    """
+    """A scan ended. ``generation`` tells a late result from that of the scan that was asked for last."""
 
     def __init__(self, view: View, server: Server | None, generation: int) -> None:
         super().__init__()
@@ -38,13 +35,9 @@ class Scanned(Message):
         self.server = server
         self.generation = generation
 
-    def can_replace(self, message: Message) -> bool:
-        """A view that is not ready is not worth drawing when there is a later one."""
-        return isinstance(message, Scanned) and not self.view.is_ready
-
 
 class ScanStopped(Message):
-    """A scan was ended before its time; what it had found by then came before."""
+    """A scan was cancelled."""
 
     def __init__(self, generation: int) -> None:
         super().__init__()

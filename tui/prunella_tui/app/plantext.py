@@ -40,9 +40,9 @@ def plan_line(plan: Plan, count: int) -> Content:
     return Content(" · ").join(parts)
 
 
-def scan_line(read: tuple[int, int] | None, tally: Tally | None) -> Content:
-    """How far a scan is: manifests and blobs that were ``read``; and what the marks would free as far as it knows."""
-    manifests, blobs = read or (0, 0)
+def scan_line(read: tuple[int, int], tally: Tally | None) -> Content:
+    """How far a scan is: manifests and blobs that were ``read``; and what the marks would free as far as is known."""
+    manifests, blobs = read
     parts = [Content("Reading the store …")]
     if manifests or blobs:
         parts.append(Content(f"{show.counted(manifests, 'manifest')}, {show.counted(blobs, 'blob')}"))

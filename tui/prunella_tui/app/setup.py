@@ -8,10 +8,9 @@ from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.survey import survey
 from prunella_core.ollama.client import Server
-from prunella_core.scan import Report, Space, space_of
+from prunella_core.scan import Report, Space, never, space_of
 from prunella_core.store.locate import Store
 from prunella_tui.app.hints import Hints
-from prunella_tui.headstart import HeadStart
 
 
 def no_server() -> Server | None:
@@ -37,13 +36,11 @@ class Setup(Struct, frozen=True, kw_only=True):
     imported: Inventory | None = None
     """What an export says, where one is looked at instead of a store of this machine."""
 
-    head_starts: list[HeadStart] = field(default_factory=list)
-    """A survey that began before the application, for the first look."""
+    def survey(self, report: Report, cancelled: Callable[[], bool] = never) -> Inventory:
+        """Look at the store: at the disk, or at what was imported.
 
-    def survey(self, report: Report) -> Inventory:
-        """Look at the store: at the disk, or at what was imported. Raises OSError only when the store vanishes."""
+        Raises Cancelled, and OSError when the store vanishes.
+        """
         if self.imported:
             return self.imported
-        if self.head_starts:
-            return self.head_starts.pop().follow(report)
-        return survey(self.store, self.now(), report, space_of=self.space_of, models_first=True)
+        return survey(self.store, self.now(), report, space_of=self.space_of, cancelled=cancelled)

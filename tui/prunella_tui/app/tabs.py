@@ -30,15 +30,13 @@ NEXT_START = "next-start"
 class View(Struct, frozen=True):
     """What is looked at: the store at one moment, and what is known beside it. ``retention`` is in seconds.
 
-    Everything that takes time to reckon for a large store is in it once it ``is_ready``, so that the screen only draws.
+    Everything that takes time to calculate for a large store is in it, so that the screen only draws.
     """
 
     inventory: Inventory
     retention: int
     loaded: frozenset[str]
     totals: Totals
-    is_ready: bool
-    """Whether everything is reckoned that the screen may ask for; if not, another view is on its way."""
     coming: NextStart | None
     """What Ollama's own next start does to the store."""
     texts: dict[str, list[str]]
@@ -58,8 +56,8 @@ class View(Struct, frozen=True):
         return self.made[tab]
 
     def count(self, tab: str) -> int:
-        """How many rows a tab has, without making so many."""
-        return _count_blobs(self.inventory) if tab == "blobs" else len(self.rows(tab))
+        """How many rows a tab has."""
+        return len(self.rows(tab))
 
 
 class Tab(NamedTuple):
@@ -87,15 +85,10 @@ def _blobs(view: View) -> list[Blob]:
     return [blob for blob in view.inventory.blobs if blob.state is not State.TRASHED]
 
 
-def _count_blobs(inventory: Inventory) -> int:
-    unneeded = (blob for blob in inventory.rows.others if not blob.models and blob.state is not State.TRASHED)
-    return len(inventory.rows.users) + sum(1 for _blob in unneeded)
-
-
 def _problems(view: View) -> Sequence[Problem]:
     """What stands in the way; and a row for what Ollama itself is about to do, if that is anything."""
     coming = view.coming
-    if coming and view.inventory.is_whole and (coming.files or coming.why or coming.would_break):
+    if coming and (coming.files or coming.why or coming.would_break):
         return (*view.inventory.problems, _coming_row(coming))
     return view.inventory.problems
 
@@ -159,14 +152,6 @@ TABS = (
 TAB_BY_ID = {tab.id: tab for tab in TABS}
 
 
-def glance_of(inventory: Inventory, retention: int, tab: str) -> View:
-    """What the screen needs at once of ``inventory``, while ``tab`` is open; the rest is reckoned when asked for."""
-    inventory.usage  # noqa: B018 -- reckoned here rather than by the first row that is drawn
-    view = View(inventory, retention, frozenset(), totals(inventory), is_ready=False, coming=None, texts={}, made={})
-    view.rows(tab)
-    return view
-
-
 def view_of(
     inventory: Inventory, retention: int, loaded: frozenset[str] = frozenset(), *, noprune: bool = False
 ) -> View:
@@ -178,7 +163,7 @@ def view_of(
     inventory.blob_by_key, inventory.groups  # noqa: B018 -- nor by the first mark
     coming = next_start(inventory, inventory.scanned_at, noprune)
     texts: dict[str, list[str]] = {}
-    view = View(inventory, retention, loaded, totals(inventory), is_ready=True, coming=coming, texts=texts, made={})
+    view = View(inventory, retention, loaded, totals(inventory), coming=coming, texts=texts, made={})
     for tab in TABS:
         texts[tab.id] = [tab.words(row).casefold() for row in view.rows(tab.id)]
     return view

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from prunella_tui.app.look import Look
 
 _MOST_LISTED = 100
-_IN_PART = "The store was not read to its end, so nobody knows yet what a model needs. r reads all of it."
 
 
 class Progressed(Message):
@@ -155,18 +154,12 @@ def verify_selection(screen: "Look") -> None:
     inventory = screen.inventory
     if inventory is None:
         return
-    if refusal := _refusal(screen, inventory):
+    if refusal := screen.store.read_only:
         screen.app.push_screen(Text("Nothing can be verified here", Content(refusal)))
     elif blobs := list(_selected(screen, inventory)):
         _verify(screen, inventory, blobs)
     else:
         screen.notify("Nothing here is named by its hash: v verifies models and whole blobs (tabs 1 and 2).")
-
-
-def _refusal(screen: "Look", inventory: Inventory) -> str | None:
-    if screen.store.read_only:
-        return screen.store.read_only
-    return None if inventory.is_whole else _IN_PART
 
 
 def _verify(screen: "Look", inventory: Inventory, blobs: list[Blob], again: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +10,6 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.store.locate import Store
 from prunella_tui.cli.importing import imported, is_on_stdin, open_keyboard, take_keyboard
 from prunella_tui.cli.session import collects, open_store, retention, setting
-from prunella_tui.headstart import HeadStart
 
 if TYPE_CHECKING:
     from prunella_core.inventory.records import Inventory
@@ -38,32 +36,17 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     theme = setting("theme")
     found = _import() if store is None else None
     store = store or open_store()
-    begun = None if found else _begin(store)
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what follows a key in a second frame comes sooner
-    try:
-        from prunella_tui.app import run_app
+    from prunella_tui.app import run_app
 
-        return run_app(
-            store,
-            theme=theme.value if theme else None,
-            is_sample=is_sample,
-            retention=retention(),
-            environ=os.environ,
-            imported=found,
-            collects=collects(_says_no_gc()),
-            head_start=begun,
-        )
-    finally:
-        if begun:
-            begun.end()
-
-
-def _begin(store: Store) -> HeadStart:
-    from prunella_core.ledger.survey import survey
-    from prunella_core.scan import is_large
-
-    return HeadStart(
-        lambda report: survey(store, time.time(), report, models_first=True), is_large=is_large(store.blobs)
+    return run_app(
+        store,
+        theme=theme.value if theme else None,
+        is_sample=is_sample,
+        retention=retention(),
+        environ=os.environ,
+        imported=found,
+        collects=collects(_says_no_gc()),
     )
 
 

@@ -1,6 +1,5 @@
 """What every command starts with: the settings of this run, the store they lead to, and what is in it."""
 
-import gc
 import os
 import time
 from collections.abc import Collection
@@ -18,8 +17,6 @@ from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
 from prunella_tui.cli.output import tell
 from prunella_tui.config import config_path, read_config
-
-_found: list[Inventory] = []
 
 
 def setting(name: str) -> Said | None:
@@ -55,21 +52,18 @@ def open_store() -> Store:
 def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     """Survey a store; if that takes a while, say so on stderr. ``loaded`` is what the server has loaded.
 
-    Of an export it returns what is in it: the disk of this machine has nothing to do with that. What is found stays
-    until the process ends, so neither the collector nor anybody else shall go through it again.
+    Of an export it returns what is in it: the disk of this machine has nothing to do with that.
     """
     if (found := imported()) and store.exported_from is not None:
         return found
     meter = Meter()
 
     def report(progress: Progress) -> None:
-        meter.tell(f"reading the store: {progress.manifests or progress.blobs:,} files")
+        meter.tell(f"reading the store: {progress.models + progress.blobs:,} files")
 
     if is_unfinished(store):
         tell("A removal was interrupted. What it had set aside is not shown; the next rm or restore sets it right.")
     try:
-        _found.append(survey(store, time.time(), report, loaded=loaded))
+        return survey(store, time.time(), report, loaded=loaded)
     finally:
         meter.clear()
-    gc.freeze()
-    return _found[-1]

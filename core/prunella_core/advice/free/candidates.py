@@ -74,7 +74,7 @@ def candidates(
 
 def _rows(inventory: Inventory, now: float, held: list[HeldBack]) -> Iterator[Candidate]:
     draft = Draft(inventory, now, force=False)
-    for blob in inventory.rows.others:
+    for blob in inventory.others:
         if (kind := _LETTABLE.get(blob.state)) is None:
             continue
         if reason := draft.why_not(blob):

@@ -57,7 +57,7 @@ class _Reckoning:
         self.sums: dict[Needs, list[int]] = {}
         self.linked: dict[tuple[int, int], list[tuple[File, Needs]]] = {}
         self.restorable = self._needed_by_trash()
-        self.missed = {blob.digest for blob in inventory.rows.others if blob.state is State.MISSING}
+        self.missed = {blob.digest for blob in inventory.others if blob.state is State.MISSING}
 
     def finish(self) -> Cells:
         """Go through everything that could go."""

@@ -14,7 +14,6 @@ STATE_STYLES = {
     State.STRAY: "dim",
     State.MISSING: "red",
     State.TRASHED: "dim",
-    State.UNREAD: "dim",
 }
 STRONG, QUIET, GOOD, WARNING, BAD = "bold", "dim", "green", "yellow", "red"
 
