@@ -1,134 +1,57 @@
-"""Kills every operation at every step, lets the next run end what was begun, and looks whether anything is lost.
+"""Kills every operation at every step, lets the next run finish or undo it, and looks whether anything is lost.
 
-    python tests/safety/kill_matrix.py [--every N]
+    python tests/safety/kill_matrix.py [--every N] [--only NAME …] [--judge ollama-start …] [--real N]
 
 Three ways of dying: in-process, before and after every change that the operation makes to the disk; again, while the
 next run is recovering, at a sample of both; and by SIGKILL from outside, at every file-system call of a process of its
-own. Each point starts from a copy of the same store. Afterwards the store has to be wholly as it was or wholly as the
-operation leaves it, bytes, modes and times, with nothing set aside. Prints the points and the losses; exits with 1 if
-there is one.
+own. Each point starts from a copy of the same store, and is followed, each on a copy, by
+
+- a recovery: then the store has to be wholly as it was or wholly as the operation leaves it, bytes, modes and times;
+- a start of Ollama and a recovery: then it has to be as a start leaves one of the two. Between the two kills of the
+  second way Ollama starts as well. ``--real N`` starts the server of ``PRUNELLA_OLLAMA`` instead, at N points in all.
+
+Nothing may be left aside, and right after the kill ``ls --json`` has to say of every model that is still there that it
+frees what it did before the operation, or will afterwards. Prints the points and the losses; exits with 1 if there is
+one.
 """
 
 import argparse
 import os
-import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import count, islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from prunella_core.apply import Disk, has_unfinished
-from prunella_core.inventory.records import State
-from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
-from prunella_core.sample import StoreBuilder
-from stores import (
-    BOTH,
-    DAY,
-    NOW,
-    SOLO,
-    Killed,
-    KilledDisk,
-    broken_models,
-    carry_out,
-    facts,
-    look,
-    open_store,
-    plan_for,
-    prune,
-    recover,
-    remove,
-    set_aside,
-    small_store,
-    to_trash,
-)
-
-LATER = NOW + DAY
-"""The time of every operation: the store's trash is a day old then."""
-
-LIBRARY = "manifests/registry.ollama.ai/library"
-
-Facts = dict[str, tuple[str, int, int]]
+from prunella_core.apply import has_unfinished
+from prunella_core.base.errors import PrunellaError
+from prunella_core.plan.records import Removal
+from safety import real_ollama
+from safety.kill_cases import Case, Facts, cases, copy, frees, memory, names, started
+from safety.killing import die, shoot
+from stores import broken_models, facts, open_store, recover, set_aside
 
 
-class Case(NamedTuple):
-    """An operation on a store, and what may be there in the end."""
+class Point(NamedTuple):
+    """Where it was killed, the store as it is then, and whether Ollama has started on it meanwhile."""
 
     name: str
-    store: Path
-    request: Request
-    before: Facts
-    after: Facts
+    root: Path
+    is_started: bool = False
 
 
 class Loss(NamedTuple):
-    """A kill after which the next run did not end with the store as it was, or with everything done."""
+    """A kill after which something is wrong."""
 
     case: str
     point: str
     what: str
-
-
-# The operations
-
-
-def build(root: Path) -> StoreBuilder:
-    """The small store; in its trash two models that share, what was removed by itself, and an emptied entry."""
-    builder = small_store(root)
-    shared = builder.layer("weights", "of two in the trash" * 500, age=DAY)
-    own = builder.layer("adapter", "of one in the trash", age=DAY)
-    for name, layers in (("gone", [shared]), ("gone/too:v2", [shared, own]), ("spent", [shared])):
-        builder.model(name, *layers, config=builder.config(model_type=name, age=DAY), age=DAY)
-    builder.file("blobs/COPY999", "half an upload", age=DAY)
-    builder.manifest("half", "", age=DAY)
-    remove(root, manifests=(f"{LIBRARY}/half/latest",), blobs=("blobs/COPY999",), now=NOW)
-    remove(root, "gone:latest", now=NOW + 1)
-    remove(root, "gone/too:v2", now=NOW + 2)
-    spent = remove(root, "spent:latest", now=NOW + 3)
-    carry_out(plan_for(root, Empty(entries=(spent.id,)), NOW + 4))
-    assert look(root).trash[-1].is_spent
-    return builder
-
-
-def requests(root: Path) -> Iterator[tuple[str, Request]]:
-    """Everything that is asked of the store."""
-    inventory = look(root, LATER)
-    odd = tuple(blob.key for blob in inventory.blobs if blob.state in (State.PARTIAL, State.STRAY, State.UNREFERENCED))
-    half, gone, too, _spent = (entry.id for entry in inventory.trash)
-    yield "rm", to_trash(*BOTH.models)
-    yield "rm everything", to_trash(*BOTH.models, *SOLO.models, blobs=odd)
-    yield "rm --now", BOTH
-    yield "rm --now everything", Removal(models=(*BOTH.models, *SOLO.models), blobs=odd)
-    yield "prune", prune(0, *set(PruneClass) - {PruneClass.MODEL})
-    yield "prune --all", prune(0, *PruneClass)
-    yield "restore", Restore(entry=too)
-    yield "restore what shares", Restore(entry=gone)
-    yield "restore --as", Restore(entry=too, model="gone/too:v2", under="hf.co/new/name:v1")
-    yield "restore what has no model", Restore(entry=half)
-    yield "empty", Empty()
-    yield "empty one", Empty(entries=(too,))
-
-
-def cases(folder: Path) -> Iterator[Case]:
-    """Every operation with the store that it starts from and the one that it leaves."""
-    store = folder / "original"
-    build(store)
-    before = facts(store)
-    for name, request in requests(store):
-        done = copy(store, folder / "done")
-        carry_out(plan_for(done, request, LATER))
-        yield Case(name, store, request, before, facts(done))
-
-
-def copy(store: Path, target: Path) -> Path:
-    """A fresh copy of a store, times and all."""
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(store, target, symlinks=True)
-    return target
 
 
 # What has to hold afterwards
@@ -138,10 +61,41 @@ def what_is_wrong(case: Case, root: Path) -> str:
     """What a kill has spoilt once the next run is over; nothing, if all is well."""
     recover(root)
     left = facts(root)
-    if left not in (case.before, case.after):
-        wanted = min(case.before, case.after, key=lambda end: len(end.items() ^ left.items()))
-        paths = sorted({path for path, _fact in wanted.items() ^ left.items()})
+    if left not in (case.before.all, case.after.all):
+        paths = nearest(*(differences(left, end.all, end.all) for end in (case.before, case.after)))
         return f"neither before nor after: {len(paths)} paths differ, as {paths[-1]}"
+    return what_is_left(root)
+
+
+def what_is_wrong_after_a_start(case: Case, root: Path, start: Callable[[Path], None] = started) -> str:
+    """The same where Ollama has started before the next run: what that deletes anyway may be there or not."""
+    start(root)
+    recover(root)
+    left = facts(root)
+    ends = (case.before, case.after)
+    if paths := nearest(*(differences(files(left), files(end.started), files(end.all)) for end in ends)):
+        return f"after a start of Ollama neither before nor after: {len(paths)} paths differ, as {paths[-1]}"
+    return what_is_left(root)
+
+
+def nearest(*found: set[str]) -> list[str]:
+    """The fewest differences."""
+    return min(map(sorted, found), key=len)
+
+
+def differences(left: Facts, needed: Facts, allowed: Facts) -> set[str]:
+    """The paths that are not as they have to be, and those that are there and not as they may be."""
+    lost = {path for path, fact in needed.items() if left.get(path) != fact}
+    return lost | {path for path, fact in left.items() if path not in needed and allowed.get(path) != fact}
+
+
+def files(found: Facts) -> Facts:
+    """Leave the folders out: an empty one is no loss."""
+    return {path: fact for path, fact in found.items() if fact[0] != "/"}
+
+
+def what_is_left(root: Path) -> str:
+    """What should not be there once the next run is over."""
     if aside := set_aside(root):
         return f"left aside: {sorted(aside)}"
     if has_unfinished(open_store(root)):
@@ -149,9 +103,22 @@ def what_is_wrong(case: Case, root: Path) -> str:
     return f"models are broken: {broken}" if (broken := broken_models(root)) else ""
 
 
+def what_is_wrong_at_once(case: Case, root: Path) -> str:
+    """What is wrong before the next run, for an Ollama and a person who look at the store right after the kill."""
+    if broken := broken_models(root):
+        return f"right after the kill a model misses blobs: {broken}"
+    ends = (case.before.frees, case.after.frees)
+    wrong = [
+        f"{name} frees {size}, not {' or '.join(sorted({str(end[name]) for end in ends if name in end}))}"
+        for name, size in frees(root).items()
+        if size not in [end.get(name) for end in ends]
+    ]
+    return f"right after the kill {'; '.join(wrong)}" if wrong else ""
+
+
 def what_is_lost(case: Case, root: Path) -> str:
     """What is gone although it was there before and would be there afterwards, wherever it may lie now."""
-    kept = contents(case.before) & contents(case.after)
+    kept = contents(case.before.all) & contents(case.after.all)
     gone = kept - contents(facts(root))
     broken = broken_models(root)
     return f"{len(gone)} files are lost, models without blobs: {broken}" if gone or broken else ""
@@ -162,142 +129,128 @@ def contents(found: Facts) -> set[str]:
     return {what for path, (what, _mode, _time) in found.items() if {"blobs", "manifests"} & set(path.split("/")[:-1])}
 
 
-def what_a_server_would_miss(root: Path) -> str:
-    """What is wrong before the next run, for an Ollama that looks at the store right after the kill."""
-    broken = broken_models(root)
-    return f"right after the kill a model misses blobs: {broken}" if broken else ""
+# Killing
 
 
-# Killed in-process
-
-
-def die(root: Path, request: Request, at: int, after: bool) -> bool:
-    """Carry out ``request`` and be killed at its change number ``at``; say whether it came to that."""
-    try:
-        carry_out(plan_for(root, request, LATER), disk=KilledDisk(at, after))
-    except Killed:
-        return True
-    return False
-
-
-def killed_inside(case: Case, scratch: Path, every: int = 1) -> Iterator[tuple[str, str]]:
-    """Kill the operation before and after every change; yield the point and what is wrong afterwards."""
+def killed_inside(case: Case, scratch: Path, every: int = 1) -> Iterator[Point]:
+    """Kill the operation before and after every change."""
     for after in (False, True):
         for at in count(1, every):
             root = copy(case.store, scratch)
             if not die(root, case.request, at, after):
                 break
-            missed = what_a_server_would_miss(root)
-            yield f"{'after' if after else 'before'} change {at}", missed or what_is_wrong(case, root)
+            yield Point(f"{'after' if after else 'before'} change {at}", root)
 
 
-def killed_twice(case: Case, scratch: Path, every: int = 1) -> Iterator[tuple[str, str]]:
-    """Kill the operation at some changes, then the next run at some of its own."""
+def killed_twice(case: Case, scratch: Path, every: int = 1) -> Iterator[Point]:
+    """Kill the operation at some changes, then the next run at some of its own, with a start of Ollama or not."""
     for first in count(4, 8 * every):
         for second in count(1, 5 * every):
             root = copy(case.store, scratch)
             if not die(root, case.request, first, after=True):
                 return
-            if not die(root, Removal(), second, after=second % 2 == 0):
+            if starts := second % 2 == 0:
+                started(root)
+            if not die(root, Removal(), second, after=starts):
                 break
-            missed = what_a_server_would_miss(root)
-            yield f"at change {first}, then at {second} of the recovery", missed or what_is_wrong(case, root)
+            yield Point(f"at change {first}, then{' a start, then' * starts} at {second} of the recovery", root, starts)
 
 
-# Killed from outside
-
-CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chown", "os.truncate", "os.link", "os.symlink"}
-
-
-class Halting:
-    """Stops its process right before its file-system call number ``at``, for somebody else to kill it there."""
-
-    def __init__(self, root: Path, at: int) -> None:
-        self.root = str(root)
-        self.left = at
-
-    def watch(self) -> None:
-        """Count from now on, for as long as this process lives: every change that Python reports, and every fsync."""
-        sys.addaudithook(self.hear)
-        synchronise = os.fsync
-
-        def fsync(fd: int) -> None:
-            self.count()
-            synchronise(fd)
-
-        os.fsync = fsync  # type: ignore[assignment]
-
-    def hear(self, event: str, arguments: tuple[object, ...]) -> None:
-        """Told by the interpreter before the system is called."""
-        if event in CHANGES or (event == "open" and self.is_write(arguments)):
-            self.count()
-
-    def is_write(self, arguments: tuple[object, ...]) -> bool:
-        path, _mode, flags = arguments
-        writes = bool(int(str(flags)) & (os.O_WRONLY | os.O_RDWR))
-        return writes and isinstance(path, str) and path.startswith(self.root)
-
-    def count(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def shoot(root: Path, request: Request, at: int) -> bool:
-    """Carry out ``request`` in a child and kill that from outside at its call ``at``; say whether it came to that."""
-    child = os.fork()
-    if child == 0:
-        try:
-            plan = plan_for(root, request, LATER)
-            Halting(root, at).watch()
-            carry_out(plan, disk=Disk())
-            os._exit(0)
-        finally:
-            os._exit(1)
-    _pid, status = os.waitpid(child, os.WUNTRACED)
-    if not os.WIFSTOPPED(status):
-        assert os.waitstatus_to_exitcode(status) == 0, "the child failed by itself"
-        return False
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return True
-
-
-def killed_from_outside(case: Case, scratch: Path, every: int = 1) -> Iterator[tuple[str, str]]:
-    """Kill a process of its own at every file-system call; yield the point and what is wrong afterwards."""
+def killed_from_outside(case: Case, scratch: Path, every: int = 1) -> Iterator[Point]:
+    """Kill a process of its own at every file-system call."""
     for at in count(1, every):
         root = copy(case.store, scratch)
         if not shoot(root, case.request, at):
             return
-        missed = what_a_server_would_miss(root)
-        yield f"SIGKILL at call {at}", missed or what_is_wrong(case, root)
+        yield Point(f"SIGKILL at call {at}", root)
 
 
-WAYS: dict[str, Callable[[Case, Path, int], Iterator[tuple[str, str]]]] = {
+WAYS: dict[str, Callable[[Case, Path, int], Iterator[Point]]] = {
     "in-process": killed_inside,
     "while recovering": killed_twice,
     "SIGKILL": killed_from_outside,
 }
 
+Judge = Callable[[Case, Path], str]
+JUDGES: dict[str, Judge] = {
+    "at once": what_is_wrong_at_once,
+    "recovery": what_is_wrong,
+    "ollama-start": what_is_wrong_after_a_start,
+}
 
-def memory() -> str | None:
-    """A folder whose file system does not wait for a disk at every fsync, where there is one."""
-    return next((folder for folder in ("/dev/shm",) if os.access(folder, os.W_OK)), None)
+
+def judged(points: Iterator[Point], case: Case, judges: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Look at each killed store in each way, each time at a copy of its own; yield the point and what is wrong."""
+    for point in points:
+        ways = [JUDGES[name] for name in judges if name == "ollama-start" or not point.is_started]
+        wrong = [verdict(judge, case, copy(point.root, point.root.with_name("judged"))) for judge in ways]
+        yield point.name, "; ".join(filter(None, wrong))
 
 
-def main(every: int) -> int:
-    """Go through the matrix; ``every`` leaves out points between."""
+def verdict(judge: Judge, case: Case, root: Path) -> str:
+    """What is wrong, which may be that the next run refuses to do anything."""
+    try:
+        return judge(case, root)
+    except PrunellaError as error:
+        return f"refused: {error}"
+
+
+def started_really(root: Path) -> None:
+    """Let a real Ollama start on a store."""
+    with tempfile.TemporaryDirectory(prefix="prunella-home-") as home, real_ollama.serving(root, home):
+        return
+
+
+class Task(NamedTuple):
+    """A case to go through by one process."""
+
+    name: str
+    every: int
+    judges: tuple[str, ...]
+
+
+def go_through(task: Task) -> tuple[dict[str, int], list[Loss]]:
+    """Kill an operation in all ways; return how many points each way has, and what was lost."""
+    losses: list[Loss] = []
+    counts: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="prunella-kill-", dir=memory()) as folder:
+        case = next(cases(Path(folder), (task.name,)))
+        for way, kill in WAYS.items():
+            points = list(judged(kill(case, Path(folder, "scratch"), task.every), case, task.judges))
+            losses += [Loss(case.name, point, wrong) for point, wrong in points if wrong]
+            counts[way] = len(points)
+    return counts, losses
+
+
+def go_through_really(number: int, only: Sequence[str]) -> tuple[dict[str, int], list[Loss]]:
+    """Kill at ``number`` points in all, spread over the cases, and start a real server after each."""
     losses: list[Loss] = []
     total = 0
     with tempfile.TemporaryDirectory(prefix="prunella-kill-", dir=memory()) as folder:
-        for case in cases(Path(folder)):
-            counts = []
-            for way, kill in WAYS.items():
-                points = [(point, wrong) for point, wrong in kill(case, Path(folder, "scratch"), every)]
-                losses += [Loss(case.name, point, wrong) for point, wrong in points if wrong]
-                counts.append(f"{len(points):4} {way}")
-                total += len(points)
-            print(f"{case.name:28}{', '.join(counts)}", flush=True)
+        todo = names(only)
+        for nth, case in enumerate(cases(Path(folder), only)):
+            wanted = (number - total) // (len(todo) - nth)
+            most = sum(1 for _ in killed_inside(case, Path(folder, "scratch"))) or 1
+            points = islice(killed_inside(case, Path(folder, "scratch"), max(most // max(wanted, 1), 1)), wanted)
+            for point in points:
+                total += 1
+                wrong = verdict(partial(what_is_wrong_after_a_start, start=started_really), case, point.root)
+                losses += [Loss(case.name, point.name, wrong)] if wrong else []
+    return {"real starts": total}, losses
+
+
+def main(every: int, only: Sequence[str], judges: tuple[str, ...], real: int) -> int:
+    """Go through the matrix; ``every`` leaves out points between."""
+    losses: list[Loss] = []
+    total = 0
+    todo = names(only)
+    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        tasks = [Task(name, every, judges) for name in todo]
+        results = zip(todo, pool.map(go_through, tasks), strict=True) if not real else ()
+        for name, (counts, found) in results or [("real", go_through_really(real, only))]:
+            losses += found
+            total += sum(counts.values())
+            print(f"{name:28}{', '.join(f'{number:4} {way}' for way, number in counts.items())}", flush=True)
     for loss in losses:
         print(f"LOSS: {loss.case}, {loss.point}: {loss.what}")
     print(f"points {total}, losses {len(losses)}")
@@ -307,4 +260,8 @@ def main(every: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th point only")
-    sys.exit(main(parser.parse_args().every))
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these operations only")
+    parser.add_argument("--judge", nargs="+", choices=JUDGES, default=list(JUDGES), help="what follows a kill")
+    parser.add_argument("--real", type=int, default=0, metavar="N", help="start a real Ollama at N points, no more")
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.every, arguments.only, tuple(arguments.judge), arguments.real))

@@ -14,7 +14,9 @@ import pytest
 
 from prunella_core.base.errors import PrunellaError, Refused
 from prunella_core.plan.records import Empty, Receipt, Removal, Restore
-from safety.kill_matrix import LATER, Case, cases, copy, memory, what_is_lost
+from safety.kill_cases import Case, cases, copy, memory
+from safety.kill_matrix import what_is_lost
+from safety.killing import LATER
 from stores import (
     BOTH,
     SOLO,
@@ -94,14 +96,14 @@ def what_goes_wrong(case: Case, root: Path, disk: WatchedDisk) -> str:
         pass
     except OSError as error:
         unsaid = f"it fails with {error!r}, neither a receipt nor a sentence"
-    if receipt and receipt.done and files(facts(root)) != files(case.after) and not set_aside(root):
+    if receipt and receipt.done and files(facts(root)) != files(case.after.all) and not set_aside(root):
         unsaid = "the receipt says done, and it is not"
     recover(root)
     if lost := what_is_lost(case, root):
         return lost
     if aside := set_aside(root):
         return f"left aside: {sorted(aside)}"
-    if not receipt and facts(root) not in (case.before, case.after):
+    if not receipt and facts(root) not in (case.before.all, case.after.all):
         return "neither before nor after"
     return unsaid
 
