@@ -33,16 +33,17 @@ def models(builder: StoreBuilder) -> list[str]:
 def test_yes_removes_what_was_shown(builder: StoreBuilder) -> None:
     terminal = asked(builder, "rm", "derived")
     for shown in (
-        "Goes to the trash: 1 model, 3 files",
+        "Move to trash: 1 model, 3 files",
         "only used by derived:latest",
-        "Stays",
+        "Keeps 2 blobs",
         "used by base:latest",
         "(3 files, 12.3 kB)? [y/N]",
     ):
         assert shown in terminal.screen
     terminal.type("y")
     assert terminal.end() == 0
-    assert "as planned, 3 files. To bring it back: prunella restore" in terminal.screen
+    assert "as planned, 3 files\n" in terminal.screen
+    assert "Nothing freed yet: prunella empty empties the trash\nUndo: prunella restore" in terminal.screen
     assert models(builder) == ["base:latest", "team/solo:v1"]
 
 

@@ -50,8 +50,8 @@ def test_a_dry_run_changes_nothing(builder: StoreBuilder, arguments: tuple[str, 
 def test_nothing_to_prune_is_done(builder: StoreBuilder) -> None:
     result = call("prune", "--age", "90d", store=builder.root)
     assert result.code == 0
-    assert "Nothing to remove." in result.text
-    assert "Too young to go: 3 blobs" in result.text
+    assert "Nothing to delete" in result.text
+    assert "Too recent: 3 blobs" in result.text
 
 
 def test_prune_removes_what_nothing_needs(builder: StoreBuilder) -> None:
@@ -61,7 +61,7 @@ def test_prune_removes_what_nothing_needs(builder: StoreBuilder) -> None:
     gone = before - set(tree(builder.root))
     assert {Path(path).name.partition("-")[0] for path in gone} == {"sha256", "COPY123"}
     assert len(gone) == 5
-    assert "as planned. Removed 5 files." in result.text
+    assert "as planned, 5 files deleted" in result.text
 
 
 def test_rm_removes_a_model_and_keeps_what_others_use(builder: StoreBuilder) -> None:
@@ -220,7 +220,7 @@ def test_a_store_that_was_only_found_among_several(tmp_path: Path) -> None:
     with patch("prunella_tui.cli.session.locate", found), snapshot_guard(first.root):
         ends(call("prune", environment={"HOME": str(tmp_path)}), 3, "several stores", second.root)
         assert call("prune", "-n", environment={"HOME": str(tmp_path)}).code == 0
-        assert "until you say which store" in call("doctor", environment={"HOME": str(tmp_path)}).text
+        assert "Several stores found. Pick one: --store DIR" in call("doctor", environment={"HOME": str(tmp_path)}).text
 
 
 @as_a_user
@@ -257,7 +257,7 @@ def test_a_file_that_cannot_be_removed(builder: StoreBuilder, flags: tuple[str, 
         assert [error["path"] for error in result.document["errors"]] == ["blobs/COPY123"]
     else:
         assert "blobs/COPY123: cannot be removed: Operation not permitted" in result.text
-        assert "were planned. Removed 4 files." in result.text
+        assert "planned, 4 files deleted" in result.text
 
 
 def test_a_prune_of_which_a_part_is_blocked_does_the_rest(builder: StoreBuilder) -> None:
@@ -276,7 +276,7 @@ def test_rm_beside_a_broken_manifest_keeps_the_blobs(builder: StoreBuilder) -> N
     assert result.code == 4
     assert set(blobs) <= set(tree(builder.root))
     assert "team/solo/v1" not in str(tree(builder.root))
-    assert "Blobs stay" in result.text
+    assert "blobs are kept until you fix this" in result.text
 
 
 def test_rm_of_something_old_and_something_young(builder: StoreBuilder) -> None:
@@ -304,7 +304,7 @@ def test_an_interrupted_removal_is_undone(builder: StoreBuilder, flags: tuple[st
         result = call("rm", "base", "-y", *flags, store=builder.root)
     assert result.code == 130
     assert signal.getsignal(signal.SIGINT) is handler
-    assert "Cancelled: everything was put back" in result.text or result.document["cancelled"]
+    assert "Cancelled: nothing was changed" in result.text or result.document["cancelled"]
 
 
 def test_what_a_killed_run_left_is_put_right_first(builder: StoreBuilder) -> None:
@@ -342,8 +342,8 @@ def test_an_empty_store(tmp_path: Path) -> None:
     root = StoreBuilder(str(tmp_path / "models"), 0).root
     assert call("ls", store=root).code == 0
     assert call("df", store=root).code == 0
-    assert "no such files" in call("blobs", store=root).text
-    assert "Nothing to remove." in call("prune", "-y", store=root).text
+    assert "No such blobs" in call("blobs", store=root).text
+    assert "Nothing to delete" in call("prune", "-y", store=root).text
 
 
 def test_a_damaged_manifest_goes_by_name_or_path(builder: StoreBuilder) -> None:

@@ -75,8 +75,8 @@ def test_what_cannot_be_freed_changes_nothing_and_names_the_most(builder: StoreB
         result = call("free", "50GB", "--yes", store=builder.root)
         looked = call("free", "50GB", "-n", "--json", store=builder.root)
     assert (result.code, result.out) == (3, b"")
-    assert "50.0 GB cannot be freed:" in result.complaint
-    assert "is the most there is. Nothing was removed" in result.complaint
+    assert "Can't free 50.0 GB: at most" in result.complaint
+    assert "Nothing was removed" in result.complaint
     assert looked.code == 3
     assert looked.document["reclaims"] == looked.document["reachable"] < looked.document["target"]
     assert looked.complaint.count("\n") == 1
@@ -114,10 +114,10 @@ def test_what_is_pinned_or_only_here_is_left_out_unless_asked_for(
 
 def test_people_are_told_what_is_left_out_and_what_would_help(guarded: StoreBuilder) -> None:
     told = call("free", "50GB", "-n", store=guarded.root)
-    assert "Not proposed: 1 model is pinned (--also-pinned)" in told.text
-    assert "Not proposed: 1 model would not come back whole from anywhere (--also-local)" in told.text
-    assert "--also-pinned --also-local would make it" in told.complaint
-    assert "Cannot come back" in call("free", "150kB", "-n", "--also-local", store=guarded.root).text
+    assert "Left out: 1 model is pinned (--also-pinned)" in told.text
+    assert "Left out: 1 model can't be fully downloaded again (--also-local)" in told.text
+    assert "--also-pinned --also-local would allow" in told.complaint
+    assert "Not recoverable: 1 model" in call("free", "150kB", "-n", "--also-local", store=guarded.root).text
 
 
 class Resident:
@@ -173,7 +173,7 @@ def test_down_to_so_much(builder: StoreBuilder) -> None:
     with snapshot_guard(builder.root):
         again = call("free", "--max-store", str(most), "--yes", store=builder.root)
     assert again.code == 0
-    assert "Nothing has to go." in again.text
+    assert "Nothing to do" in again.text
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_it_asks(builder: StoreBuilder) -> None:
         assert tree(builder.root) == before
         terminal = Terminal("free", "50kB", store=builder.root, size=(100, 24))
         terminal.wait_for("[y/N] ")
-        for shown in ("To free 50.0 kB, this can go for good", "Sum", "Remove this for good", "no model has needed it"):
+        for shown in ("To free 50.0 kB, delete permanently", "Sum", "Remove this for good", "no model has needed it"):
             assert shown in terminal.screen
         terminal.type(answer)
         assert terminal.end() == code
@@ -215,4 +215,4 @@ def test_while_a_manifest_cannot_be_read_no_model_is_proposed(builder: StoreBuil
     document = dry(builder, "50GB")
     assert {item["kind"] for item in document["items"]} == {"leftover", "partial"}
     told = call("free", "50GB", "-n", store=builder.root).text
-    assert "No model or blob is proposed because of 1 problem" in told
+    assert "Models and blobs left out because of 1 problem" in told

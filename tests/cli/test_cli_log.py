@@ -19,7 +19,7 @@ def done(builder: StoreBuilder, *arguments: str) -> None:
 
 
 def test_a_new_store_has_no_history(builder: StoreBuilder) -> None:
-    assert "Nothing was removed here" in call("log", store=builder.root).text
+    assert "The log is empty" in call("log", store=builder.root).text
     assert call("log", "--json", store=builder.root).document == {
         "store": builder.root,
         "entries": [],
@@ -48,7 +48,7 @@ def test_what_went_when_and_what_became_of_it(builder: StoreBuilder) -> None:
     assert first["at"].endswith("Z")
     text = call("log", store=builder.root).text
     assert [line.split("UTC")[1].split()[0] for line in text.splitlines()[1:5]] == [
-        *("emptied", "removed", "restored", "to"),
+        *("emptied", "deleted", "restored", "to"),
     ]
     assert "1 restored, 1 gone" in text
     assert "prunella log --pull-list" in text
@@ -83,7 +83,8 @@ def test_a_log_that_cannot_be_written_is_told_beside_the_receipt(builder: StoreB
     assert result.code == 0
     assert result.document["done"]
     assert result.document["notes"] == ["prunella log will not tell of this: its ledger could not be written"]
-    assert result.complaint == f"{result.document['notes'][0]}\n"
+    assert result.complaint == ""
+    assert result.document["notes"][0] in call("rm", "--now", "derived", "-y", store=builder.root).text
 
 
 def test_an_entry_of_any_name_is_shown_harmlessly(builder: StoreBuilder) -> None:
@@ -108,7 +109,7 @@ def test_df_fails_when_so_much_could_be_pruned(builder: StoreBuilder) -> None:
     for amount in (f"{waste}", "1kB", "0"):
         result = call("df", "--fail-if-reclaimable", amount, store=builder.root)
         assert result.code == 1
-        assert "on the disk" in result.text
+        assert "on disk" in result.text
         assert result.complaint.startswith("prunella: a prune would free ")
         assert result.complaint.count("\n") == 1
     for amount in (f"{waste + 1}", "20GB"):

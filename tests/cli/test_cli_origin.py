@@ -41,10 +41,10 @@ def test_ls_and_show_carry_it_in_their_documents(store: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        (HF, f"comes back  by ollama pull {HF}"),
-        ("brief", f"comes back  in part, by ollama pull {HF}; only here: system"),
-        ("mine", "comes back  by nothing: it was created here; only here: weights"),
-        ("library", "comes back  probably by ollama pull library:latest (a guess)"),
+        (HF, f"Restore  ollama pull {HF}"),
+        ("brief", f"Restore  only in part, ollama pull {HF} (system exist only here)"),
+        ("mine", "Restore  not recoverable: created here (weights exist only here)"),
+        ("library", "Restore  ollama pull library:latest, likely"),
     ],
 )
 def test_show_says_it_with_its_evidence(store: str, name: str, sentence: str) -> None:
@@ -55,9 +55,11 @@ def test_show_says_it_with_its_evidence(store: str, name: str, sentence: str) ->
 
 def test_the_review_puts_what_cannot_come_back_first_and_apart(store: str) -> None:
     text = call("rm", "mine", "brief", "library", "-n", store=store).text
-    places = [text.index(part) for part in ("Cannot come back", "! mine:latest", "only in part", "! brief", "Goes to")]
+    places = [
+        text.index(part) for part in ("Not recoverable", "! mine:latest", "Only partly", "! brief", "Move to trash")
+    ]
     assert places == sorted(places)
-    assert f"only here: system; the rest by ollama pull {HF}" in text
+    assert f"only here: system; the rest: ollama pull {HF}" in text
     plan = call("rm", "mine", "brief", "library", "-n", "--json", store=store).document
     assert [(lost["model"], lost["kinds"]) for lost in plan["lost"]] == [
         ("mine:latest", ["weights"]),
@@ -71,12 +73,12 @@ def test_the_question_is_asked_after_it_is_told(store: str) -> None:
     terminal.wait_for("[y/N]")
     terminal.type("n")
     assert terminal.end() == 3
-    assert terminal.screen.index("Cannot come back: 1 model") < terminal.screen.index("Goes 1 model")
+    assert terminal.screen.index("Not recoverable: 1 model") < terminal.screen.index("Delete 1 model")
 
 
 def test_nothing_is_said_where_nothing_is_lost(store: str) -> None:
     text = call("rm", "library", HF, "-n", store=store).text
-    assert "come back" not in text
+    assert "ecoverable" not in text
 
 
 def test_evidence_from_the_disk_is_written_out(tmp_path: Path) -> None:

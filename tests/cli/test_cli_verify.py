@@ -38,10 +38,10 @@ def test_a_sound_store(builder: StoreBuilder) -> None:
     with snapshot_guard(builder.root):
         result = verified(builder)
     assert (result.code, result.err) == (0, b"")
-    assert result.text == "8 blobs verified, 84.3 kB: all sound\n"
+    assert result.text == "8 blobs verified, 84.3 kB: no damage found\n"
     result = verified(builder)
     assert result.code == 0
-    assert result.text == "8 blobs found sound by an earlier run, and unchanged since; --again reads all\n"
+    assert result.text == "8 blobs verified by an earlier run and unchanged: no damage (--again reads all)\n"
     assert verified(builder, "--again").text.startswith("8 blobs verified")
 
 
@@ -173,7 +173,7 @@ def test_ctrl_c_keeps_what_was_verified(builder: StoreBuilder) -> None:
         " left",
         "Cancelled",
         ": 8 blobs verified, ",
-        "The next run goes on from there.",
+        "The next run resumes here",
     ):
         assert shown in terminal.screen
     assert "Traceback" not in terminal.screen

@@ -27,15 +27,15 @@ def test_what_it_is_and_whose(inventory: Inventory) -> None:
     loose = replace(row(inventory, State.UNREFERENCED), last_model="llama3.2:latest")
     assert plain(inventory, loose, "GGUF weights, [b]llama") == [
         "Content  GGUF weights, [b]llama",
-        "         likely of the old llama3.2:latest",
+        "         likely from an older llama3.2:latest",
     ]
-    assert plain(inventory, loose, None) == ["Content  likely of the old llama3.2:latest"]
-    assert plain(inventory, replace(loose, last_model="\x1b[2J"), None) == ["Content  likely of the old \\x1b[2J"]
+    assert plain(inventory, loose, None) == ["Content  likely from an older llama3.2:latest"]
+    assert plain(inventory, replace(loose, last_model="\x1b[2J"), None) == ["Content  likely from an older \\x1b[2J"]
 
 
 def test_a_download_is_of_the_model_itself(inventory: Inventory) -> None:
     partial = replace(row(inventory, State.PARTIAL), last_model="llama3.2:latest")
-    assert plain(inventory, partial, None) == ["Content  likely of llama3.2:latest"]
+    assert plain(inventory, partial, None) == ["Content  likely from llama3.2:latest"]
 
 
 def test_of_others_nothing_is_said(inventory: Inventory) -> None:

@@ -1,14 +1,16 @@
 """Where things are printed: documents and tables on stdout, prose about the run on stderr."""
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from prunella_core.base.text import clean
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from prunella_core.export.documents.fields import Document
+    from prunella_tui.report.lines import Block
 
 _NO_LIMIT = 1_000_000
 """The width of a pipe, in columns: nothing is folded or cut for a program that reads."""
@@ -27,12 +29,14 @@ def print_document(data: bytes) -> None:
     _write(data, sys.stdout)
 
 
-def show(renderable: "RenderableType", *, on_stderr: bool = False) -> None:
+def show(blocks: "Iterable[Block]", *, on_stderr: bool = False) -> None:
     """Print for people: coloured and fitted on a terminal, plain and whole in a pipe."""
+    from prunella_tui.report.rich import Drawing
+
     stream = sys.stderr if on_stderr else sys.stdout
     surface = console(stream)
     with surface.capture() as captured:
-        surface.print(renderable, crop=False)
+        surface.print(Drawing(blocks), crop=False)
     _write(captured.get().encode(stream.encoding, "replace"), stream)
 
 

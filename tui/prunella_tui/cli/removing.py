@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,10 +23,10 @@ from prunella_tui.cli.options import Wishes
 from prunella_tui.cli.output import print_json, show, tell
 from prunella_tui.cli.session import collects, look, open_store, retention
 from prunella_tui.cli.signals import cancel_on_interrupt
-from prunella_tui.presentation import counted, size
+from prunella_tui.report.format import counted, size
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from prunella_tui.report.lines import Block
 
 
 def look_for_change(dry_run: bool, *, by_server: bool = False) -> Inventory:
@@ -58,7 +58,7 @@ def refuse_unless_served(server: Server | None, inventory: Inventory, plan: Plan
 class Telling(NamedTuple):
     """How a plan is told: as a table of its own, and with ``fields`` that its documents have besides."""
 
-    view: Callable[[Plan], "RenderableType"] | None = None
+    view: Callable[[Plan], "Iterable[Block]"] | None = None
     fields: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -90,10 +90,10 @@ def show_plan(plan: Plan, as_json: bool, telling: Telling = PLAINLY) -> None:
         show(_view(plan, telling))
 
 
-def _view(plan: Plan, telling: Telling) -> "RenderableType":
-    from prunella_tui.cli.views.plan import plan_view
+def _view(plan: Plan, telling: Telling) -> "Iterable[Block]":
+    from prunella_tui.report.plan import plan_lines
 
-    return (telling.view or plan_view)(plan)
+    return (telling.view or plan_lines)(plan)
 
 
 def _nothing_goes(plan: Plan, wishes: Wishes, telling: Telling) -> int:
@@ -108,10 +108,8 @@ def _nothing_goes(plan: Plan, wishes: Wishes, telling: Telling) -> int:
     if not wishes.as_json:
         show_plan(plan, False, telling)
     receipt = _execute(plan, wishes, None)
-    if wishes.as_json:
-        _show_receipt(receipt, True, telling)
-    else:
-        _tell_notes(receipt)
+    if wishes.as_json or receipt.notes or receipt.expired:
+        _show_receipt(receipt, wishes.as_json, telling)
     return DONE
 
 
@@ -159,17 +157,9 @@ def _show_receipt(receipt: Receipt, as_json: bool, telling: Telling) -> None:
     if as_json:
         print_json({**receipt_document(receipt), **telling.fields})
     else:
-        from prunella_tui.cli.views.receipt import receipt_view
+        from prunella_tui.report.plan import receipt_lines
 
-        show(receipt_view(receipt))
-    _tell_notes(receipt)
-
-
-def _tell_notes(receipt: Receipt) -> None:
-    for sentence in receipt.notes:
-        tell(sentence)
-    if expired := receipt.expired:
-        tell(f"Expired trash emptied: {counted(len(expired.removed), 'file')}, {size(expired.freed)} freed.")
+        show(receipt_lines(receipt))
 
 
 def _code_of(receipt: Receipt) -> int:

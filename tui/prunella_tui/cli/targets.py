@@ -11,8 +11,8 @@ from prunella_core.inventory.records import Blob, Inventory, Model, find_blob
 from prunella_core.ollama.digests import parse_digest_prefix
 from prunella_core.ollama.names import match_name, nearest_names, parse_name
 from prunella_core.plan.records import Removal, Restore
-from prunella_tui.presentation import names as listed
-from prunella_tui.presentation import short_digest
+from prunella_tui.report.format import names as listed
+from prunella_tui.report.format import short_digest
 
 _BARE_DIGITS = re.compile(r"[0-9a-fA-F]{6,64}\Z")
 """Fewer digits than these are sooner a typing error than a digest."""

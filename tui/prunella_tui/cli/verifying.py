@@ -7,7 +7,7 @@ from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.signals import cancel_on_interrupt
-from prunella_tui.presentation import verifying
+from prunella_tui.report.verify import progress_text
 
 
 def run(inventory: Inventory, blobs: Iterable[Blob], again: bool) -> VerifyResult:
@@ -16,7 +16,7 @@ def run(inventory: Inventory, blobs: Iterable[Blob], again: bool) -> VerifyResul
     begun = time.monotonic()
 
     def report(progress: VerifyProgress) -> None:
-        meter.tell(f"verifying: {verifying(progress, time.monotonic() - begun)}")
+        meter.tell(f"verifying: {progress_text(progress, time.monotonic() - begun)}")
 
     try:
         with cancel_on_interrupt() as cancelled:

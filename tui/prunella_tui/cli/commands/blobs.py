@@ -47,9 +47,9 @@ def command(
     if as_json:
         print_json(blobs_document(inventory, now, rows, identities))
         return
-    from prunella_tui.cli.views.blobs import blobs_view
+    from prunella_tui.report.tables import blobs_lines
 
-    show(blobs_view(inventory, rows, identities, now))
+    show(blobs_lines(inventory, rows, identities, now))
 
 
 def _in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:

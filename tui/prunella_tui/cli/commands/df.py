@@ -39,16 +39,16 @@ def _print(inventory: Inventory, as_json: bool) -> None:
     if as_json:
         print_json(df_document(inventory))
         return
-    from prunella_tui.cli.views.usage import usage_view
+    from prunella_tui.report.tables import usage_lines
 
-    show(usage_view(inventory))
+    show(usage_lines(inventory))
 
 
 def _judge(inventory: Inventory, most: int) -> int:
     waste = reclaimable(inventory, inventory.scanned_at)
     if waste < max(most, 1):
         return DONE
-    from prunella_tui.presentation import size
+    from prunella_tui.report.format import size
 
     complain(f"a prune would free {size(waste)} now, and {size(most)} is the limit: prunella prune --age 0")
     return FAILED

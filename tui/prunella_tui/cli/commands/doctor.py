@@ -34,9 +34,9 @@ def command(foretells: bool, as_json: bool) -> None:
     if as_json:
         print_json({"server": server_document(inventory), **doctor_document(inventory), "unfinished": unfinished})
         return
-    from prunella_tui.cli.views.health import health_view
+    from prunella_tui.report.problem import doctor_lines
 
-    show(health_view(inventory, unfinished, server_document(inventory)))
+    show(doctor_lines(inventory, unfinished, server_document(inventory)))
 
 
 def _foretell(inventory: Inventory, as_json: bool) -> None:
@@ -44,6 +44,6 @@ def _foretell(inventory: Inventory, as_json: bool) -> None:
     if as_json:
         print_json(next_start_document(inventory, coming))
         return
-    from prunella_tui.cli.views.next_start import next_start_view
+    from prunella_tui.report.forecast import forecast_lines
 
-    show(next_start_view(coming))
+    show(forecast_lines(coming))

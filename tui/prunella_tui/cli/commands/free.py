@@ -1,6 +1,7 @@
 """``prunella free``."""
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -8,12 +9,11 @@ import click
 from prunella_tui.cli.options import Wishes, changes
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from prunella_core.advice.free import Guard, Proposal
     from prunella_core.inventory.records import Inventory
     from prunella_core.plan.records import Plan
     from prunella_tui.cli.removing import Telling
+    from prunella_tui.report.lines import Block
 
 
 @click.command()
@@ -86,10 +86,10 @@ def _telling(inventory: "Inventory", proposal: "Proposal") -> "Telling":
     from prunella_core.advice.free.document import proposal_fields
     from prunella_tui.cli.removing import Telling
 
-    def view(plan: "Plan") -> "RenderableType":
-        from prunella_tui.cli.views.proposal import proposal_view
+    def view(_plan: "Plan") -> "Iterable[Block]":
+        from prunella_tui.report.proposal import proposal_lines
 
-        return proposal_view(inventory, proposal, plan)
+        return proposal_lines(inventory, proposal)
 
     return Telling(view, proposal_fields(proposal))
 
@@ -100,7 +100,7 @@ def _fall_short(inventory: "Inventory", proposal: "Proposal", wishes: Wishes, te
     from prunella_tui.cli.codes import REFUSED
     from prunella_tui.cli.output import tell
     from prunella_tui.cli.removing import show_plan
-    from prunella_tui.free_words import shortfall, what_would_help
+    from prunella_tui.report.proposal import shortfall, what_would_help
 
     hint = f"{shortfall(proposal)}; {help_}" if (help_ := what_would_help(inventory, proposal)) else shortfall(proposal)
     if not wishes.dry_run:

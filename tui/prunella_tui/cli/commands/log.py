@@ -30,9 +30,9 @@ def command(pull_list: bool, as_json: bool) -> None:
     elif pull_list:
         _print_pulls(told)
     else:
-        from prunella_tui.cli.views.log import log_view
+        from prunella_tui.report.trash import log_lines
 
-        show(log_view(told))
+        show(log_lines(told))
 
 
 def _print_pulls(told: History) -> None:

@@ -44,9 +44,9 @@ def command(
 
         print_json(models_document(inventory, shown))
         return
-    from prunella_tui.cli.views.models import models_view
+    from prunella_tui.report.tables import models_lines
 
-    show(models_view(inventory, shown))
+    show(models_lines(inventory, shown))
 
 
 def _in_order(inventory: Inventory, models: Iterable[Model], sort: str, reverse: bool) -> list[Model]:

@@ -27,6 +27,6 @@ def command(model: str, as_json: bool) -> None:
     if as_json:
         print_json(model_document(inventory, found))
         return
-    from prunella_tui.cli.views.model import model_view
+    from prunella_tui.report.model import model_lines
 
-    show(model_view(inventory, found, inventory.scanned_at))
+    show(model_lines(inventory, found, inventory.scanned_at))

@@ -22,6 +22,6 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(trash_document(inventory, retention(), inventory.scanned_at))
         return
-    from prunella_tui.cli.views.trash import trash_view
+    from prunella_tui.report.trash import trash_lines
 
-    show(trash_view(inventory, retention(), inventory.scanned_at))
+    show(trash_lines(inventory, retention(), inventory.scanned_at))

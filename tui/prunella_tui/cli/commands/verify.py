@@ -41,9 +41,9 @@ def command(names: tuple[str, ...], again: bool, as_json: bool) -> int:
 
         print_json(verify_document(inventory.store, result))
     else:
-        from prunella_tui.cli.views.verified import verified_view
+        from prunella_tui.report.verify import verify_lines
 
-        show(verified_view(result, time.monotonic() - begun))
+        show(verify_lines(result, time.monotonic() - begun))
     if result.cancelled:
         return INTERRUPTED
     if result.bad:

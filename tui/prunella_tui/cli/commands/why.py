@@ -31,6 +31,6 @@ def command(digest: str, as_json: bool) -> None:
     if as_json:
         print_json(blob_document(inventory, blob, inventory.scanned_at, identity))
         return
-    from prunella_tui.cli.views.blob import blob_view
+    from prunella_tui.report.blob import blob_lines
 
-    show(blob_view(inventory, blob, identity, inventory.scanned_at))
+    show(blob_lines(inventory, blob, identity, inventory.scanned_at))

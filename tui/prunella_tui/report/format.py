@@ -1,0 +1,143 @@
+"""How sizes, ages, names and digests look: plain strings, already clean, for the terminal and the application."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import humanize
+
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Model, State, TrashEntry
+
+STATE_MARKS = {
+    State.REFERENCED: "●",
+    State.UNREFERENCED: "○",
+    State.PARTIAL: "◔",
+    State.LEFTOVER: "◌",
+    State.STRAY: "?",
+    State.MISSING: "✗",
+    State.TRASHED: "⌫",
+}
+"""A sign for every state, so that no colour carries meaning alone."""
+_LONGEST = 999_999_999 * 86_400
+"""Seconds: the longest span of time in Python. A file can carry a time that is further away."""
+
+
+def size(count: int) -> str:
+    """Return bytes in decimal units as Ollama shows them: ``4.9 GB``."""
+    if count < 0:
+        return f"-{size(-count)}"
+    if count < 1000:
+        return f"{count} B"
+    return humanize.naturalsize(count, format="%.1f" if count < 99_950_000_000_000 else "%.0f")
+
+
+def number(count: int) -> str:
+    """Return a count with its thousands apart: ``74,213``."""
+    return f"{count:,}"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return ``1 model`` or ``3 models``."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time in one or two words' length: ``3 days``, ``5 months``."""
+    return humanize.naturaldelta(min(max(seconds, 0), _LONGEST))
+
+
+def age(seconds: float | None) -> str:
+    """Return how long ago, short enough for a column: ``now``, ``5m``, ``3h``, ``12d``, ``7mo``, ``2y``."""
+    if seconds is None:
+        return "–"
+    for unit, length in (("y", 31_557_600), ("mo", 2_629_800), ("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)}{unit}"
+    return "now"
+
+
+def left(seconds: float) -> str:
+    """Return the time left, short enough for a column and rounded up: a week that has just begun is ``7d``."""
+    count, unit = _left(seconds)
+    return f"{count}{unit[0]}" if seconds > 0 else "expired"
+
+
+def time_left(seconds: float) -> str:
+    """Return the time left in words, rounded as in ``left``: ``7 days``."""
+    count, unit = _left(seconds)
+    return counted(count, unit)
+
+
+def _left(seconds: float) -> tuple[int, str]:
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds > length:
+            return round(-(-seconds // length)), unit
+    return 1, "minute"
+
+
+def rate(count: int, seconds: float) -> str:
+    """Return bytes per second, ``1.2 GB/s``; nothing while no time has passed."""
+    return f"{size(round(count / seconds))}/s" if seconds > 0 else ""
+
+
+def rest(share: float, seconds: float) -> str:
+    """Return the time left when ``share`` (0 to 1) took ``seconds``: ``2 minutes left``."""
+    return f"{duration(seconds * (1 - share) / share)} left" if 0 < share < 1 and seconds > 0 else ""
+
+
+def stepping(done: int, total: int, seconds: float) -> str:
+    """Return the progress of a removal after ``seconds``: steps, steps per second and the time left."""
+    speed = f"{number(round(done / seconds))} a second" if seconds >= 1 and done else ""
+    left = rest(done / total, seconds) if seconds >= 1 and total else ""
+    return " · ".join(part for part in (f"{number(done)} of {counted(total, 'step')}", speed, left) if part)
+
+
+def date(seconds: float) -> str:
+    """Return a time as a date and minute in UTC."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):  # a file can carry a time that no calendar has
+        return "a time beyond the calendar"
+
+
+def names(known: Sequence[str], most: int = 3) -> str:
+    """Return a short list of names: ``a, b, c and 4 more``."""
+    shown = ", ".join(clean(name) for name in known[:most])
+    return f"{shown} and {number(len(known) - most)} more" if len(known) > most else shown
+
+
+def short_digest(digest: str | None) -> str:
+    """Return the first 12 digits of a digest, without ``sha256:``."""
+    return digest.removeprefix("sha256:")[:12] if digest else ""
+
+
+def blob_title(blob: Blob) -> str:
+    """Return what a row of ``blobs/`` is called: its short digest, or its file name."""
+    if blob.digest is None:
+        return clean(blob.key.removeprefix("blobs/"))
+    return short_digest(blob.digest)
+
+
+def likely_of(blob: Blob, model: str) -> str:
+    """Return where an unreferenced row likely comes from."""
+    return f"likely from {'' if blob.state is State.PARTIAL else 'an older '}{clean(model)}"
+
+
+def trash_title(entry: TrashEntry) -> str:
+    """Return what an entry of the trash holds, in a line."""
+    if entry.models:
+        return names([model.name for model in entry.models])
+    return counted(sum(1 for file in entry.files if not file.path.endswith("/record.json")), "file")
+
+
+def details(model: Model) -> str:
+    """Return family, parameters and quantization in one line, where known."""
+    known = (model.details.family, model.details.parameters, model.details.quantization)
+    return clean(" · ".join(part for part in known if part))
+
+
+def share_bar(share: float, width: int) -> str:
+    """Return a bar of ``width`` cells, filled to ``share`` (0 to 1) in eighths of a cell."""
+    eighths = round(max(0.0, min(share, 1.0)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)

@@ -1,0 +1,258 @@
+"""Neutral lines: text and tone, and how they fit a width. A tone never says what a word does not say too."""
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from rich.cells import cell_len, chop_cells
+
+from prunella_core.base.text import clean
+
+
+class Tone(Enum):
+    """How a text is meant; each renderer has a style for it."""
+
+    PLAIN = "plain"
+    HEAD = "head"
+    STRONG = "strong"
+    QUIET = "quiet"
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+    INFO = "info"
+    ACCENT = "accent"
+
+
+PLAIN, HEAD, STRONG, QUIET, GOOD, WARNING, BAD, INFO, ACCENT = Tone
+
+Span = tuple[str, Tone]
+Part = str | Span
+
+
+class Line(NamedTuple):
+    """A line of text. What does not fit continues below, ``hang`` cells further in than ``indent``."""
+
+    spans: tuple[Span, ...]
+    indent: int = 0
+    hang: int = 2
+
+
+class Column(NamedTuple):
+    """How a column of a table looks, and how it gives way where room is short."""
+
+    title: str = ""
+    right: bool = False
+    rank: int = 0
+    """Where room is short, columns of a high rank are left out; 0 always stays."""
+    least: int | None = None
+    """The cells to which it may shrink; what is too long then continues in the next line."""
+    is_name: bool = False
+    """Never broken: a name that is too long stands alone on its line."""
+
+
+class Table(NamedTuple):
+    """Rows under columns; every row has a cell for every column."""
+
+    columns: tuple[Column, ...]
+    rows: list[tuple[Span, ...]]
+    indent: int = 0
+
+    def add(self, *cells: Part) -> None:
+        """Add a row."""
+        self.rows.append(tuple(map(_span, cells)))
+
+
+Block = Line | Table
+
+
+def line(*parts: Part, indent: int = 0, hang: int = 2) -> Line:
+    """Return a line of texts, some with a tone; all of them cleaned."""
+    return Line(tuple(map(_span, parts)), indent, hang)
+
+
+def table(*columns: Column, indent: int = 0) -> Table:
+    """Return a table without rows; one without titles has no head."""
+    return Table(columns, [], indent)
+
+
+def field(label: str, *parts: Part, width: int = 9) -> Line:
+    """Return a line that begins with a label; what follows is aligned with that of other fields."""
+    return line((f"{label:<{width}}", QUIET), *parts, hang=width)
+
+
+def section(title: str, tone: Tone, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yield ``blocks`` under a title, after an empty line; nothing when there are none."""
+    listed = [block for block in blocks if isinstance(block, Line) or block.rows]
+    if listed:
+        yield from (line(), line((title, tone)), *listed)
+
+
+def names_below(names: Iterable[str], most: int = 20) -> Iterator[Line]:
+    """Yield a line for each name, and one for those that are too many."""
+    listed = list(names)
+    yield from (line(name, indent=2) for name in listed[:most])
+    if len(listed) > most:
+        yield line((f"and {len(listed) - most:,} more", QUIET), indent=2)
+
+
+def _span(part: Part) -> Span:
+    text, tone = (part, PLAIN) if isinstance(part, str) else part
+    return clean(text), tone
+
+
+def plain(blocks: Iterable[Block], width: int = 1_000_000) -> str:
+    """Return the text alone."""
+    return "\n".join("".join(text for text, _tone in spans) for spans in lay_out(blocks, width))
+
+
+def lay_out(blocks: Iterable[Block], width: int, *, chops: bool = False) -> Iterator[list[Span]]:
+    """Yield the spans of each line on a surface of ``width`` cells.
+
+    A word that is wider than the surface stays whole, for the terminal to wrap and to copy, unless it ``chops``.
+    """
+    for block in blocks:
+        if isinstance(block, Table):
+            yield from _rows(block, width, chops)
+        else:
+            yield from _wrapped(block, width, chops)
+
+
+_GAP = 2
+_BREAK = re.compile(r" +(?![kMGTPE]?B\b)")
+"""Where a line may be broken: a size keeps its unit."""
+_WITHIN = re.compile(r"(?<=[/:-])")
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _wrapped(block: Line, width: int, chops: bool) -> Iterator[list[Span]]:
+    text = "".join(text for text, _tone in block.spans)
+    lead = block.indent
+    for start, end in _breaks(text, width - lead, width - lead - block.hang, chops):
+        yield [(" " * lead, PLAIN), *_slice(block.spans, start, end)] if lead else _slice(block.spans, start, end)
+        lead = block.indent + block.hang
+
+
+def _slice(spans: Iterable[Span], start: int, end: int) -> list[Span]:
+    found, at = [], 0
+    for text, tone in spans:
+        if part := text[max(start - at, 0) : max(end - at, 0)]:
+            found.append((part, tone))
+        at += len(text)
+    return found
+
+
+def _breaks(text: str, first: int, rest: int, chops: bool) -> Iterator[tuple[int, int]]:
+    """Yield where each line begins and ends, the first in ``first`` cells and the others in ``rest``."""
+    if _width(text) <= first:
+        yield 0, len(text)
+        return
+    start = end = 0
+    room = first
+    for word in _words(text, rest, chops):
+        if end > start and _width(text[start : word[1]]) > room:
+            yield start, end
+            start, room = word[0], rest
+        end = word[1]
+    yield start, end
+
+
+def _words(text: str, room: int, chops: bool) -> Iterator[tuple[int, int]]:
+    """Yield where each word begins and ends; a word longer than ``room`` in pieces, if it may be chopped."""
+    start = len(text) - len(text.lstrip())
+    while start < len(text):
+        found = _BREAK.search(text, start)
+        end, after = found.span() if found else (len(text), len(text))
+        if chops and _width(text[start:end]) > max(room, 1):
+            after = end = start + _chop(text[start:end], max(room, 1))
+        yield start, end
+        start = after
+
+
+def _chop(word: str, room: int) -> int:
+    """Return how much of a word goes into ``room`` cells, if possible up to a mark where it is best broken."""
+    first = chop_cells(word, room)[0]
+    marks = [match.start() for match in _WITHIN.finditer(first) if match.start() > room // 2]
+    return marks[-1] if marks else len(first)
+
+
+def _rows(found: Table, width: int, chops: bool) -> Iterator[list[Span]]:
+    widths = _fit(found, width - found.indent)
+    if any(column.title for column in found.columns):
+        yield from _row(found, tuple((column.title, HEAD) for column in found.columns), widths, chops)
+    for row in found.rows:
+        yield from _row(found, row, widths, chops)
+
+
+def _fit(found: Table, room: int) -> dict[int, int]:
+    """Return the widths of the columns that are shown, by their number; one without any text is left out."""
+    natural = {}
+    for number, column in enumerate(found.columns):
+        if widest := max((_width(row[number][0]) for row in found.rows), default=0):
+            natural[number] = max(widest, len(column.title))
+    if _sum(natural) <= room:
+        return natural
+    least: dict[int, int] = {}
+    for number in sorted(natural, key=lambda number: found.columns[number].rank):
+        width = _least(found, number, natural[number])
+        if found.columns[number].rank == 0 or _sum({**least, number: width}) <= room:
+            least[number] = width
+    shown = {number: width for number, width in natural.items() if number in least}
+    return _shrunk(found, shown, least, room)
+
+
+def _sum(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
+
+
+def _least(found: Table, number: int, natural: int) -> int:
+    """The cells to which a column may shrink; one that may be left out never breaks a word."""
+    column = found.columns[number]
+    if column.least is None:
+        return natural
+    words = (word for row in found.rows for word in _BREAK.split(row[number][0])) if column.rank else ()
+    return min(max(column.least, max(map(_width, words), default=0)), natural)
+
+
+def _shrunk(found: Table, widths: dict[int, int], least: dict[int, int], room: int) -> dict[int, int]:
+    excess = _sum(widths) - room
+    for number in sorted(widths, key=lambda number: (found.columns[number].is_name, -found.columns[number].rank)):
+        spared = max(min(excess, widths[number] - least[number]), 0)
+        widths[number] -= spared
+        excess -= spared
+    return widths
+
+
+def _row(found: Table, row: tuple[Span, ...], widths: dict[int, int], chops: bool) -> Iterator[list[Span]]:
+    cells = {number: _cell(row[number][0], width, chops) for number, width in widths.items()}
+    for number, width in widths.items():
+        if found.columns[number].is_name and not chops and _width(row[number][0]) > width:
+            yield _aligned(found, row, widths, {**dict.fromkeys(cells, ""), number: row[number][0]})
+            cells[number] = []
+    for depth in range(max(map(len, cells.values()), default=0)):
+        yield _aligned(found, row, widths, {number: "".join(some[depth : depth + 1]) for number, some in cells.items()})
+
+
+def _cell(text: str, width: int, chops: bool) -> list[str]:
+    if _width(text) <= width:
+        return [text]
+    return [text[start:end] for start, end in _breaks(text, width, width, True)]
+
+
+def _aligned(found: Table, row: tuple[Span, ...], widths: dict[int, int], texts: dict[int, str]) -> list[Span]:
+    spans: list[Span] = []
+    owed = found.indent
+    for number, text in texts.items():
+        pad = max(widths[number] - _width(text), 0)
+        if not text:
+            owed += pad + _GAP
+            continue
+        is_right = found.columns[number].right
+        if lead := owed + (pad if is_right else 0):
+            spans.append((" " * lead, PLAIN))
+        spans.append((text, row[number][1]))
+        owed = _GAP + (0 if is_right else pad)
+    return spans

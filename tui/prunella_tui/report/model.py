@@ -1,0 +1,132 @@
+"""A model in words: its sizes, its sharers, its layers, and whether it can be downloaded again."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from prunella_core.base.text import clean
+from prunella_core.inventory.origin import Origin, origin_of
+from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
+from prunella_core.ollama.manifest import Layer
+from prunella_tui.report.format import counted, date, details, duration, names, number, short_digest, size
+from prunella_tui.report.lines import (
+    BAD,
+    GOOD,
+    HEAD,
+    QUIET,
+    STRONG,
+    WARNING,
+    Block,
+    Column,
+    Part,
+    field,
+    line,
+    names_below,
+    section,
+    table,
+)
+
+_FEW = 12
+_CLOCKS: dict[Clock, str] = {"weights-read": "atime of its weights", "seen-loaded": "seen loaded in Ollama"}
+
+
+def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Block]:
+    """Yield everything about a model; ``now`` in seconds, UTC."""
+    usage = inventory.usage[model.name]
+    yield line((model.name, HEAD))
+    yield line((details(model) or "No details in its config", QUIET))
+    for problem in inventory.problems_of(model):
+        yield line((f"! {problem.message}", BAD))
+    yield line()
+    yield field("Size", f"{size(model.size)}, as in ollama list")
+    yield field("On disk", size(usage.allocated))
+    yield field("Frees", (size(usage.reclaims), GOOD), " if deleted alone")
+    yield _recovery(inventory, model)
+    yield field("Changed", f"{date(model.modified_at)}, {duration(now - model.modified_at)} ago")
+    if model.last_used is not None and model.last_use_clock:
+        clock = _CLOCKS.get(model.last_use_clock, model.last_use_clock)
+        yield field("Used", f"{date(model.last_used)}, {duration(now - model.last_used)} ago ({clock})")
+    if model.is_pinned:
+        yield field("Pinned", "prune --all keeps it")
+    yield field("ID", model.digest[:12])
+    if model.details.remote_host:
+        yield field("Runs at", f"{model.details.remote_host} as {model.details.remote_model or 'a model'}")
+    yield from _sharing(inventory, model)
+    yield line()
+    yield _layers(inventory, model)
+    evidence = (line((f"· {sentence}", QUIET)) for sentence in origin_of(inventory, model).evidence)
+    yield from section("Why we think so", STRONG, evidence)
+
+
+def _recovery(inventory: Inventory, model: Model) -> Block:
+    origin = origin_of(inventory, model)
+    is_lost = origin.kind == "created" or bool(origin.only_here)
+    text = recovery(model, origin)
+    return field("Restore", (text, WARNING) if is_lost else text)
+
+
+def recovery(model: Model, origin: Origin) -> str:
+    """Return how ``model`` could be downloaded again, in a line; a guess is called likely."""
+    return f"{_way_back(model, origin)}, likely" if origin.certainty == "guess" else _way_back(model, origin)
+
+
+def _way_back(model: Model, origin: Origin) -> str:
+    lost = only_here(model, origin)
+    suffix = f" ({lost} exist only here)" if lost else ""
+    pull = f"ollama pull {clean(origin.source or '')}"
+    match origin.kind:
+        case "created":
+            return f"not recoverable: created here{suffix}"
+        case "cloud":
+            return f"runs in the cloud; nothing to restore{suffix}"
+        case "derived" if not lost:
+            return f"{pull}, then ollama create"
+        case "derived":
+            return f"only in part, {pull}{suffix}"
+    return pull
+
+
+def only_here(model: Model, origin: Origin) -> str:
+    """Return the kinds of layers that exist nowhere else: ``system, params``."""
+    lost = set(origin.only_here)
+    return ", ".join(dict.fromkeys(clean(layer.kind) for layer in model.layers if layer.digest in lost))
+
+
+def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:
+    sharing = inventory.shared_with(model)
+    if sharing:
+        title = f"Shares {size(inventory.usage[model.name].shared)} with {counted(len(sharing), 'model')}"
+        yield from section(title, STRONG, names_below(sharing, _FEW))
+
+
+def _layers(inventory: Inventory, model: Model) -> Block:
+    found = table(
+        Column("Layer", least=8),
+        Column("Blob", rank=2),
+        Column("Size", right=True),
+        Column("On disk", right=True, rank=1),
+        Column("Models", right=True, rank=1),
+        Column("Also used by", least=8, rank=3),
+    )
+    rows = [(layer, inventory.blob_by_key.get(layer.digest)) for layer in model.layers]
+    for _key, alike in groupby(rows, key=lambda row: (row[0].kind, row[1] and (row[1].state, row[1].models))):
+        group = list(alike)
+        if len(group) > _FEW:
+            found.add(*_layer_cells(model, counted(len(group), f"{group[0][0].kind} layer"), "", group))
+            continue
+        for layer, blob in group:
+            kind = f"{layer.kind} {layer.name}".strip()
+            found.add(*_layer_cells(model, kind, short_digest(layer.digest), [(layer, blob)]))
+    return found
+
+
+def _layer_cells(model: Model, kind: str, digest: str, rows: list[tuple[Layer, Blob | None]]) -> tuple[Part, ...]:
+    blob = rows[0][1]
+    is_missing = blob is not None and blob.state is State.MISSING
+    return (
+        (f"{kind} (missing)", BAD) if is_missing else kind,
+        (digest, QUIET),
+        size(sum(layer.size for layer, _blob in rows)),
+        size(sum(blob.allocated for _layer, blob in rows if blob)),
+        number(len(blob.models)) if blob else "",
+        (names([name for name in blob.models if name != model.name], 2) if blob else "", QUIET),
+    )

@@ -1,0 +1,217 @@
+"""A plan and its receipt in words: what it deletes, what it keeps, and why."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from prunella_core.base.text import clean
+from prunella_core.plan.records import HeldBack, Kept, Lost, Plan, PlannedFile, Receipt
+from prunella_tui.report.format import counted, names, number, short_digest, size
+from prunella_tui.report.lines import (
+    BAD,
+    GOOD,
+    HEAD,
+    PLAIN,
+    QUIET,
+    STRONG,
+    WARNING,
+    Block,
+    Column,
+    Table,
+    Tone,
+    line,
+    names_below,
+    section,
+    table,
+)
+from prunella_tui.report.ways import COMMANDS, Ways
+
+_FEW = 20
+"""Rows worth a line each; of more, those with the same reason share a line."""
+_SMALL = 1_000
+"""Files below this fraction (a thousandth) of the whole share a line."""
+
+
+class _Row(NamedTuple):
+    bytes: int
+    what: str
+    why: str
+    files: int = 1
+
+
+def plan_lines(plan: Plan, ways: Ways = COMMANDS) -> Iterator[Block]:
+    """Yield the whole plan, as a person should see it before agreeing to it; what is lost for good comes first."""
+    yield from lost_lines(plan)
+    yield line((_headline(plan, ways), HEAD))
+    yield from _models(plan)
+    yield _rows(_folded(list(_going(plan))))
+    if plan.loaded:
+        yield line((f"Loaded in Ollama: {names(plan.loaded)}; {ways.unload}", WARNING))
+    yield from _missing(plan)
+    taken = size(sum(kept.allocated for kept in plan.kept))
+    yield from section(f"Keeps {counted(len(plan.kept), 'blob')}, {taken}", GOOD, _sized(map(_kept, plan.kept)))
+    yield from _held(f"Held back ({ways.include})", plan.held_back)
+    yield from _held("Forced despite", plan.overridden)
+    problems = (line(("✗ ", BAD), f"{found.path}: {found.message}", indent=2) for found in plan.blocked)
+    yield from section(f"Unreferenced blobs are kept until you fix this: {ways.fix}", BAD, problems)
+    if plan.younger:
+        taken = size(sum(row.allocated for row in plan.younger))
+        yield line((f"Too recent: {counted(len(plan.younger), 'blob')}, {taken}", QUIET))
+
+
+def lost_lines(plan: Plan) -> Iterator[Block]:
+    """Yield the models that cannot be downloaded again: whole models, then those that lose a part."""
+    when = " once the trash is emptied" if plan.mode == "trash" else ""
+    for title, found in (
+        (f"Not recoverable{when}", [lost for lost in plan.lost if lost.is_weights]),
+        (f"Only partly recoverable{when}", [lost for lost in plan.lost if not lost.is_weights]),
+    ):
+        if found:
+            yield line((f"{title}: {counted(len(found), 'model')}", BAD))
+            for lost in found:
+                yield line(("! ", BAD), (lost.model, STRONG), (f"  {_why_lost(lost)}", QUIET), indent=2)
+            yield line()
+
+
+def _why_lost(lost: Lost) -> str:
+    if lost.is_weights:
+        return f"created here; no other copy of its weights{'' if lost.origin.certainty == 'known' else ' (likely)'}"
+    kinds = ", ".join(lost.kinds)
+    source = f"; the rest: ollama pull {lost.origin.source}" if lost.origin.source else ""
+    return f"exist only here: {kinds}{source}"
+
+
+def _headline(plan: Plan, ways: Ways) -> str:
+    what = ", ".join(_counts(plan))
+    if plan.mode == "restore":
+        return f"Restore {what}: {size(plan.reclaims)}" if plan.files else "Nothing to restore"
+    if not plan.files:
+        return "Nothing to delete"
+    if plan.mode == "trash":
+        return f"Move to trash: {what}. Frees {size(plan.reclaims)} when emptied{ways.now}"
+    by_server = " through Ollama" if plan.mode == "server" else ""
+    return f"Delete {what}{by_server}. Frees {size(plan.reclaims)}"
+
+
+def _counts(plan: Plan) -> Iterator[str]:
+    if plan.models:
+        yield counted(len(plan.models), "model")
+    yield counted(len(plan.files), "file")
+
+
+def _models(plan: Plan) -> Iterator[Block]:
+    if plan.models:
+        yield line((", ".join(map(clean, plan.models)), STRONG), indent=2, hang=0)
+
+
+def _going(plan: Plan) -> Iterator[_Row]:
+    own = [item for item in plan.manifests if item.models and item.models[0] in plan.models]
+    if own:
+        yield _Row(sum(item.reclaims for item in own), counted(len(own), "manifest"), "", len(own))
+    for item in plan.manifests:
+        if item not in own:
+            yield _Row(item.reclaims, item.file.path, item.reason)
+    for _key, items in groupby(plan.blobs, key=lambda item: (item.digest or item.file.path, item.reason)):
+        yield _blob_row(list(items))
+    for why, items in groupby(plan.trashed, key=lambda item: item.reason):
+        found = list(items)
+        blobs = [item for item in found if item.digest]
+        what = short_digest(blobs[0].digest) if len(blobs) == 1 else counted(len(found), "file")
+        yield _Row(sum(item.reclaims for item in found), what, why, len(found))
+
+
+def _blob_row(items: Sequence[PlannedFile]) -> _Row:
+    first = items[0]
+    what = short_digest(first.digest) or first.file.path.removeprefix("blobs/")
+    why = f"only used by {names(first.models)}" if first.models else first.reason
+    reclaims = sum(item.reclaims for item in items)
+    if reclaims < sum(item.file.allocated for item in items):
+        why += "; other links keep its bytes"
+    return _Row(reclaims, f"{what} ({counted(len(items), 'file')})" if len(items) > 1 else what, why, len(items))
+
+
+def _folded(rows: list[_Row]) -> list[_Row]:
+    """Fold the trifles into one row: ``+3 small files, 12 kB``."""
+    limit = sum(row.bytes for row in rows) // _SMALL
+    small = [row for row in rows if row.bytes < limit * row.files]
+    if sum(row.files for row in small) < 2:
+        return rows
+    folded = _Row(sum(row.bytes for row in small), f"+{counted(sum(row.files for row in small), 'small file')}", "")
+    return [*(row for row in rows if row not in small), folded]
+
+
+def _sized(rows: Iterable[_Row]) -> Iterator[Block]:
+    yield _rows(list(rows))
+
+
+def _rows(rows: list[_Row]) -> Table:
+    found = table(Column(right=True), Column(least=12), Column(least=20), indent=2)
+    for row in _summed(rows):
+        found.add(size(row.bytes), row.what, (row.why, QUIET))
+    return found
+
+
+def _summed(rows: list[_Row]) -> list[_Row]:
+    """Merge rows with the same reason where there are too many to read; the largest come first."""
+    if len(rows) > _FEW:
+        alike: dict[str, list[_Row]] = {}
+        for row in rows:
+            alike.setdefault(row.why, []).append(row)
+        rows = [_merged(same) if len(same) > 1 else same[0] for same in alike.values()]
+    return sorted(rows, key=lambda row: (row.what.startswith("+"), -row.bytes))
+
+
+def _merged(alike: list[_Row]) -> _Row:
+    return _Row(sum(row.bytes for row in alike), counted(len(alike), "blob"), alike[0].why)
+
+
+def _kept(kept: Kept) -> _Row:
+    why = f"used by {names(kept.used_by)}" if kept.used_by else kept.reason
+    return _Row(kept.allocated, short_digest(kept.digest), why)
+
+
+def _held(title: str, rows: Sequence[HeldBack]) -> Iterator[Block]:
+    found = [_Row(row.allocated, row.path.removeprefix("blobs/"), row.reason) for row in rows]
+    return section(title, WARNING, _sized(found))
+
+
+def _missing(plan: Plan) -> Iterator[Block]:
+    if count := len(plan.missing):
+        yield line((f"{counted(count, 'blob')} {'is' if count == 1 else 'are'} missing: pull the model again", BAD))
+
+
+def receipt_lines(receipt: Receipt, ways: Ways = COMMANDS) -> Iterator[Block]:
+    """Yield what really happened: measured and expected bytes, how to undo it, and everything that went wrong."""
+    if receipt.plan.files:
+        yield from _outcome(receipt, ways)
+    yield from _missing(receipt.plan)
+    if expired := receipt.expired:
+        yield line(f"Expired trash emptied: freed {size(expired.freed)}, {counted(len(expired.removed), 'file')}")
+    for note in receipt.notes:
+        yield line((note, WARNING))
+    yield from section("Put back, because a new manifest needs them", WARNING, names_below(receipt.returned))
+    errors = (f"{error.path}: {error.message}" for error in receipt.errors)
+    yield from section("Failed", BAD, names_below(errors))
+
+
+def _outcome(receipt: Receipt, ways: Ways) -> Iterator[Block]:
+    files = counted(len(receipt.removed), "file")
+    plan = receipt.plan
+    if receipt.cancelled:
+        done = f"{files} had already been deleted, {size(receipt.freed)}" if receipt.removed else "nothing was changed"
+        yield line(("Cancelled", WARNING), f": {done}")
+    elif plan.mode == "restore":
+        yield line((f"Restored {files}", STRONG), f", {size(plan.reclaims)}")
+    elif plan.mode == "trash":
+        yield line((f"Moved to trash: {size(receipt.trashed)}", STRONG), _compared(receipt.trashed, plan), f", {files}")
+        yield line(f"Nothing freed yet: {ways.empty} empties the trash")
+        yield line(f"Undo: {ways.restore.format(receipt.id)}")
+    else:
+        yield line((f"Freed {size(receipt.freed)}", STRONG), _compared(receipt.freed, plan), f", {files} deleted")
+
+
+def _compared(measured: int, plan: Plan) -> tuple[str, Tone]:
+    exact = f" ({number(measured)} bytes)" if measured >= 1000 else ""
+    if measured == plan.reclaims:
+        return f"{exact}, as planned", PLAIN
+    return f"{exact}, {size(plan.reclaims)} planned", PLAIN

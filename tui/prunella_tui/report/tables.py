@@ -1,0 +1,180 @@
+"""The tables of ``ls``, ``blobs`` and ``df``."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from prunella_core.inventory.records import Blob, Inventory, Model, State
+from prunella_core.space.totals import Totals, totals
+from prunella_tui.report.blob import contents, state_text
+from prunella_tui.report.format import age, blob_title, counted, details, names, number, share_bar, size
+from prunella_tui.report.lines import (
+    ACCENT,
+    BAD,
+    GOOD,
+    HEAD,
+    INFO,
+    QUIET,
+    STRONG,
+    WARNING,
+    Block,
+    Column,
+    Part,
+    Table,
+    line,
+    table,
+)
+
+_BAR = 20
+
+
+def models_lines(inventory: Inventory, shown: Sequence[Model]) -> Iterator[Block]:
+    """Yield the table of the models ``shown``, the totals of the whole store, and what needs attention."""
+    if shown:
+        yield _models(inventory, shown)
+        yield line()
+    sums = totals(inventory)
+    is_all = len(shown) == len(inventory.models)
+    count = counted(sums.models, "model") if is_all else f"{number(len(shown))} of {counted(sums.models, 'model')}"
+    sizes = f"{size(sums.listed)} listed · {size(sums.allocated)} on disk · {size(sums.disk_free)} free"
+    yield line((count, STRONG), f" · {'' if is_all else 'in all '}{sizes}")
+    if waste := _waste(sums):
+        yield line((waste, WARNING), ": prunella prune --dry-run")
+    if inventory.problems:
+        yield line((f"! {counted(len(inventory.problems), 'problem')}", BAD), ": prunella doctor")
+
+
+def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
+    found = table(
+        Column(),
+        Column("NAME", least=24, is_name=True),
+        Column("ID", rank=4),
+        Column("SIZE", right=True, rank=1),
+        Column("ON DISK", right=True),
+        Column("FREES", right=True),
+        Column("SHARED", right=True, rank=2),
+        Column("AGE", right=True, rank=3),
+        Column("SHARED WITH", rank=5),
+        Column("DETAILS", rank=6),
+    )
+    for model in shown:
+        found.add(*_model(inventory, model))
+    return found
+
+
+def _model(inventory: Inventory, model: Model) -> tuple[Part, ...]:
+    usage = inventory.usage[model.name]
+    return (
+        ("!", BAD) if inventory.problems_of(model) else "",
+        (model.name, STRONG),
+        (model.digest[:12], QUIET),
+        size(model.size),
+        size(usage.allocated),
+        (size(usage.reclaims), GOOD),
+        size(usage.shared) if usage.shared else "",
+        age(inventory.scanned_at - model.modified_at),
+        names(_sharers(inventory, model), 2),
+        (f"{details(model)} · cloud" if model.details.remote_host else details(model), QUIET),
+    )
+
+
+def _sharers(inventory: Inventory, model: Model) -> list[str]:
+    """Return the models that share something with ``model``, those with the largest shared blob first."""
+    shared = (blob for blob in inventory.blobs_of(model) if len(blob.models) > 1)
+    largest = max(shared, key=lambda blob: blob.allocated, default=None)
+    found = dict.fromkeys(largest.models if largest else ())
+    found.update(dict.fromkeys(inventory.shared_with(model)))
+    return [name for name in found if name != model.name]
+
+
+def _waste(sums: Totals) -> str:
+    shares = (("unreferenced", sums.unreferenced), ("partial", sums.partial), ("leftover", sums.leftover))
+    return ", ".join(f"{size(count)} {word}" for word, count in shares if count)
+
+
+def blobs_lines(
+    inventory: Inventory, rows: Sequence[Blob], identities: Mapping[str, str], now: float
+) -> Iterator[Block]:
+    """Yield the table of ``rows`` and their sums; ``identities`` is what first bytes say, by key."""
+    if not rows:
+        yield line("No such blobs")
+        return
+    found = table(
+        Column("STATE"),
+        Column("BLOB", least=22, is_name=True),
+        Column("KIND", rank=3),
+        Column("SIZE", right=True, rank=2),
+        Column("ON DISK", right=True),
+        Column("AGE", right=True, rank=1),
+        Column("MODELS", right=True, rank=1),
+        Column("USED BY", least=12, rank=2),
+        Column("CONTENT", least=24, rank=4),
+    )
+    for blob in rows:
+        found.add(*_blob(blob, now), contents(inventory, blob, identities.get(blob.key)))
+    yield found
+    yield line()
+    yield _sums(rows)
+
+
+def _blob(blob: Blob, now: float) -> tuple[Part, ...]:
+    return (
+        state_text(blob.state),
+        blob_title(blob),
+        (blob.kind or "", QUIET),
+        size(blob.size),
+        size(blob.allocated),
+        age(None if blob.idle_since is None else now - blob.idle_since),
+        number(len(blob.models)) if blob.models else "",
+        names(blob.models, 2),
+    )
+
+
+def _sums(rows: Sequence[Blob]) -> Block:
+    taken: Counter[State] = Counter()
+    counts: Counter[State] = Counter()
+    for blob in rows:
+        taken[blob.state] += blob.allocated
+        counts[blob.state] += 1
+    parts = [f"{counts[state]:,} {state.value}{f' {size(taken[state])}' if taken[state] else ''}" for state in counts]
+    return line((counted(len(rows), "row"), STRONG), f" on disk: {', '.join(parts)}")
+
+
+def usage_lines(inventory: Inventory) -> Iterator[Block]:
+    """Yield the way from what Ollama lists to what is on disk, and what each part of it takes."""
+    sums = totals(inventory)
+    yield line((inventory.store.root, HEAD), (f"  ({inventory.store.why})", QUIET))
+    yield line()
+    yield _difference(sums)
+    yield line()
+    yield _shares(sums)
+    yield line()
+    yield line(f"{size(sums.disk_free)} of {size(sums.disk_total)} free on this file system")
+
+
+def _difference(sums: Totals) -> Table:
+    found = table(Column(), Column(right=True), Column(rank=1, least=20))
+    sign, why = ("−", "shared data counted twice, or sparse files")
+    if sums.counted_twice < 0:
+        sign, why = ("+", "manifests and whole blocks")
+    found.add("  ollama list", size(sums.listed), (counted(sums.models, "model"), QUIET))
+    found.add(f"{sign} listed, not on disk", size(abs(sums.counted_twice)), (why, QUIET))
+    found.add("+ used by no model", size(sums.allocated - sums.referenced), ("not in ollama list", QUIET))
+    found.add(("= on disk", STRONG), (size(sums.allocated), STRONG), "")
+    return found
+
+
+def _shares(sums: Totals) -> Table:
+    found = table(Column(), Column(right=True), Column(), Column(least=16, rank=1), indent=2)
+    for word, count, meaning, tone in (
+        ("exclusive", sums.exclusive, "used by one model", GOOD),
+        ("shared", sums.shared, "used by several models", INFO),
+        ("unreferenced", sums.unreferenced, "used by no model", WARNING),
+        ("partial", sums.partial, "interrupted downloads", ACCENT),
+        ("leftover", sums.leftover, "temporary files", ACCENT),
+        ("stray", sums.stray, "not files of Ollama", QUIET),
+        ("trash", sums.trashed, "deleted, can be restored", QUIET),
+    ):
+        if count:
+            share = count / sums.allocated if sums.allocated else 0.0
+            found.add(word, size(count), (share_bar(share, _BAR), tone), (f"{share:4.0%}  {meaning}", QUIET))
+    return found

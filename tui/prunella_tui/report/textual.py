@@ -1,0 +1,54 @@
+"""Draws lines in the application, as wide as the widget is that shows them."""
+
+from collections.abc import Iterable
+
+from textual.content import Content
+from textual.css.styles import RulesMap
+from textual.strip import Strip
+from textual.style import Style
+from textual.visual import RenderOptions, Visual
+
+from prunella_tui.report.lines import Block, Span, Tone, lay_out
+
+STYLES = {
+    Tone.PLAIN: "",
+    Tone.HEAD: "bold $text-primary",
+    Tone.STRONG: "bold",
+    Tone.QUIET: "$text-muted",
+    Tone.GOOD: "bold $text-success",
+    Tone.WARNING: "bold $text-warning",
+    Tone.BAD: "bold $text-error",
+    Tone.INFO: "$text-secondary",
+    Tone.ACCENT: "$text-accent",
+}
+
+
+def _content(spans: list[Span]) -> Content:
+    return Content.assemble(*((text, STYLES[tone]) for text, tone in spans))
+
+
+class Report(Visual):
+    """Lines as a widget can show them: ``Static(Report(lines))``, or a widget's ``render``."""
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        self.blocks = tuple(blocks)
+        self._laid_out: tuple[int, Content] | None = None
+
+    def content(self, width: int) -> Content:
+        """The text as it is shown in ``width`` cells."""
+        if self._laid_out is None or self._laid_out[0] != width:
+            lines = map(_content, lay_out(self.blocks, width, chops=True))
+            self._laid_out = (width, Content("\n").join(lines))
+        return self._laid_out[1]
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
+        """As wide as there is room."""
+        return container_width
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        """Return how many lines it has in ``width`` cells."""
+        return self.content(width).get_height(rules, width)
+
+    def render_strips(self, width: int, height: int | None, style: Style, options: RenderOptions) -> list[Strip]:
+        """Return the lines in ``width`` cells."""
+        return self.content(width).render_strips(width, height, style, options)

@@ -1,0 +1,96 @@
+"""The trash and the log in words."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prunella_core.inventory.records import Inventory, TrashEntry
+from prunella_core.ledger.history import Event, Fate, History
+from prunella_core.ledger.log import LogLine
+from prunella_core.plan.build import trash_reclaims
+from prunella_tui.report.format import age, counted, date, duration, left, names, size, time_left, trash_title
+from prunella_tui.report.lines import HEAD, QUIET, STRONG, Block, Column, field, line, names_below, section, table
+from prunella_tui.report.ways import COMMANDS, Ways
+
+_FATES: dict[Fate, str] = {"trashed": "in trash", "restored": "restored", "back": "back", "gone": "gone"}
+_ACTIONS = {"prune": "pruned", "empty": "emptied", "expire": "expired", "restore": "restored"}
+
+
+def entry_lines(
+    inventory: Inventory, entry: TrashEntry, now: float, retention: int, ways: Ways = COMMANDS
+) -> Iterator[Block]:
+    """Yield everything about an entry of the trash; ``retention`` in seconds."""
+    remaining = entry.removed_at + retention - now
+    yield line((trash_title(entry), HEAD))
+    yield line()
+    yield field("Deleted", f"{date(entry.removed_at)}, {duration(now - entry.removed_at)} ago")
+    yield field("Expires", f"in {time_left(remaining)}" if remaining > 0 else "with the next operation")
+    yield field("Frees", f"{size(trash_reclaims(inventory, entry, now))} when emptied ({ways.empty})")
+    yield field("Restore", ways.restore.format(entry.id))
+    yield field("ID", entry.id)
+    models = (f"{model.name}  {size(model.size)}" for model in entry.models)
+    yield from section("Models", STRONG, names_below(models))
+    files = (file.path.split("/", 3)[3] for file in entry.files if not file.path.endswith("/record.json"))
+    yield from section("Files", STRONG, names_below(files))
+
+
+def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Block]:
+    """Yield the whole trash, the newest entry first; ``retention`` in seconds."""
+    entries = [entry for entry in inventory.trash if not entry.is_spent]
+    if not entries:
+        yield line("The trash is empty")
+        return
+    found = table(
+        Column("ID"),
+        Column("DELETED", right=True),
+        Column("EXPIRES", right=True),
+        Column("FREES", right=True),
+        Column("MODELS", least=16),
+    )
+    for entry in reversed(entries):
+        frees = size(trash_reclaims(inventory, entry, now))
+        expires = left(entry.removed_at + retention - now)
+        found.add(entry.id, age(now - entry.removed_at), expires, frees, (trash_title(entry), STRONG))
+    yield found
+    yield line()
+    total = size(sum(file.allocated for entry in inventory.trash for file in entry.files))
+    yield line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", STRONG))
+    yield line(("prunella restore NAME or ID undoes a removal, prunella empty frees the space", QUIET))
+
+
+def log_lines(history: History) -> Iterator[Block]:
+    """Yield every removal and restore, the newest first, and how to download what is gone."""
+    if not history.events:
+        yield line("The log is empty")
+        return
+    found = table(
+        Column("WHEN"),
+        Column("WHAT"),
+        Column("SIZE", right=True),
+        Column("NOW"),
+        Column("MODELS", least=16),
+        Column("ID", rank=1),
+    )
+    for event in reversed(history.events):
+        logged = event.line
+        taken = "–" if logged.size is None else size(logged.size)
+        found.add(date(logged.at), _action(logged), taken, _now(event), _what(logged), (logged.id, QUIET))
+    yield found
+    if history.pullable:
+        yield line()
+        gone = counted(len(history.pullable), "model")
+        yield line(f"{gone} can be downloaded again: ", ("prunella log --pull-list", STRONG))
+
+
+def _action(logged: LogLine) -> str:
+    return _ACTIONS.get(logged.action, "to trash" if logged.mode == "trash" else "deleted")
+
+
+def _what(logged: LogLine) -> str:
+    return names([model.name for model in logged.models]) or counted(logged.files, "file")
+
+
+def _now(event: Event) -> str:
+    counts = Counter(event.fates or (event.fate,))
+    if len(counts) == 1:
+        return _FATES[next(iter(counts))]
+    return ", ".join(f"{count} {_FATES[fate]}" for fate, count in counts.items())
