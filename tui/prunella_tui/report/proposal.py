@@ -113,6 +113,6 @@ def what_would_help(inventory: Inventory, proposal: Proposal) -> str:
     guards = [guard for _sentence, guard in left_out(proposal)]
     if not guards:
         return ""
-    loaded = proposal.removal.loaded
+    loaded = proposal.removal.loaded or frozenset()
     most = propose(inventory, 0, inventory.scanned_at, loaded=loaded, allowed=get_args(Guard)).reachable
     return f"{' '.join(f'--also-{guard}' for guard in guards)} would allow {size(most)}"
