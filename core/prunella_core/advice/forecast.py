@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from prunella_core.fs.sizes import File, allocated, reclaimed
 from prunella_core.inventory.records import Blob, Inventory, Problem, State
-from prunella_core.ollama.digests import FileKind, read_blob_name
 from prunella_core.ollama.names import ModelName
+from prunella_core.ollama.paths import Area, place_of
 
 GRACE_SECONDS = 3_600
 """What was written within this time stays (``layerPruneGracePeriod``)."""
@@ -138,7 +138,7 @@ def _kept(inventory: Inventory) -> set[str]:
 def _stops(inventory: Inventory) -> Iterator[Stop]:
     unread = {reading.path for reading in inventory.by_server if reading.digests is None}
     for problem in inventory.problems:
-        is_a_tag = problem.path.startswith("manifests/") and problem.path.count("/") == _SLASHES_OF_A_TAG
+        is_a_tag = place_of(problem.path).area is Area.MANIFESTS and problem.path.count("/") == _SLASHES_OF_A_TAG
         if is_a_tag and (problem.kind in _STOPPING or (problem.kind in _BROKEN and problem.path in unread)):
             unread.discard(problem.path)
             yield Stop(problem.path, problem.message)
@@ -161,8 +161,7 @@ def _lost(removed: Collection[str], staying: Iterable[str]) -> set[str]:
 
 def _digests(paths: Iterable[str]) -> set[str]:
     """The digests whose whole blobs these are."""
-    names = (read_blob_name(path.removeprefix("blobs/")) for path in paths)
-    return {name.digest for name in names if name.digest and name.kind is FileKind.WHOLE}
+    return {digest for path in paths if (digest := place_of(path).whole)}
 
 
 def _broken(inventory: Inventory, lost: set[str]) -> Iterator[str]:

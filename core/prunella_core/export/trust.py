@@ -11,14 +11,15 @@ from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashedModel
 from prunella_core.ollama.digests import parse_digest
 from prunella_core.ollama.names import parse_name
+from prunella_core.ollama.paths import Area, place_of
 
 _COUNT = 1 << 200
 """Sizes and times beyond any disk and calendar, but small enough to reckon with."""
 
 _MODE = 1 << 32
 _NEEDED = (State.REFERENCED, State.MISSING)
-_TRASH_DEPTH = 3
-"""Slashes before what mirrors the store: ``.prunella/trash/<id>/…``."""
+_DEPTH_IN_TRASH = 3
+"""Slashes in the path of a file of the trash, at least: ``.prunella/trash/<id>/…``."""
 
 
 def refuse_untrustworthy(inventory: Inventory) -> None:
@@ -118,8 +119,13 @@ def _references(inventory: Inventory) -> Iterator[str]:
         yield from _states(inventory, blob, reached)
     for entry in inventory.trash:
         paths = (file.path for file in (*entry.files, *(model.manifest for model in entry.models)))
-        if not all(path.startswith(".prunella/trash/") and path.count("/") >= _TRASH_DEPTH for path in paths):
+        if not all(_is_in_trash(path) for path in paths):
             yield f"the removal {clean(entry.id)} has files outside the trash"
+
+
+def _is_in_trash(path: str) -> bool:
+    place = place_of(path)
+    return place.area is Area.TRASH and bool(place.entry) and path.count("/") >= _DEPTH_IN_TRASH
 
 
 def _states(inventory: Inventory, blob: Blob, reached: set[str]) -> Iterator[str]:

@@ -11,8 +11,8 @@ from prunella_core.fs.sizes import File, allocated
 from prunella_core.inventory.groups import Groups
 from prunella_core.inventory.origin import Origin, origins
 from prunella_core.inventory.usage import Usage, usage_of
-from prunella_core.ollama.digests import FileKind, read_blob_name
 from prunella_core.ollama.manifest import Layer
+from prunella_core.ollama.paths import place_of
 from prunella_core.ollama.server_reading import ServerReading
 from prunella_core.store.locate import Store
 
@@ -314,9 +314,7 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
 
 def digest_of_file(path: str) -> str | None:
     """The digest of a whole blob's path; ``None`` for every other file."""
-    folder, _, name = path.rpartition("/")
-    found = read_blob_name(name)
-    return found.digest if found.kind is FileKind.WHOLE and folder.rpartition("/")[2] == "blobs" else None
+    return place_of(path).whole
 
 
 def find_blob(inventory: Inventory, prefix: str) -> Blob:

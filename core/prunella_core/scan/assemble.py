@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Details, Model, Problem, State, TrashEntry
-from prunella_core.ollama.digests import read_blob_name
 from prunella_core.ollama.manifest import Layer
+from prunella_core.ollama.paths import place_of
 from prunella_core.scan.blobs import BlobReading, Rows, reached_from
 from prunella_core.scan.configs import UNKNOWN, read_config
 from prunella_core.scan.manifests import ManifestReading, ReadManifest
@@ -198,8 +198,9 @@ def _trashed(trash: tuple[TrashEntry, ...]) -> Iterator[Blob]:
     for entry in trash:
         names = tuple(model.name for model in entry.models)
         for file in entry.files:
-            if "/blobs/" in file.path:
-                digest = read_blob_name(os.path.basename(file.path)).digest
+            place = place_of(file.path)
+            if place.kind:
+                digest = place.digest
                 yield Blob(
                     key=file.path,
                     digest=digest,

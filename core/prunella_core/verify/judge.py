@@ -5,6 +5,7 @@ import errno
 from msgspec import Struct
 
 from prunella_core.ledger.verdicts import Identity, Verdict
+from prunella_core.ollama.paths import Area, place_of
 from prunella_core.verify.checks import Check
 from prunella_core.verify.reading import Reading
 from prunella_core.verify.result import Bad, VerifyResult
@@ -69,7 +70,7 @@ class Tally:
         self.checked += 1
         if bad:
             self.bad.append(bad)
-        if identity and check.path.startswith("blobs/"):  # what is in the trash is nobody's worry
+        if identity and place_of(check.path).area is Area.BLOBS:  # what is in the trash worries no model
             kind, problem = (bad.kind, bad.problem) if bad else (None, None)
             self.unsaved.append(Verdict(check.path, identity, kind, problem))
 
