@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
+from prunella_core.fs.caller import for_caller
 from prunella_core.fs.extents import WITH_REFLINKS, shared_bytes
 from prunella_core.fs.mounts import mount_of
 from prunella_core.fs.sizes import BLOCK, File
@@ -91,3 +92,25 @@ def read_with_status(path: str, limit: int) -> tuple[os.stat_result, bytes | Non
 def has_reflinks(path: str) -> bool:
     """Whether files below ``path`` may share extents with others."""
     return mount_of(path).kind in WITH_REFLINKS
+
+
+def write_new(path: str, data: bytes, store_root: str) -> None:
+    """Write a file that is not there yet, as the caller unless it lies in the store; nothing stays half written.
+
+    Raises OSError.
+    """
+    is_in_store = os.path.realpath(path).startswith(store_root + os.sep)
+    (_write_new if is_in_store else _write_new_as_caller)(path, data.decode("latin-1"))
+
+
+def _write_new(path: str, text: str) -> None:
+    with open(path, "xb") as file:
+        try:
+            file.write(text.encode("latin-1"))
+            file.flush()
+        except OSError:
+            os.unlink(path)
+            raise
+
+
+_write_new_as_caller = for_caller(_write_new)

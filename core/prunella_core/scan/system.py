@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
+from prunella_core.fs.caller import for_caller
 from prunella_core.fs.mounts import mount_of
 from prunella_core.fs.sizes import File
 from prunella_core.store.locate import Store
@@ -16,28 +17,28 @@ def held_open(store: Store, partials: Mapping[str, tuple[File, ...]]) -> frozens
     if not partials:
         return frozenset()
     identities = {(file.device, file.inode): key for key, files in partials.items() for file in files}
-    found = set()
-    for descriptor in _descriptors(os.path.realpath(store.blobs)):
-        with suppress(OSError):  # closed meanwhile
-            status = os.stat(descriptor)
-            found.add(identities.get((status.st_dev, status.st_ino), ""))
-    return frozenset(found - {""})
+    opened = {(device, inode) for device, inode in opened_below(os.path.realpath(store.blobs))}
+    return frozenset(key for identity, key in identities.items() if identity in opened)
 
 
-def _descriptors(folder: str) -> Iterator[str]:
-    """Every open file below ``folder``, as a path in ``/proc``. Those of other users are often not for us to see."""
+@for_caller
+def opened_below(folder: str) -> list[tuple[int, int]]:
+    """Device and inode of every file below ``folder`` that a process has open. Other users' are often not shown."""
+    opened: list[tuple[int, int]] = []
     with suppress(FileNotFoundError):  # no such file system here
         for process in os.listdir(_PROCESSES):
             if process.isdigit() and process != str(os.getpid()):
                 with suppress(PermissionError, FileNotFoundError, ProcessLookupError):
-                    yield from _files_of(f"{_PROCESSES}/{process}/fd", folder)
+                    opened += _files_of(f"{_PROCESSES}/{process}/fd", folder)
+    return opened
 
 
-def _files_of(listing: str, folder: str) -> Iterator[str]:
+def _files_of(listing: str, folder: str) -> Iterator[tuple[int, int]]:
     for name in os.listdir(listing):
         with suppress(OSError):  # closed meanwhile
             if os.readlink(f"{listing}/{name}").startswith(folder + os.sep):
-                yield f"{listing}/{name}"
+                status = os.stat(f"{listing}/{name}")
+                yield status.st_dev, status.st_ino
 
 
 def keeps_atime(path: str) -> bool:

@@ -171,11 +171,11 @@ def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     if not stat.S_ISDIR(status.st_mode):
         raise NotFound(f"{shown} ({why}) is a file; a model store is a folder with blobs/ and manifests/")
     _require_store(root, shown, why)
-    barred = _unwritable(root)
+    barred = unwritable(root)
     return Store(
         root=root,
         why=why,
-        owner=_owner(os.stat(barred or root).st_uid),
+        owner=owner_name(os.stat(barred or root).st_uid),
         writable=barred is None,
         unwritable=barred,
         other_stores=tuple(other for other in others if os.path.realpath(other) != root),
@@ -192,15 +192,16 @@ def _require_store(root: str, shown: str, why: str) -> None:
         raise NotFound(f"{shown} ({why}) is no model store: it has neither blobs/ nor manifests/")
 
 
-def _owner(uid: int) -> str:
+def owner_name(uid: int) -> str:
+    """Return the name of a user, or the number of one that has none here."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _unwritable(root: str) -> str | None:
-    """The first folder that would have to be written to and may not be."""
+def unwritable(root: str) -> str | None:
+    """Return the first folder of the store at ``root`` that would have to be written to and may not be."""
     folders = [root, *(os.path.join(root, name) for name in ("blobs", "manifests"))]
     barred = (path for path in folders if os.path.exists(path) and not os.access(path, os.W_OK | os.X_OK))
     return next(barred, None)

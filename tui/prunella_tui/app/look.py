@@ -1,6 +1,7 @@
 """Looking at a store: scanning, tabs, the side, filter, order and marks. Nothing here changes the store."""
 
 import asyncio
+import os
 from typing import Any
 
 from msgspec.structs import replace
@@ -36,7 +37,9 @@ from prunella_tui.app.textview import TextView
 class Look(Screen[None]):
     """Owns the view and the marks; everything that is drawn follows from these two."""
 
-    CSS_PATH = "browse.tcss"
+    CSS_PATH = os.path.join(
+        os.path.dirname(__file__), "browse.tcss"
+    )  # absolute: Textual resolves no link in it
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 -- Textual's own name and type
 
     def __init__(self, setup: Setup) -> None:

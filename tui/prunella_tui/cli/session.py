@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Collection
 
+import click
 from msgspec.structs import replace
 
 from prunella_core.apply.unfinished import is_unfinished
@@ -12,18 +13,30 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.survey import survey
 from prunella_core.scan import Progress
 from prunella_core.store.locate import Store, locate
+from prunella_core.store.owner import as_owner_of
 from prunella_tui.cli.importing import imported
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
 from prunella_tui.cli.output import tell
-from prunella_tui.config import config_path, read_config
+from prunella_tui.config import Config, config_path, read_config
+
+_CONFIG = "prunella.config"
+
+
+def _configuration() -> Config:
+    """Read once a run, before root may become the owner of a store: then the file may be out of reach."""
+    kept = click.get_current_context().meta
+    if _CONFIG not in kept:
+        kept[_CONFIG] = read_config(config_path())
+    found = kept[_CONFIG]
+    assert isinstance(found, Config)
+    return found
 
 
 def setting(name: str) -> Said | None:
     """Return a setting: what a flag says, else a variable, else the configuration."""
-    path = config_path()
-    configured = getattr(read_config(path), name)  # read even when not needed: a broken file is told at once
-    return said(name) or (Said(configured, path) if configured else None)
+    configured = getattr(_configuration(), name)  # read even when not needed: a broken file is told at once
+    return said(name) or (Said(configured, config_path()) if configured else None)
 
 
 def retention() -> int:
@@ -34,14 +47,19 @@ def retention() -> int:
 
 def collects(no_gc: bool) -> bool:
     """Whether what has expired in the trash goes after this command."""
-    configured = read_config(config_path()).gc
-    return not no_gc and configured is not False
+    return not no_gc and _configuration().gc is not False
 
 
 def open_store() -> Store:
-    """Return the store of this run. ``OLLAMA_MODELS`` is a variable, so it comes before the configuration."""
-    if found := imported():
-        return found.store
+    """Return the store of this run; root becomes its owner. Raises NotFound and Refused.
+
+    ``OLLAMA_MODELS`` is a variable, so it comes before the configuration.
+    """
+    found = imported()
+    return found.store if found else as_owner_of(_located())
+
+
+def _located() -> Store:
     wanted = setting("store")
     home = os.path.expanduser("~")
     if wanted is None or (said("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):

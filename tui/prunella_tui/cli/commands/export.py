@@ -1,13 +1,13 @@
 """``prunella export``."""
 
 import os
-from contextlib import suppress
 
 import click
 
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.export.portable import dump
+from prunella_core.fs.files import write_new
 from prunella_tui.cli.options import store_option
 from prunella_tui.cli.output import print_document
 from prunella_tui.cli.session import look, open_store
@@ -28,24 +28,20 @@ def command(file: str) -> None:
       ssh server prunella export | prunella --import -
       prunella --import store.json.gz ls      what ls says there
     """
-    data = dump(look(open_store()), os.uname().nodename)
+    store = open_store()
+    data = dump(look(store), os.uname().nodename)
     if file == _TO_STDOUT:
         print_document(data)
     else:
-        _write(file, data)
+        _write(file, data, store.root)
 
 
-def _write(path: str, data: bytes) -> None:
+def _write(path: str, data: bytes, store_root: str) -> None:
     if path.endswith(".gz"):
         import gzip
 
         data = gzip.compress(data, compresslevel=6)
     try:
-        with open(path, "xb") as file:
-            file.write(data)
+        write_new(path, data, store_root)
     except FileExistsError:
         raise Refused(f"{clean(path)} is there already, and nothing is overwritten") from None
-    except OSError:
-        with suppress(OSError):  # it was never made
-            os.unlink(path)
-        raise

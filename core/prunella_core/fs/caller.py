@@ -1,0 +1,85 @@
+"""What needs the caller's rights after the process has become the owner of a store: done by a helper that keeps them.
+
+Root that works on somebody else's store becomes that user for good, so that nothing planted there is followed with
+root's rights. Few things still need them: to see which files other users hold open, and to write outside the store.
+"""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+from functools import wraps
+from io import BufferedRWPair
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+_TASKS: dict[str, Callable[..., Any]] = {}
+_helper: list[BufferedRWPair] = []
+"""The way to the helper, once there is one."""
+
+_one_at_a_time = Lock()
+
+
+def for_caller(task: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """Let ``task`` always run with the caller's rights. It takes and returns what JSON can hold, and raises OSError.
+
+    It must not open a path in the store.
+    """
+    name = f"{task.__module__}.{task.__qualname__}"
+    _TASKS[name] = task
+
+    @wraps(task)
+    def run(*given: _Given.args, **named: _Given.kwargs) -> _Result:
+        return _ask(name, given) if _helper else task(*given, **named)
+
+    return run
+
+
+def _ask(name: str, given: tuple[Any, ...]) -> Any:
+    channel = _helper[0]
+    with _one_at_a_time:
+        channel.write(json.dumps([name, given]).encode() + b"\n")
+        channel.flush()
+        answer = channel.readline()
+    result, error = json.loads(answer or b'[null, [5, "the helper has ended", null]]')
+    if error:
+        raise OSError(*error)
+    return result
+
+
+def leave_helper() -> None:
+    """Fork a process that keeps the rights of this one, and ends with it. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    if os.fork() == 0:
+        ours.close()
+        _serve(theirs)
+    theirs.close()
+    _helper.append(ours.makefile("rwb"))
+    ours.close()
+
+
+def _serve(channel: socket.socket) -> None:
+    """Do what is asked until the other side is gone; never return."""
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
+            signal.signal(number, signal.SIG_IGN)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):  # a pipe that a reader waits on must not stay open
+            os.dup2(nowhere, stream)
+        with channel.makefile("rwb") as file:
+            for line in file:
+                file.write(json.dumps(_answer(*json.loads(line))).encode() + b"\n")
+                file.flush()
+    finally:
+        os._exit(0)
+
+
+def _answer(name: str, given: list[Any]) -> tuple[Any, Any]:
+    try:
+        return _TASKS[name](*given), None
+    except OSError as error:
+        return None, (error.errno, error.strerror, error.filename)
