@@ -37,9 +37,7 @@ from prunella_tui.app.textview import TextView
 class Look(Screen[None]):
     """Owns the view and the marks; everything that is drawn follows from these two."""
 
-    CSS_PATH = os.path.join(
-        os.path.dirname(__file__), "browse.tcss"
-    )  # absolute: Textual resolves no link in it
+    CSS_PATH = os.path.join(os.path.dirname(__file__), "browse.tcss")  # absolute: Textual resolves no link in it
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 -- Textual's own name and type
 
     def __init__(self, setup: Setup) -> None:
