@@ -132,6 +132,9 @@ class Resident:
     def version(self) -> str:
         return "0.33.0"
 
+    def weights(self, name: str) -> str:
+        return ""
+
     def loaded(self) -> list[Loaded]:
         return [Loaded("team/solo:v1", self.digest)]
 

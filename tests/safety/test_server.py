@@ -8,10 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -27,59 +26,8 @@ from prunella_core.ollama.client import (
     serves,
 )
 from prunella_core.sample import StoreBuilder
+from servers import Answer, Stub, listed, serving
 from stores import look, small_store
-
-
-class Stub(ThreadingHTTPServer):
-    """A server on a free port of this machine. ``answers`` is what it says, by method and path."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, answers: dict[str, tuple[int, bytes]]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers = answers
-        self.asked: list[tuple[str, Any]] = []
-        self.delay = 0.0
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return {"OLLAMA_HOST": f"127.0.0.1:{self.server_port}"}
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers what the stub was told to."""
-
-    def answer(self) -> None:
-        stub = cast(Stub, self.server)
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
-        question = f"{self.command} {self.path}"
-        stub.asked.append((question, json.loads(body) if body else None))
-        time.sleep(stub.delay)
-        status, answer = stub.answers.get(question, (404, b'{"error":"not found"}'))
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    do_GET = do_POST = do_DELETE = answer  # noqa: N815 -- the names that the base class looks for
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(answers: dict[str, tuple[int, bytes]]) -> Iterator[Stub]:
-    with Stub(answers) as stub:
-        thread = threading.Thread(target=stub.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield stub
-        finally:
-            stub.shutdown()
-            thread.join()
 
 
 @pytest.fixture
@@ -92,21 +40,11 @@ def inventory(builder: StoreBuilder) -> Inventory:
     return look(builder.root)
 
 
-def listed(inventory: Inventory, *names: str) -> tuple[int, bytes]:
-    """The answer that lists these models of a store, or all."""
-    models = [
-        {"name": model.name, "model": model.name, "digest": model.digest, "size": model.size}
-        for model in inventory.models
-        if not names or model.name in names
-    ]
-    return 200, json.dumps({"models": models}).encode()
-
-
 @pytest.fixture
 def stub(inventory: Inventory) -> Iterator[Stub]:
-    answers = {
-        "GET /api/tags": listed(inventory),
-        "GET /api/ps": listed(inventory, "base:latest"),
+    answers: dict[str, Answer | Callable[[Any], Answer]] = {
+        "GET /api/tags": listed(inventory.store.root),
+        "GET /api/ps": listed(inventory.store.root, "base:latest"),
         "POST /api/generate": (200, b'{"model":"base:latest","response":"","done":true,"done_reason":"unload"}'),
         "DELETE /api/delete": (200, b""),
     }
@@ -154,6 +92,14 @@ def test_unloading_is_a_generation_that_is_kept_for_no_time(stub: Stub) -> None:
     [(question, body)] = stub.asked
     assert question == "POST /api/generate"
     assert (body["model"], body["keep_alive"], body.get("prompt") or "") == ("base:latest", 0, "")
+
+
+def test_where_it_reads_weights_from(stub: Stub) -> None:
+    shown = {"modelfile": "# comment\nFROM /var/models/blobs/sha256-0123\nTEMPLATE {{ .Prompt }}\nFROM /other\n"}
+    stub.answers["POST /api/show"] = (200, json.dumps(shown).encode())
+    assert reach(stub).weights("base:latest") == "/var/models/blobs/sha256-0123"
+    stub.answers["POST /api/show"] = (200, b'{"modelfile":"FROM base:latest"}')
+    assert reach(stub).weights("base:latest") == ""
 
 
 def test_deleting_names_the_model(stub: Stub) -> None:

@@ -320,6 +320,9 @@ class _StubServer:
     def version(self) -> str:
         return "0.33.0"
 
+    def weights(self, name: str) -> str:
+        return ""
+
     def loaded(self) -> list[Loaded]:
         return [Loaded("apart:7b", self.digests["apart:7b"])]
 

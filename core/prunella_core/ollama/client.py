@@ -54,6 +54,9 @@ class Server(Protocol):
     def models(self) -> dict[str, str]:
         """The digest of every model it lists, by name."""
 
+    def weights(self, name: str) -> str:
+        """The path that it reads a model's weights from, as it sees it; empty where there are none."""
+
     def unload(self, name: str) -> None:
         """Unload a model."""
 
@@ -158,6 +161,10 @@ class _Models(Struct):
     models: list[_Listed]
 
 
+class _Shown(Struct):
+    modelfile: str = ""
+
+
 class _Version(Struct):
     version: str
 
@@ -166,7 +173,7 @@ class _Error(Struct):
     error: str
 
 
-_Reply = TypeVar("_Reply", _Models, _Version, _Error)
+_Reply = TypeVar("_Reply", _Models, _Shown, _Version, _Error)
 
 
 class OllamaServer:
@@ -189,6 +196,11 @@ class OllamaServer:
         """The digest of every model it lists, by name."""
         answer = self._read(self._ask("GET", "/api/tags"), _Models)
         return {model.model or model.name: model.digest for model in answer.models}
+
+    def weights(self, name: str) -> str:
+        """The path that it reads a model's weights from, as it sees it; empty where there are none."""
+        lines = self._read(self._ask("POST", "/api/show", {"model": name}), _Shown).modelfile.splitlines()
+        return next((line.removeprefix("FROM ").strip() for line in lines if line.startswith("FROM /")), "")
 
     def unload(self, name: str) -> None:
         """Unload a model, as ``ollama stop`` does: a generation without a prompt that is kept for no time."""

@@ -53,10 +53,22 @@ def serving(server: Server | None, inventory: Inventory) -> Server:
     """Return ``server`` if it works on this very store. Raises Refused, or ServerError when it does not answer."""
     if server is None:
         raise Refused("no server answers where OLLAMA_HOST says; nothing was deleted")
-    if not serves(server, inventory):
+    if not serves(server, inventory) or _reads_elsewhere(server, inventory):
         root = clean(inventory.store.root)
         raise Refused(f"the server at {server.address} works on another store than {root}; nothing was deleted")
     return server
+
+
+def _reads_elsewhere(server: Server, inventory: Inventory) -> bool:
+    """Whether the server reads weights from another file of this machine: a copy of a store lists the same models.
+
+    A path that is not here says nothing: the server may run in a container.
+    """
+    for model in inventory.models:
+        if path := server.weights(model.name):
+            ours = inventory.store.path(f"blobs/{os.path.basename(path)}")
+            return os.path.isfile(path) and not (os.path.isfile(ours) and os.path.samefile(path, ours))
+    return False
 
 
 def _delete(plan: Plan, server: Server, world: World) -> tuple[list[FileError], bool]:

@@ -1,7 +1,7 @@
 """Operations: what both front ends do with a plan, from "may it be done?" to the receipt."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from prunella_core.base.errors import Refused, StalePlan
+from prunella_core.inventory.records import Blob
 from prunella_core.ollama.client import Loaded, ServerError
 from prunella_core.operations.carry_out import World, carry_out, make_ready
 from prunella_core.plan.build import make_plan
@@ -26,11 +27,19 @@ class FakeServer:
 
     def __init__(self, root: str, *, fails: Callable[[str], bool] = lambda _name: False) -> None:
         self.root = root
+        self.seen_as = f"{root}/blobs"
         self.fails = fails
         self.asked: list[str] = []
 
     def version(self) -> str:
         return "0.33.0"
+
+    def weights(self, name: str) -> str:
+        return next((f"{self.seen_as}/{blob.key.replace(':', '-')}" for blob in self._blobs_of(name)), "")
+
+    def _blobs_of(self, name: str) -> Iterator[Blob]:
+        inventory = look(self.root)
+        return (blob for blob in inventory.blobs_of(inventory.model_by_name[name]) if blob.kind == "weights")
 
     def loaded(self) -> list[Loaded]:
         return []
@@ -104,9 +113,24 @@ def test_a_server_of_another_store_is_asked_to_delete_nothing(builder: StoreBuil
     assert server.asked == []
 
 
-def test_a_server_that_leaves_the_first_model_is_asked_no_further(builder: StoreBuilder, tmp_path: Path) -> None:
-    """It works on a copy that looks the same."""
+def test_a_server_of_a_copy_is_asked_to_delete_nothing(builder: StoreBuilder, tmp_path: Path) -> None:
+    """It lists the same models with the same digests."""
     server = FakeServer(small_store(tmp_path / "copy").root)
+    with pytest.raises(Refused, match="works on another store"):
+        carry_out(server_plan(builder.root, SOLO), world(server=server))
+    assert server.asked == []
+
+
+def test_a_server_in_a_container_sees_other_paths(builder: StoreBuilder) -> None:
+    server = FakeServer(builder.root)
+    server.seen_as = "/nowhere/models/blobs"
+    assert carry_out(server_plan(builder.root, SOLO), world(server=server)).done
+
+
+def test_a_server_that_leaves_the_first_model_is_asked_no_further(builder: StoreBuilder, tmp_path: Path) -> None:
+    """It works on a copy that looks the same, and runs where its paths say nothing."""
+    server = FakeServer(small_store(tmp_path / "copy").root)
+    server.seen_as = "/nowhere/models/blobs"
     before = tree(builder.root)
     receipt = carry_out(server_plan(builder.root, BASE, SOLO), world(server=server))
     assert (receipt.done, receipt.removed, receipt.freed) == (False, (), 0)

@@ -16,7 +16,7 @@ from prunella_core.ollama.client import Server, connect, loaded_here
 from prunella_core.operations.by_server import refuse_single_files, serving
 from prunella_core.operations.carry_out import World, make_ready, refuse_unless_allowed
 from prunella_core.operations.carry_out import carry_out as operate
-from prunella_core.plan.records import Plan, Receipt, Removal
+from prunella_core.plan.records import HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Wishes
@@ -102,8 +102,8 @@ def _nothing_goes(plan: Plan, wishes: Wishes, telling: Telling) -> int:
         what = "restored" if plan.mode == "restore" else "removed"
         hint = "--as NEWNAME gives it another name" if plan.mode == "restore" else "see prunella doctor"
         raise Refused(f"nothing was {what}: {clean(first.path)}: {clean(first.message)} ({hint})")
-    if plan.held_back and isinstance(plan.request, Removal):
-        first_held = plan.held_back[0]
+    if held_back := _unexpectedly_held(plan):
+        first_held = held_back[0]
         raise Refused(f"nothing was removed: {clean(first_held.path)}: {first_held.reason} (--force takes it)")
     if not wishes.as_json:
         show_plan(plan, False, telling)
@@ -166,6 +166,13 @@ def _code_of(receipt: Receipt) -> int:
     if receipt.cancelled:
         return INTERRUPTED
     plan = receipt.plan
-    named_but_held = plan.held_back if isinstance(plan.request, Removal) else ()
-    is_partial = receipt.errors or receipt.returned or plan.blocked or named_but_held or plan.missing
+    is_partial = receipt.errors or receipt.returned or plan.blocked or _unexpectedly_held(plan) or plan.missing
     return PARTLY if is_partial else DONE
+
+
+def _unexpectedly_held(plan: Plan) -> tuple[HeldBack, ...]:
+    """What was named and is held back, and models of which the server does not say whether it has them loaded."""
+    if isinstance(plan.request, Removal):
+        return plan.held_back
+    is_silent = isinstance(plan.request, PrunePolicy) and plan.request.loaded is None
+    return tuple(held for held in plan.held_back if is_silent and held.path.startswith("manifests"))
