@@ -9,8 +9,8 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
-from io import BufferedRWPair
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,7 +18,7 @@ _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 _TASKS: dict[str, Callable[..., Any]] = {}
-_helper: list[BufferedRWPair] = []
+_helper: list[socket.socket] = []
 """The way to the helper, once there is one."""
 
 _one_at_a_time = Lock()
@@ -41,10 +41,11 @@ def for_caller(task: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
 
 def _ask(name: str, given: tuple[Any, ...]) -> Any:
     channel = _helper[0]
-    with _one_at_a_time:
-        channel.write(json.dumps([name, given]).encode() + b"\n")
-        channel.flush()
-        answer = channel.readline()
+    answer = b""
+    with _one_at_a_time, suppress(OSError):  # it has ended
+        channel.sendall(json.dumps([name, given]).encode() + b"\n")
+        with channel.makefile("rb") as file:
+            answer = file.readline()
     result, error = json.loads(answer or b'[null, [5, "the helper has ended", null]]')
     if error:
         raise OSError(*error)
@@ -58,8 +59,7 @@ def leave_helper() -> None:
         ours.close()
         _serve(theirs)
     theirs.close()
-    _helper.append(ours.makefile("rwb"))
-    ours.close()
+    _helper.append(ours)
 
 
 def _serve(channel: socket.socket) -> None:

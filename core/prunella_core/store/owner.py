@@ -3,7 +3,8 @@
 import os
 import pwd
 import sys
-from contextlib import suppress
+from collections.abc import Collection
+from types import ModuleType
 
 from msgspec.structs import replace
 
@@ -19,13 +20,15 @@ def as_owner_of(store: Store) -> Store:
     What needs the caller's rights has to be done before: reading settings, finding stores, opening files. Raises
     Refused where that cannot be.
     """
-    uid = os.stat(store.root).st_uid
-    if store.read_only or os.geteuid() != 0 or uid == 0:
+    if store.read_only or os.geteuid() != 0:
+        return store
+    uid, gid = _owner_of(store.root)
+    if uid == 0:
         return store
     try:
         leave_helper()
-        _keep_importable()
-        _become(uid, _group_of(uid, store.root))
+        keep_importable(sys.path, list(sys.modules.values()))
+        _become(uid, gid)
     except OSError as error:
         who = owner_name(uid)
         raise Refused(f"cannot work on {clean(store.root)} as {who}, who owns it: {error.strerror}") from error
@@ -34,11 +37,13 @@ def as_owner_of(store: Store) -> Store:
     return replace(store, writable=barred is None, unwritable=barred)
 
 
-def _group_of(uid: int, folder: str) -> int:
-    """The owner's own group, where there is such a user; never root's, whatever the folder says."""
-    with suppress(KeyError):
-        return pwd.getpwuid(uid).pw_gid
-    return os.stat(folder).st_gid or uid
+def _owner_of(folder: str) -> tuple[int, int]:
+    """Return user and group: the user's own where there is such a user; never root's, whatever the folder says."""
+    status = os.stat(folder)
+    try:
+        return status.st_uid, pwd.getpwuid(status.st_uid).pw_gid
+    except KeyError:
+        return status.st_uid, status.st_gid or status.st_uid
 
 
 def _become(uid: int, gid: int) -> None:
@@ -51,29 +56,27 @@ def _become(uid: int, gid: int) -> None:
         os.setuid(uid)
 
 
-def _keep_importable() -> None:
+def keep_importable(path: list[str], modules: Collection[ModuleType]) -> None:
     """Let imports find their modules although they may lie below a folder that only root can enter.
 
-    What is opened now stays open: a path that begins at an open folder does not pass the folders above it.
+    ``path`` and the paths of ``modules`` become ways through open folders: those do not pass the folders above.
     """
     if not os.path.isdir("/proc/self/fd"):
         return
-    packages = [module for module in list(sys.modules.values()) if isinstance(getattr(module, "__path__", None), list)]
-    folders = {*sys.path, *(folder for package in packages for folder in package.__path__)}
+    packages = [module for module in modules if isinstance(getattr(module, "__path__", None), list)]
+    folders = {*path, *(folder for package in packages for folder in package.__path__)}
     ways = {}
     for folder in sorted(filter(os.path.isdir, folders), key=len, reverse=True):
         ways[folder] = f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)}"
 
-    def by_descriptor(path: str) -> str:
-        for folder, way in ways.items():
-            if path == folder or path.startswith(folder + os.sep):
-                return way + path[len(folder) :]
-        return path
+    def by_descriptor(place: str) -> str:
+        inside = (folder for folder in ways if place == folder or place.startswith(folder + os.sep))
+        return next((ways[folder] + place[len(folder) :] for folder in inside), place)
 
-    sys.path[:] = map(by_descriptor, sys.path)
+    path[:] = map(by_descriptor, path)
     for package in packages:
         package.__path__[:] = map(by_descriptor, package.__path__)
-    for module in list(sys.modules.values()):
+    for module in modules:
         if isinstance(getattr(module, "__file__", None), str):
             module.__file__ = by_descriptor(module.__file__ or "")
 

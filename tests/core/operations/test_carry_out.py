@@ -220,3 +220,29 @@ def test_a_linked_folder_of_ours_is_refused(builder: StoreBuilder, tmp_path: Pat
     os.unlink(f"{builder.root}/.prunella")
     builder.file(".prunella/trash", "a file")
     assert "is a file" in (open_store(builder.root).refusal() or "")
+
+
+def test_what_a_killed_run_left_is_repaired_first(builder: StoreBuilder) -> None:
+    before = tree(builder.root)
+    store = open_store(builder.root)
+    assert not make_ready(store, world())
+    aside = Path(builder.root, ".prunella/staging/20260101T000000-abcdef/manifests/registry.ollama.ai/library/base")
+    aside.mkdir(parents=True)
+    os.rename(Path(builder.root, "manifests/registry.ollama.ai/library/base/latest"), aside / "latest")
+    assert make_ready(store, world())
+    assert tree(builder.root) == before
+
+
+def test_what_is_not_due_after_all_stays(builder: StoreBuilder) -> None:
+    """Beside the trash lies something that is no removal, and old."""
+    entry = remove(builder.root, BASE, now=NOW)
+    os.mkdir(f"{builder.root}/.prunella/trash/20200101T000000-abcdef")
+    receipt = carry_out(make_plan(look(builder.root), to_trash(SOLO), NOW), world(retention=7 * DAY))
+    assert receipt.expired is None
+    assert entry.id in {entry.id for entry in look(builder.root).trash}
+
+
+def test_models_without_weights_tell_nothing_of_the_server(tmp_path: Path) -> None:
+    builder = StoreBuilder(str(tmp_path / "cloud"), NOW)
+    builder.model("remote", builder.layer("template", "only this"))
+    assert carry_out(server_plan(builder.root, "remote:latest"), world(server=FakeServer(builder.root))).done

@@ -1,0 +1,76 @@
+"""The helper that keeps the caller's rights: it does what it is asked, and nothing else."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prunella_core.fs import caller
+from prunella_core.fs.caller import for_caller, leave_helper
+from prunella_core.fs.files import write_new
+
+
+@for_caller
+def whoami(prefix: str) -> list[object]:
+    """Who answers, in words that JSON can hold."""
+    if prefix == "\udcff":
+        raise FileNotFoundError(2, "nowhere", prefix)
+    return [prefix, os.getpid()]
+
+
+@pytest.fixture
+def helper() -> Iterator[None]:
+    leave_helper()
+    try:
+        yield
+    finally:
+        caller._helper.pop().close()
+        os.wait()
+
+
+def test_without_a_helper_it_is_done_here() -> None:
+    assert whoami("x") == ["x", os.getpid()]
+
+
+@pytest.mark.usefixtures("helper")
+def test_a_helper_answers_as_often_as_it_is_asked() -> None:
+    first, second = whoami("x\n"), whoami("ü")
+    assert (first[0], second[0]) == ("x\n", "ü")
+    assert first[1] == second[1] != os.getpid()
+
+
+@pytest.mark.usefixtures("helper")
+def test_an_error_comes_back_with_its_path() -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        whoami("\udcff")
+    assert raised.value.filename == "\udcff"
+
+
+@pytest.mark.usefixtures("helper")
+def test_it_writes_outside_the_store_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    write_new(str(tmp_path / "there"), bytes(range(256)), str(store))
+    assert (tmp_path / "there").read_bytes() == bytes(range(256))
+    with pytest.raises(FileExistsError):
+        write_new(str(tmp_path / "there"), b"", str(store))
+    asked: list[str] = []
+    monkeypatch.setattr(caller, "_ask", lambda name, _given: asked.append(name))
+    write_new(str(store / "here"), b"x", str(store))
+    assert (store / "here").read_bytes() == b"x"
+    assert asked == []
+
+
+def test_a_helper_that_has_ended_is_an_error() -> None:
+    leave_helper()
+    os.kill(int(str(whoami("")[1])), 9)
+    os.wait()
+    with pytest.raises(OSError, match="helper has ended"):
+        whoami("x")
+    caller._helper.pop().close()
+
+
+def test_nothing_half_written_stays(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_new(str(tmp_path / "nowhere" / "file"), b"x", str(tmp_path / "store"))
