@@ -6,7 +6,7 @@ import time
 
 from prunella_core.apply import apply
 from prunella_core.inventory.records import State
-from prunella_core.ledger.survey import survey
+from prunella_core.ledger.ages import scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
 from prunella_core.store.locate import locate
@@ -14,7 +14,7 @@ from prunella_core.store.locate import locate
 
 def main(root: str) -> None:
     """Read, plan, and remove. The names need not be looked up: they are those of the reading."""
-    inventory = survey(locate(root, os.environ, "/nowhere"), time.time())
+    inventory = scan_store(locate(root, os.environ, "/nowhere"), time.time())
     unneeded = tuple(blob.key for blob in inventory.blobs if blob.state is State.UNREFERENCED)
     receipt = apply(make_plan(inventory, Removal(blobs=unneeded, to_trash=True), time.time()), time.time)
     if not receipt.done:

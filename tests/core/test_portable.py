@@ -23,7 +23,7 @@ from prunella_core.export.portable import VERSION, dump, load
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Details, Inventory, Model, Problem, State, TrashedModel, TrashEntry
-from prunella_core.ledger.survey import survey
+from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.manifest import Layer
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Removal, Restore
@@ -194,7 +194,7 @@ def test_an_import_opens_nothing_and_changes_nothing(tmp_path: Path) -> None:
             assert plan.files
             with pytest.raises(Refused, match="read-only"):
                 apply(plan, lambda: NOW)
-        for ask in (lambda: survey(found.store, NOW), lambda: read_pins(found.store)):
+        for ask in (lambda: scan_store(found.store, NOW), lambda: read_pins(found.store)):
             with pytest.raises(Refused, match="read-only"):
                 ask()
         with pytest.raises(Refused, match="read-only"):

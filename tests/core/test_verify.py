@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Blob, Inventory, Problem
+from prunella_core.ledger.ages import rescan, scan_store
 from prunella_core.ledger.file import NAME
-from prunella_core.ledger.survey import look_again, survey
 from prunella_core.ledger.verdicts import READ_BAD
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
@@ -55,7 +55,7 @@ def builder(tmp_path: Path) -> StoreBuilder:
 
 def scanned(builder: StoreBuilder) -> Inventory:
     """The store as any run sees it."""
-    return survey(open_store(builder.root), NOW)
+    return scan_store(open_store(builder.root), NOW)
 
 
 def verified(builder: StoreBuilder, *keys: str, **options: Any) -> VerifyResult:
@@ -98,7 +98,7 @@ def remembered(builder: StoreBuilder) -> set[str]:
 def found(builder: StoreBuilder, kind: str = "wrong-hash") -> list[Problem]:
     """The problems of one kind that every later look shows."""
     seen = [problem for problem in scanned(builder).problems if problem.kind == kind]
-    again = look_again(open_store(builder.root), NOW).problems
+    again = rescan(open_store(builder.root), NOW).problems
     assert seen == [problem for problem in again if problem.kind == kind]
     return seen
 
@@ -223,7 +223,7 @@ def test_what_is_no_file_is_never_waited_for(builder: StoreBuilder, tmp_path: Pa
     os.unlink(path)
     os.symlink(tmp_path / target, path)
     (bad,) = verified(builder, digest(WEIGHTS)).bad
-    assert bad.problem == "cannot be read: it is no regular file"
+    assert bad.problem == "cannot be read: not a regular file"
 
 
 def test_hard_links_to_one_file_are_read_once_and_judged_each_by_its_name(builder: StoreBuilder) -> None:
@@ -533,19 +533,20 @@ def test_a_ledger_that_says_something_odd_harms_nothing(builder: StoreBuilder, c
     whole = verified(builder).checked
     with closing(sqlite3.connect(ledger(builder))) as database:
         database.executescript(change)
-    for problem in (*look_again(open_store(builder.root), NOW).problems, *scanned(builder).problems):
+    for problem in (*rescan(open_store(builder.root), NOW).problems, *scanned(builder).problems):
         assert advice(problem, builder.root)
     result = verified(builder)
     assert [bad.digest for bad in result.bad] == [digest(WEIGHTS)]
     assert result.checked + result.remembered == whole
 
 
-@pytest.mark.parametrize("damage", [b"no database" * 500, b"", bytes(8_192)])
+@pytest.mark.parametrize("damage", [b"no database" * 500, b"", bytes(8_192)], ids=["text", "empty", "zeros"])
 def test_a_damaged_ledger_means_no_memory(builder: StoreBuilder, damage: bytes) -> None:
     whole = verified(builder).checked
     ledger(builder).write_bytes(damage)
-    inventory = look_again(open_store(builder.root), NOW)
+    inventory = rescan(open_store(builder.root), NOW)
     assert verify_blobs(inventory, whole_blobs(inventory)).checked == whole
+    verified(builder)
     assert verified(builder).checked == 0
 
 
@@ -562,21 +563,11 @@ def test_one_that_somebody_else_writes_means_no_memory(builder: StoreBuilder) ->
 @pytest.mark.parametrize("named", [True, False])
 def test_a_store_that_is_not_to_be_changed_is_only_read(builder: StoreBuilder, named: bool) -> None:
     store = replace(open_store(builder.root), named=named, writable=not named)
-    inventory = survey(store, NOW)
+    inventory = scan_store(store, NOW)
     before = facts(builder.root)
     assert verify_blobs(inventory, whole_blobs(inventory)).bad == ()
     assert facts(builder.root) == before
     assert not ledger(builder).exists()
-
-
-def test_an_older_ledger_that_may_only_be_read_still_tells_ages(builder: StoreBuilder) -> None:
-    scanned(builder)
-    with closing(sqlite3.connect(ledger(builder))) as database:
-        database.executescript("DROP TABLE verified")
-        database.execute("INSERT INTO loaded VALUES ('base:latest', ?)", (NOW,))
-        database.commit()
-    model = look_again(open_store(builder.root), NOW).model_by_name["base:latest"]
-    assert model.seen_loaded_at == NOW
 
 
 def blobs_of(inventory: Inventory, model: str) -> list[Blob]:

@@ -2,23 +2,20 @@
 
 import hashlib
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from prunella_core.inventory.records import Blob, Inventory
-from prunella_core.ledger.file import NAME, recall, remember
-from prunella_core.ledger.survey import look_again, survey
+from prunella_core.ledger.ages import rescan, scan_store
+from prunella_core.ledger.file import NAME
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
-from prunella_core.scan import scan
 from stores import DAY, HOUR, NOW, carry_out, entries, facts, open_store, plan_for, planned, prune, to_trash
 
 WEEK, YEAR = 7 * DAY, 365 * DAY
@@ -36,7 +33,7 @@ def builder(tmp_path: Path) -> StoreBuilder:
 
 def run(builder: StoreBuilder, now: float, *loaded: str) -> Inventory:
     """What every run of Prunella does first."""
-    return survey(open_store(builder.root), now, loaded=loaded)
+    return scan_store(open_store(builder.root), now, loaded=loaded)
 
 
 def move_tag(builder: StoreBuilder) -> None:
@@ -149,7 +146,7 @@ def test_a_prune_looks_at_the_ledger_again_and_leaves_no_trace(builder: StoreBui
     move_tag(builder)
     run(builder, NOW)
     before = ledger(builder).read_bytes()
-    again = look_again(open_store(builder.root), NOW + HOUR)
+    again = rescan(open_store(builder.root), NOW + HOUR)
     assert row(again, WEIGHTS).clock == "seen-referenced"
     assert ledger(builder).read_bytes() == before
 
@@ -199,69 +196,11 @@ def test_what_an_administrator_writes_belongs_to_the_owner_of_the_store(builder:
 # A ledger that is not as it should be
 
 
-def without_it(builder: StoreBuilder) -> Inventory:
-    return scan(open_store(builder.root), NOW)
-
-
-@pytest.mark.parametrize("damage", ["text", "empty", "zeros", "half"])
-def test_a_damaged_ledger_is_begun_anew(builder: StoreBuilder, damage: str) -> None:
-    run(builder, NOW - 2 * DAY)
-    whole = ledger(builder).read_bytes()
-    ledger(builder).write_bytes(
-        {"text": b"no database" * 500, "empty": b"", "zeros": bytes(8_192), "half": whole[: len(whole) // 2]}[damage]
-    )
-    unknowing = without_it(builder)
-    assert recall(unknowing) == unknowing
-    run(builder, NOW - DAY)
-    move_tag(builder)
-    assert row(run(builder, NOW), WEIGHTS).idle_since == NOW - DAY
-
-
-CHANGES = [
-    "UPDATE run SET at = 'yesterday'",
-    "UPDATE run SET at = x'00ff'",
-    "UPDATE parted SET at = 'yesterday'",
-    "UPDATE loaded SET at = 'yesterday'",
-    "DROP TABLE referenced",
-    "DROP TABLE parted; CREATE TABLE parted (other TEXT)",
-    "DROP TABLE run; CREATE TABLE run (other TEXT)",
-    "DROP TABLE loaded; CREATE VIEW loaded AS SELECT 1 AS model, 2 AS at",
-    "UPDATE parted SET at = 9e999",
-]
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_ledger_that_says_something_odd_harms_nothing(builder: StoreBuilder, change: str) -> None:
-    run(builder, NOW - 2 * DAY, "m:latest")
-    move_tag(builder)
-    run(builder, NOW - DAY, "m:latest")
-    with closing(sqlite3.connect(ledger(builder))) as database:
-        database.executescript(change)
-    assert look_again(open_store(builder.root), NOW).model_by_name.keys() == {"m:latest"}
-    inventory = run(builder, NOW)
-    make_plan(inventory, prune(WEEK, *PruneClass), NOW)
-    assert row(inventory, WEIGHTS).clock in ("written", "seen-referenced")
-
-
-def test_a_ledger_that_somebody_else_writes_is_in_nobodys_way(builder: StoreBuilder) -> None:
-    run(builder, NOW - DAY)
-    move_tag(builder)
-    with closing(sqlite3.connect(ledger(builder), isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        before = ledger(builder).read_bytes()
-        unknowing = without_it(builder)
-        assert remember(unknowing) == unknowing
-        assert recall(unknowing) == unknowing
-        assert ledger(builder).read_bytes() == before
-        other.execute("ROLLBACK")
-    assert row(run(builder, NOW), WEIGHTS).clock == "seen-referenced"
-
-
 @pytest.mark.parametrize("named", [True, False])
 def test_a_store_that_is_not_to_be_changed_has_no_ledger(builder: StoreBuilder, named: bool) -> None:
     store = replace(open_store(builder.root), named=named, writable=not named)
     before = facts(builder.root)
-    survey(store, NOW)
+    scan_store(store, NOW)
     assert facts(builder.root) == before
 
 
@@ -270,7 +209,7 @@ def test_one_that_may_only_be_read_is_read(builder: StoreBuilder) -> None:
     move_tag(builder)
     run(builder, NOW - HOUR)
     before = facts(builder.root)
-    inventory = survey(replace(open_store(builder.root), writable=False), NOW)
+    inventory = scan_store(replace(open_store(builder.root), writable=False), NOW)
     assert row(inventory, WEIGHTS).clock == "seen-referenced"
     assert facts(builder.root) == before
 
@@ -314,8 +253,8 @@ def test_a_pipe_in_its_place_holds_nobody_up(builder: StoreBuilder) -> None:
     ledger(builder).parent.mkdir()
     os.mkfifo(ledger(builder))
     code = (
-        "import sys; from prunella_core.ledger.survey import look_again; from stores import NOW, open_store;"
-        "look_again(open_store(sys.argv[1]), NOW)"
+        "import sys; from prunella_core.ledger.ages import rescan; from stores import NOW, open_store;"
+        "rescan(open_store(sys.argv[1]), NOW)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run_ = subprocess.run([sys.executable, "-c", code, builder.root], env=environment, check=False, timeout=10)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from prunella_core.inventory.records import Blob, Inventory, State
+from prunella_core.ledger.ages import likely_model, rescan, scan_store
 from prunella_core.ledger.file import NAME
-from prunella_core.ledger.likely import likely_model
-from prunella_core.ledger.survey import look_again, survey
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import DAY, NOW, look, open_store, remove
@@ -33,7 +32,7 @@ def weights(builder: StoreBuilder) -> Layer:
 
 
 def run(builder: StoreBuilder, now: float = NOW) -> Inventory:
-    return survey(open_store(builder.root), now)
+    return scan_store(open_store(builder.root), now)
 
 
 def row(inventory: Inventory, layer: Layer) -> Blob:
@@ -61,7 +60,7 @@ def test_the_last_model_is_remembered(builder: StoreBuilder, weights: Layer) -> 
     drop(builder, "z")
     assert owner(run(builder, NOW - DAY), weights) == "z:latest"
     assert owner(run(builder), weights) == "z:latest", "later runs know it too"
-    assert owner(look_again(open_store(builder.root), NOW), weights) == "z:latest"
+    assert owner(rescan(open_store(builder.root), NOW), weights) == "z:latest"
 
 
 def test_a_tag_that_moved_on_has_an_old_self(builder: StoreBuilder, weights: Layer) -> None:
@@ -91,8 +90,7 @@ def test_what_is_gone_is_forgotten(builder: StoreBuilder, weights: Layer) -> Non
     builder.model("other", builder.layer("weights", "another"))
     run(builder)
     with closing(sqlite3.connect(ledger(builder))) as database:
-        assert database.execute("SELECT * FROM parted_from WHERE digest = ?", (weights.digest,)).fetchall() == []
-        assert [name for (name,) in database.execute("SELECT model FROM needs")] == ["other:latest"]
+        assert database.execute("SELECT * FROM blob WHERE digest = ?", (weights.digest,)).fetchall() == []
 
 
 def test_a_download_and_a_loose_blob_in_the_trash_have_names_too(builder: StoreBuilder, weights: Layer) -> None:
@@ -117,64 +115,3 @@ def test_a_download_belongs_to_the_model_that_misses_it(builder: StoreBuilder, w
     os.rename(path, f"{path}-partial")
     inventory = look(builder.root)
     assert likely_model(inventory, inventory.blob_by_key[f"{weights.digest}-partial"]) == "m:latest"
-
-
-# A ledger of an earlier release, or one that was tampered with
-
-
-def forget_names(builder: StoreBuilder) -> None:
-    """Make the ledger one of the release that knew no names."""
-    with closing(sqlite3.connect(ledger(builder))) as database:
-        database.executescript("DROP TABLE needs; DROP TABLE parted_from")
-
-
-def test_an_older_ledger_is_read_and_goes_on(builder: StoreBuilder, weights: Layer) -> None:
-    run(builder, NOW - 3 * DAY)
-    drop(builder, "m", "z")
-    run(builder, NOW - 2 * DAY)
-    forget_names(builder)
-    seen = row(look_again(open_store(builder.root), NOW), weights)
-    assert (seen.clock, seen.idle_since, seen.last_model) == ("seen-referenced", NOW - 3 * DAY, None)
-    seen = row(run(builder), weights)
-    assert (seen.clock, seen.idle_since, seen.last_model) == ("seen-referenced", NOW - 3 * DAY, None)
-
-
-def test_an_older_ledger_learns_the_names_although_nothing_changed(builder: StoreBuilder, weights: Layer) -> None:
-    run(builder, NOW - 2 * DAY)
-    forget_names(builder)
-    run(builder, NOW - DAY)
-    drop(builder, "m", "z")
-    assert owner(run(builder), weights) == "m:latest"
-
-
-def test_a_name_that_is_no_text_is_none(builder: StoreBuilder, weights: Layer) -> None:
-    run(builder, NOW - 2 * DAY)
-    drop(builder, "m", "z")
-    run(builder, NOW - DAY)
-    with closing(sqlite3.connect(ledger(builder))) as database, database:
-        database.execute("UPDATE parted_from SET model = x'00ff'")
-    assert owner(run(builder), weights) is None
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE needs SET digests = 'no bytes'",
-        "UPDATE needs SET digests = x'00ff'",
-        "UPDATE needs SET manifest = 7",
-        "UPDATE parted_from SET model = 7",
-        "UPDATE parted_from SET model = x'00ff'",
-        "DROP TABLE needs; CREATE TABLE needs (other TEXT)",
-        "DROP TABLE parted_from; CREATE VIEW parted_from AS SELECT 1 AS digest, 2 AS model",
-    ],
-)
-def test_odd_names_harm_nothing(builder: StoreBuilder, weights: Layer, change: str) -> None:
-    run(builder, NOW - 3 * DAY)
-    drop(builder, "m")
-    run(builder, NOW - 2 * DAY)
-    with closing(sqlite3.connect(ledger(builder))) as database:
-        database.executescript(change)
-    drop(builder, "z")
-    for now in (NOW - DAY, NOW):
-        assert owner(look_again(open_store(builder.root), now), weights) in (None, "m:latest", "z:latest")
-        assert owner(run(builder, now), weights) in (None, "m:latest", "z:latest")

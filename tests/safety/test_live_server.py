@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conftest import Recorded
-from prunella_core.ledger.survey import survey
+from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.client import Server, connect, serves
 from prunella_core.plan.records import Restore
 from stores import bring_back, broken_models, has_bytes, in_trash, of_ollama, open_store, plan_for, remove
@@ -75,7 +75,7 @@ def test_a_restored_model_is_one_for_the_server(recorded: Unpack, tmp_path: Path
     (tmp_path / "home").mkdir()
     with ollama(root, tmp_path / "home") as (server, call):
         everything = server.models()
-        assert serves(server, survey(open_store(root), now))
+        assert serves(server, scan_store(open_store(root), now))
         for name in sorted(everything):
             entry = remove(root, name, now=now)
             assert server.models() == {other: everything[other] for other in everything if other != name}
@@ -102,7 +102,7 @@ def test_what_the_server_deletes_meanwhile_is_said_to_be_missing(recorded: Unpac
     with ollama(root, tmp_path / "home") as (server, _call):
         everything = server.models()
         first, *others = sorted(everything)
-        needed = set(survey(open_store(root), now).model_by_name[first].needs)
+        needed = set(scan_store(open_store(root), now).model_by_name[first].needs)
         entry = remove(root, first, now=now)
         for name in others:
             server.delete(name)

@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from prunella_core.ledger import log as log_module
+from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.file import NAME
 from prunella_core.ledger.history import History, history
 from prunella_core.ledger.log import LoggedModel, LogLine, models_in, read_log, write_line
-from prunella_core.ledger.survey import survey
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Plan, PruneClass, Receipt, Removal, Request
 from prunella_core.sample import StoreBuilder
@@ -41,7 +41,7 @@ SOLO = "team/solo:v1"
 def builder(tmp_path: Path) -> StoreBuilder:
     """The small store, looked at once."""
     builder = small_store(tmp_path / "store")
-    survey(open_store(builder.root), NOW)
+    scan_store(open_store(builder.root), NOW)
     return builder
 
 
@@ -200,7 +200,7 @@ def test_killed_anywhere_it_may_be_silent_but_never_lies(tmp_path: Path, to_the_
     while was_killed:
         at += 1
         builder = small_store(tmp_path / f"store{at}")
-        survey(open_store(builder.root), NOW)
+        scan_store(open_store(builder.root), NOW)
         was_killed = kill(plan_for(builder.root, Removal(models=(SOLO,), to_trash=to_the_trash)), at, after)
         recover(builder.root)
         inventory = look(builder.root)

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from prunella_core.base.errors import Cancelled
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.survey import survey
+from prunella_core.ledger.ages import scan_store
 from prunella_core.scan import Progress, Report
 from prunella_core.store.locate import Store
 from prunella_tui.app import PrunellaApp, Setup
@@ -33,7 +33,7 @@ class SlowSurvey:
             if cancelled():
                 self.was_cancelled.set()
                 raise Cancelled("cancelled")
-        return survey(store, now)
+        return scan_store(store, now)
 
 
 @pytest.fixture

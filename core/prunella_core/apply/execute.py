@@ -15,7 +15,7 @@ from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.survey import look_again
+from prunella_core.ledger.ages import last_run, rescan
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import Plan, Receipt
@@ -59,11 +59,11 @@ def apply(
     with lock(plan.store):
         _recover(plan.store, disk)
         _tidy(plan.store, disk)
-        inventory = look_again(plan.store, now())
+        inventory = rescan(plan.store, now())
         refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
         if not plan.files:
             return Receipt(plan=plan, id="", done=True, freed=0, removed=())
-        at = now()
+        at = max(now(), last_run(plan.store))  # a clock that is behind must not make the trash expire at once
         try:
             receipt = _execute(plan, inventory, at, disk, report, cancelled)
         finally:

@@ -74,9 +74,22 @@ ADVICE = {
         "Its bytes are not those that its name stands for: what runs on them may fail or answer wrongly.", _FETCH
     ),
     "unreadable-blob": Advice("The disk did not give its bytes, and may be failing: see to your backups.", _FETCH),
+    "ledger": Advice(
+        "It holds the ages of unreferenced blobs, the log, and what verify found.",
+        "Check who owns it and whether its disk is full: ls -l {path}",
+    ),
     "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
 }
-_HARMLESS = {"dropping", "unreadable-folder", "missing-blob", "wrong-size", "wrong-hash", "unreadable-blob", "no-blobs"}
+_HARMLESS = {
+    "dropping",
+    "unreadable-folder",
+    "missing-blob",
+    "wrong-size",
+    "wrong-hash",
+    "unreadable-blob",
+    "no-blobs",
+    "ledger",
+}
 
 
 def problem(path: str, kind: str, message: str, model: str | None = None, file: File | None = None) -> Problem:

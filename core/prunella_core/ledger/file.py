@@ -1,190 +1,176 @@
-"""What earlier runs saw: when a blob was last needed, when a model was last loaded.
+"""The ledger as a file: one transaction at a time, in bounded work, and what to do when it is damaged."""
 
-An mtime says when a blob was written, not since when nothing needs it. So every run leaves in the store which digests
-it saw referenced, and the next one knows when those that are not any more were seen last.
-"""
-
-import hashlib
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Collection
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
-from msgspec.structs import replace
-
-from prunella_core.inventory.records import Blob, Inventory, State
-from prunella_core.ledger import parting
-from prunella_core.ledger.verdicts import SCHEMA as _VERDICTS
-from prunella_core.ledger.verdicts import with_bad
+from prunella_core.fs.disk import give_to_owner_of
+from prunella_core.ledger.tables import is_earlier, prepare
 from prunella_core.store.locate import Store
+from prunella_core.store.lock import lock
 
 _Answer = TypeVar("_Answer")
 
 NAME = "ledger.sqlite"
-_FRESH_ENOUGH = 600.0
-"""Seconds within which a run that saw nothing new does not write: ages count in days."""
+DAMAGED = f"{NAME}-damaged"
+_PARTS = ("", "-journal", "-wal", "-shm")
+"""What SQLite keeps next to a database, by the end of its name."""
 
-_SCHEMA = (
+PATIENCE = 0.5
+"""Seconds to wait for another run that writes."""
+
+_MOST_STEPS = 20_000_000
+"""Instructions of SQLite's machine for one transaction: several times what 75,000 blobs take."""
+_STEPS = 10_000
+_LONGEST_VALUE = 4_000_000
+
+_NOT_DAMAGE = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_AUTH,
+}
+"""Results that say something about the disk, the rights or other runs; all others are about the content."""
+
+
+class Unusable(Exception):
+    """The ledger is there and cannot be used: locked, no right, no room; or ``damaged``, which stays so."""
+
+    def __init__(self, why: str, *, damaged: bool = False) -> None:
+        super().__init__(why)
+        self.damaged = damaged
+
+
+def transact(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, write: bool = False) -> _Answer | None:
+    """Return what ``work`` reads in the ledger of ``store``, or with ``write`` does to it, in one transaction.
+
+    ``None`` where there is no ledger to read. Raises Unusable.
     """
-CREATE TABLE IF NOT EXISTS run (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL NOT NULL, manifests TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS referenced (digest TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parted (digest TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS loaded (model TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-"""
-    + _VERDICTS
-)
+    path = _path(store)
+    try:
+        is_there = _is_there(store)
+        if not (is_there or write):
+            return None
+        if write:
+            os.makedirs(store.own, exist_ok=True)
+        with closing(_connect(path, "rwc" if write else "ro")) as ledger:
+            answer = _write(ledger, work) if write else _read(ledger, work)
+        if write and not is_there:
+            give_to_owner_of(store.root, store.own)
+            give_to_owner_of(store.own, path)
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        raise Unusable(str(error), damaged=_is_damage(error, path)) from error
+    return answer
 
 
-def recall(inventory: Inventory) -> Inventory:
-    """Return ``inventory`` with what earlier runs saw, and leave no trace."""
-    return consult(inventory.store, lambda ledger: _recall(ledger, inventory)) or inventory
-
-
-def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
-    """Return ``inventory`` with what earlier runs saw, and leave for later ones what this one sees.
-
-    ``loaded`` names the models that the server has loaded now. A ledger that cannot be written is only read; one that
-    is damaged is begun anew. Ages then come from mtimes alone, which the rows say.
-    """
-
-    def work(ledger: sqlite3.Connection) -> Inventory:
-        _record(ledger, inventory, loaded)
-        return _recall(ledger, inventory)
-
-    if not (inventory.store.writable and inventory.store.named):
-        return recall(inventory)
-    return consult(inventory.store, work, writable=True) or inventory
-
-
-def consult(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, writable: bool = False) -> _Answer | None:
-    """Return what ``work`` finds in the ledger of ``store``, or does to it; ``None`` where there is none to be used.
-
-    A damaged one is begun anew where it may be written.
-    """
-    if writable and not (store.writable and store.named):
+def consult(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, write: bool = False) -> _Answer | None:
+    """Do as ``transact``, and return ``None`` too where the ledger is unusable or not to be written."""
+    if write and not may_write(store):
         return None
-    with suppress(sqlite3.OperationalError, OSError):  # no right, no room, or somebody else is writing: do without
+    try:
+        return transact(store, work, write=write)
+    except Unusable:
+        return None
+
+
+def may_write(store: Store) -> bool:
+    """Whether a run may leave something in this store: never in one that was only found among several."""
+    return store.writable and store.named
+
+
+def is_trace(store: Store) -> bool:
+    """Whether there is a ledger, or was one that was damaged."""
+    return any(os.path.lexists(os.path.join(store.own, name)) for name in (NAME, DAMAGED))
+
+
+def begin_afresh(store: Store, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer | None:
+    """Move a damaged ledger aside, and do ``work`` in a new one. Raises Unusable, Locked and Refused."""
+    with lock(store):
+        try:  # another run may have done it meanwhile
+            return transact(store, work, write=True)
+        except Unusable as trouble:
+            if not trouble.damaged:
+                raise
+        _move_aside(store)
+        return transact(store, work, write=True)
+
+
+def _move_aside(store: Store) -> None:
+    """Keep one damaged ledger, the last, with all that SQLite knows of it."""
+    for part in _PARTS:
+        copy = f"{os.path.join(store.own, DAMAGED)}{part}"
         try:
-            return _consult(store, work, writable)
-        except sqlite3.DatabaseError as error:
-            if not writable or isinstance(error, sqlite3.OperationalError):
-                return None  # a run that writes sees to it
-            os.unlink(_path(store))
-            return _consult(store, work, writable)
-    return None
+            if os.path.lexists(copy):
+                os.unlink(copy)
+            if os.path.lexists(_path(store) + part):
+                os.rename(_path(store) + part, copy)
+        except OSError as error:
+            raise Unusable(str(error)) from error
 
 
 def _path(store: Store) -> str:
     return os.path.join(store.own, NAME)
 
 
-def _consult(store: Store, work: Callable[[sqlite3.Connection], _Answer], writable: bool) -> _Answer | None:
-    if os.path.islink(store.own) or _is_in_the_way(_path(store)):
-        return None
-    if not writable and not os.path.exists(_path(store)):
-        return None
-    with closing(_open(store, writable)) as ledger, ledger:
+def _is_there(store: Store) -> bool:
+    """Whether there is a ledger. Raises Unusable where a link or a pipe lies in its place or its journal's."""
+    if os.path.islink(store.own):
+        raise Unusable(f"{store.own} is a link")
+    there = [path for part in _PARTS if os.path.lexists(path := _path(store) + part)]
+    for path in there:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise Unusable(f"{path} is not a file")
+    return _path(store) in there
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return sqlite3.connect(f"file:{quoted}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None)
+
+
+def _read(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+    _limit(ledger)
+    ledger.execute("BEGIN")
+    if not is_earlier(ledger):
         return work(ledger)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        ledger.backup(copy)
+        return _write(copy, work)
 
 
-def _is_in_the_way(path: str) -> bool:
-    """Whether something else than a file lies where the ledger belongs: a link, a pipe that would never answer."""
-    try:
-        return not stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:  # nothing there, or no way to it: opening it tells
+def _write(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+    _limit(ledger)
+    ledger.execute("BEGIN IMMEDIATE")
+    prepare(ledger)
+    answer = work(ledger)
+    ledger.execute("COMMIT")
+    return answer
+
+
+def _limit(ledger: sqlite3.Connection) -> None:
+    """Bound what a crafted file can do."""
+    left = iter(range(_MOST_STEPS // _STEPS))
+    ledger.set_progress_handler(lambda: next(left, None) is None, _STEPS)
+    ledger.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    ledger.execute("PRAGMA trusted_schema = OFF")
+    ledger.execute("PRAGMA cell_size_check = ON")
+
+
+def _is_damage(error: Exception, path: str) -> bool:
+    """Whether it is the content that is wrong."""
+    if isinstance(error, OSError):
         return False
-
-
-def _open(store: Store, writable: bool) -> sqlite3.Connection:
-    path = _path(store)
-    if not writable:
-        return sqlite3.connect(f"file:{path.replace('?', '%3f').replace('#', '%23')}?mode=ro", uri=True, timeout=0.2)
-    is_new = not os.path.exists(path)
-    os.makedirs(store.own, exist_ok=True)
-    ledger = sqlite3.connect(path, timeout=0.2)
-    ledger.executescript(_SCHEMA + parting.SCHEMA)
-    if is_new:
-        _give_to_owner(store, path)
-    return ledger
-
-
-def _give_to_owner(store: Store, path: str) -> None:
-    """What an administrator creates in somebody's store is that somebody's."""
-    if os.geteuid() == 0:
-        owner = os.stat(store.root)
-        for own in (store.own, path):
-            os.chown(own, owner.st_uid, owner.st_gid)
-
-
-def _record(ledger: sqlite3.Connection, inventory: Inventory, loaded: Collection[str]) -> None:
-    now = inventory.scanned_at
-    manifests = _fingerprint(inventory)
-    row = ledger.execute("SELECT at, manifests FROM run").fetchone()
-    last, known = (_time(row[0]), row[1]) if row else (None, None)
-    if known != manifests:
-        _record_change(ledger, inventory, last)
-    else:
-        parting.begin(ledger, inventory)
-    if known != manifests or last is None or abs(now - last) >= _FRESH_ENOUGH:
-        ledger.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?)", (now, manifests))
-    noted = dict(ledger.execute("SELECT model, at FROM loaded"))
-    stale = [name for name in loaded if abs(now - _time(noted.get(name, 0))) >= _FRESH_ENOUGH]
-    ledger.executemany("INSERT OR REPLACE INTO loaded VALUES (?, ?)", ((name, now) for name in stale))
-
-
-def _time(value: object) -> float:
-    """Read a time; a ledger that holds anything else is damaged."""
-    if not isinstance(value, int | float):
-        raise sqlite3.DatabaseError("a time that is no number")
-    return float(value)
-
-
-def _fingerprint(inventory: Inventory) -> str:
-    """Two inventories with the same manifests need the same digests."""
-    lines = sorted(f"{model.manifest.path}\0{model.digest}" for model in inventory.models)
-    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def _record_change(ledger: sqlite3.Connection, inventory: Inventory, last: float | None) -> None:
-    """Note when those that are needed no more were seen last, and forget the ones that are gone."""
-    before = {digest for (digest,) in ledger.execute("SELECT digest FROM referenced")}
-    now = {digest for model in inventory.models for digest in model.needs}
-    there = inventory.digests
-    parted = (before - now) & there
-    if last is not None:
-        ledger.executemany("INSERT OR REPLACE INTO parted VALUES (?, ?)", ((digest, last) for digest in parted))
-    forgotten = [
-        digest for (digest,) in ledger.execute("SELECT digest FROM parted") if digest in now or digest not in there
-    ]
-    ledger.executemany("DELETE FROM parted WHERE digest = ?", ((digest,) for digest in forgotten))
-    parting.note_parting(ledger, inventory, parted)
-    ledger.executemany("DELETE FROM referenced WHERE digest = ?", ((digest,) for digest in before - now))
-    ledger.executemany("INSERT INTO referenced VALUES (?)", ((digest,) for digest in now - before))
-
-
-def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
-    parted = {digest: _time(at) for digest, at in ledger.execute("SELECT digest, at FROM parted")}
-    owners = parting.last_models(ledger)
-    used = {model: _time(at) for model, at in ledger.execute("SELECT model, at FROM loaded")}
-    inventory = with_bad(ledger, inventory)
-    if not parted and not used:
-        return inventory
-    return replace(
-        inventory,
-        blobs=tuple(
-            _recalled(blob, parted, owners) if blob.digest in parted and not blob.models else blob
-            for blob in inventory.blobs
-        ),
-        models=tuple(
-            replace(model, seen_loaded_at=used[model.name]) if model.name in used else model
-            for model in inventory.models
-        ),
-    )
-
-
-def _recalled(blob: Blob, parted: dict[str, float], owners: dict[str, str]) -> Blob:
-    digest = blob.digest or ""
-    seen = parted[digest] if blob.state is State.UNREFERENCED else None
-    return replace(blob, seen_referenced_at=seen, last_model=owners.get(digest))
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # none: a value is not text, though it should be
+    if code == sqlite3.SQLITE_READONLY:  # the file's header forbids to write what the system lets us write
+        return os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
+    return code & 0xFF not in _NOT_DAMAGE

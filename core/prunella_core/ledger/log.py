@@ -1,21 +1,21 @@
-"""The log of a store: what went when, and how much. It lies in the ledger, so it outlives the trash.
+"""The log of a store: what was deleted when, and how much. It lies in the ledger, so it outlives the trash.
 
-A run that is killed may leave its line out; no line tells of what did not happen. The oldest lines go when there are
-more than a thousand of them, or four megabytes.
+A run that is killed may leave its line out; no line says what did not happen. The newest thousand lines are kept, up to
+four megabytes.
 """
 
-import os
 import re
 import sqlite3
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
-from prunella_core.ledger.file import NAME, consult
+from prunella_core.ledger.file import consult, is_trace
+from prunella_core.ledger.tables import fetch
 from prunella_core.ollama.names import ModelName, parse_name
 from prunella_core.plan.records import Mode
 from prunella_core.store.locate import Store
@@ -25,24 +25,23 @@ Action = Literal["rm", "prune", "empty", "expire", "restore"]
 MOST_LINES = 1_000
 MOST_BYTES = 4_000_000
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS log (number INTEGER PRIMARY KEY, id TEXT NOT NULL, line BLOB NOT NULL)"
 _MANIFEST = re.compile(r"(?:\.prunella/trash/([^/]+)/)?manifests/([^/]+)/([^/]+)/([^/]+)/([^/]+)\Z", re.DOTALL)
 
 
 class LoggedModel(Struct, frozen=True, kw_only=True):
-    """A model that an operation took, or brought back."""
+    """A model that an operation deleted, moved to the trash or restored."""
 
     name: str
     entry: str
-    """The removal that took it out of the store: this one, or the one whose part of the trash it lay in."""
+    """The removal that took it out of the store: this one, or that of its trash entry."""
     pull: str | None = None
-    """The name whose pull brings it back; empty where none does, ``None`` where nobody looked."""
+    """The name to pull it by; empty where no pull brings it back, ``None`` where that is not known."""
 
 
 class LogLine(Struct, frozen=True, kw_only=True):
-    """One operation. ``at`` is in seconds (UTC), ``size`` in bytes: what it freed, moved to the trash or brought back.
+    """One operation. ``at`` is in seconds (UTC), ``size`` in bytes: what it freed, moved to the trash or restored.
 
-    ``size`` is ``None`` of a removal that was interrupted and finished later: then nobody measured all of it.
+    ``size`` is ``None`` for a removal that was interrupted and finished later: it was not measured as a whole.
     """
 
     id: str
@@ -69,26 +68,22 @@ def models_in(paths: Iterable[str], entry: str) -> tuple[LoggedModel, ...]:
 def write_line(store: Store, line: LogLine) -> bool:
     """Add ``line`` to the log of ``store``, unless it is there; say whether the log has it now.
 
-    A ledger is begun by the look that comes before every removal, never by the removal: that leaves no new file behind.
+    Only the scan before a removal begins a ledger: a removal that comes without one leaves no new file behind.
     """
 
     def work(ledger: sqlite3.Connection) -> bool:
-        ledger.execute(_SCHEMA)
-        if not _has_log(ledger):
-            return False
-        known = ledger.execute("SELECT 1 FROM log WHERE id = ?", (line.id,)).fetchone()
+        known = fetch(ledger, tuple[int], "SELECT 1 FROM log WHERE id = ?", line.id)
         if line.action == "restore" or not known:  # a removal can be restored piece by piece
             ledger.execute("INSERT INTO log (id, line) VALUES (?, ?)", (line.id, msgspec.json.encode(line)))
             _forget_oldest(ledger)
         return True
 
-    is_there = os.path.exists(os.path.join(store.own, NAME))
-    return is_there and bool(consult(store, work, writable=True))
+    return is_trace(store) and bool(consult(store, work, write=True))
 
 
 def _forget_oldest(ledger: sqlite3.Connection) -> None:
     room = MOST_BYTES
-    sizes = ledger.execute("SELECT number, length(line) FROM log ORDER BY number DESC").fetchall()
+    sizes = fetch(ledger, tuple[int, int], "SELECT number, length(line) FROM log ORDER BY number DESC")
     for count, (number, size) in enumerate(sizes):
         room -= size
         if count and (count >= MOST_LINES or room < 0):
@@ -97,20 +92,13 @@ def _forget_oldest(ledger: sqlite3.Connection) -> None:
 
 
 def read_log(store: Store) -> tuple[LogLine, ...]:
-    """Return the log of ``store``, the oldest line first. A line that is none of ours is left out."""
+    """Return the log of ``store``, the oldest line first. A line that is not Prunella's is left out."""
     return consult(store, _read) or ()
 
 
-def _has_log(ledger: sqlite3.Connection) -> bool:
-    """Whether there is the table; a view in its place could go on for ever."""
-    return bool(ledger.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'log'").fetchone())
-
-
 def _read(ledger: sqlite3.Connection) -> tuple[LogLine, ...]:
-    if not _has_log(ledger):
-        return ()
     newest = "SELECT line FROM log WHERE length(line) <= ? ORDER BY number DESC LIMIT ?"
-    lines = [_decode(line) for (line,) in ledger.execute(newest, (MOST_BYTES, MOST_LINES))]
+    lines = [_decode(line) for (line,) in fetch(ledger, tuple[Any], newest, MOST_BYTES, MOST_LINES)]
     return tuple(line for line in reversed(lines) if line)
 
 

@@ -1,7 +1,7 @@
 """What verifying found, as the ledger keeps it: which files have the bytes that their name stands for, and which not.
 
-A verdict holds as long as a file's inode, size and mtime stay. Sound ones are asked for by the next verification alone;
-bad ones by every survey, so they have an index of their own.
+A verdict holds as long as a file's inode, size and mtime stay. Sound ones are read by the next verification alone; bad
+ones by every scan.
 """
 
 import os
@@ -9,22 +9,15 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Inventory, Problem, digest_of_file
+from prunella_core.ledger.tables import Damaged, fetch
 from prunella_core.store.locate import Store
 
 Identity = tuple[int, int, int, int]
 """Device, inode, size (bytes) and mtime (nanoseconds) of a file, links followed: what changes when it is written."""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS verified (
-    path TEXT PRIMARY KEY, identity TEXT NOT NULL, kind TEXT, problem TEXT
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS verified_bad ON verified (path) WHERE kind IS NOT NULL;
-"""
 
 READ_BAD = "SELECT path, identity, kind, problem FROM verified WHERE kind IS NOT NULL"
 _KINDS = {"wrong-hash", "wrong-size", "unreadable-blob"}
@@ -51,42 +44,30 @@ def write_verdicts(ledger: sqlite3.Connection, verdicts: Iterable[Verdict]) -> N
 
 
 def read_sound(ledger: sqlite3.Connection) -> dict[str, Identity]:
-    """Return what every file that was found sound was then, under its path."""
-    if not _has_verdicts(ledger):
-        return {}
-    rows = ledger.execute("SELECT path, identity FROM verified WHERE kind IS NULL")
+    """Return the identity of every file that was found sound, under its path."""
+    rows = fetch(ledger, tuple[str, str], "SELECT path, identity FROM verified WHERE kind IS NULL")
     return {path: _identity(text) for path, text in rows}
 
 
 def forget_gone(ledger: sqlite3.Connection, inventory: Inventory) -> None:
-    """Forget files whose digest is nowhere any more. What is in the trash may come back as it was."""
-    there = inventory.digests
-    paths = [path for (path,) in ledger.execute("SELECT path FROM verified")]
-    gone = [(path,) for path in paths if digest_of_file(path) not in there]
-    if gone:
-        ledger.executemany("DELETE FROM verified WHERE path = ?", gone)
+    """Forget files that are gone, digest and all. What is in the trash may come back as it was."""
+    paths = fetch(ledger, tuple[str], "SELECT path FROM verified")
+    gone = [(path,) for (path,) in paths if digest_of_file(path) not in inventory.digests]
+    ledger.executemany("DELETE FROM verified WHERE path = ?", gone)
 
 
-def with_bad(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
-    """Return ``inventory`` with a Problem for each blob that was found bad and is still the same file."""
-    if not _has_verdicts(ledger):
-        return inventory
-    bad = [Verdict(path, _identity(identity), *rest) for path, identity, *rest in ledger.execute(READ_BAD)]
-    found = tuple(found for verdict in bad for found in _problems(inventory, verdict))
-    return replace(inventory, problems=(*inventory.problems, *found)) if found else inventory
+def bad_blobs(ledger: sqlite3.Connection, inventory: Inventory) -> list[Problem]:
+    """Return a Problem for each blob that was found bad and is still the same file, and each model that needs it."""
+    rows = fetch(ledger, tuple[str, str, str, str | None], READ_BAD)
+    verdicts = [Verdict(path, _identity(identity), *rest) for path, identity, *rest in rows]
+    return [found for verdict in verdicts for found in _problems(inventory, verdict)]
 
 
-def _has_verdicts(ledger: sqlite3.Connection) -> bool:
-    """A ledger that may only be read can be of a version that knew no verdicts."""
-    return ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'verified'").fetchone() is not None
-
-
-def _identity(text: object) -> Identity:
-    """Read an identity; a ledger that holds anything else is damaged."""
+def _identity(text: str) -> Identity:
     try:
-        device, inode, size, mtime_ns = map(int, str(text).split())
+        device, inode, size, mtime_ns = map(int, text.split())
     except ValueError:
-        raise sqlite3.DatabaseError("an identity that is not four numbers") from None
+        raise Damaged("an identity that is not four numbers") from None
     return device, inode, size, mtime_ns
 
 
@@ -103,7 +84,7 @@ def _problems(inventory: Inventory, verdict: Verdict) -> Iterator[Problem]:
 
 
 def _is_unchanged(store: Store, file: File, identity: Identity) -> bool:
-    """Numbers of devices change when a system starts anew, so a bad file is known without."""
+    """Device numbers change when a system restarts, so they do not count."""
     try:
         now = identity_of(os.stat(store.path(file.path))) if file.target is not None else file.identity
     except OSError:  # a link that leads nowhere any more

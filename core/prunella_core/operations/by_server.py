@@ -9,7 +9,7 @@ from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.sizes import reclaimed
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.survey import look_again
+from prunella_core.ledger.ages import rescan
 from prunella_core.ollama.client import Server, ServerError, serves
 from prunella_core.operations.world import World
 from prunella_core.plan.build import make_plan
@@ -25,7 +25,7 @@ def delete_by_server(plan: Plan, world: World) -> Receipt:
     ServerError when it does not delete the first model.
     """
     refuse_single_files(plan.request)
-    inventory = look_again(plan.store, world.now())
+    inventory = rescan(plan.store, world.now())
     server = serving(world.server, inventory)
     refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
     at = world.now()

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from prunella_core.apply import apply, has_unfinished
 from prunella_core.base.errors import PrunellaError, Refused
-from prunella_core.ledger.survey import look_again
+from prunella_core.ledger.ages import rescan
 from prunella_core.operations.by_server import delete_by_server
 from prunella_core.operations.world import World
 from prunella_core.plan.build import make_plan
@@ -26,7 +26,7 @@ def make_ready(store: Store, world: World) -> bool:
     refuse_unless_allowed(store)
     if not has_unfinished(store):
         return False
-    nothing = make_plan(look_again(store, world.now()), Removal(), world.now())
+    nothing = make_plan(rescan(store, world.now()), Removal(), world.now())
     apply(nothing, world.now, disk=world.disk)  # it repairs the store before it looks at its plan
     return True
 
@@ -80,7 +80,7 @@ def _expired(store: Store, retention: int, world: World) -> Receipt | None:
     """Empty every entry that was removed at least ``retention`` seconds ago; ``None`` when there is none."""
     if not any(world.now() - when >= retention for when in _removal_times(store)):
         return None
-    inventory = look_again(store, world.now())
+    inventory = rescan(store, world.now())
     policy = PrunePolicy(age=retention, classes=frozenset({PruneClass.TRASH}))
     plan = make_plan(inventory, policy, inventory.scanned_at)
     if not plan.files:

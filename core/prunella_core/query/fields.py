@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashEntry
-from prunella_core.ledger.likely import likely_model
+from prunella_core.ledger.ages import likely_model
 
 Rows = Literal["models", "blobs", "trash"]
 Reader = Callable[[Any], Any]

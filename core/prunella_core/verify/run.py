@@ -51,7 +51,8 @@ def verify_blobs(
         cancelled=cancelled,
         reader=reader,
     )
-    consult(store, lambda ledger: forget_gone(ledger, inventory), writable=True)
+    if inventory.is_whole:  # what a scan has not come to yet is not gone
+        consult(store, lambda ledger: forget_gone(ledger, inventory), writable=True)
     return result
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from prunella_core.inventory.records import State
+from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.log import read_log
-from prunella_core.ledger.survey import survey
 from prunella_core.plan.records import Restore
 from prunella_core.store.pins import read_pins
 from prunella_core.verify import verify_blobs
@@ -46,7 +46,7 @@ def test_the_current_code_makes_of_it_what_that_release_did(case: str, folder: P
         root = folder / point
         expected = EXPECTED["outcomes"][outcome]
         recover(root)
-        survey(open_store(root), LATER)  # a ledger that was being written is whole again
+        scan_store(open_store(root), LATER)  # a ledger that was being written is whole again
         renew_inodes(root)
         assert set_aside(root) <= {"pins", "pins.new"}, point
         now = found(root)
@@ -75,7 +75,7 @@ def identity(path: Path) -> str:
 def found(root: Path) -> dict[str, Any]:
     """Everything that a recovered store says of itself."""
     store = open_store(root)
-    inventory = survey(store, LATER)
+    inventory = scan_store(store, LATER)
     blobs = [blob for blob in inventory.blobs if blob.state is State.UNREFERENCED]
     return {
         "models": {model.name: sorted(model.needs) for model in inventory.models},
@@ -136,7 +136,7 @@ def restores(root: Path, scratch: Path) -> dict[str, Any]:
 def remembered(root: Path, scratch: Path) -> int:
     """How many files need not be verified again."""
     copy(root, scratch)
-    inventory = survey(open_store(scratch), LATER)
+    inventory = scan_store(open_store(scratch), LATER)
     return verify_blobs(inventory, inventory.blobs).remembered
 
 

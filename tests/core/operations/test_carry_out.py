@@ -187,7 +187,7 @@ def test_without_the_wish_nothing_is_unloaded(builder: StoreBuilder) -> None:
 def test_a_trash_that_cannot_be_emptied_is_a_note(builder: StoreBuilder) -> None:
     remove(builder.root, BASE, now=NOW - 8 * DAY)
     plan = make_plan(look(builder.root), to_trash(SOLO), NOW)
-    with patch("prunella_core.operations.carry_out.look_again", side_effect=Refused("locked")):
+    with patch("prunella_core.operations.carry_out.rescan", side_effect=Refused("locked")):
         receipt = carry_out(plan, world(retention=7 * DAY))
     assert receipt.done
     assert receipt.expired is None

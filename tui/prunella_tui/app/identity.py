@@ -6,7 +6,7 @@ from textual.content import Content
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory
-from prunella_core.ledger.likely import likely_model
+from prunella_core.ledger.ages import likely_model
 from prunella_tui.presentation import whose
 
 _LABEL = f"{'Content':<9}"

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.survey import survey
+from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.client import Server
 from prunella_core.scan import Report, Space, never, space_of
 from prunella_core.store.locate import Store
@@ -43,4 +43,4 @@ class Setup(Struct, frozen=True, kw_only=True):
         """
         if self.imported:
             return self.imported
-        return survey(self.store, self.now(), report, space_of=self.space_of, cancelled=cancelled)
+        return scan_store(self.store, self.now(), report, space_of=self.space_of, cancelled=cancelled)

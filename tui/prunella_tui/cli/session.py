@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from prunella_core.apply.unfinished import is_unfinished
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.survey import survey
+from prunella_core.ledger.ages import scan_store
 from prunella_core.scan import Progress
 from prunella_core.store.locate import Store, locate
 from prunella_core.store.owner import as_owner_of
@@ -82,6 +82,6 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     if is_unfinished(store):
         tell("A removal was interrupted. What it had set aside is not shown; the next rm or restore sets it right.")
     try:
-        return survey(store, time.time(), report, loaded=loaded)
+        return scan_store(store, time.time(), report, loaded=loaded)
     finally:
         meter.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prunella_core.inventory.records import Blob, Inventory, State
-from prunella_core.ledger.likely import likely_model
+from prunella_core.ledger.ages import likely_model
 from prunella_tui.report.format import STATE_MARKS, blob_title, counted, date, duration, likely_of, size
 from prunella_tui.report.lines import (
     ACCENT,

@@ -9,7 +9,7 @@ from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import Document, age_at, cleaned, origin_row, problem_rows, timestamp
 from prunella_core.inventory.records import Blob, Inventory, Model, State
-from prunella_core.ledger.likely import likely_model
+from prunella_core.ledger.ages import likely_model
 from prunella_core.plan.build import reclaimable
 from prunella_core.space.totals import totals
 
