@@ -2,29 +2,35 @@
 
 import os
 import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from threading import Event
 
-from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.inventory.records import Blob, Inventory, State
 from prunella_core.ledger.file import consult
-from prunella_core.ledger.verdicts import Identity, Verdict, forget_gone, identity_of, read_sound, write_verdicts
+from prunella_core.ledger.verdicts import Identity, forget_gone, identity_of, read_sound, write_verdicts
 from prunella_core.store.locate import Store
-from prunella_core.verify.checks import Check, checks_of
 from prunella_core.verify.judge import Job, Tally
 from prunella_core.verify.reading import Reader, Reading, read_file
-from prunella_core.verify.result import VerifyProgress, VerifyResult
+from prunella_core.verify.records import Check, VerifyProgress, VerifyResult
 
-WORKERS = 2
-"""Two hash about as fast as disks read; with more, a disk that turns does little but seek."""
+_WORKERS = 2
+"""Two hash about as fast as disks read; with more, a spinning disk does little but seek."""
 
 _BUFFER = 1 << 20
-_LOOK_UP_EVERY = 0.1
+_REPORT_EVERY = 0.1
 _SAVE_FILES, _SAVE_BYTES = 1_000, 256 << 20
 """How much a killed run may have to do again."""
 
-Remember = Callable[[Sequence[Verdict]], bool]
-"""Keeps verdicts, and returns whether it could."""
+Report = Callable[[VerifyProgress], None]
+_Found = SimpleQueue[int | tuple[Job, Reading | OSError]]
+"""What the threads hand over: bytes as they are read, and files when they are done."""
+
+
+def whole_blobs(inventory: Inventory) -> list[Blob]:
+    """Return every blob with a digest to check, missing ones too. Not the trash: that is verified when it is named."""
+    return [blob for blob in inventory.blobs if blob.has_hash and blob.state is not State.TRASHED]
 
 
 def verify_blobs(
@@ -32,66 +38,50 @@ def verify_blobs(
     blobs: Iterable[Blob],
     *,
     again: bool = False,
-    report: Callable[[VerifyProgress], None] = lambda _progress: None,
+    report: Report = lambda _progress: None,
     cancelled: Callable[[], bool] = lambda: False,
     reader: Reader | None = None,
 ) -> VerifyResult:
-    """Verify ``blobs`` but those that an earlier run found sound (``again``: those too), and remember what was found.
+    """Hash ``blobs`` but those that an earlier run found sound (``again``: those too), and remember what was found.
 
-    A ledger that cannot be used only means that nothing is remembered. ``report`` and ``cancelled`` as in ``verify``.
+    ``report`` is called now and then in this thread, and what it raises ends the verification; ``cancelled`` is asked
+    in others, between two pieces of a file. A ledger that cannot be used only means that nothing is remembered.
     """
-    store = inventory.store
+    store, tally = inventory.store, Tally()
     known = None if again else consult(store, read_sound)
-    result = verify(
-        store,
-        checks_of(inventory, blobs),
-        known or {},
-        remember=lambda verdicts: _save(store, verdicts),
-        report=report,
-        cancelled=cancelled,
-        reader=reader,
-    )
-    if inventory.is_whole:  # what a scan has not come to yet is not gone
-        consult(store, lambda ledger: forget_gone(ledger, inventory), writable=True)
-    return result
+    jobs = _sort_out(store, _checks_of(inventory, blobs), known or {}, tally)
+    work = _Work(store, jobs, reader or Reader(), cancelled)
+
+    def follow(progress: VerifyProgress) -> None:
+        report(progress)
+        if len(tally.unsaved) >= _SAVE_FILES or tally.unsaved_bytes >= _SAVE_BYTES:
+            _save(store, tally)
+
+    work.run(tally, follow)
+    _save(store, tally)
+    consult(store, lambda ledger: forget_gone(ledger, inventory), write=True)
+    return tally.result(cancelled=work.files < len(jobs))
 
 
-def _save(store: Store, verdicts: Sequence[Verdict]) -> bool:
+def _save(store: Store, tally: Tally) -> None:
     def work(ledger: sqlite3.Connection) -> bool:
-        write_verdicts(ledger, verdicts)
+        write_verdicts(ledger, tally.unsaved)
         return True
 
-    return consult(store, work, writable=True) is True
+    if not tally.unsaved:
+        return
+    if consult(store, work, write=True):
+        tally.unsaved, tally.unsaved_bytes = [], 0
 
 
-def verify(
-    store: Store,
-    checks: Iterable[Check],
-    known: Mapping[str, Identity],
-    *,
-    remember: Remember = lambda _verdicts: True,
-    report: Callable[[VerifyProgress], None] = lambda _progress: None,
-    cancelled: Callable[[], bool] = lambda: False,
-    workers: int = WORKERS,
-    reader: Reader | None = None,
-) -> VerifyResult:
-    """Hash what ``checks`` names, except the files of ``known`` that are still the same, and say which are bad.
-
-    ``report`` and ``remember`` are called now and then in this thread, what they raise ends the verification;
-    ``cancelled`` is asked in others, between two pieces of a file. What was read before is remembered then too.
-    """
-    tally = Tally()
-    jobs = _sort_out(store, checks, known, tally)
-    crew = _Crew(store, jobs, reader or Reader(), cancelled)
-    with ThreadPoolExecutor(workers) as pool:
-        working = [pool.submit(crew.work) for _worker in range(workers)]
-        try:
-            crew.follow(working, tally, remember, report)
-        finally:
-            crew.is_dismissed = True
-    if tally.unsaved:
-        remember(tally.unsaved)
-    return tally.result(crew.is_done)
+def _checks_of(inventory: Inventory, blobs: Iterable[Blob]) -> Iterator[Check]:
+    """Each file of each blob; a row that is not named by its hash has none."""
+    declared = {layer.digest: layer.size for model in inventory.models for layer in model.layers}
+    for blob in blobs:
+        if blob.digest is not None and blob.has_hash:
+            paths = [file.path for file in blob.files] or [f"blobs/{blob.digest.replace(':', '-')}"]
+            for path in paths:
+                yield Check(blob.digest, path, blob.models, declared.get(blob.digest))
 
 
 def _sort_out(store: Store, checks: Iterable[Check], known: Mapping[str, Identity], tally: Tally) -> list[Job]:
@@ -113,72 +103,69 @@ def _sort_out(store: Store, checks: Iterable[Check], known: Mapping[str, Identit
     return sorted(jobs, key=lambda job: job.size, reverse=True)
 
 
-class _Dismissed(Exception):
-    """The file in hand need not be read to its end."""
+class _Ended(Exception):
+    """The file at hand need not be read to its end."""
 
 
-class _Crew:
-    """The threads that read, and what they have in common: appending to a deque and popping from it needs no lock."""
+class _Work:
+    """The files to read, the threads that read them, and how far they are."""
 
     def __init__(self, store: Store, jobs: list[Job], reader: Reader, cancelled: Callable[[], bool]) -> None:
         self.store = store
+        self.jobs = jobs
         self.reader = reader
         self.cancelled = cancelled
-        self.is_dismissed = False
-        self._total = VerifyProgress(0, len(jobs), 0, sum(job.size for job in jobs))
-        self._waiting = deque(jobs)
-        self._read: deque[tuple[Job, Reading | OSError]] = deque()
-        self._counts: list[list[int]] = []
-        self._files = 0
+        self.ended = Event()
+        self.files = 0
+        self.bytes = 0
+        self._waiting = iter(jobs)  # threads may take from an iterator over a list without a lock
+        self._found: _Found = SimpleQueue()
 
-    @property
-    def is_done(self) -> bool:
-        """Whether every file was read."""
-        return self._files == self._total.of_files
-
-    def work(self) -> None:
-        """Read files until none is left: what one thread does."""
-        buffer = memoryview(bytearray(_BUFFER))
-        count = [0]  # of its own for each thread, since adding to a number that another adds to loses some
-        self._counts.append(count)
-
-        def add(come: int) -> None:
-            count[0] += come
-            if self.is_dismissed or self.cancelled():
-                raise _Dismissed
-
-        while self._waiting and not (self.is_dismissed or self.cancelled()):
+    def run(self, tally: Tally, follow: Report) -> None:
+        """Read all files, judge them in this thread, and say every now and then how far it is."""
+        total = sum(job.size for job in self.jobs)
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            running = {pool.submit(self._read) for _worker in range(_WORKERS)}
             try:
-                job = self._waiting.popleft()
-                self._read.append((job, self._outcome(job, buffer, add)))
-            except (IndexError, _Dismissed):  # another thread took the last one; or nobody waits for it any more
-                return
+                while running:
+                    done, running = wait(running, _REPORT_EVERY)
+                    for each in done:
+                        each.result()
+                    self._collect(tally)
+                    follow(VerifyProgress(self.files, len(self.jobs), self.bytes, total))
+            finally:
+                self.ended.set()
 
-    def _outcome(self, job: Job, buffer: memoryview, count: Callable[[int], None]) -> Reading | OSError:
+    def _collect(self, tally: Tally) -> None:
+        while not self._found.empty():
+            found = self._found.get()
+            if isinstance(found, int):
+                self.bytes += found
+            else:
+                tally.add(*found)
+                self.files += 1
+
+    def _read(self) -> None:
+        """What one thread does."""
+        buffer = memoryview(bytearray(_BUFFER))
         try:
-            return read_file(self.store.path(job.checks[0].path), self.reader, buffer, count)
+            self._end_if_cancelled()
+            for job in self._waiting:
+                self._found.put((job, self._outcome(job, buffer)))
+                self._end_if_cancelled()
+        except _Ended:
+            return
+
+    def _outcome(self, job: Job, buffer: memoryview) -> Reading | OSError:
+        try:
+            return read_file(self.store.path(job.checks[0].path), self.reader, buffer, self._count)
         except OSError as error:
             return error
 
-    def follow(
-        self,
-        working: Iterable[Future[None]],
-        tally: Tally,
-        remember: Remember,
-        report: Callable[[VerifyProgress], None],
-    ) -> None:
-        """Collect what the threads have read, until they end."""
-        rest = set(working)
-        while rest:
-            ended, rest = wait(rest, _LOOK_UP_EVERY)
-            for each in ended:
-                each.result()
-            self._collect(tally)
-            report(self._total._replace(files=self._files, bytes=sum(count for (count,) in self._counts)))
-            if (len(tally.unsaved) >= _SAVE_FILES or tally.unsaved_bytes >= _SAVE_BYTES) and remember(tally.unsaved):
-                tally.unsaved, tally.unsaved_bytes = [], 0
+    def _count(self, come: int) -> None:
+        self._found.put(come)
+        self._end_if_cancelled()
 
-    def _collect(self, tally: Tally) -> None:
-        while self._read:
-            tally.add(*self._read.popleft())
-            self._files += 1
+    def _end_if_cancelled(self) -> None:
+        if self.ended.is_set() or self.cancelled():
+            raise _Ended

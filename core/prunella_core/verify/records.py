@@ -1,17 +1,26 @@
-"""What a verification reports while it runs, and what it found."""
+"""What verify checks, reports while it runs, and finds. Sizes are bytes."""
 
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from prunella_core.verify.checks import Check
-
 _OPENING_COSTS = 32_768
 """Opening a file takes about as long as hashing so many bytes."""
 
 
+class Check(Struct, frozen=True, gc=False):
+    """A file whose bytes have to hash to ``digest``. ``path`` is relative to the store."""
+
+    digest: str
+    path: str
+    models: tuple[str, ...] = ()
+    """The models that it breaks when they do not."""
+    declared: int | None = None
+    """The size that a manifest gives it."""
+
+
 class VerifyProgress(NamedTuple):
-    """How far it is. Sizes are bytes; what an earlier run verified is not counted."""
+    """How far it is. Files that an earlier run verified are not counted."""
 
     files: int
     of_files: int
@@ -26,7 +35,7 @@ class VerifyProgress(NamedTuple):
 
 
 class Bad(Struct, frozen=True, kw_only=True):
-    """A blob whose bytes are not those that its name stands for, and the models that this breaks."""
+    """A blob that does not have the bytes that its name stands for, and the models that this breaks."""
 
     digest: str
     path: str
@@ -37,15 +46,15 @@ class Bad(Struct, frozen=True, kw_only=True):
 
 
 class VerifyResult(Struct, frozen=True, kw_only=True):
-    """What was found. Files that an earlier run found sound and that are still the same were not read again."""
+    """What was found. Unchanged files that an earlier run found sound were not read again."""
 
     checked: int
     """Files judged by this run, bad ones too."""
     bytes: int
-    """Bytes that were read for that; hard links to one file are read once."""
+    """Read for that; hard links to one file are read once."""
     remembered: int
     """Files that an earlier run found sound."""
     bad: tuple[Bad, ...]
     changed: tuple[Check, ...]
-    """Files that were changed, or taken away, while they were read: nothing can be said of them."""
+    """Files that changed or vanished while they were read: neither sound nor bad."""
     cancelled: bool = False
