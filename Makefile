@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STORE  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill race bench check lint types imports wheel screenshots snapshots clean
+.PHONY: help demo test coverage kill race bench check lint types imports wheel screenshots snapshots clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ demo: $(VENV)/app  ## open the application on a sample store
 
 test: $(VENV)/dev  ## run all tests
 	$(BIN)/pytest -n auto
+
+coverage: $(VENV)/dev  ## run all tests in random order and report branch coverage; fails below the limits
+	$(BIN)/pytest -n auto -p pytest_randomly --cov --cov-report=
+	$(BIN)/coverage report --include='core/*' --fail-under=95
+	$(BIN)/coverage report --include='core/prunella_core/apply/*,core/prunella_core/operations/*' --fail-under=100
 
 kill: $(VENV)/dev  ## kill every operation at every step; print points and losses
 	$(BIN)/python tests/safety/kill_matrix.py
@@ -59,4 +64,4 @@ snapshots: $(VENV)/dev  ## accept today's screens as the ones the tests compare 
 	$(BIN)/pytest tests/tui -n auto --snapshot-update
 
 clean:  ## remove what was built here
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis .import_linter_cache
