@@ -42,7 +42,7 @@ def to_trash(*models: str, **more: Any) -> Removal:
 
 def open_store(root: str | Path) -> Store:
     """The store at ``root``, as somebody names it."""
-    return locate(explicit=str(root), environ={}, home="/nowhere", service_stores=())
+    return locate(explicit=str(root), environ={}, home="/nowhere", machine="/nowhere")
 
 
 def look(root: str | Path, now: float = NOW) -> Inventory:

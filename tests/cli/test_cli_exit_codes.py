@@ -215,8 +215,8 @@ def test_another_prunella_is_at_work(builder: StoreBuilder) -> None:
 
 
 def test_a_store_that_was_only_found_among_several(tmp_path: Path) -> None:
-    first, second = make_store(tmp_path / ".ollama/models"), make_store(tmp_path / "service")
-    found = partial(locate, service_stores=(second.root,))
+    first, second = make_store(tmp_path / ".ollama/models"), make_store(tmp_path / "var/lib/ollama")
+    found = partial(locate, machine=str(tmp_path))
     with patch("prunella_tui.cli.session.locate", found), snapshot_guard(first.root):
         ends(call("prune", environment={"HOME": str(tmp_path)}), 3, "several stores", second.root)
         assert call("prune", "-n", environment={"HOME": str(tmp_path)}).code == 0

@@ -18,8 +18,12 @@ def make(path: Path, *folders: str) -> Path:
     return path
 
 
-def find(home: Path, explicit: str | None = None, services: tuple[Path, ...] = (), **environ: str) -> Store:
-    return locate(explicit, environ, str(home), [str(service) for service in services])
+SERVICE = "usr/share/ollama/.ollama/models"
+
+
+def find(home: Path, explicit: str | None = None, machine: Path | None = None, **environ: str) -> Store:
+    """Locate a store; the file system of the machine begins at ``machine``, where there is nothing else."""
+    return locate(explicit, environ, str(home), str(machine or home / "nowhere"))
 
 
 def test_the_store_that_is_named_wins(tmp_path: Path) -> None:
@@ -41,23 +45,24 @@ def test_an_empty_variable_names_nothing(tmp_path: Path) -> None:
 
 
 def test_then_the_only_one_there_is(tmp_path: Path) -> None:
-    service = make(tmp_path / "usr/share")
-    store = find(tmp_path / "home", services=(tmp_path / "nowhere", service))
+    service = make(tmp_path / SERVICE)
+    store = find(tmp_path / "home", machine=tmp_path)
     assert (store.root, store.named, store.other_stores) == (str(service), True, ())
     assert "only" in store.why
 
 
 def test_among_several_the_first_is_shown_but_nobody_named_it(tmp_path: Path) -> None:
-    home, service = make(tmp_path / "home/.ollama/models"), make(tmp_path / "service")
-    store = find(tmp_path / "home", services=(service,))
+    home, service = make(tmp_path / "home/.ollama/models"), make(tmp_path / SERVICE)
+    store = find(tmp_path / "home", machine=tmp_path)
     assert (store.root, store.named, store.other_stores) == (str(home), False, (str(service),))
     assert "2" in store.why
 
 
 def test_two_ways_to_one_store_are_one_store(tmp_path: Path) -> None:
     home = make(tmp_path / "home/.ollama/models")
-    (tmp_path / "service").symlink_to(home)
-    store = find(tmp_path / "home", services=(tmp_path / "service",))
+    (tmp_path / "var/lib/ollama").mkdir(parents=True)
+    (tmp_path / "var/lib/ollama/models").symlink_to(home)
+    store = find(tmp_path / "home", machine=tmp_path)
     assert (store.named, store.other_stores) == (True, ())
 
 
@@ -74,10 +79,10 @@ def test_the_home_that_is_passed_in_is_the_home(tmp_path: Path) -> None:
 
 def test_says_where_it_looked_when_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as failure:
-        find(tmp_path, services=(tmp_path / "service",))
+        find(tmp_path, machine=tmp_path / "machine")
     message = str(failure.value)
     assert str(tmp_path / ".ollama/models") in message
-    assert str(tmp_path / "service") in message
+    assert str(tmp_path / "machine" / SERVICE) in message
     assert "--store" in message
 
 

@@ -1,7 +1,7 @@
 """Which model store, and why this one."""
 
 import os
-import pwd
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -9,15 +9,9 @@ from msgspec import Struct
 
 from prunella_core.base.errors import NotFound, Refused
 from prunella_core.base.text import clean
+from prunella_core.store.find import PARTS, FoundStore, Place, find_stores, owner_name, places
 
-SERVICE_STORES = (
-    "/usr/share/ollama/.ollama/models",  # the Linux service, which runs as user "ollama"
-    "/var/lib/ollama/.ollama/models",
-    "/var/lib/ollama/models",
-    "/root/.ollama/models",  # containers
-)
-
-_PARTS = {"blobs", "manifests", "manifests-v2"}
+_WINDOWS = re.compile(r"/mnt/[a-z]/Users/", re.IGNORECASE)
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -55,6 +49,8 @@ class Store(Struct, frozen=True, kw_only=True):
             return f"several stores found ({others}): pick one with --store DIR"
         if by_server:
             return None
+        if _WINDOWS.match(self.root):
+            return f"{clean(self.root)} belongs to Ollama on Windows: read-only here, delete there"
         if not self.writable:
             return (
                 f"{clean(self.unwritable or self.root)} belongs to {self.owner} and you may not write there; "
@@ -112,21 +108,28 @@ class Store(Struct, frozen=True, kw_only=True):
         return os.path.join(self.root, relative)
 
 
-def locate(
-    explicit: str | None, environ: Mapping[str, str], home: str, service_stores: Iterable[str] = SERVICE_STORES
-) -> Store:
+def locate(explicit: str | None, environ: Mapping[str, str], home: str, machine: str = "/") -> Store:
     """Return the store to work on: ``explicit``, else ``OLLAMA_MODELS``, else the one that is found on this machine.
 
-    Raises NotFound, with a sentence on where was looked, when there is none.
+    ``machine`` is where its file system begins. Raises NotFound, with a sentence on what to do, when there is none.
     """
-    found = list(_found(home, service_stores))
     for path, why in _named(explicit, environ, home):
-        return _open(path, why, named=True, others=found)
+        others = find_stores(environ, home, machine, ask=False)
+        return _open(path, why, named=True, others=[other.path for other in others if other.is_readable])
+    everywhere = find_stores(environ, home, machine)
+    found = [store for store in everywhere if store.is_readable]
     if not found:
-        searched = ", ".join(_candidates(home, service_stores))
-        raise NotFound(f"no model store found (looked at {searched}); name one with --store DIR or OLLAMA_MODELS")
-    why = "the only store found on this machine" if len(found) == 1 else f"the first of {len(found)} stores found"
-    return _open(found[0], why, named=len(found) == 1, others=found)
+        raise NotFound(_nothing_found(everywhere, places(environ, home, machine, ask=False)))
+    why = f"the only store found: {found[0].why}" if len(found) == 1 else f"the first of {len(found)} stores found"
+    return _open(found[0].path, why, named=len(found) == 1, others=[store.path for store in found])
+
+
+def _nothing_found(closed: Iterable[FoundStore], searched: Iterable[Place]) -> str:
+    for store in closed:
+        path = clean(store.path)
+        return f"you may not look into {path} ({store.why}); try: sudo -u {store.owner} prunella --store {path}"
+    where = ", ".join(clean(place.path) for place in searched)
+    return f"no Ollama models found; try prunella demo, or --store DIR (searched {where})"
 
 
 def _named(explicit: str | None, environ: Mapping[str, str], home: str) -> Iterator[tuple[str, str]]:
@@ -142,23 +145,6 @@ def _expand(path: str, home: str) -> str:
     return os.path.join(home, path[1:].lstrip("/")) if path == "~" or path.startswith("~/") else path
 
 
-def _candidates(home: str, service_stores: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([os.path.join(home, ".ollama", "models"), *service_stores]))
-
-
-def _found(home: str, service_stores: Iterable[str]) -> Iterator[str]:
-    seen: set[tuple[int, int]] = set()
-    for path in _candidates(home, service_stores):
-        try:
-            status = os.stat(path)
-            is_store = bool(_PARTS & set(os.listdir(path)))
-        except OSError:  # not there, or not for this user to see: either way no store that could be meant
-            continue
-        if is_store and (status.st_dev, status.st_ino) not in seen:
-            seen.add((status.st_dev, status.st_ino))
-            yield path
-
-
 def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     root = os.path.realpath(path)
     shown = clean(root)
@@ -171,7 +157,7 @@ def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     if not stat.S_ISDIR(status.st_mode):
         raise NotFound(f"{shown} ({why}) is a file; a model store is a folder with blobs/ and manifests/")
     _require_store(root, shown, why)
-    barred = unwritable(root)
+    barred = root if _WINDOWS.match(root) else unwritable(root)
     return Store(
         root=root,
         why=why,
@@ -188,16 +174,8 @@ def _require_store(root: str, shown: str, why: str) -> None:
         names = set(os.listdir(root))
     except OSError as error:
         raise NotFound(f"cannot read {shown} ({why}): {error.strerror}") from error
-    if not names & _PARTS:
+    if not names & PARTS:
         raise NotFound(f"{shown} ({why}) is no model store: it has neither blobs/ nor manifests/")
-
-
-def owner_name(uid: int) -> str:
-    """Return the name of a user, or the number of one that has none here."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def unwritable(root: str) -> str | None:

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.caller import leave_helper
-from prunella_core.store.locate import Store, owner_name, unwritable
+from prunella_core.store.find import owner_name
+from prunella_core.store.locate import Store, unwritable
 
 
 def as_owner_of(store: Store) -> Store:
