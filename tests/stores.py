@@ -56,8 +56,8 @@ def plan_for(root: str | Path, request: Request, now: float = NOW) -> Plan:
 
 
 def carry_out(plan: Plan, **options: Any) -> Receipt:
-    """Apply ``plan`` at the time at which it was made."""
-    return apply(plan, lambda: plan.made_at, **options)
+    """Apply ``plan`` at the time at which it was made, without watching for a pull unless asked to."""
+    return apply(plan, lambda: plan.made_at, **{"settle": 0.0, **options})
 
 
 def expire(root: str | Path, retention: int, now: float) -> Receipt | None:
@@ -257,6 +257,9 @@ class WatchedDisk(Disk):
 
     def move(self, source: str, target: str) -> None:
         self.watch("move", source, lambda: Disk.move(self, source, target))
+
+    def link(self, source: str, target: str) -> None:
+        self.watch("link", source, lambda: Disk.link(self, source, target))
 
     def unlink(self, path: str) -> None:
         self.watch("unlink", path, lambda: Disk.unlink(self, path))

@@ -427,7 +427,12 @@ def test_what_cannot_be_unlinked_after_the_decision_goes_with_the_next_run(build
     plan = plan_for(builder.root, BOTH)
     stuck = max(plan.blobs, key=lambda item: item.reclaims)
     expected = outcome(builder.root, BOTH, Path(builder.root).parent / "scratch")
-    receipt = carry_out(plan, disk=FailingDisk("unlink", os.path.basename(stuck.file.path)))
+
+    class Disk(FailingDisk):
+        def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+            super().watch(name, path if "/removing/" in path else "", change)
+
+    receipt = carry_out(plan, disk=Disk("unlink", stuck.file.path))
     assert [error.path for error in receipt.errors] == [stuck.file.path]
     assert not receipt.done
     assert receipt.freed == plan.reclaims - stuck.reclaims
@@ -456,7 +461,7 @@ def test_a_folder_of_ours_that_cannot_be_written_is_refused(builder: StoreBuilde
 def test_recovery_that_cannot_be_finished_refuses_everything_else(builder: StoreBuilder) -> None:
     plan = plan_for(builder.root, BOTH)
     with pytest.raises(Killed):
-        carry_out(plan, disk=KilledDisk(8, after=False))
+        carry_out(plan, disk=KilledDisk(14, after=False))
     assert has_unfinished(open_store(builder.root))
     with pytest.raises(Refused, match="interrupted removal"):
         carry_out(plan_for(builder.root, Removal()), disk=FailingDisk("move"))

@@ -188,7 +188,7 @@ def attempt(root: str, request: Request) -> str:
     store = open_store(root)
     try:
         inventory = scan(store, time.time())
-        receipt = apply(make_plan(inventory, request, time.time()), time.time)
+        receipt = apply(make_plan(inventory, request, time.time()), time.time, settle=0)
     except Locked:
         return "locked"
     except StalePlan:

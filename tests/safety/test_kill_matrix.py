@@ -10,7 +10,7 @@ import pytest
 from safety.kill_cases import Case, cases
 from safety.kill_matrix import what_is_lost, what_is_wrong
 from safety.killing import die, shoot
-from stores import facts
+from stores import facts, recover
 
 MATRIX = Path(__file__).parent / "kill_matrix.py"
 
@@ -44,6 +44,7 @@ def test_the_matrix_finds_what_is_wrong(case: Case) -> None:
 def test_a_kill_is_one_and_a_run_that_ends_is_none(case: Case) -> None:
     assert die(case.store, case.request, 10, after=False)
     assert facts(case.store) != case.before.all, "a killed run leaves something for the next one"
+    recover(case.store)
     assert not die(case.store, case.request, 10_000, after=False)
 
 

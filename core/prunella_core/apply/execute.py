@@ -3,14 +3,19 @@
 import hashlib
 import itertools
 import os
+import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import NamedTuple
+from contextlib import closing, suppress
+
+from msgspec.structs import replace
 
 from prunella_core.apply.noting import note, note_finished, unfinished
 from prunella_core.apply.operation import Operation
-from prunella_core.apply.recover import recover, removing, staging
+from prunella_core.apply.places import removing, staging
+from prunella_core.apply.recover import recover
 from prunella_core.apply.restore import restore
+from prunella_core.apply.second_look import signs_in
+from prunella_core.apply.work import Control, Known, Step, Work, ignore, never
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
@@ -18,26 +23,10 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import last_run, rescan
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.drift import refuse_if_stale
-from prunella_core.plan.records import Plan, Receipt
+from prunella_core.plan.records import FileError, Plan, Receipt
 from prunella_core.scan import new_id
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import lock
-
-
-class Step(NamedTuple):
-    """How far an operation is: steps done, of how many."""
-
-    done: int
-    total: int
-
-
-def ignore(_step: Step) -> None:
-    """Report to nobody."""
-
-
-def never() -> bool:
-    """Nobody cancels."""
-    return False
 
 
 def apply(
@@ -47,46 +36,47 @@ def apply(
     disk: Disk | None = None,
     report: Callable[[Step], None] = ignore,
     cancelled: Callable[[], bool] = never,
+    settle: float = 10.0,
+    is_quiet: Callable[[], bool] = never,
+    wait: Callable[[float], None] = time.sleep,
 ) -> Receipt:
     """Execute exactly ``plan`` and return what happened, measured.
 
-    ``now`` tells the time (seconds, UTC). ``cancelled`` is asked until the decision; a cancelled operation is undone.
-    Raises Refused, with the store as it was, when the store is not to be changed, is locked, or no longer matches.
+    ``now`` gives the time (seconds, UTC). ``cancelled`` is asked until the decision; a cancelled operation is undone.
+    What will be unlinked is watched for a pull for ``settle`` seconds first, unless ``is_quiet`` says that no Ollama
+    can be running. Raises Refused, with the store as it was, when the store is not to be changed, is locked, or no
+    longer matches.
     """
-    disk = disk or Disk()
     if why_not := plan.store.refusal():
         raise Refused(why_not)
-    with lock(plan.store):
-        _recover(plan.store, disk)
-        _tidy(plan.store, disk)
-        inventory = rescan(plan.store, now())
-        refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
-        if not plan.files:
-            return Receipt(plan=plan, id="", done=True, freed=0, removed=())
-        at = max(now(), last_run(plan.store))  # a clock that is behind must not make the trash expire at once
+    control = Control(report, cancelled, settle, is_quiet, wait)
+    with lock(plan.store), closing(disk or Disk()) as disk:
         try:
-            receipt = _execute(plan, inventory, at, disk, report, cancelled)
+            return _apply(plan, now, disk, control)
         finally:
             _tidy(plan.store, disk)
-        return note(receipt, at, inventory.origins if plan.models else {})
 
 
-def _execute(
-    plan: Plan,
-    inventory: Inventory,
-    at: float,
-    disk: Disk,
-    report: Callable[[Step], None],
-    cancelled: Callable[[], bool],
-) -> Receipt:
+def _apply(plan: Plan, now: Callable[[], float], disk: Disk, control: Control) -> Receipt:
+    stuck = _recover(plan.store, disk)
+    _tidy(plan.store, disk)
+    inventory = rescan(plan.store, now())
+    refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
+    at = max(now(), last_run(plan.store))  # a clock that is behind must not make the trash expire at once
+    receipt = Receipt(plan=plan, id="", done=True, freed=0, removed=())
+    if plan.files:
+        receipt = _execute(plan, inventory, _identity(plan, at), disk, control)
+    notes = (*(f"{error.path}: {error.message}" for error in stuck), *receipt.notes)
+    return note(replace(receipt, notes=notes), at, inventory.origins if plan.models else {})
+
+
+def _execute(plan: Plan, inventory: Inventory, identity: str, disk: Disk, control: Control) -> Receipt:
     if plan.mode == "restore":
-        return restore(plan, disk)
+        return restore(plan, disk, control)
     going = {item.file.path for item in plan.files}
-    known = frozenset(problem.path for problem in inventory.blocking) - going
-    operation = Operation(
-        plan, known, _identity(plan, at), disk, lambda done, total: report(Step(done, total)), cancelled
-    )
-    return operation.run()
+    problems = frozenset(problem.path for problem in inventory.blocking) - going
+    known = Known(problems, signs_in(inventory, plan.made_at))
+    return Operation(Work(plan, identity, disk, control, known)).run()
 
 
 def _identity(plan: Plan, now: float) -> str:
@@ -96,14 +86,15 @@ def _identity(plan: Plan, now: float) -> str:
     return next(name for name in names if not os.path.lexists(os.path.join(plan.store.trash, name)))
 
 
-def _recover(store: Store, disk: Disk) -> None:
+def _recover(store: Store, disk: Disk) -> list[FileError]:
     finished = unfinished(store)
     try:
-        recover(store, disk)
+        stuck = recover(store, disk)
     except OSError as error:
         where = clean(str(error.filename or store.own))
-        raise Refused(f"cannot finish an interrupted removal: {where}: {error.strerror}; mend that first") from error
+        raise Refused(f"cannot finish an interrupted removal: {where}: {error.strerror}; fix that first") from error
     note_finished(store, finished)
+    return stuck
 
 
 def _tidy(store: Store, disk: Disk) -> None:

@@ -1,35 +1,21 @@
 """Writes the log: after an operation what it did, and after a recovery what it finished."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.apply.recover import decided, removing
+from prunella_core.apply.places import operations, read_record, removing
 from prunella_core.base.text import clean
-from prunella_core.fs.files import read_small
 from prunella_core.ledger.log import Action, LoggedModel, LogLine, models_in, write_line
 from prunella_core.plan.records import Empty, Plan, PlannedFile, PruneClass, PrunePolicy, Receipt, Restore
-from prunella_core.scan import RECORD, removed_at
+from prunella_core.scan import removed_at
 from prunella_core.store.locate import Store
 
 if TYPE_CHECKING:
     from prunella_core.inventory.origin import Origin
 
 _UNWRITTEN = "prunella log will not tell of this: its ledger could not be written"
-_LARGEST_RECORD = 64 * 1024 * 1024
-
-
-class _Record(Struct):
-    files: tuple[str, ...] = ()
-    action: Action = "rm"
-
-
-_DECODER = msgspec.json.Decoder(_Record)
 
 
 def action_of(plan: Plan) -> Action:
@@ -93,25 +79,23 @@ def _with_pull(model: LoggedModel, operation: str, origins: "Mapping[str, Origin
 
 def unfinished(store: Store) -> list[LogLine]:
     """Return what the log has to say of removals that were decided and killed, once they are finished."""
-    return [line for operation in decided(store) if (line := _line_of(store, operation))]
+    return [line for operation in operations(removing(store)) if (line := _line_of(store, operation))]
 
 
 def _line_of(store: Store, operation: str) -> LogLine | None:
     """What the record of a removal says of it; nothing when it cannot be read."""
-    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        path = os.path.join(removing(store, operation), RECORD)
-        data = None if os.path.islink(path) else read_small(path, _LARGEST_RECORD)
-        record = _DECODER.decode(data or b"")
-        return LogLine(
-            id=operation,
-            at=removed_at(removing(store), operation),
-            action=record.action,
-            mode="delete",
-            models=models_in(record.files, operation),
-            files=len(record.files),
-            size=None,
-        )
-    return None
+    record = read_record(removing(store, operation))
+    if record is None:
+        return None
+    return LogLine(
+        id=operation,
+        at=removed_at(removing(store), operation),
+        action=record.action,
+        mode="delete",
+        models=models_in(record.files, operation),
+        files=len(record.files),
+        size=None,
+    )
 
 
 def note_finished(store: Store, lines: Iterable[LogLine]) -> None:

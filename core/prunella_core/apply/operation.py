@@ -1,24 +1,27 @@
-"""One removal, step by step. Before the decision every step can be taken back; after it nothing is moved."""
+"""One removal, step by step. Before the decision every step can be undone; after it nothing is moved."""
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterable
+from math import ceil
 
 import msgspec
 
+from prunella_core.apply.aside import Aside
+from prunella_core.apply.finish import finish
+from prunella_core.apply.in_place import remove_in_place
+from prunella_core.apply.moves import drop_empty_folders
 from prunella_core.apply.noting import action_of
-from prunella_core.apply.recover import drop_empty_folders, purge, put_all_back, put_back, removing, staging
-from prunella_core.base.errors import PrunellaError, Refused
+from prunella_core.apply.places import is_whole, removing
+from prunella_core.apply.second_look import look, still_needed
+from prunella_core.apply.work import Work
+from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
-from prunella_core.base.units import SETTLING_SECONDS
-from prunella_core.fs.disk import Disk
-from prunella_core.fs.files import files_below, has_reflinks, look_at
-from prunella_core.fs.sizes import reclaimed
-from prunella_core.inventory.records import Problem
-from prunella_core.ollama.digests import FileKind, read_blob_name
+from prunella_core.fs.files import files_below, has_reflinks
+from prunella_core.fs.sizes import File, reclaimed
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
-from prunella_core.scan import RECORD, ManifestReading, read_manifests
-from prunella_core.scan.blobs import led_to, read_blobs
+from prunella_core.scan import RECORD
 from prunella_core.store.lock import sign
 
 _NOT_ASIDE = {
@@ -26,269 +29,198 @@ _NOT_ASIDE = {
     errno.EDQUOT: "the quota leaves no room to set files aside",
     errno.EXDEV: "the blobs lie on another device, where the trash cannot take them",
 }
-"""What keeps files from being renamed aside, though they can be unlinked in place."""
+"""What keeps files from being set aside, though they can be unlinked in place."""
+
+_LINKED = "blobs/ or manifests/ is a link, and nothing is moved through one"
+_SLICE = 0.1
+_SLICES_A_LOOK = 10
 
 
 class Operation:
-    """A plan being executed. Files that are done with are in ``moved``; what could not be done is in ``errors``.
+    """A plan being executed.
 
     The trash is only another place where the folder of the operation ends: ``staging/<id>`` is renamed to
     ``trash/<id>`` and stays, or to ``removing/<id>`` and is unlinked.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        known_problems: frozenset[str],
-        identity: str,
-        disk: Disk,
-        report: Callable[[int, int], None],
-        cancelled: Callable[[], bool],
-    ) -> None:
-        self.plan = plan
-        self.store = plan.store
-        self.known_problems = known_problems
-        self.id = identity
-        self.disk = disk
-        self.report = report
-        self.cancelled = cancelled
-        self.total = len(plan.files) * (1 if plan.mode == "trash" else 2)
-        self.moved: list[PlannedFile] = []
-        self.returned: list[PlannedFile] = []
-        self.errors: list[FileError] = []
-        self.steps = 0
-        self.is_in_place = False
-        self._staging = staging(self.store, identity)
-        self._made = ""
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.store = work.store
+        self.disk = work.disk
+        self.is_trash = work.plan.mode == "trash"
+        self.aside = Aside(work.store, work.id, work.disk)
+        self.folders = self._identities()
 
     def run(self) -> Receipt:
-        """Rename everything aside, look again, decide, and finish. Raises Refused with everything put back."""
-        if not self._can_rename():
-            return self._run_without_moving(_NOT_ASIDE[errno.EXDEV])
+        """Set everything aside, look again, decide, and finish. Raises Refused with everything put back."""
+        if why := self._why_not_aside():
+            return remove_in_place(self.work, why)
         try:
             self._open()
+            self._set_aside()
+            self._watch()
+            if not self.work.control.cancelled():
+                self._refuse_if_nothing_went()
+                self._decide()
         except OSError as error:
-            if error.errno in _NOT_ASIDE:
-                return self._run_without_moving(_NOT_ASIDE[error.errno])
-            raise Refused(f"cannot write to {clean(self.store.own)}: {error.strerror}; nothing was changed") from error
-        return self._run_aside()
+            return self._failed(error)
+        except BaseException as error:
+            if (stuck := self._undo()) and isinstance(error, Refused):
+                return self.work.stuck(stuck)
+            raise
+        return self._finish() if self.work.is_decided else self._cancelled()
 
-    def _can_rename(self) -> bool:
-        own = os.stat(self.store.root).st_dev
-        folders = (self.store.blobs, self.store.manifests)
-        return all(os.stat(folder).st_dev == own for folder in folders if os.path.exists(folder))
+    # Before the decision
+
+    def _why_not_aside(self) -> str | None:
+        folders = [folder for folder in (self.store.blobs, self.store.manifests) if os.path.lexists(folder)]
+        if any(os.path.islink(folder) for folder in folders):
+            return _LINKED
+        device = os.stat(self.store.root).st_dev
+        return None if all(os.stat(folder).st_dev == device for folder in folders) else _NOT_ASIDE[errno.EXDEV]
+
+    def _identities(self) -> list[tuple[int, int]]:
+        """Which folders they are, to see that none is swapped for another meanwhile."""
+        found = []
+        for folder in (self.store.root, self.store.blobs, self.store.manifests):
+            status = self.disk.status(folder)
+            found.append((status.st_dev, status.st_ino) if status and stat.S_ISDIR(status.st_mode) else (0, 0))
+        return found
 
     def _open(self) -> None:
-        folder = staging(self.store, self.id)
-        goal = self.store.trash if self.plan.mode == "trash" else removing(self.store)
-        try:
-            self.disk.make_folder(folder)
-            self.disk.make_folder(goal)
-            sign(self.store)
-            self.disk.write(os.path.join(folder, RECORD), _record(self.plan, self.id))
-        except OSError:
-            put_all_back(self.store, self.id, self.disk)
-            raise
+        self.disk.make_folder(self.aside.folder)
+        self.disk.make_folder(self.store.trash if self.is_trash else removing(self.store))
+        sign(self.store)
+        self.disk.write(os.path.join(self.aside.folder, RECORD), _record(self.work.plan, self.work.id))
 
-    def _run_aside(self) -> Receipt:
-        try:
-            self._move_aside()
-            if self.cancelled():
-                return self._undone()
-            self._refuse_if_nothing_went()
-            self._decide()
-        except OSError as error:
-            self._undone()
-            if error.errno in _NOT_ASIDE:
-                return self._run_without_moving(_NOT_ASIDE[error.errno])
-            raise Refused(f"cannot set files aside: {error.strerror}; everything was put back") from error
-        except BaseException:
-            self._undone()
-            raise
-        return self._finish()
-
-    def _refuse_if_nothing_went(self) -> None:
-        if self.errors and not (self.moved or self.returned):
-            first = self.errors[0]
-            raise Refused(f"{clean(first.path)} {first.message}; nothing was changed")
-
-    def _undone(self) -> Receipt:
-        self.moved.clear()
-        self.returned.clear()
-        self.errors.clear()
-        try:
-            put_all_back(self.store, self.id, self.disk)
-        except OSError as error:
-            where = clean(staging(self.store, self.id))
-            raise PrunellaError(
-                f"cannot put back what lies in {where}: {error.strerror}; the next removal or restore does it"
-            ) from error
-        return self._receipt(cancelled=True)
-
-    def _move_aside(self) -> None:
-        self._take(self.plan.manifests, self._move)
-        self._take(self._still_unneeded(self.plan.blobs), self._move)
-        self._take(self.plan.trashed, self._move)
+    def _set_aside(self) -> None:
+        """Blobs get a second name before their manifests leave, so that a start of Ollama cannot delete them."""
+        work = self.work
+        blobs = self._each(work.blobs, self.aside.add_name, 1)
+        work.moved += self._each(work.manifests, self.aside.move, 2)
+        work.moved += self._each(self._without_needed(blobs), self.aside.take_name, 1)
+        work.moved += self._each(work.own, self.aside.move, 2)
         self._look_again()
 
-    def _take(self, files: Iterable[PlannedFile], how: Callable[[PlannedFile], None]) -> None:
-        for item in files:
-            if self.cancelled():
-                return
+    def _each(self, items: Iterable[PlannedFile], how: Callable[[File], None], steps: int) -> list[PlannedFile]:
+        """Do it to each until it is cancelled, and return those that it worked for."""
+        done = []
+        for item in items:
+            if self.work.control.cancelled():
+                break
             try:
-                how(item)
+                how(item.file)
             except OSError as error:
-                if error.errno in _NOT_ASIDE and not self.is_in_place:
+                if error.errno in _NOT_ASIDE:
                     raise
-                self.errors.append(FileError(path=item.file.path, message=f"cannot be removed: {error.strerror}"))
+                self.work.fail(item, error)
             else:
-                self.moved.append(item)
-            self._step(1)
+                done.append(item)
+            self.work.step(steps)
+        return done
 
-    def _move(self, item: PlannedFile) -> None:
-        target = self._aside(item)
-        folder = target.rpartition("/")[0]
-        if folder != self._made:  # most lie in one folder, and that is asked for once
-            self.disk.make_folder(folder)
-            self._made = folder
-        self.disk.move(self.store.path(item.file.path), target)
-
-    def _aside(self, item: PlannedFile) -> str:
-        return f"{self._staging}/{item.file.path}"
-
-    def _still_unneeded(self, blobs: Iterable[PlannedFile]) -> list[PlannedFile]:
-        """The planned blobs without those of a model whose manifest would not go."""
-        if not self.errors:
-            return list(blobs)
-        needed = read_manifests(self.store).needed
-        return [item for item in blobs if not self._is_needed(item, needed)]
+    def _without_needed(self, blobs: list[PlannedFile]) -> list[PlannedFile]:
+        """Leave out the blobs of a model that stays because its manifest could not be moved."""
+        if not self.work.errors:
+            return blobs
+        needed = look(self.store, self.work.plan.made_at).needed
+        staying = still_needed(self.store, [item.file for item in blobs], needed)
+        for file in staying:
+            self.aside.return_file(file)
+        paths = {file.path for file in staying}
+        return [item for item in blobs if item.file.path not in paths]
 
     def _look_again(self) -> None:
-        """Read the manifests once more: what one that came meanwhile needs goes back."""
-        reading = read_manifests(self.store)
-        hiding = self._newly_hiding(reading)
-        if hiding and any(_could_be_missed(item) for item in self.moved):
-            where = clean(hiding.path)
-            raise Refused(f"{where} became unreadable meanwhile ({hiding.message}); everything was put back")
-        self._refuse_if_pulling(reading.needed)
-        came_back = [item for item in self.moved if self._is_needed(item, reading.needed)]
-        if any(item.file.target for item in came_back):  # a link: what it leads to is needed too
-            raise Refused("a model that came meanwhile needs a blob that is a link; everything was put back")
-        for item in came_back:
-            put_back(self.store, self._aside(item), item.file.path, self.disk)
-        self.returned += came_back
-        back = {item.file.path for item in came_back}
-        self.moved = [item for item in self.moved if item.file.path not in back]
+        """Read the store once more: what a manifest needs by now goes back, and all of it when a pull has begun."""
+        work = self.work
+        if self._identities() != self.folders:
+            raise Refused("blobs/ or manifests/ was replaced by another folder meanwhile; everything was put back")
+        seen = look(self.store, work.plan.made_at)
+        if found := work.objection(seen, work.moved):
+            raise Refused(f"{clean(found.path)} {found.message}; everything was put back")
+        small = [item for item in work.moved if not is_whole(item.file.path)]
+        if changed := next((item for item in small if not self.aside.is_unchanged(item.file)), None):
+            raise Refused(f"{clean(changed.file.path)} is being written; everything was put back")
+        needed = {file.path for file in still_needed(self.store, [item.file for item in work.moved], seen.needed)}
+        back = [item for item in work.moved if item.file.path in needed]
+        for item in back:
+            self.aside.return_file(item.file)
+        work.give_back(back)
 
-    def _refuse_if_pulling(self, needed: frozenset[str]) -> None:
-        """Look at ``blobs/`` once more as well: a pull that has begun since may count on what nothing references yet.
-
-        Its manifest comes last, so reading manifests alone would not show it.
-        """
-        if self.plan.request.force or not any(_is_whole_blob(item) and not item.models for item in self.moved):
+    def _watch(self) -> None:
+        """Watch what will be unlinked: a pull that found it there may not have written anything yet."""
+        control = self.work.control
+        if control.cancelled() or not self.work.is_to_be_watched():
             return
-        found = read_blobs(self.store)
-        needed |= led_to(self.store, needed, found)
-        unneeded = {digest: files for digest, files in found.whole.items() if digest not in needed}
-        for files in (*found.partial.values(), *found.leftover.values(), *unneeded.values()):
-            for file in files:
-                if self.plan.made_at - file.mtime_ns / 1e9 < SETTLING_SECONDS:
-                    raise Refused(f"{clean(file.path)} was written meanwhile: a pull may be running; all was put back")
+        slices = ceil(control.settle / _SLICE)
+        for done in range(slices):
+            if control.cancelled():
+                return
+            if done % _SLICES_A_LOOK == 0:
+                self.work.step(0, f"watching for a pull ({ceil((slices - done) * _SLICE)} s)")
+                self._look_again()
+            control.wait(_SLICE)
+        self._look_again()
 
-    def _newly_hiding(self, reading: ManifestReading) -> Problem | None:
-        problems = (problem for problem in reading.problems if problem.blocks_prune)
-        return next((problem for problem in problems if problem.path not in self.known_problems), None)
-
-    def _is_needed(self, item: PlannedFile, needed: frozenset[str]) -> bool:
-        """Whether a manifest needs this very file: never a part of a download; one in the trash when it is the last."""
-        if item.digest is None or item.digest not in needed or not _is_whole(item):
-            return False
-        in_store = self.store.path(f"blobs/{os.path.basename(item.file.path)}")
-        return _is_whole_blob(item) or not os.path.lexists(in_store)
+    def _refuse_if_nothing_went(self) -> None:
+        if self.work.errors and not (self.work.moved or self.work.returned):
+            first = self.work.errors[0]
+            raise Refused(f"{clean(first.path)} {first.message}; nothing was changed")
 
     def _decide(self) -> None:
-        goal = os.path.join(self.store.trash, self.id) if self.plan.mode == "trash" else removing(self.store, self.id)
-        self.disk.settle(staging(self.store, self.id))
-        self.disk.move(staging(self.store, self.id), goal)
+        goal = os.path.join(self.store.trash, self.work.id) if self.is_trash else removing(self.store, self.work.id)
+        self.aside.drop_empty()
+        self.disk.settle(self.aside.folder)
+        self.disk.move(self.aside.folder, goal)
+        self.work.is_decided = True
+
+    # Instead of it
+
+    def _failed(self, error: OSError) -> Receipt:
+        if stuck := self._undo():
+            return self.work.stuck(stuck)
+        if why := _NOT_ASIDE.get(error.errno or 0):
+            self.work.start_again()
+            return remove_in_place(self.work, why)
+        where = clean(str(error.filename or self.store.own))
+        raise Refused(f"cannot set files aside: {where}: {error.strerror}; everything was put back") from error
+
+    def _undo(self) -> list[FileError]:
+        """Put everything back; return what is missing, or what is in the way."""
+        try:
+            return self.aside.undo()
+        except OSError as error:
+            where = f".prunella/staging/{self.work.id}"
+            message = f"cannot be put back: {error.strerror}; the next removal or restore does it"
+            return [FileError(path=where, message=message)]
+
+    def _cancelled(self) -> Receipt:
+        return self.work.stuck(self._undo(), cancelled=True)
+
+    # After it
 
     def _finish(self) -> Receipt:
-        self._drop_empty_folders(self.moved)
-        if self.plan.mode == "trash":
-            folder = os.path.join(self.store.trash, self.id)
-            kept = [file for file in files_below(folder, with_extents=has_reflinks(folder)) if file.path != RECORD]
-            return self._receipt(trashed=reclaimed(kept))
-        freed, errors = purge(self.store, self.id, self.disk)
-        self.errors += errors
-        self._step(len(self.plan.files))
-        return self._receipt(freed)
+        try:
+            return self._filed() if self.is_trash else self._unlinked()
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (what is decided ends with a receipt)
+            said = error.strerror if isinstance(error, OSError) else error or type(error).__name__
+            message = f"not finished: {said}; the next removal or restore does it"
+            self.work.errors.append(FileError(path=".prunella", message=message))
+            return self.work.receipt()
 
-    def _run_without_moving(self, why: str) -> Receipt:
-        """Unlink in place, where nothing can be renamed or written. Needs no free byte, and knows no way back."""
-        if self.plan.mode == "trash":
-            raise Refused(f"{why}; free the space at once with --now. Nothing was changed")
-        self.is_in_place = True
-        freed = self._unlink_all(self.plan.manifests)
-        if self.cancelled():
-            return self._receipt(freed, cancelled=True)
-        reading = read_manifests(self.store)
-        if hiding := self._newly_hiding(reading):
-            self.errors.append(FileError(path=hiding.path, message=f"{hiding.message}: the blobs were kept"))
-            return self._receipt(freed)
-        rest = (*self.plan.blobs, *self.plan.trashed)
-        self.returned += [item for item in rest if self._is_needed(item, reading.needed)]
-        kept = {item.file.path for item in self.returned}
-        freed += self._unlink_all(item for item in rest if item.file.path not in kept)
-        self._drop_empty_folders(self.moved)
-        return self._receipt(freed, cancelled=self.cancelled())
+    def _filed(self) -> Receipt:
+        self.work.errors += drop_empty_folders(self.store, [item.file.path for item in self.work.moved], self.disk)
+        folder = os.path.join(self.store.trash, self.work.id)
+        kept = [file for file in files_below(folder, with_extents=has_reflinks(folder)) if file.path != RECORD]
+        return self.work.receipt(trashed=reclaimed(kept))
 
-    def _unlink_all(self, files: Iterable[PlannedFile]) -> int:
-        freed = 0
-
-        def unlink(item: PlannedFile) -> None:
-            nonlocal freed
-            file = look_at(self.store.root, item.file.path, has_reflinks(self.store.root))
-            self.disk.unlink(self.store.path(item.file.path))
-            freed += file.own if file.links <= 1 else 0
-            self._step(1)
-
-        self._take(files, unlink)
-        return freed
-
-    def _drop_empty_folders(self, items: Iterable[PlannedFile]) -> None:
-        for item in items:
-            if error := drop_empty_folders(self.store, item.file.path, self.disk):
-                self.errors.append(error)
-
-    def _step(self, count: int) -> None:
-        self.steps += count
-        self.report(min(self.steps, self.total), self.total)
-
-    def _receipt(self, freed: int = 0, trashed: int = 0, cancelled: bool = False) -> Receipt:
-        return Receipt(
-            plan=self.plan,
-            id=self.id,
-            done=not (cancelled or self.errors or self.returned),
-            freed=freed,
-            trashed=trashed,
-            removed=tuple(item.file.path for item in self.moved),
-            returned=tuple(item.file.path for item in self.returned),
-            errors=tuple(self.errors),
-            cancelled=cancelled,
-        )
-
-
-def _is_whole(item: PlannedFile) -> bool:
-    return read_blob_name(os.path.basename(item.file.path)).kind is FileKind.WHOLE
-
-
-def _is_whole_blob(item: PlannedFile) -> bool:
-    """Whether it is a whole blob of the store, not of the trash."""
-    return item.file.path.startswith("blobs/") and _is_whole(item)
-
-
-def _could_be_missed(item: PlannedFile) -> bool:
-    """Whether an unreadable manifest could need it, or be a link to it."""
-    return item.file.path.startswith("manifests/") or _is_whole_blob(item)
+    def _unlinked(self) -> Receipt:
+        work = self.work
+        done = finish(self.store, work.id, self.disk, lambda: work.step(1), work.known.problems)
+        work.give_back([item for item in work.moved if item.file.path in done.returned])
+        work.errors += done.errors
+        work.step(len(work.plan.files))
+        return work.receipt(done.freed)
 
 
 def _record(plan: Plan, identity: str) -> bytes:

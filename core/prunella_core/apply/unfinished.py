@@ -4,7 +4,7 @@ import os
 
 from prunella_core.store.locate import Store
 
-_LASTING = {"trash", "pins"}
+_LASTING = {"trash", "pins", "lock"}
 
 
 def is_unfinished(store: Store) -> bool:

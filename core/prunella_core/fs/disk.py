@@ -3,12 +3,19 @@
 import errno
 import os
 from contextlib import suppress
+from functools import cached_property
 
-from prunella_core.fs.rename import rename_new
+from prunella_core.fs.folders import open_folder
+from prunella_core.fs.rename import Entry, inode, rename_new
+
+_KEPT_OPEN = 8
 
 
 class Disk:
-    """The real disk. Every method raises OSError."""
+    """The real disk. Paths are absolute, no link on the way is followed, and every method raises OSError.
+
+    The folders that were used last stay open until ``close``: most calls are about the same few.
+    """
 
     def make_folder(self, path: str) -> None:
         """Create a folder and those above it, owned as the folder that they are made in.
@@ -16,44 +23,62 @@ class Disk:
         An administrator who restores a model must not leave folders that the store's owner cannot write to.
         """
         missing = []
-        while not os.path.isdir(path):
+        while not self._open_anew(path):
             missing.append(path)
             path = os.path.dirname(path)
         for folder in reversed(missing):
-            self._make_one_folder(folder)
-
-    @staticmethod
-    def _make_one_folder(folder: str) -> None:
-        os.mkdir(folder)
-        give_to_owner_of(os.path.dirname(folder), folder)
+            with suppress(FileExistsError):  # Ollama has just made it
+                os.mkdir(os.path.basename(folder), dir_fd=self._folder(os.path.dirname(folder)))
+            self._give_to_owner(folder)
 
     def move(self, source: str, target: str) -> None:
         """Rename within one file system; never copies, and never overwrites what is there already."""
-        rename_new(source, target)
+        rename_new(self._entry(source), self._entry(target))
+        self._forget(source)
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name; a symbolic link is linked as such. Nothing is overwritten."""
+        old, new = self._entry(source), self._entry(target)
+        try:
+            os.link(old[1], new[1], src_dir_fd=old[0], dst_dir_fd=new[0], follow_symlinks=False)
+        except FileExistsError:
+            if inode(old) != inode(new):  # else NFS did it, and answers a retried request
+                raise
 
     def unlink(self, path: str) -> None:
         """Remove one directory entry; of a link, the link."""
-        os.unlink(path)
+        folder, name = self._entry(path)
+        os.unlink(name, dir_fd=folder)
 
     def remove_folder(self, path: str) -> None:
         """Remove an empty folder."""
-        os.rmdir(path)
+        folder, name = self._entry(path)
+        os.rmdir(name, dir_fd=folder)
+        self._forget(path)
 
     def write(self, path: str, data: bytes) -> None:
         """Write a new file durably: under another name, flushed to the disk, then renamed into place."""
-        temporary = f"{path}.new"
+        folder, name = self._entry(path)
+        temporary = f"{name}.new"
         with suppress(FileNotFoundError):  # of a run that was killed; or a link, which must not be written through
-            os.unlink(temporary)
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            give_to_owner_of(os.path.dirname(path), file.fileno())
-        os.rename(temporary, path)
+            os.unlink(temporary, dir_fd=folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+                give_to_owner_of(folder, descriptor)
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(OSError):  # the first failure is the one to report
+                os.unlink(temporary, dir_fd=folder)
+            raise
 
     def settle(self, folder: str) -> None:
         """Make the renames in ``folder`` durable."""
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder(folder))
         try:
             os.fsync(descriptor)
         finally:
@@ -71,12 +96,65 @@ class Disk:
             raise
         return True
 
+    def status(self, path: str) -> os.stat_result | None:
+        """What is at ``path``, a link as itself; ``None`` when there is nothing."""
+        try:
+            folder, name = self._entry(path)
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
 
-def give_to_owner_of(folder: str, made: str | int) -> None:
-    """Give what an administrator made to the owner of the folder that it was made in: it is their store."""
+    def close(self) -> None:
+        """Close the folders that are open."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    @cached_property
+    def _open(self) -> dict[str, int]:
+        return {}
+
+    def _entry(self, path: str) -> Entry:
+        folder, _slash, name = path.rpartition("/")
+        return self._folder(folder), name
+
+    def _folder(self, path: str) -> int:
+        folder = self._open.pop(path, None)
+        if folder is None:
+            folder = open_folder(path)
+            if len(self._open) >= _KEPT_OPEN:
+                os.close(self._open.pop(next(iter(self._open))))
+        self._open[path] = folder  # last: the first is the one that has not been used for longest
+        return folder
+
+    def _open_anew(self, path: str) -> bool:
+        """Whether the folder is there; another one may have come in its place since it was opened."""
+        self._forget(path)
+        try:
+            self._folder(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _forget(self, path: str) -> None:
+        below = f"{path}/"
+        for known in [known for known in self._open if known == path or known.startswith(below)]:
+            os.close(self._open.pop(known))
+
+    def _give_to_owner(self, folder: str) -> None:
+        parent, name = self._entry(folder)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=parent)
+        try:
+            give_to_owner_of(parent, descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def give_to_owner_of(folder: int, made: int) -> None:
+    """Give what an administrator made to the owner of the open folder that it was made in: it is their store."""
     if os.geteuid() == 0:
-        owner = os.stat(folder)
-        os.chown(made, owner.st_uid, owner.st_gid)
+        owner = os.fstat(folder)
+        os.fchown(made, owner.st_uid, owner.st_gid)
 
 
 def remove_tree_of_folders(disk: Disk, folder: str) -> None:

@@ -1,87 +1,149 @@
 """One Prunella at a time on a store."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 from prunella_core.base.errors import Locked, Refused
 from prunella_core.base.text import clean
-from prunella_core.fs.files import read_small
+from prunella_core.fs.disk import Disk, give_to_owner_of
+from prunella_core.fs.folders import open_folder, opened, read_own, require_regular
+from prunella_core.fs.rename import inode
 from prunella_core.store.locate import Store
+
+_OURS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How a file of ours is opened: not through a link, and without waiting at a pipe that has its name."""
 
 
 @contextmanager
 def lock(store: Store) -> Iterator[None]:
-    """Hold the store for one operation. Raises Locked, naming the holder, when another process has it.
+    """Hold the store for one operation. Raises Locked, naming the process, when another one holds it.
 
-    The lock is on the store's folder itself: it needs no free byte, and the system lets go of it when we are killed.
+    The lock is on the store's folder itself: that needs no free byte. NFS wants a file that is opened for writing; this
+    is never unlinked, or two processes could each hold a file of that name. The system ends both with the process.
     """
-    descriptor = _open(store)
+    descriptor, is_file = _acquire(store)
     try:
-        _acquire(store, descriptor)
-        try:
-            yield
-        finally:
-            _clear_note(store)
+        yield
     finally:
+        _clear_note(store, is_file)
         os.close(descriptor)
 
 
 def is_locked(store: Store) -> bool:
     """Whether another process holds the store right now. Raises Refused when that cannot be asked."""
-    descriptor = _open(store)
     try:
-        _acquire(store, descriptor)
+        os.close(_acquire(store, asking=True)[0])
     except Locked:
         return True
-    finally:
-        os.close(descriptor)
+    except FileNotFoundError:  # the lock file: without one nobody holds it
+        return False
     return False
 
 
-def _open(store: Store) -> int:
+def sign(store: Store) -> None:
+    """Note which process holds the lock, for the error message of others. A disk without room does without."""
+    with suppress(OSError):
+        _write_note(store, b"%d\n" % os.getpid())
+
+
+def _acquire(store: Store, *, asking: bool = False) -> tuple[int, bool]:
+    """Lock the folder, or the file where the system refuses the folder; return what is locked, and whether a file."""
     try:
-        return os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise Refused(f"cannot open {clean(store.root)} to lock it: {error.strerror}") from error
+    try:
+        _lock(store, folder)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise _cannot(store, error) from error
+        return _acquire_file(store, 0 if asking else os.O_CREAT), True
+    return folder, False
 
 
-def _acquire(store: Store, descriptor: int) -> None:
-    shown = clean(store.root)
+def _acquire_file(store: Store, create: int) -> int:
+    try:
+        if create:
+            with closing(Disk()) as disk:
+                disk.make_folder(store.own)
+        while True:
+            descriptor = _open_note(store, os.O_RDWR | create)
+            _lock(store, descriptor)
+            with opened(_note(store)) as entry:
+                there = inode(entry)
+            if there == _inode(descriptor):
+                return descriptor
+            os.close(descriptor)  # another file has come in its place
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _cannot(store, error) from error
+
+
+def _lock(store: Store, descriptor: int) -> None:
+    """Lock what is open, or close it. Raises Locked and OSError."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Locked(f"another Prunella{_holder(store)} is working on {shown}; try again when it is done") from None
     except OSError as error:
-        raise Refused(f"cannot lock {shown}: {error.strerror}; nothing was changed") from error
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            where = f"another Prunella{_holder(store)} is working on {clean(store.root)}"
+            raise Locked(f"{where}; try again when it is done") from None
+        raise
 
 
-def sign(store: Store) -> None:
-    """Leave a note on who holds the lock, for the one who finds it taken. A disk without room goes without."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with suppress(OSError), open(os.open(_note(store), flags, 0o644), "w", encoding="ascii") as note:
-        note.write(f"{os.getpid()}\n")
+def _inode(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def _cannot(store: Store, error: OSError) -> Refused:
+    return Refused(f"cannot lock {clean(store.root)}: {error.strerror}; nothing was changed")
+
+
+def _open_note(store: Store, flags: int) -> int:
+    with opened(_note(store)) as (folder, name):
+        note = os.open(name, flags | _OURS, 0o644, dir_fd=folder)
+        try:
+            require_regular(note, _note(store))
+            give_to_owner_of(folder, note)
+        except BaseException:
+            os.close(note)
+            raise
+    return note
+
+
+def _write_note(store: Store, data: bytes) -> None:
+    with open(_open_note(store, os.O_WRONLY | os.O_CREAT), "wb") as note:
+        note.truncate(0)
+        note.write(data)
 
 
 def _note(store: Store) -> str:
     return os.path.join(store.own, "lock")
 
 
-def _read(store: Store) -> str:
-    with suppress(OSError):
-        return (read_small(_note(store), 20) or b"").decode("ascii", errors="replace").strip()
-    return ""
-
-
-def _clear_note(store: Store) -> None:
-    """Take the note back, and our folder with it when nothing else is in it."""
+def _clear_note(store: Store, is_file: bool) -> None:
+    """Remove the note, and our folder with it when nothing else is in it."""
     with suppress(OSError):  # a note that stays misleads nobody: the lock itself is what counts
-        os.unlink(_note(store))
+        if is_file:
+            _write_note(store, b"")
+            return
+        with opened(_note(store)) as (folder, name):
+            os.unlink(name, dir_fd=folder)
     with suppress(OSError):
-        os.rmdir(store.own)
+        parent = open_folder(store.root)
+        try:
+            os.rmdir(os.path.basename(store.own), dir_fd=parent)
+        finally:
+            os.close(parent)
 
 
 def _holder(store: Store) -> str:
-    process = _read(store)
-    return f" (process {process})" if process.isdigit() else ""
+    with suppress(OSError):
+        process = (read_own(_note(store), 20) or b"").decode("ascii", errors="replace").strip()
+        return f" (process {process})" if process.isdigit() else ""
+    return ""
