@@ -51,10 +51,7 @@ def apply(
         raise Refused(why_not)
     control = Control(report, cancelled, settle, is_quiet, wait)
     with lock(plan.store), closing(disk or Disk()) as disk:
-        try:
-            return _apply(plan, now, disk, control)
-        finally:
-            _tidy(plan.store, disk)
+        return _apply(plan, now, disk, control)
 
 
 def _apply(plan: Plan, now: Callable[[], float], disk: Disk, control: Control) -> Receipt:
@@ -64,8 +61,11 @@ def _apply(plan: Plan, now: Callable[[], float], disk: Disk, control: Control) -
     refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
     at = max(now(), last_run(plan.store))  # a clock that is behind must not make the trash expire at once
     receipt = Receipt(plan=plan, id="", done=True, freed=0, removed=())
-    if plan.files:
-        receipt = _execute(plan, inventory, _identity(plan, at), disk, control)
+    try:
+        if plan.files:
+            receipt = _execute(plan, inventory, _identity(plan, at), disk, control)
+    finally:
+        _tidy(plan.store, disk)
     notes = (*(f"{error.path}: {error.message}" for error in stuck), *receipt.notes)
     return note(replace(receipt, notes=notes), at, inventory.origins if plan.models else {})
 

@@ -150,11 +150,14 @@ class Disk:
             os.close(descriptor)
 
 
-def give_to_owner_of(folder: int, made: int) -> None:
-    """Give what an administrator made to the owner of the open folder that it was made in: it is their store."""
+def give_to_owner_of(folder: str | int, made: str | int) -> None:
+    """Give what an administrator made to the owner of the folder that it was made in: it is their store.
+
+    Each is an open descriptor or a path; of a path that has become a link, the link is given away, not its target.
+    """
     if os.geteuid() == 0:
-        owner = os.fstat(folder)
-        os.fchown(made, owner.st_uid, owner.st_gid)
+        owner = os.stat(folder)
+        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=isinstance(made, int))
 
 
 def remove_tree_of_folders(disk: Disk, folder: str) -> None:
