@@ -325,10 +325,10 @@ def test_the_atime_stays_where_the_system_allows(builder: StoreBuilder) -> None:
 def test_where_the_atime_may_not_be_spared_it_is_read_all_the_same(
     builder: StoreBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def not_the_owner(path: str, flags: int, *rest: Any, real: Any = os.open) -> int:
+    def not_the_owner(path: str, flags: int, *rest: Any, real: Any = os.open, **more: Any) -> int:
         if flags & getattr(os, "O_NOATIME", 0):
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
-        return int(real(path, flags, *rest))
+        return int(real(path, flags, *rest, **more))
 
     monkeypatch.setattr("prunella_core.verify.reading.os.open", not_the_owner)
     assert verified(builder, digest(WEIGHTS)).bad == ()

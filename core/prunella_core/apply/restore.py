@@ -152,7 +152,7 @@ def is_restore_noted(store: Store) -> bool:
 
 def drop_finished_entries(store: Store, disk: Disk) -> None:
     """Remove entries that hold nothing but their record, and the empty folders of the others."""
-    for entry in read_trash(store):
+    for entry in read_trash(store).entries:
         folder = os.path.join(store.trash, entry.id)
         remove_tree_of_folders(disk, folder)
         if all(os.path.basename(file.path) == RECORD for file in entry.files):

@@ -1,5 +1,6 @@
 """Directory entries and small files, read without ever waiting on a pipe or following a link out of the store."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -44,21 +45,40 @@ def files_below(root: str, relative: str = "", with_extents: bool = False) -> It
 
     Each is looked at when it is asked for, so that what happened since to another counts. Raises OSError.
     """
-    folder = os.path.join(root, relative)
-    if os.path.islink(folder):
-        return
+    return _below(os.path.join(root, relative), relative, with_extents, None)
+
+
+def _below(path: str, relative: str, with_extents: bool, parent: int | None) -> Iterator[File]:
     try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     except FileNotFoundError:  # gone, and so is what was in it
         return
-    for entry in entries:
-        below = f"{relative}/{entry.name}" if relative else entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from files_below(root, below, with_extents)
-            continue
-        with suppress(FileNotFoundError):  # gone since it was listed
-            yield look_at(root, below, with_extents)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP) and stat.S_ISLNK(_mode(path, parent)):
+            return
+        raise
+    try:
+        for name in sorted(os.listdir(folder)):
+            below = f"{relative}/{name}" if relative else name
+            with suppress(FileNotFoundError):  # gone since it was listed
+                if stat.S_ISDIR(_mode(name, folder)):
+                    yield from _below(name, below, with_extents, folder)
+                else:
+                    yield look_in(folder, name, below, with_extents)
+    finally:
+        os.close(folder)
+
+
+def _mode(name: str, folder: int | None) -> int:
+    return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+
+
+def look_in(folder: int, name: str, relative: str, with_extents: bool = False) -> File:
+    """Describe the entry ``name`` of an open folder, which is ``relative`` to the store. Raises OSError."""
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    target = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else None
+    has_blocks = with_extents and stat.S_ISREG(status.st_mode) and status.st_blocks
+    return file_from(relative, status, target, shared_bytes(name, folder) if has_blocks else 0)
 
 
 def read_small(path: str, limit: int) -> bytes | None:

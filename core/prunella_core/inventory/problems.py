@@ -21,6 +21,7 @@ _IGNORED_BY_OLLAMA = "Ollama overlooks it and, at its next start, deletes what o
 _RE_PULL = "Pull the model again (ollama pull {name}), or remove the broken name (prunella rm {name})."
 _FETCH = "Move it away and pull again what needs it; a pull takes what is there unchecked: mv {path} /tmp/"
 _MOVE = "If it is not yours to keep, move it away: mv {path} /tmp/"
+_AS_OWNER = "Run Prunella as the owner of the store, or fix the permissions: ls -l {path}"
 
 ADVICE = {
     "empty-manifest": Advice(
@@ -78,6 +79,13 @@ ADVICE = {
         "It holds the ages of unreferenced blobs, the log, and what verify found.",
         "Check who owns it and whether its disk is full: ls -l {path}",
     ),
+    "flipped-digit": Advice(
+        "One of the two names is likely damaged. The blob is kept; prunella verify says whether its name is right.",
+        "Pull the model again: ollama pull {name}",
+    ),
+    "pins-unreadable": Advice("Every model counts as pinned until they can be read.", _AS_OWNER),
+    "trash-unreadable": Advice("Nothing in the trash is deleted until all of it can be read.", _AS_OWNER),
+    "staging-unreadable": Advice("An interrupted operation may wait there to be undone.", _AS_OWNER),
     "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
 }
 _HARMLESS = {
@@ -89,6 +97,10 @@ _HARMLESS = {
     "unreadable-blob",
     "no-blobs",
     "ledger",
+    "flipped-digit",
+    "pins-unreadable",
+    "trash-unreadable",
+    "staging-unreadable",
 }
 
 

@@ -8,8 +8,10 @@ from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput, NotFound
 from prunella_core.fs.sizes import File, allocated
+from prunella_core.inventory.flipped import flipped
 from prunella_core.inventory.groups import Groups
 from prunella_core.inventory.origin import Origin, origins
+from prunella_core.inventory.sharing import Sharers, Sharing
 from prunella_core.inventory.usage import Usage, usage_of
 from prunella_core.ollama.manifest import Layer
 from prunella_core.ollama.paths import place_of
@@ -246,23 +248,29 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         """What each model takes, under its name."""
         return usage_of(self)
 
-    def shared_with(self, model: Model) -> list[str]:
-        """The other models that need some of the blobs of ``model``, in the order of their names."""
-        shared = self._shared  # many digests have the very same tuple
-        users = {id(shared[digest]): shared[digest] for digest in model.needs if digest in shared}
-        together = self._together.get(key := frozenset(users))
-        if together is None:
-            together = self._together[key] = sorted(set().union(*users.values()))
-        return [name for name in together if name != model.name]
+    def shared_with(self, model: Model) -> Sharing:
+        """Return the other models that need some of the blobs of ``model``, from the largest blobs they share down."""
+        return self._sharers.of(model.name, model.needs)
 
     @cached_property
-    def _shared(self) -> dict[str, tuple[str, ...]]:
-        return {blob.key: blob.models for blob in self.blobs if len(blob.models) > 1 and blob.state != "trashed"}
+    def _sharers(self) -> Sharers:
+        return Sharers(blob for blob in self.blobs if len(blob.models) > 1 and blob.state is not State.TRASHED)
 
     @cached_property
-    def _together(self) -> dict[frozenset[int], list[str]]:
-        """The users of several groups of blobs together: hundreds of models may need the same groups."""
-        return {}
+    def flipped(self) -> dict[str, str]:
+        """Under each unreferenced digest the missing one that it may be, where they differ in a digit or two."""
+        missing = {blob.key for blob in self.others if blob.state is State.MISSING}
+        return flipped(missing, [blob.key for blob in self.others if blob.state is State.UNREFERENCED])
+
+    @property
+    def pins_unreadable(self) -> bool:
+        """Whether the pins could not be read: then every model counts as pinned."""
+        return any(problem.kind == "pins-unreadable" for problem in self.problems)
+
+    @property
+    def trash_unreadable(self) -> bool:
+        """Whether some of the trash could not be read: then nothing in it may be deleted."""
+        return any(problem.kind == "trash-unreadable" for problem in self.problems)
 
     @cached_property
     def groups(self) -> Groups:

@@ -101,6 +101,11 @@ def decode(data: bytes) -> Manifest:
     return _understand(document, data)
 
 
+def could_be_manifest(data: bytes) -> bool:
+    """Whether bytes that are no manifest may be a damaged one: they begin like one, or there are none to read yet."""
+    return data.strip(b"\0 \t\r\n")[:1] in (b"", b"{")
+
+
 def _understand(document: _Document, data: bytes) -> Manifest:
     layers = document.layers or ()
     if document.config and document.config.digest:

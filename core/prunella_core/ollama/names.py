@@ -1,7 +1,7 @@
 """Model names, as Ollama takes and shows them (its ``types/model/name.go``)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -25,6 +25,11 @@ class ModelName(Struct, frozen=True):
     namespace: str
     model: str
     tag: str
+
+    @classmethod
+    def of_path(cls, parts: Sequence[str]) -> "ModelName":
+        """Return the name of a manifest by its path below ``manifests/``; it is only valid at the depth of a tag."""
+        return cls(*parts) if len(parts) == len(cls.__struct_fields__) else cls("", "", "", "")
 
     @property
     def short(self) -> str:

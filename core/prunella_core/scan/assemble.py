@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from prunella_core.fs.sizes import File
+from prunella_core.inventory.flipped import distance, flipped
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Details, Model, Problem, State, TrashEntry
 from prunella_core.ollama.manifest import Layer
@@ -148,6 +149,14 @@ class Assembly:
                 yield _missing(manifest, [digest for digest in manifest.needs if digest in absent])
             if not odd.isdisjoint(manifest.needs):
                 yield from self._wrong_sizes(manifest)
+        yield from self._flipped(absent)
+
+    def _flipped(self, absent: set[str]) -> Iterator[Problem]:
+        for digest, missing in flipped(absent, self.on_disk.whole.keys() - self.users.keys()).items():
+            path, name = self.on_disk.whole[digest][0].path, self.users[missing][0]
+            digits = distance(digest, missing)
+            message = f"nothing references this blob, and {missing}, which is missing, differs in {digits} of 64 digits"
+            yield problem(path, "flipped-digit", message, name)
 
     def _is_there(self, files: tuple[File, ...] | None) -> bool:
         """Whether a blob has its bytes; of a symbolic link it is asked whether it leads anywhere, and nothing more."""

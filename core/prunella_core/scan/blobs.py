@@ -12,6 +12,7 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.digests import BlobName, FileKind, digest_of_name, read_blob_name
+from prunella_core.scan.own import OwnFiles
 from prunella_core.scan.progress import REPORT_EVERY, Count
 from prunella_core.store.locate import Store
 
@@ -52,11 +53,16 @@ def list_blobs(store: Store) -> Listing:
         return Listing([], (problem("blobs", "unreadable", f"cannot list this folder: {error.strerror}"),))
 
 
-def look_at_blobs(store: Store, listing: Listing, count: Count | None = None) -> BlobReading:
+def look_at_blobs(
+    store: Store, listing: Listing, count: Count | None = None, own: OwnFiles | None = None
+) -> BlobReading:
     """Look at every file of ``listing``. Raises Cancelled."""
     reader = _BlobReader(store, count or Count())
     if listing.names:
         reader.read(listing.names)
+    if own and own.links:
+        for rows in reader.rows.values():
+            rows.update({key: list(own.without(files)) for key, files in rows.items()})
     kinds = {kind: {key: _in_order(files) for key, files in rows.items()} for kind, rows in reader.rows.items()}
     found = sorted([*listing.problems, *reader.problems], key=lambda found: found.path)
     return BlobReading(

@@ -13,7 +13,14 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.digests import FileKind, read_blob_name
-from prunella_core.ollama.manifest import LARGEST_MANIFEST, Layer, Manifest, ManifestError, decode
+from prunella_core.ollama.manifest import (
+    LARGEST_MANIFEST,
+    Layer,
+    Manifest,
+    ManifestError,
+    could_be_manifest,
+    decode,
+)
 from prunella_core.ollama.names import ModelName
 from prunella_core.ollama.server_reading import ServerReading, digests_for_server
 from prunella_core.scan.progress import REPORT_EVERY, Count
@@ -21,6 +28,7 @@ from prunella_core.store.locate import Store
 
 _DEPTH = 4  # host, namespace, model, tag
 _DROPPING = re.compile(r"\.DS_Store\Z|\._.*|Thumbs\.db\Z|desktop\.ini\Z", re.DOTALL | re.IGNORECASE)
+_A_DROPPING = ("dropping", "an operating system's own file lies among the manifests")
 
 
 class ReadManifest(Struct, frozen=True, gc=False):
@@ -48,6 +56,10 @@ class ManifestReading(Struct, frozen=True):
     def needed(self) -> frozenset[str]:
         """Every digest that some manifest needs."""
         return frozenset(digest for manifest in self.manifests for digest in manifest.needs)
+
+
+NOTHING = ManifestReading((), (), ())
+"""No manifest was read."""
 
 
 def read_manifests(
@@ -115,8 +127,8 @@ class _ManifestReader:
             path = f"{relative}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(path, below)
-            elif _DROPPING.match(entry.name):
-                self._add(path, "dropping", "an operating system's own file lies among the manifests")
+            elif _DROPPING.match(entry.name) and not ModelName.of_path(below).is_valid:
+                self._add(path, *_A_DROPPING)
             elif self._is_in_place(path, entry, len(below)):
                 yield below, entry.is_symlink()
 
@@ -147,7 +159,7 @@ class _ManifestReader:
 
     def _read_one(self, parts: tuple[str, ...], is_link: bool) -> None:
         """Read one manifest and add it, or the Problem that it is."""
-        parsed = ModelName(*parts)
+        parsed = ModelName.of_path(parts)
         relative = "/".join(("manifests", *parts))
         if not parsed.is_valid:
             self._add(relative, "bad-name", "its path is no name that a model can have")
@@ -166,7 +178,10 @@ class _ManifestReader:
         try:
             manifest = decode(data)
         except ManifestError as error:
-            self._add(file.path, error.kind, str(error), name)
+            if _DROPPING.match(os.path.basename(file.path)) and not could_be_manifest(data):
+                self._add(file.path, *_A_DROPPING)
+            else:
+                self._add(file.path, error.kind, str(error), name)
             self.by_server.append(ServerReading(file.path, digests_for_server(data)))
             return
         if not manifest.is_canonical:

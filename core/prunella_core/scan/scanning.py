@@ -6,11 +6,11 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.scan.assemble import Assembly
 from prunella_core.scan.blobs import list_blobs, look_at_blobs
 from prunella_core.scan.manifests import read_manifests
+from prunella_core.scan.own import OwnFiles
 from prunella_core.scan.progress import Count, Report, Space, never, silent, space_of
 from prunella_core.scan.system import held_open
 from prunella_core.scan.trash import read_trash
 from prunella_core.store.locate import Store
-from prunella_core.store.pins import read_pins
 
 
 def scan(
@@ -28,20 +28,21 @@ def scan(
     vanishes.
     """
     count = Count(report, cancelled)
+    own = OwnFiles(store)
     listing = list_blobs(store)
     manifests = read_manifests(store, count=count)
-    blobs = look_at_blobs(store, listing, count)
-    trash = read_trash(store)
-    assembly = Assembly(store, manifests, blobs, read_pins(store))
+    blobs = look_at_blobs(store, listing, count, own)
+    trash = read_trash(store, own)
+    assembly = Assembly(store, manifests, blobs, own.pins)
     space = space_of(store.root)
     return Inventory(
         store=store,
         scanned_at=now,
         models=assembly.models(),
-        blobs=assembly.rows(trash),
-        problems=assembly.problems(),
+        blobs=assembly.rows(trash.entries),
+        problems=(*assembly.problems(), *own.problems, *trash.problems),
         by_server=manifests.by_server,
-        trash=trash,
+        trash=trash.entries,
         held_open=held_open(store, blobs.partial),
         disk_total=space.total,
         disk_free=space.free,

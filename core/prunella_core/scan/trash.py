@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from prunella_core.fs.files import files_below, has_reflinks
 from prunella_core.fs.sizes import File
-from prunella_core.inventory.records import TrashedModel, TrashEntry, digest_of_file
-from prunella_core.scan.manifests import ReadManifest, read_manifests
+from prunella_core.inventory.problems import problem
+from prunella_core.inventory.records import Problem, TrashedModel, TrashEntry
+from prunella_core.ollama.paths import place_of
+from prunella_core.scan.manifests import NOTHING, ReadManifest, read_manifests
+from prunella_core.scan.own import OwnFiles
 from prunella_core.store.locate import Store
 
 RECORD = "record.json"
@@ -27,19 +31,41 @@ def new_id(now: float, mark: str) -> str:
     return f"{datetime.fromtimestamp(now, UTC).strftime(_ID_TIME)}-{mark}"
 
 
-def read_trash(store: Store) -> tuple[TrashEntry, ...]:
-    """Every entry of the trash, the oldest first. Raises OSError when the trash is there and cannot be read."""
+class TrashReading(NamedTuple):
+    """The entries of the trash, the oldest first, and what of it cannot be read."""
+
+    entries: tuple[TrashEntry, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def read_trash(store: Store, own: OwnFiles | None = None) -> TrashReading:
+    """Read every entry of the trash. What cannot be read is a Problem: then nothing in the trash may be deleted."""
     if os.path.islink(store.own) or os.path.islink(store.trash):  # nothing of ours: a removal refuses it by name
-        return ()
+        return TrashReading()
     try:
         with os.scandir(store.trash) as listing:
             names = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
-    except (FileNotFoundError, NotADirectoryError):  # a file in its place is told when something is to be removed
-        return ()
+    except (FileNotFoundError, NotADirectoryError):  # a file in its place is named when something is to be removed
+        return TrashReading()
+    except OSError as error:
+        return TrashReading(problems=(_unreadable(".prunella/trash", error),))
+    files: dict[str, tuple[File, ...]] = {}
+    problems = []
     with_extents = has_reflinks(store.root)
-    files = {name: tuple(files_below(store.root, f".prunella/trash/{name}", with_extents)) for name in names}
+    for name in names:
+        try:
+            below = tuple(files_below(store.root, f".prunella/trash/{name}", with_extents))
+            files[name] = own.without(below) if own else below
+        except OSError as error:
+            problems.append(_unreadable(f".prunella/trash/{name}", error))
     find = _Finder(store, files.values())
-    return tuple(_read_entry(store, name, files[name], find) for name in names)
+    found = [_read_entry(store, name, below, find) for name, below in files.items()]
+    problems += [problem for _entry, unreadable in found for problem in unreadable]
+    return TrashReading(tuple(entry for entry, _unreadable in found), tuple(problems))
+
+
+def _unreadable(path: str, error: OSError) -> Problem:
+    return problem(path, "trash-unreadable", f"cannot read this part of the trash: {error.strerror}")
 
 
 class _Finder:
@@ -56,21 +82,24 @@ class _Finder:
     @cached_property
     def _in_trash(self) -> dict[str, str]:
         paths = [file.path for files in self.files for file in files]
-        return {digest: self.store.path(path) for path in paths if (digest := digest_of_file(path))}
+        return {digest: self.store.path(path) for path in paths if (digest := place_of(path).whole)}
 
 
-def _read_entry(store: Store, name: str, files: tuple[File, ...], find: Callable[[str], str | None]) -> TrashEntry:
+def _read_entry(
+    store: Store, name: str, files: tuple[File, ...], find: Callable[[str], str | None]
+) -> tuple[TrashEntry, list[Problem]]:
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
-    is_ours = not os.path.islink(as_store.manifests)
-    manifests = read_manifests(as_store, find).manifests if is_ours else ()
-    return TrashEntry(
+    reading = NOTHING if os.path.islink(as_store.manifests) else read_manifests(as_store, find)
+    entry = TrashEntry(
         id=name,
         removed_at=removed_at(store.trash, name),
-        models=tuple(_trashed(prefix, manifest) for manifest in manifests),
+        models=tuple(_trashed(prefix, manifest) for manifest in reading.manifests),
         files=files,
         is_spent=all(file.path != f"{prefix}/{RECORD}" for file in files),
     )
+    unreadable = [found for found in reading.problems if found.kind == "unreadable"]
+    return entry, [problem(f"{prefix}/{found.path}", "trash-unreadable", found.message) for found in unreadable]
 
 
 def _trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:

@@ -47,10 +47,11 @@ def model_detail(inventory: Inventory, model: Model, now: float) -> Content:
     ]
     if model.details.remote_host:
         lines.append(_field("Runs at", clean(f"{model.details.remote_host} as {model.details.remote_model}")))
-    if sharing := inventory.shared_with(model):
+    sharing = inventory.shared_with(model)
+    if sharing.count:
         lines += [Content(""), Content.styled(f"Shares {show.size(usage.shared)} with", "bold")]
-        lines += [Content(f"  {clean(name)}") for name in sharing[:12]]
-        lines += _more(len(sharing) - 12)
+        lines += [Content(f"  {clean(name)}") for name in sharing.names[:12]]
+        lines += _more(sharing.count - 12)
     lines += _problems(inventory, model)
     lines += [Content(""), Content.styled("Layers", "bold"), *_layers(inventory, model)]
     lines += [Content(""), *origin_lines(inventory, model)]

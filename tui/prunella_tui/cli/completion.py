@@ -104,7 +104,7 @@ def _trash() -> "list[TrashEntry]":
     from prunella_core.scan import read_trash
     from prunella_tui.cli.session import open_store
 
-    return [entry for entry in read_trash(open_store()) if not entry.is_spent]
+    return [entry for entry in read_trash(open_store()).entries if not entry.is_spent]
 
 
 def register() -> None:

@@ -100,10 +100,11 @@ def date(seconds: float) -> str:
         return "a time beyond the calendar"
 
 
-def names(known: Sequence[str], most: int = 3) -> str:
-    """Return a short list of names: ``a, b, c and 4 more``."""
+def names(known: Sequence[str], most: int = 3, count: int | None = None) -> str:
+    """Return a short list of names: ``a, b, c and 4 more``; ``count`` is how many there are if not all are known."""
     shown = ", ".join(clean(name) for name in known[:most])
-    return f"{shown} and {number(len(known) - most)} more" if len(known) > most else shown
+    more = (len(known) if count is None else count) - most
+    return f"{shown} and {number(more)} more" if more > 0 else shown
 
 
 def short_digest(digest: str | None) -> str:

@@ -88,12 +88,13 @@ def section(title: str, tone: Tone, blocks: Iterable[Block]) -> Iterator[Block]:
         yield from (line(), line((title, tone)), *listed)
 
 
-def names_below(names: Iterable[str], most: int = 20) -> Iterator[Line]:
-    """Yield a line for each name, and one for those that are too many."""
+def names_below(names: Iterable[str], most: int = 20, count: int | None = None) -> Iterator[Line]:
+    """Yield a line for each name, and one for the others; ``count`` is how many there are if not all are known."""
     listed = list(names)
     yield from (line(name, indent=2) for name in listed[:most])
-    if len(listed) > most:
-        yield line((f"and {len(listed) - most:,} more", QUIET), indent=2)
+    more = (len(listed) if count is None else count) - most
+    if more > 0:
+        yield line((f"and {more:,} more", QUIET), indent=2)
 
 
 def _span(part: Part) -> Span:

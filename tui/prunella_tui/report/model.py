@@ -93,9 +93,9 @@ def only_here(model: Model, origin: Origin) -> str:
 
 def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:
     sharing = inventory.shared_with(model)
-    if sharing:
-        title = f"Shares {size(inventory.usage[model.name].shared)} with {counted(len(sharing), 'model')}"
-        yield from section(title, STRONG, names_below(sharing, _FEW))
+    if sharing.count:
+        title = f"Shares {size(inventory.usage[model.name].shared)} with {counted(sharing.count, 'model')}"
+        yield from section(title, STRONG, names_below(sharing.names, _FEW, sharing.count))
 
 
 def _layers(inventory: Inventory, model: Model) -> Block:

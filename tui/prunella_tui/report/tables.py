@@ -62,7 +62,7 @@ def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
 
 
 def _model(inventory: Inventory, model: Model) -> tuple[Part, ...]:
-    usage = inventory.usage[model.name]
+    usage, sharing = inventory.usage[model.name], inventory.shared_with(model)
     return (
         ("!", BAD) if inventory.problems_of(model) else "",
         (model.name, STRONG),
@@ -72,18 +72,9 @@ def _model(inventory: Inventory, model: Model) -> tuple[Part, ...]:
         (size(usage.reclaims), GOOD),
         size(usage.shared) if usage.shared else "",
         age(inventory.scanned_at - model.modified_at),
-        names(_sharers(inventory, model), 2),
+        names(sharing.names, 2, sharing.count),
         (f"{details(model)} · cloud" if model.details.remote_host else details(model), QUIET),
     )
-
-
-def _sharers(inventory: Inventory, model: Model) -> list[str]:
-    """Return the models that share something with ``model``, those with the largest shared blob first."""
-    shared = (blob for blob in inventory.blobs_of(model) if len(blob.models) > 1)
-    largest = max(shared, key=lambda blob: blob.allocated, default=None)
-    found = dict.fromkeys(largest.models if largest else ())
-    found.update(dict.fromkeys(inventory.shared_with(model)))
-    return [name for name in found if name != model.name]
 
 
 def _waste(sums: Totals) -> str:

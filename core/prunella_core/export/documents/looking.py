@@ -69,7 +69,7 @@ def _shown(names: Sequence[str], unclean: Mapping[str, str]) -> Sequence[str]:
 def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) -> Document:
     """One model, as in ``ls``; ``unclean`` are the names that need cleaning, with what is shown for them."""
     usage = inventory.usage[model.name]
-    details, last_used = model.details, model.last_used
+    details, last_used, sharing = model.details, model.last_used, inventory.shared_with(model)
     return {
         "name": clean(model.name),
         "id": model.digest[:12],
@@ -78,7 +78,8 @@ def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) ->
         "allocated": usage.allocated,
         "reclaims": usage.reclaims,
         "shared": usage.shared,
-        "shared_with": _shown(inventory.shared_with(model), unclean),
+        "shared_with": _shown(sharing.names, unclean),
+        "shared_with_count": sharing.count,
         "modified_at": timestamp(model.modified_at),
         "last_used": timestamp(last_used),
         "age_seconds": max(int(inventory.scanned_at - model.idle_since), 0),
