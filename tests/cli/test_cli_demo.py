@@ -46,7 +46,7 @@ def test_it_is_removed_afterwards(tmp_path: Path, number: signal.Signals | None,
         heeding_ctrl_c(),
         patch("prunella_tui.app.run_app", run_app),
         patch("prunella_tui.cli.application.require_terminal"),
-        patch("prunella_tui.cli.commands.demo.require_terminal"),
+        patch("prunella_tui.cli.commands.more.require_terminal"),
         patch.object(tempfile, "tempdir", str(tmp_path)),
     ):
         assert call("--theme", "nord", "demo").code == code

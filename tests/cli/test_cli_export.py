@@ -11,7 +11,7 @@ import pytest
 
 from cli.commandline import ENVIRONMENT, Terminal, call, control_bytes, digest_of, make_store, program, run
 from prunella_core.sample import StoreBuilder
-from prunella_tui.cli.root import LOOKING, SECTIONS
+from prunella_tui.cli.root import READ_ONLY, SECTIONS
 from stores import tree
 
 NAMED_HERE = {"why", "writable", "address"}
@@ -109,7 +109,7 @@ def test_a_damaged_store_elsewhere_is_no_problem_here(exported: str) -> None:
     assert "a manifest that cannot be read" in text or "truncated" in text
 
 
-CHANGES = [name for section in SECTIONS.values() for name in section if name not in LOOKING]
+CHANGES = [name for section in SECTIONS.values() for name in section if name not in READ_ONLY]
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -1,4 +1,4 @@
-"""The configuration file: what nobody wants to say every time. Flags and ``PRUNELLA_*`` variables come first."""
+"""The configuration file. Flags and ``PRUNELLA_*`` variables come first."""
 
 import os
 from typing import NamedTuple
@@ -8,11 +8,12 @@ from prunella_core.base.text import clean
 
 
 class Config(NamedTuple):
-    """The keys of ``config.toml``; ``None`` where the file does not say."""
+    """The keys of ``config.toml``; ``None`` where it has none."""
 
     store: str | None = None
     theme: str | None = None
     retention: str | None = None
+    settle: str | None = None
     gc: bool | None = None
 
 
@@ -31,10 +32,7 @@ def _config_folder() -> str:
 
 
 def read_config(path: str) -> Config:
-    """Return what the file at ``path`` says; no file says nothing.
-
-    Raises InvalidInput, naming the file, when it cannot be read or says what is not understood.
-    """
+    """Return the configuration at ``path``, empty without a file. Raises InvalidInput, naming the file."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -51,13 +49,13 @@ def _understand(data: bytes, path: str) -> Config:
     try:
         document = tomllib.loads(data.decode())
     except ValueError as error:  # bytes that are not UTF-8, or text that is not TOML
-        raise InvalidInput(f"the configuration {clean(path)} is no TOML: {clean(str(error))}") from error
+        raise InvalidInput(f"the configuration {clean(path)} is not valid TOML: {clean(str(error))}") from error
     for key, value in document.items():
         if key not in Config._fields:
             known = ", ".join(Config._fields)
-            raise InvalidInput(f"the configuration {clean(path)} has the unknown key “{clean(key)}”; known are {known}")
+            raise InvalidInput(f"the configuration {clean(path)} has the unknown key “{clean(key)}”: use {known}")
         if key == "gc" and not isinstance(value, bool):
-            raise InvalidInput(f"the configuration {clean(path)}: gc takes true or false")
+            raise InvalidInput(f"the configuration {clean(path)}: gc must be true or false")
         if key != "gc" and not (isinstance(value, str) and value):
-            raise InvalidInput(f"the configuration {clean(path)}: {key} takes text in quotes")
+            raise InvalidInput(f"the configuration {clean(path)}: {key} must be text in quotes")
     return Config(**document)

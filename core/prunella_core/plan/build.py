@@ -6,7 +6,7 @@ from prunella_core.plan.records import Empty, Mode, Plan, PruneClass, PrunePolic
 from prunella_core.plan.restore import plan_restore
 from prunella_core.plan.trash import draft_empty
 
-__all__ = ["make_plan", "reclaimable", "trash_reclaims"]
+__all__ = ["make_plan", "prunable", "reclaimable", "trash_reclaims"]
 
 
 def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
@@ -65,6 +65,13 @@ def reclaimable(inventory: Inventory, now: float) -> int:
     """
     classes = frozenset({PruneClass.UNREFERENCED, PruneClass.PARTIAL, PruneClass.LEFTOVER})
     return make_plan(inventory, PrunePolicy(age=0, classes=classes), now).reclaims
+
+
+def prunable(inventory: Inventory, now: float, age: int) -> tuple[int, int]:
+    """Bytes that ``prune`` frees at ``now``, and those it frees once they are ``age`` seconds old; no models."""
+    classes = frozenset(PruneClass) - {PruneClass.MODEL}
+    due, whole = (make_plan(inventory, PrunePolicy(age=each, classes=classes), now).reclaims for each in (age, 0))
+    return due, max(whole - due, 0)
 
 
 def trash_reclaims(inventory: Inventory, entry: TrashEntry, now: float) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
 from prunella_core.store.locate import Store
 from prunella_tui.cli.importing import imported, is_on_stdin, open_keyboard, take_keyboard
 from prunella_tui.cli.session import collects, open_store, retention, setting
@@ -15,10 +16,18 @@ if TYPE_CHECKING:
     from prunella_core.inventory.records import Inventory
 
 
+def check_theme(name: str) -> None:
+    """Raise InvalidInput for an unknown theme."""
+    from textual.theme import BUILTIN_THEMES
+
+    if name not in BUILTIN_THEMES:
+        raise InvalidInput(f"unknown theme “{clean(name)}”: use {', '.join(sorted(BUILTIN_THEMES))}")
+
+
 def require_terminal() -> None:
     """Raise InvalidInput where the application could not be drawn or used."""
     if not (_has_keyboard() and sys.stdout.isatty()):
-        raise InvalidInput("the application needs a terminal; “prunella ls” prints the models, --help lists the rest")
+        raise InvalidInput("not a terminal: use prunella ls, or another command (prunella --help)")
 
 
 def _has_keyboard() -> bool:

@@ -48,7 +48,7 @@ def take_keyboard() -> None:
     """Let stdin, when the export has been read from it, be the keyboard again. Raises InvalidInput without one."""
     keyboard = open_keyboard()
     if keyboard is None:
-        raise InvalidInput("there is no terminal to read the keys from")
+        raise InvalidInput("no terminal to read keys from")
     os.dup2(keyboard, 0)  # the application reads its keys from descriptor 0
     os.close(keyboard)
 
@@ -56,7 +56,7 @@ def take_keyboard() -> None:
 def _refuse_both() -> None:
     store = said("store")
     if store and store.by == "--store":
-        raise InvalidInput("--store and --import exclude each other")
+        raise InvalidInput("--store and --import cannot be combined")
 
 
 def _read(name: str) -> Inventory:

@@ -1,4 +1,4 @@
-"""Options that several commands have, and where what they say is kept for the run."""
+"""Options that several commands share, and the settings of a run that they carry."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -9,14 +9,14 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class Said(NamedTuple):
-    """A setting, and by what it was said: a flag, a variable or the configuration."""
+    """A setting, and where it was made: a flag, a variable or the configuration."""
 
     value: str
     by: str
 
 
 def remember(context: click.Context, option: click.Parameter, value: str | None) -> None:
-    """Keep a global setting for the whole run. A later one, after the command's name, wins."""
+    """Keep a setting for the whole run. A later one, after the command's name, wins."""
     if value is None or option.name is None:
         return
     from_variable = context.get_parameter_source(option.name) is click.core.ParameterSource.ENVIRONMENT
@@ -25,7 +25,7 @@ def remember(context: click.Context, option: click.Parameter, value: str | None)
 
 
 def said(name: str) -> Said | None:
-    """Return what a flag or variable of this run said."""
+    """Return the setting of a flag or variable of this run."""
     found = click.get_current_context().meta.get(f"prunella.{name}")
     return found if isinstance(found, Said) else None
 
@@ -36,31 +36,48 @@ store_option = click.option(
 """``--store`` after the command's name, where people type it too."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
+force_option = click.option("--force", is_flag=True, help="Include files written in the last 10 minutes.")
 
 
 def looks(command: _Command) -> _Command:
-    """Give a command the options of those that look at a store."""
+    """Give a command the options of those that only read a store."""
     return store_option(json_option(command))
 
 
 class Wishes(NamedTuple):
-    """How somebody wants a change done."""
+    """How a change is to be made."""
 
     dry_run: bool
-    yes: bool
     no_gc: bool
     as_json: bool
+    yes: bool = False
 
 
-def changes(command: _Command) -> _Command:
-    """Give a command the options of those that change the store."""
+def restores(command: _Command) -> _Command:
+    """Give a command the options of those that change the store without asking."""
     for option in (
-        click.option("--no-gc", is_flag=True, envvar="PRUNELLA_NO_GC", help="Leave what has expired in the trash."),
-        click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+        click.option(
+            "--wait", metavar="AGE", expose_value=False, callback=remember, help="Wait for another run to end.  [5s]"
+        ),
+        click.option("--no-gc", is_flag=True, envvar="PRUNELLA_NO_GC", help="Keep expired trash."),
         click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing."),
     ):
         command = option(command)
     return looks(command)
 
 
-force_option = click.option("--force", is_flag=True, help="Take what was written in the last 10 minutes too.")
+def deletes(command: _Command) -> _Command:
+    """Give a command the options of those that ask before they delete."""
+    for option in (
+        click.option(
+            "--settle",
+            metavar="AGE",
+            envvar="PRUNELLA_SETTLE",
+            expose_value=False,
+            callback=remember,
+            help="Watch for a pull before deleting for good; 0: don't.  [PRUNELLA_SETTLE; else 10s]",
+        ),
+        click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+    ):
+        command = option(command)
+    return restores(command)

@@ -1,7 +1,11 @@
-"""Where things are printed: documents and tables on stdout, prose about the run on stderr."""
+"""Where things are printed: documents and tables on stdout, prose and progress on stderr."""
 
+import os
 import sys
+import time
 from collections.abc import Iterable
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
 from prunella_core.base.text import clean
@@ -14,6 +18,30 @@ if TYPE_CHECKING:
 
 _NO_LIMIT = 1_000_000
 """The width of a pipe, in columns: nothing is folded or cut for a program that reads."""
+_PATIENCE_SECONDS = 0.5
+_EVERY_SECONDS = 0.1
+
+
+def open_streams() -> None:
+    """Give closed streams a descriptor, so that no file gets theirs, and let no character fail."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # the lowest free number: this one; writing to it fails
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+        stream = getattr(sys, name)
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def discard_output() -> None:
+    """Send what is still buffered nowhere, or Python complains about it when it exits."""
+    with suppress(OSError):  # no real file behind stdout: nothing is flushed to it at the exit either
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def print_json(document: "Document") -> None:
@@ -25,7 +53,7 @@ def print_json(document: "Document") -> None:
 
 
 def print_document(data: bytes) -> None:
-    """Write a document that is encoded already to stdout."""
+    """Write an encoded document to stdout."""
     _write(data, sys.stdout)
 
 
@@ -41,7 +69,7 @@ def show(blocks: "Iterable[Block]", *, on_stderr: bool = False) -> None:
 
 
 def _write(data: bytes, stream: TextIO) -> None:
-    """Write all of it: where Python was told not to buffer, one call may write a part and not say so."""
+    """Write all of it: an unbuffered stream may write a part and not say so."""
     stream.flush()
     rest = memoryview(data)
     while rest:
@@ -50,7 +78,7 @@ def _write(data: bytes, stream: TextIO) -> None:
 
 
 def console(stream: TextIO) -> "Console":
-    """Make a console for which no text is markup. Colours follow the terminal, ``NO_COLOR`` and ``TERM``."""
+    """Make a console for plain text. Colours follow the terminal, ``NO_COLOR`` and ``TERM``."""
     from rich.console import Console
 
     width = None if stream.isatty() else _NO_LIMIT
@@ -58,10 +86,39 @@ def console(stream: TextIO) -> "Console":
 
 
 def tell(sentence: str) -> None:
-    """Say something about the run on stderr."""
-    sys.stderr.write(clean(sentence) + "\n")
+    """Say something about the run on stderr; where that is closed or full, the exit code has to do."""
+    with suppress(OSError):
+        sys.stderr.write(clean(sentence) + "\n")
+        sys.stderr.flush()
 
 
 def complain(message: str) -> None:
     """Say in one line on stderr what went wrong."""
     tell(f"prunella: {message}")
+
+
+class Meter:
+    """One line of progress on stderr: on a terminal only, and only after a while."""
+
+    def __init__(self) -> None:
+        self._is_drawn = False
+        self._is_terminal = sys.stderr.isatty()
+        self._next = time.monotonic() + _PATIENCE_SECONDS
+
+    def tell(self, text: str) -> None:
+        """Show ``text`` unless it is too early, or too soon after the last one."""
+        if self._is_terminal and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _EVERY_SECONDS
+            self._is_drawn = True
+            self._draw(f"\r{text} …\x1b[K")
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._is_drawn:
+            self._is_drawn = False
+            self._draw("\r\x1b[K")
+
+    def _draw(self, text: str) -> None:
+        with suppress(OSError):  # the terminal has gone away
+            sys.stderr.write(text)
+            sys.stderr.flush()

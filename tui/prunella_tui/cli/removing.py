@@ -1,14 +1,15 @@
-"""From a plan to its outcome: show it, ask, execute it, and say what really happened."""
+"""From a plan to its outcome: show it, ask, carry it out, and say what happened."""
 
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from prunella_core.apply import Step
-from prunella_core.base.errors import Refused
+from prunella_core.base.errors import Locked, Refused
 from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import plan_document, receipt_document
 from prunella_core.inventory.records import Inventory
@@ -16,117 +17,123 @@ from prunella_core.ollama.client import Server, connect, loaded_here
 from prunella_core.operations.by_server import refuse_single_files, serving
 from prunella_core.operations.carry_out import World, make_ready, refuse_unless_allowed
 from prunella_core.operations.carry_out import carry_out as operate
-from prunella_core.plan.records import HeldBack, Plan, PrunePolicy, Receipt, Removal
+from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
-from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Wishes
-from prunella_tui.cli.output import print_json, show, tell
-from prunella_tui.cli.session import collects, look, open_store, retention
-from prunella_tui.cli.signals import cancel_on_interrupt
+from prunella_tui.cli.output import Meter, discard_output, print_json, show, tell
+from prunella_tui.cli.session import collects, duration_setting, look, open_store, retention
+from prunella_tui.cli.signals import cancelling
 from prunella_tui.report.format import counted, size
 
 if TYPE_CHECKING:
     from prunella_tui.report.lines import Block
 
+_Result = TypeVar("_Result")
+
 
 def look_for_change(dry_run: bool, *, by_server: bool = False) -> Inventory:
-    """Survey the store that something shall be changed in.
-
-    Raises Refused, before anybody is asked anything, where nothing may be changed.
-    """
+    """Scan the store that is to be changed. Raises Refused, before any question, where it may not be."""
     store = open_store()
     if by_server:
         refuse_unless_allowed(store, by_server=True)
-    elif not dry_run and make_ready(store, World(now=time.time)):
-        tell("A removal that was interrupted has been finished or undone first.")
+    elif not dry_run and _patiently(partial(make_ready, store, World(now=time.time)), Meter()):
+        tell("An interrupted operation has been finished or undone first.")
     return look(store)
 
 
 def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str] | None]:
-    """Return the server, when one is there, and which models of this store it has loaded; ``None`` if it is silent."""
+    """Return the server, if there is one, and which models of this store it has loaded; ``None`` if it is silent."""
     server = connect(os.environ)
     return server, loaded_here(server, inventory)
 
 
 def refuse_unless_served(server: Server | None, inventory: Inventory, plan: Plan, wishes: Wishes) -> None:
-    """Raise Refused, before anybody is asked, unless the server can delete what ``plan`` takes from this store."""
+    """Raise Refused, before any question, unless the server can delete what ``plan`` names from this store."""
     refuse_single_files(plan.request)
     if not wishes.dry_run:
         serving(server, inventory)
 
 
-class Telling(NamedTuple):
-    """How a plan is told: as a table of its own, and with ``fields`` that its documents have besides."""
+class Review(NamedTuple):
+    """How a plan is shown: in lines of its own, and with more ``fields`` in its documents."""
 
-    view: Callable[[Plan], "Iterable[Block]"] | None = None
+    lines: "Callable[[Plan], Iterable[Block]] | None" = None
     fields: Mapping[str, Any] = MappingProxyType({})
 
 
-PLAINLY = Telling()
+PLAIN = Review()
 
 
 def carry_out(
-    inventory: Inventory, plan: Plan, wishes: Wishes, telling: Telling = PLAINLY, server: Server | None = None
+    inventory: Inventory, plan: Plan, wishes: Wishes, review: Review = PLAIN, server: Server | None = None
 ) -> int:
-    """Do with ``plan`` what was wished, and return the exit code. ``server`` lets go of what it has loaded first."""
+    """Do with ``plan`` what was wished, and return the exit code. ``server`` first unloads what it has loaded."""
     if wishes.dry_run:
-        show_plan(plan, wishes.as_json, telling)
+        show_plan(plan, wishes.as_json, review)
         return DONE
     if not plan.files:
-        return _nothing_goes(plan, wishes, telling)
-    if plan.mode != "restore" and not is_agreed(inventory, plan, wishes, telling):
-        tell("Nothing was removed.")
+        return _nothing_to_do(plan, wishes, review)
+    if plan.mode != "restore" and not _is_agreed(inventory, plan, wishes, review):
+        tell("Nothing was deleted.")
         return REFUSED
     receipt = _execute(plan, wishes, server)
-    _show_receipt(receipt, wishes.as_json, telling)
-    return _code_of(receipt)
+    return _code_of(receipt) if _is_said(receipt, wishes, review) else PARTLY
 
 
-def show_plan(plan: Plan, as_json: bool, telling: Telling = PLAINLY) -> None:
+def show_plan(plan: Plan, as_json: bool, review: Review = PLAIN) -> None:
     """Print a plan."""
     if as_json:
-        print_json({**plan_document(plan), **telling.fields})
+        print_json({**plan_document(plan), **review.fields})
     else:
-        show(_view(plan, telling))
+        show(_lines(plan, review))
 
 
-def _view(plan: Plan, telling: Telling) -> "Iterable[Block]":
+def _lines(plan: Plan, review: Review) -> "Iterable[Block]":
     from prunella_tui.report.plan import plan_lines
 
-    return (telling.view or plan_lines)(plan)
+    return (review.lines or plan_lines)(plan)
 
 
-def _nothing_goes(plan: Plan, wishes: Wishes, telling: Telling) -> int:
+def _nothing_to_do(plan: Plan, wishes: Wishes, review: Review) -> int:
     if plan.blocked:
         first = plan.blocked[0]
-        what = "restored" if plan.mode == "restore" else "removed"
-        hint = "--as NEWNAME gives it another name" if plan.mode == "restore" else "see prunella doctor"
+        what = "restored" if plan.mode == "restore" else "deleted"
+        hint = "--as NEWNAME restores it under another name" if plan.mode == "restore" else "see prunella doctor"
         raise Refused(f"nothing was {what}: {clean(first.path)}: {clean(first.message)} ({hint})")
     if held_back := _unexpectedly_held(plan):
-        first_held = held_back[0]
-        raise Refused(f"nothing was removed: {clean(first_held.path)}: {first_held.reason} (--force takes it)")
+        held = held_back[0]
+        raise Refused(f"nothing was deleted: {clean(held.path)}: {held.reason} (--force includes it)")
     if not wishes.as_json:
-        show_plan(plan, False, telling)
+        show_plan(plan, False, review)
     receipt = _execute(plan, wishes, None)
     if wishes.as_json or receipt.notes or receipt.expired:
-        _show_receipt(receipt, wishes.as_json, telling)
+        return DONE if _is_said(receipt, wishes, review) else PARTLY
     return DONE
 
 
-def is_agreed(inventory: Inventory, plan: Plan, wishes: Wishes, telling: Telling = PLAINLY) -> bool:
-    """Show the plan and ask, unless that was answered before. Raises Refused where nobody can be asked."""
+def _is_agreed(inventory: Inventory, plan: Plan, wishes: Wishes, review: Review) -> bool:
+    """Show the plan and ask, unless --yes was given. Raises Refused without a terminal to ask on."""
     if wishes.yes:
         if not wishes.as_json:
-            show_plan(plan, False, telling)
+            show_plan(plan, False, review)
         return True
     if not sys.stdin.isatty():
-        raise Refused("there is no terminal to ask on; say --yes to remove, or --dry-run to look. Nothing was removed")
-    show(_view(plan, telling), on_stderr=True)
-    if len(plan.models) == len(inventory.models) > 0:
-        return _ask("These are all the models. Type “everything” to remove them: ") == "everything"
-    what = f"{counted(len(plan.files), 'file')}, {size(plan.reclaims)}"
-    question = "Move this to the trash" if plan.mode == "trash" else "Remove this for good"
-    return _ask(f"{question} ({what})? [y/N] ").lower() in ("y", "yes")
+        raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
+    show(_lines(plan, review), on_stderr=True)
+    if everything := _everything(inventory, plan):
+        return _ask(f"This is {everything}. Type “everything” to delete it: ") == "everything"
+    what = counted(len(plan.models), "model") if plan.models else counted(len(plan.files), "file")
+    frees = f"{counted(len(plan.files), 'file')}, {size(plan.reclaims)}"
+    question = f"Move {what} to the trash" if plan.mode == "trash" else f"Delete {what} permanently"
+    return _ask(f"{question} ({frees})? [y/N] ").lower() in ("y", "yes")
+
+
+def _everything(inventory: Inventory, plan: Plan) -> str:
+    """Return what is emptied as a whole: all models, or the whole trash."""
+    if isinstance(plan.request, Empty):
+        kept = [entry.id for entry in inventory.trash if not entry.is_spent]
+        return "" if plan.request.entries and set(kept) - set(plan.request.entries) else "the whole trash"
+    return "every model" if len(plan.models) == len(inventory.models) > 0 else ""
 
 
 def _ask(question: str) -> str:
@@ -142,24 +149,49 @@ def _execute(plan: Plan, wishes: Wishes, server: Server | None) -> Receipt:
     meter = Meter()
 
     def report(step: Step) -> None:
-        meter.tell(f"removing: step {step.done:,} of {step.total:,}")
+        meter.tell(f"deleting: step {step.done:,} of {step.total:,}")
 
     keeps = retention() if collects(wishes.no_gc) else None
     try:
-        with cancel_on_interrupt() as cancelled:
+        with cancelling() as cancelled:
             world = World(now=time.time, server=server, retention=keeps, report=report, cancelled=cancelled)
-            return operate(plan, world)
+            return _patiently(partial(operate, plan, world), meter)
     finally:
         meter.clear()
 
 
-def _show_receipt(receipt: Receipt, as_json: bool, telling: Telling) -> None:
-    if as_json:
-        print_json({**receipt_document(receipt), **telling.fields})
-    else:
-        from prunella_tui.report.plan import receipt_lines
+def _patiently(change: Callable[[], _Result], meter: Meter) -> _Result:
+    """Return what ``change`` returns; while another run has the store, try again until --wait is over."""
+    until = time.monotonic() + duration_setting("wait", "5s")
+    while True:
+        try:
+            return change()
+        except Locked:
+            if time.monotonic() >= until:
+                raise
+        meter.tell("waiting for another Prunella to finish")
+        time.sleep(0.1)
 
-        show(receipt_lines(receipt))
+
+def _is_said(receipt: Receipt, wishes: Wishes, review: Review) -> bool:
+    """Print a receipt. Where stdout takes no more, say what happened on stderr: something has been changed."""
+    try:
+        _show_receipt(receipt, wishes.as_json, review)
+    except OSError as error:
+        discard_output()
+        if not isinstance(error, BrokenPipeError):
+            tell(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
+        return False
+    return True
+
+
+def _show_receipt(receipt: Receipt, as_json: bool, review: Review) -> None:
+    if as_json:
+        print_json({**receipt_document(receipt), **review.fields})
+        return
+    from prunella_tui.report.plan import receipt_lines
+
+    show(receipt_lines(receipt))
 
 
 def _code_of(receipt: Receipt) -> int:

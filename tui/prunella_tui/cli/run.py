@@ -1,29 +1,28 @@
-"""Runs the command line: every way in which it can end becomes an exit code and at most one line on stderr."""
+"""Runs the command line: every way to end becomes an exit code and at most one line on stderr."""
 
 import os
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 
 import click
 
 from prunella_core.base.errors import InvalidInput, PrunellaError, Refused
 from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, REFUSED, USAGE
-from prunella_tui.cli.output import complain
+from prunella_tui.cli.output import complain, discard_output, open_streams
 from prunella_tui.cli.root import root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``prunella`` with ``arguments`` (the process's own by default) and return its exit code."""
-    _never_fail_on_a_character()
+    open_streams()
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough; that is no failure to talk about
-        _discard_output()
+    except BrokenPipeError:  # the reader has seen enough
+        discard_output()
         return FAILED
     except OSError as error:
-        _discard_output()
+        discard_output()
         complain(f"cannot write the output: {error.strerror}")
         return FAILED
     return code
@@ -64,20 +63,3 @@ def _with_hint(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     hint = f" (see {context.command_path} --help)" if context else ""
     return error.format_message() + hint
-
-
-def _never_fail_on_a_character() -> None:
-    """A terminal that cannot show a sign gets a question mark, not a traceback."""
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
-def _discard_output() -> None:
-    """Send what is still buffered nowhere, or Python complains about it when it exits."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except OSError:  # there is no real file behind stdout, so nothing is flushed to it at the exit either
-        return

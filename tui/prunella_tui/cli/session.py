@@ -15,16 +15,18 @@ from prunella_core.scan import Progress
 from prunella_core.store.locate import Store, locate
 from prunella_core.store.owner import as_owner_of
 from prunella_tui.cli.importing import imported
-from prunella_tui.cli.meter import Meter
 from prunella_tui.cli.options import Said, said
-from prunella_tui.cli.output import tell
+from prunella_tui.cli.output import Meter, tell
 from prunella_tui.config import Config, config_path, read_config
 
 _CONFIG = "prunella.config"
 
 
-def _configuration() -> Config:
-    """Read once a run, before root may become the owner of a store: then the file may be out of reach."""
+def configuration() -> Config:
+    """Return the configuration, read once a run: once root has become the owner, it may be out of reach.
+
+    Raises InvalidInput.
+    """
     kept = click.get_current_context().meta
     if _CONFIG not in kept:
         kept[_CONFIG] = read_config(config_path())
@@ -35,19 +37,24 @@ def _configuration() -> Config:
 
 def setting(name: str) -> Said | None:
     """Return a setting: what a flag says, else a variable, else the configuration."""
-    configured = getattr(_configuration(), name)  # read even when not needed: a broken file is told at once
+    configured = getattr(configuration(), name, None)  # read even when not needed: a broken file is named at once
     return said(name) or (Said(configured, config_path()) if configured else None)
 
 
+def duration_setting(name: str, default: str) -> int:
+    """Return a setting in seconds. Raises InvalidInput when it is not an age."""
+    found = setting(name)
+    return parse_age(found.value if found else default)
+
+
 def retention() -> int:
-    """Return how long the trash keeps things, in seconds. Raises InvalidInput when the setting is no age."""
-    found = setting("retention")
-    return parse_age(found.value if found else DEFAULT_RETENTION)
+    """Return how long the trash keeps things, in seconds. Raises InvalidInput."""
+    return duration_setting("retention", DEFAULT_RETENTION)
 
 
 def collects(no_gc: bool) -> bool:
-    """Whether what has expired in the trash goes after this command."""
-    return not no_gc and _configuration().gc is not False
+    """Whether expired trash is emptied after this command."""
+    return not no_gc and configuration().gc is not False
 
 
 def open_store() -> Store:
@@ -68,9 +75,9 @@ def _located() -> Store:
 
 
 def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
-    """Survey a store; if that takes a while, say so on stderr. ``loaded`` is what the server has loaded.
+    """Scan a store, with progress on stderr if that takes a while; ``loaded`` is what the server has loaded.
 
-    Of an export it returns what is in it: the disk of this machine has nothing to do with that.
+    An export is returned as it is.
     """
     if (found := imported()) and store.exported_from is not None:
         return found
@@ -80,7 +87,7 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
         meter.tell(f"reading the store: {progress.models + progress.blobs:,} files")
 
     if is_unfinished(store):
-        tell("A removal was interrupted. What it had set aside is not shown; the next rm or restore sets it right.")
+        tell("An operation was interrupted. What it set aside is not shown; the next rm or restore repairs it.")
     try:
         return scan_store(store, time.time(), report, loaded=loaded)
     finally:

@@ -1,30 +1,29 @@
-"""What a signal means while the command line works."""
+"""What signals mean while the command line works."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-
-@contextmanager
-def cancel_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a question that an operation asks at its next safe point."""
-    was_pressed = False
-
-    def press(_number: int, _frame: FrameType | None) -> None:
-        nonlocal was_pressed
-        was_pressed = True
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield lambda: was_pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
+_Handler = Callable[[int, FrameType | None], None]
 
 
 @contextmanager
-def end_on_hang_up() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the run like Ctrl-C does, so that what is temporary is removed."""
+def cancelling() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C, SIGTERM and SIGHUP into a question that an operation asks at its next safe point."""
+    was_signalled = False
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        nonlocal was_signalled
+        was_signalled = True
+
+    with _handled(note, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield lambda: was_signalled
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the run like Ctrl-C does, so that temporary files are removed."""
     numbers = (signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, _frame: FrameType | None) -> None:
@@ -32,9 +31,15 @@ def end_on_hang_up() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
-    before = [signal.signal(number, end) for number in numbers]
+    with _handled(end, *numbers):
+        yield
+
+
+@contextmanager
+def _handled(handler: _Handler, *numbers: signal.Signals) -> Iterator[None]:
+    before = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        for number, former in zip(numbers, before, strict=True):
+            signal.signal(number, former)

@@ -1,16 +1,17 @@
 """What the names on the command line mean in a store."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput, NotFound, Refused
 from prunella_core.base.text import clean
-from prunella_core.inventory.records import Blob, Inventory, Model, find_blob
+from prunella_core.inventory.records import Blob, Inventory, Model, TrashEntry, find_blob
 from prunella_core.ollama.digests import parse_digest_prefix
 from prunella_core.ollama.names import match_name, nearest_names, parse_name
 from prunella_core.plan.records import Removal, Restore
+from prunella_core.store.pins import is_pinned
 from prunella_tui.report.format import names as listed
 from prunella_tui.report.format import short_digest
 
@@ -35,7 +36,7 @@ def find_row(inventory: Inventory, text: str) -> Blob:
     if found := inventory.blob_by_file.get(path) or inventory.blob_by_key.get(path):
         return found
     if text.startswith("blobs/") and not text.startswith("blobs/sha256"):
-        raise NotFound(f"there is no {clean(text)} in {clean(inventory.store.root)}")
+        raise NotFound(f"no {clean(text)} in {clean(inventory.store.root)}")
     return find_blob(inventory, parse_digest_prefix(text.removeprefix("blobs/")))
 
 
@@ -104,7 +105,7 @@ class _Targets:
         elif path in self.inventory.broken_by_path:
             self.manifests.append(path)
         else:
-            raise NotFound(f"there is no {clean(path)} in {clean(self.inventory.store.root)}")
+            raise NotFound(f"no {clean(path)} in {clean(self.inventory.store.root)}")
 
     def finish(self) -> Removal:
         """Return the request, unless a name is unknown or a blob is needed."""
@@ -113,7 +114,7 @@ class _Targets:
         for blob in self.blobs:
             if staying := [name for name in blob.models if name not in self.models]:
                 used_by = listed(staying)
-                raise Refused(f"{short_digest(blob.digest)} is used by {used_by}; nothing was removed")
+                raise Refused(f"{short_digest(blob.digest)} is used by {used_by}; nothing was deleted")
         return Removal(
             models=tuple(dict.fromkeys(self.models)),
             blobs=tuple(dict.fromkeys(blob.key for blob in self.blobs)),
@@ -122,33 +123,61 @@ class _Targets:
 
 
 def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
-    """Return the request that brings back what ``text`` names: an entry by its ID, else a model by its name.
+    """Return the request that restores what ``text`` names: a trash entry by its ID, else a model by its name.
 
-    Of several removals of the same name the last is meant. Raises NotFound, or InvalidInput.
+    Of several removals of one name it is the last. Raises NotFound, or InvalidInput.
     """
-    entries = [entry for entry in inventory.trash if not entry.is_spent]
     if under is not None:
         parse_name(under)
-    if entry := next((entry for entry in entries if entry.id == text), None):
-        if under is not None and len(entry.models) != 1:
-            raise InvalidInput("--as takes one model: name it, not the whole removal")
-        return Restore(entry=entry.id, model=entry.models[0].name if under else None, under=under)
+    entries = [entry for entry in inventory.trash if not entry.is_spent]
     known = {model.name: entry.id for entry in entries for model in entry.models}
-    name = match_name(parse_name(text), known)
+    name = _matching(text, known) or _only_tag(text, known)
+    if name is None and (entry := _entry(entries, text)):
+        if under is not None and len(entry.models) != 1:
+            raise InvalidInput("--as takes one model: name it, not the trash entry")
+        return Restore(entry=entry.id, model=entry.models[0].name if under else None, under=under)
     if name is None:
-        near = [clean(near) for near in nearest_names(text, known)]
-        hint = f"; did you mean {' or '.join(near)}?" if near else "; prunella trash lists what is"
-        raise NotFound(f"there is no “{clean(text)}” in the trash{hint}")
+        parse_name(text)  # raises InvalidInput
+        raise NotFound(f"no “{clean(text)}” in the trash{_hint(text, known) or '; prunella trash lists it'}")
     return Restore(entry=known[name], model=name, under=under)
 
 
+def _only_tag(text: str, known: Iterable[str]) -> str | None:
+    """Return the only known name that is ``text`` with a tag: ``phi4`` finds ``phi4:14b``."""
+    wanted = f"{text.casefold()}:"
+    found = [name for name in known if name.casefold().startswith(wanted)]
+    return found[0] if len(found) == 1 else None
+
+
+def _entry(entries: Iterable[TrashEntry], text: str) -> TrashEntry | None:
+    """Return the entry whose ID, or the part after its time, begins with ``text``. Raises InvalidInput for several."""
+    found = [entry for entry in entries if entry.id.startswith(text) or entry.id.partition("-")[2].startswith(text)]
+    exact = [entry for entry in found if entry.id == text]
+    if len(found) > 1 and not exact:
+        raise InvalidInput(f"“{clean(text)}” is ambiguous: {len(found)} trash entries start with it")
+    return next(iter(exact or found), None)
+
+
 def find_entries(inventory: Inventory, texts: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the IDs that ``texts`` name, or ``None`` for all. Raises NotFound when one of them is not there."""
-    known = {entry.id for entry in inventory.trash}
+    """Return the IDs that ``texts`` begin, or ``None`` for all. Raises NotFound or InvalidInput."""
+    found = []
     for text in texts:
-        if text not in known:
-            raise NotFound(f"there is no removal “{clean(text)}” in the trash; prunella trash lists what is")
-    return tuple(dict.fromkeys(texts)) or None
+        if (entry := _entry(inventory.trash, text)) is None:
+            raise NotFound(f"no entry “{clean(text)}” in the trash; prunella trash lists them")
+        found.append(entry.id)
+    return tuple(dict.fromkeys(found)) or None
+
+
+def unmatched(inventory: Inventory, patterns: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each pattern that pins no model of this store, with the nearest names."""
+    for pattern in patterns:
+        if not any(is_pinned(model.name, (pattern,)) for model in inventory.models):
+            yield f"“{clean(pattern)}” matches no model{_hint(pattern, inventory.model_by_name)}"
+
+
+def _hint(text: str, known: Iterable[str]) -> str:
+    near = [clean(name) for name in nearest_names(text, known)]
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _matching(text: str, known: Iterable[str]) -> str | None:
@@ -162,4 +191,4 @@ def _unknown(texts: list[str], known: Iterable[str]) -> NotFound:
     near = list(dict.fromkeys(name for text in texts for name in nearest_names(text, known)))[:3]
     hint = f"; did you mean {' or '.join(clean(name) for name in near)}?" if near else ""
     what = "model" if len(texts) == 1 else "models"
-    return NotFound(f"there is no {what} {', '.join(f'“{clean(text)}”' for text in texts)}{hint}")
+    return NotFound(f"no {what} {', '.join(f'“{clean(text)}”' for text in texts)}{hint}")

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State
+from prunella_core.plan.build import prunable
 from prunella_core.space.totals import Totals, totals
 from prunella_tui.report.blob import contents, state_text
-from prunella_tui.report.format import age, blob_title, counted, details, names, number, share_bar, size
+from prunella_tui.report.format import age, blob_title, counted, details, names, number, share_bar, size, time_left
 from prunella_tui.report.lines import (
     ACCENT,
     BAD,
@@ -130,8 +131,11 @@ def _sums(rows: Sequence[Blob]) -> Block:
     return line((counted(len(rows), "row"), STRONG), f" on disk: {', '.join(parts)}")
 
 
-def usage_lines(inventory: Inventory) -> Iterator[Block]:
-    """Yield the way from what Ollama lists to what is on disk, and what each part of it takes."""
+def usage_lines(inventory: Inventory, retention: int) -> Iterator[Block]:
+    """Yield the way from what Ollama lists to what is on disk, what each part takes, and what prune can free.
+
+    ``retention`` is in seconds.
+    """
     sums = totals(inventory)
     yield line((inventory.store.root, HEAD), (f"  ({inventory.store.why})", QUIET))
     yield line()
@@ -139,7 +143,16 @@ def usage_lines(inventory: Inventory) -> Iterator[Block]:
     yield line()
     yield _shares(sums)
     yield line()
+    yield _reclaimable(inventory, retention, sums)
     yield line(f"{size(sums.disk_free)} of {size(sums.disk_total)} free on this file system")
+
+
+def _reclaimable(inventory: Inventory, retention: int, sums: Totals) -> Block:
+    now, later = prunable(inventory, inventory.scanned_at, retention)
+    share = (now + later) / sums.allocated if sums.allocated else 0.0
+    after = f"{size(later)} within {time_left(retention)}" if later else ""
+    parts = ", ".join(filter(None, (f"{size(now)} now (prunella prune)" if now else "", after)))
+    return line((f"Reclaimable: {size(now + later)}, {share:.0%}", GOOD), f": {parts}" if parts else "")
 
 
 def _difference(sums: Totals) -> Table:

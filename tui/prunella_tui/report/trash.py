@@ -1,14 +1,16 @@
 """The trash and the log in words."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.ledger.history import Event, Fate, History
 from prunella_core.ledger.log import LogLine
 from prunella_core.plan.build import trash_reclaims
+from prunella_core.plan.records import Empty, Plan
 from prunella_tui.report.format import age, counted, date, duration, left, names, size, time_left, trash_title
-from prunella_tui.report.lines import HEAD, QUIET, STRONG, Block, Column, field, line, names_below, section, table
+from prunella_tui.report.lines import BAD, HEAD, QUIET, STRONG, Block, Column, field, line, names_below, section, table
+from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.ways import COMMANDS, Ways
 
 _FATES: dict[Fate, str] = {"trashed": "in trash", "restored": "restored", "back": "back", "gone": "gone"}
@@ -55,6 +57,26 @@ def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Bl
     total = size(sum(file.allocated for entry in inventory.trash for file in entry.files))
     yield line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", STRONG))
     yield line(("prunella restore NAME or ID undoes a removal, prunella empty frees the space", QUIET))
+
+
+def emptying_lines(inventory: Inventory, plan: Plan, log: Iterable[LogLine]) -> Iterator[Block]:
+    """Yield the models that a plan to empty the trash deletes, those first that exist nowhere else; then the plan."""
+    request = plan.request
+    chosen = request.entries if isinstance(request, Empty) else ()
+    entries = [entry for entry in inventory.trash if not entry.is_spent and (chosen is None or entry.id in chosen)]
+    pulls = {(model.entry, model.name): model.pull for logged in log for model in logged.models}
+    found = [(model, pulls.get((entry.id, model.name))) for entry in entries for model in entry.models]
+    lost = [(model.name, size(model.size)) for model, pull in found if pull == ""]
+    if lost:
+        yield line((f"Not recoverable: {counted(len(lost), 'model')}", BAD))
+        yield from (line(("! ", BAD), (name, STRONG), f"  {taken}", indent=2) for name, taken in lost)
+    for model, pull in found:
+        if pull != "":
+            again = f"  ollama pull {pull}" if pull else ""
+            yield line((model.name, STRONG), f"  {size(model.size)}", (again, QUIET), indent=2)
+    if found:
+        yield line()
+    yield from plan_lines(plan)
 
 
 def log_lines(history: History) -> Iterator[Block]:

@@ -10,7 +10,7 @@ from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import Document, age_at, cleaned, origin_row, problem_rows, timestamp
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
-from prunella_core.plan.build import reclaimable
+from prunella_core.plan.build import prunable, reclaimable
 from prunella_core.space.totals import totals
 
 _NOTHING: dict[str, str] = {}
@@ -169,9 +169,10 @@ def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | 
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 
 
-def df_document(inventory: Inventory) -> Document:
-    """The document of ``df``: what the list says against what is on the disk, and where the difference lies."""
+def df_document(inventory: Inventory, retention: int) -> Document:
+    """The document of ``df``; ``retention`` (seconds) parts what is prunable now from what is later."""
     sums = totals(inventory)
+    now, later = prunable(inventory, inventory.scanned_at, retention)
     return {
         "store": clean(inventory.store.root),
         "models": sums.models,
@@ -188,6 +189,7 @@ def df_document(inventory: Inventory) -> Document:
         "difference": sums.allocated - sums.listed,
         "counted_twice": sums.counted_twice,
         "reclaimable": reclaimable(inventory, inventory.scanned_at),
+        "prunable": {"now": now, "later": later},
         "disk_total": sums.disk_total,
         "disk_free": sums.disk_free,
     }

@@ -1,1 +1,1 @@
-"""One module a command, imported only when it is asked for. Each has a click command named ``command``."""
+"""The commands; each module is imported when one of its commands is called."""

@@ -1,0 +1,186 @@
+"""The commands that check and export: doctor, verify, export."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prunella_core.base.errors import InvalidInput, Refused
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Inventory
+from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, PARTLY
+from prunella_tui.cli.completion import complete_targets
+from prunella_tui.cli.options import looks, store_option
+from prunella_tui.cli.output import Meter, print_document, print_json, show
+from prunella_tui.cli.session import look, open_store
+from prunella_tui.cli.signals import cancelling
+
+if TYPE_CHECKING:
+    from prunella_core.verify import VerifyProgress, VerifyResult
+
+_TO_STDOUT = "-"
+
+
+@click.command()
+@click.option("--next-start", "is_forecast", is_flag=True, help="Show what Ollama itself deletes at its next start.")
+@looks
+def doctor(is_forecast: bool, as_json: bool) -> None:
+    """Show what is wrong with the store and how to fix it.
+
+    Also shows which store this is and why it was chosen, who owns it, and other stores on this machine.
+
+    With --next-start: what Ollama's server would delete if it started now. Without asking, it deletes blobs that no
+    manifest names, and downloads, once they are over an hour old.
+    """
+    from prunella_core.apply import has_unfinished
+    from prunella_core.export.documents.checking import doctor_document
+
+    inventory = look(open_store())
+    if is_forecast:
+        _forecast(inventory, as_json)
+        return
+    unfinished = has_unfinished(inventory.store)
+    server = _server(inventory)
+    if as_json:
+        print_json({"server": server, **doctor_document(inventory), "unfinished": unfinished})
+        return
+    from prunella_tui.report.problem import doctor_lines
+
+    show(doctor_lines(inventory, unfinished, server))
+
+
+def _server(inventory: Inventory) -> dict[str, Any]:
+    """Return where the server is expected, whether it answers, and what it does with this store."""
+    from prunella_core.ollama.client import ServerError, connect, loaded_here, serves
+
+    found: dict[str, Any] = {"address": None, "reachable": False, "serves_this_store": None, "loaded": []}
+    if inventory.store.exported_from is not None:  # the server of this machine has nothing to do with it
+        return found
+    found["address"] = _address()
+    if server := connect(os.environ):
+        found["loaded"] = sorted(map(clean, loaded_here(server, inventory) or ()))
+        with suppress(ServerError):  # what listens there is not Ollama
+            found["serves_this_store"] = serves(server, inventory)
+            found["reachable"] = True
+    return found
+
+
+def _address() -> str:
+    from prunella_core.ollama.client import address
+
+    try:
+        return clean(address(os.environ).url)
+    except ValueError:  # not an address
+        return clean(os.environ.get("OLLAMA_HOST", ""))
+
+
+def _forecast(inventory: Inventory, as_json: bool) -> None:
+    from prunella_core.advice.forecast import is_noprune, next_start
+
+    coming = next_start(inventory, time.time(), is_noprune(os.environ))
+    if as_json:
+        from prunella_core.export.documents.checking import next_start_document
+
+        print_json(next_start_document(inventory, coming))
+        return
+    from prunella_tui.report.forecast import forecast_lines
+
+    show(forecast_lines(coming))
+
+
+@click.command()
+@click.argument("names", metavar="[MODEL|DIGEST]...", nargs=-1, shell_complete=complete_targets)
+@click.option("--again", is_flag=True, help="Also read blobs verified by an earlier run.")
+@looks
+def verify(names: tuple[str, ...], again: bool, as_json: bool) -> int:
+    """Check every blob against its hash.
+
+    Checks the blobs of the named models, single blobs, or the whole store; blobs in the trash only by digest. Hard
+    links to one file are read once. Files verified before that have not changed (inode, size, mtime) are not read
+    again, so an interrupted run resumes where it stopped. ls and doctor show bad blobs from then on. Nothing is ever
+    deleted or changed.
+
+    \b
+      prunella verify                   everything not verified before
+      prunella verify llama3.2 --again  one model, again
+      prunella verify sha256:3f1a9c
+    """
+    from prunella_core.verify import whole_blobs
+    from prunella_tui.cli.targets import find_whole
+
+    inventory = look(open_store())
+    blobs = find_whole(inventory, names) if names else whole_blobs(inventory)
+    begun = time.monotonic()
+    result = _verified(inventory, blobs, again)
+    if as_json:
+        from prunella_core.export.documents.checking import verify_document
+
+        print_json(verify_document(inventory.store, result))
+    else:
+        from prunella_tui.report.verify import verify_lines
+
+        show(verify_lines(result, time.monotonic() - begun))
+    if result.cancelled:
+        return INTERRUPTED
+    if result.bad:
+        return FAILED
+    return PARTLY if result.changed else DONE
+
+
+def _verified(inventory: Inventory, blobs: Iterable[Blob], again: bool) -> "VerifyResult":
+    from prunella_core.verify import verify_blobs
+    from prunella_tui.report.verify import progress_text
+
+    meter = Meter()
+    begun = time.monotonic()
+
+    def report(progress: "VerifyProgress") -> None:
+        meter.tell(f"verifying: {progress_text(progress, time.monotonic() - begun)}")
+
+    try:
+        with cancelling() as cancelled:
+            return verify_blobs(inventory, blobs, again=again, report=report, cancelled=cancelled)
+    finally:
+        meter.clear()
+
+
+@click.command()
+@click.argument("file", type=click.Path(), default=_TO_STDOUT)
+@store_option
+def export(file: str) -> None:
+    """Export a scan to view on another machine: names, sizes and times, no model data.
+
+    Without FILE it goes to stdout. An existing FILE is never overwritten; one that ends in .gz is compressed.
+
+    \b
+      prunella export store.json.gz           there: prunella --import store.json.gz
+      ssh server prunella export | prunella --import -
+      prunella --import store.json.gz ls      what ls shows there
+    """
+    from prunella_core.export.portable import dump
+
+    if file == _TO_STDOUT and sys.stdout.isatty():
+        raise InvalidInput("export does not write to a terminal: name a FILE, or redirect it: prunella export > FILE")
+    store = open_store()
+    data = dump(look(store), os.uname().nodename)
+    if file == _TO_STDOUT:
+        print_document(data)
+    else:
+        _write(file, data, store.root)
+
+
+def _write(path: str, data: bytes, store_root: str) -> None:
+    from prunella_core.fs.files import write_new
+
+    if path.endswith(".gz"):
+        import gzip
+
+        data = gzip.compress(data, compresslevel=6)
+    try:
+        write_new(path, data, store_root)
+    except FileExistsError:
+        raise Refused(f"{clean(path)} exists; nothing is overwritten") from None

@@ -1,0 +1,63 @@
+"""The commands around it: demo, completion."""
+
+import os
+import tempfile
+import time
+
+import click
+
+from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+from prunella_tui.cli.application import open_application, require_terminal
+from prunella_tui.cli.completion import SHELLS, script
+from prunella_tui.cli.signals import ending
+
+
+@click.command()
+@click.option("--dir", "folder", metavar="DIR", type=click.Path(), help="Only write the sample store into DIR.")
+def demo(folder: str | None) -> int:
+    """Try everything on a sample store, in a temporary folder that is deleted afterwards.
+
+    \b
+      prunella demo
+      prunella --store "$(prunella demo --dir /tmp/sample)" ls
+    """
+    from prunella_core.sample import build_demo_store
+    from prunella_core.store.locate import locate
+
+    if folder is not None:
+        return _write_sample(folder)
+    require_terminal()
+    with ending(), tempfile.TemporaryDirectory(prefix="prunella-demo-") as root:
+        build_demo_store(root, time.time())
+        return open_application(locate(root, {}, root), is_sample=True)
+
+
+def _write_sample(folder: str) -> int:
+    from prunella_core.sample import build_demo_store
+
+    path = os.path.abspath(folder)
+    os.makedirs(path, exist_ok=True)
+    if os.listdir(path):
+        raise InvalidInput(f"{clean(path)} is not empty: use a new folder")
+    build_demo_store(path, time.time())
+    click.echo(clean(path))
+    return 0
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+def completion(shell: str | None) -> None:
+    """Print the completion script for a shell, by default yours.
+
+    It completes commands, options, model names and digests.
+
+    \b
+      bash   eval "$(prunella completion bash)"       in ~/.bashrc
+      zsh    eval "$(prunella completion zsh)"        in ~/.zshrc
+      fish   prunella completion fish > ~/.config/fish/completions/prunella.fish
+    """
+    wanted = shell or os.path.basename(os.environ.get("SHELL", ""))
+    if wanted not in SHELLS:
+        raise InvalidInput(f"unknown shell: use {', '.join(SHELLS)}")
+    click.echo(script(wanted), nl=False)

@@ -1,0 +1,254 @@
+"""The commands that show: ls, blobs, show, why, df."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from prunella_core.inventory.records import Blob, Inventory, Model
+from prunella_core.query import select
+from prunella_tui.cli.codes import DONE, FAILED
+from prunella_tui.cli.completion import complete_digests, complete_models
+from prunella_tui.cli.filters import filters, read_filter
+from prunella_tui.cli.options import looks
+from prunella_tui.cli.output import complain, print_json, show
+from prunella_tui.cli.session import look, open_store, retention
+from prunella_tui.cli.targets import find_model, find_row
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+MODEL_SORTS = ("size", "disk", "frees", "shared", "age", "name", "id")
+BLOB_SORTS = ("disk", "size", "age", "models", "state", "kind", "digest")
+
+
+def _listed(sorts: tuple[str, ...], quiet: str) -> Callable[[_Command], _Command]:
+    def give(command: _Command) -> _Command:
+        for option in (
+            click.option("-q", "--quiet", is_flag=True, help=quiet),
+            click.option("--reverse", is_flag=True, help="Reverse the order."),
+            click.option("--sort", type=click.Choice(sorts), default=sorts[0], help="Sort by a column, largest first."),
+        ):
+            command = option(command)
+        return command
+
+    return give
+
+
+@click.command()
+@_listed(MODEL_SORTS, "Print the names only.")
+@filters("models")
+@looks
+def ls(
+    words: tuple[str, ...],
+    states: tuple[str, ...],
+    sort: str,
+    reverse: bool,
+    quiet: bool,
+    as_json: bool,
+    **flags: str | None,
+) -> None:
+    """List models with their sizes, what they share, and what each frees.
+
+    SIZE is what ollama list shows, ON DISK what the files take, FREES what deleting this model alone gives back: what
+    it shares with other models stays.
+
+    FILTER: words that must occur, and terms on size, disk, frees, shared, age, unused, state and name.
+
+    \b
+      prunella ls --sort frees
+      prunella ls --unused 30d --min-size 5GB
+      prunella ls llama 'unused>30d' 'size>5GB'
+      prunella ls --json | jq '.models[] | select(.shared == 0) | .name'
+    """
+    query = read_filter("models", words, states, flags)
+    inventory = look(open_store())
+    chosen = select(inventory.models, query, inventory, inventory.scanned_at)
+    shown = _models_in_order(inventory, chosen, sort, reverse)
+    if as_json:
+        from prunella_core.export.documents.looking import models_document
+
+        print_json(models_document(inventory, shown))
+    elif quiet:
+        _print_lines(model.name for model in shown)
+    else:
+        from prunella_tui.report.tables import models_lines
+
+        show(models_lines(inventory, shown))
+
+
+def _models_in_order(inventory: Inventory, models: Iterable[Model], sort: str, reverse: bool) -> list[Model]:
+    usage = inventory.usage
+    keys: dict[str, Callable[[Model], Any]] = {
+        "name": lambda model: model.name.casefold(),
+        "id": lambda model: model.digest,
+        "size": lambda model: -model.size,
+        "disk": lambda model: -usage[model.name].allocated,
+        "frees": lambda model: -usage[model.name].reclaims,
+        "shared": lambda model: -usage[model.name].shared,
+        "age": lambda model: model.modified_at,
+    }
+    in_order = sorted(sorted(models, key=keys["name"]), key=keys[sort])
+    return in_order[::-1] if reverse else in_order
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    from prunella_core.base.text import clean
+
+    for text in lines:
+        click.echo(clean(text))
+
+
+@click.command()
+@_listed(BLOB_SORTS, "Print the digests only, of other files the paths.")
+@filters("blobs")
+@looks
+def blobs(
+    words: tuple[str, ...],
+    states: tuple[str, ...],
+    sort: str,
+    reverse: bool,
+    quiet: bool,
+    as_json: bool,
+    **flags: str | None,
+) -> None:
+    """List the files in blobs/: what each is, and which models use it.
+
+    Unreferenced ones show what their first bytes say they are, and which model they likely come from.
+
+    FILTER: words that must occur, and terms on size, disk, age, unused, state, kind, name and used.
+
+    \b
+      prunella blobs --state unreferenced --state partial
+      prunella blobs --sort age
+      prunella blobs --state partial --age 7d --min-size 1GB
+      prunella blobs 'unused>30d' 'disk>1GB'
+    """
+    from prunella_core.advice.identify import described
+
+    query = read_filter("blobs", words, states, flags)
+    inventory = look(open_store())
+    now = inventory.scanned_at
+    rows = _blobs_in_order(select(inventory.blobs, query, inventory, now), sort, reverse)
+    if quiet and not as_json:
+        _print_lines(blob.digest or blob.key for blob in rows)
+        return
+    found = {blob.key: described(inventory.store, blob) for blob in rows if not blob.models}
+    identities = {key: identity for key, identity in found.items() if identity}
+    if as_json:
+        from prunella_core.export.documents.looking import blobs_document
+
+        print_json(blobs_document(inventory, now, rows, identities))
+        return
+    from prunella_tui.report.tables import blobs_lines
+
+    show(blobs_lines(inventory, rows, identities, now))
+
+
+def _blobs_in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:
+    from prunella_core.inventory.records import State
+
+    states = list(State)
+    keys: dict[str, Callable[[Blob], Any]] = {
+        "disk": lambda blob: -blob.allocated,
+        "size": lambda blob: -blob.size,
+        "age": lambda blob: blob.idle_since or 0,
+        "models": lambda blob: -len(blob.models),
+        "state": lambda blob: states.index(blob.state),
+        "kind": lambda blob: blob.kind or "~",
+        "digest": lambda blob: blob.key,
+    }
+    in_order = sorted(sorted(rows, key=keys["digest"]), key=keys[sort])
+    return in_order[::-1] if reverse else in_order
+
+
+@click.command("show")
+@click.argument("model", shell_complete=complete_models)
+@looks
+def show_(model: str, as_json: bool) -> None:
+    """Show one model, its layers, and which models share them.
+
+    MODEL is a name as Ollama takes it: without a tag it means latest; case does not matter.
+
+    \b
+      prunella show llama3.2
+      prunella show hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M
+    """
+    inventory = look(open_store())
+    found = find_model(inventory, model)
+    if as_json:
+        from prunella_core.export.documents.looking import model_document
+
+        print_json(model_document(inventory, found))
+        return
+    from prunella_tui.report.model import model_lines
+
+    show(model_lines(inventory, found, inventory.scanned_at))
+
+
+@click.command()
+@click.argument("digest", shell_complete=complete_digests)
+@looks
+def why(digest: str, as_json: bool) -> None:
+    """Explain why a blob is on disk: which models use it, or since when none does.
+
+    Of an unreferenced blob it shows what its first bytes say it is, and which model it likely comes from.
+
+    DIGEST is the unambiguous start of a digest, with or without sha256:, or a path like blobs/NAME.
+
+    \b
+      prunella why 3f1a9c
+      prunella why blobs/README.txt
+    """
+    from prunella_core.advice.identify import THOROUGH, described
+
+    inventory = look(open_store())
+    blob = find_row(inventory, digest)
+    identity = described(inventory.store, blob, THOROUGH)
+    if as_json:
+        from prunella_core.export.documents.looking import blob_document
+
+        print_json(blob_document(inventory, blob, inventory.scanned_at, identity))
+        return
+    from prunella_tui.report.blob import blob_lines
+
+    show(blob_lines(inventory, blob, identity, inventory.scanned_at))
+
+
+@click.command()
+@click.option("--fail-if-reclaimable", "limit", metavar="SIZE", help="Exit with 1 if a prune would free this much now.")
+@looks
+def df(limit: str | None, as_json: bool) -> int:
+    """Compare what ollama list shows with what is on disk.
+
+    Ollama counts shared weights once per model, and leaves out what no model uses. This shows the difference, and what
+    prune can free: now, and once it is older than the retention.
+
+    --fail-if-reclaimable counts unreferenced blobs, partial downloads and leftovers of any age, not the trash.
+
+    \b
+      prunella df --fail-if-reclaimable 20GB || prunella prune --age 0 --yes
+    """
+    from prunella_core.base.units import parse_size
+
+    most = None if limit is None else parse_size(limit)
+    keeps = retention()
+    inventory = look(open_store())
+    if as_json:
+        from prunella_core.export.documents.looking import df_document
+
+        print_json(df_document(inventory, keeps))
+    else:
+        from prunella_tui.report.tables import usage_lines
+
+        show(usage_lines(inventory, keeps))
+    return DONE if most is None else _judged(inventory, most)
+
+
+def _judged(inventory: Inventory, most: int) -> int:
+    from prunella_core.plan.build import reclaimable
+    from prunella_tui.report.format import size
+
+    waste = reclaimable(inventory, inventory.scanned_at)
+    if waste < max(most, 1):
+        return DONE
+    complain(f"a prune would free {size(waste)} now; the limit is {size(most)}: prunella prune --age 0")
+    return FAILED
