@@ -77,14 +77,14 @@ def test_the_retention_is_the_age_of_a_prune(home: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("store = ", "is no TOML"),
-        (b"\xff\xfe", "is no TOML"),
-        ('"\x1b[31m" = 1', "is no TOML"),
-        ('colour = "red"', "unknown key “colour”; known are store, theme, retention"),
+        ("store = ", "is not valid TOML"),
+        (b"\xff\xfe", "is not valid TOML"),
+        ('"\x1b[31m" = 1', "is not valid TOML"),
+        ('colour = "red"', "unknown key “colour”: use store, theme, retention"),
         ('"\\u001b[31m" = "red"', "unknown key"),
-        ("theme = 3", "theme takes text in quotes"),
-        ('store = ""', "store takes text in quotes"),
-        ("[store]", "store takes text in quotes"),
+        ("theme = 3", "theme must be text in quotes"),
+        ('store = ""', "store must be text in quotes"),
+        ("[store]", "store must be text in quotes"),
     ],
 )
 def test_a_broken_file_is_told_in_one_line(home: Path, text: str | bytes, words: str) -> None:

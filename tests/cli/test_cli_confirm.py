@@ -9,7 +9,7 @@ from cli.commandline import Terminal, call, heeding_ctrl_c, make_store, snapshot
 from prunella_core.sample import StoreBuilder
 
 ONE = ")? [y/N] "
-ALL = "Type “everything” to remove them: "
+ALL = "Type “everything” to delete it: "
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_anything_else_removes_nothing(builder: StoreBuilder, answer: str) -> No
         terminal = asked(builder, "prune")
         terminal.type(answer)
         assert terminal.end() == 3
-    assert "Nothing was removed." in terminal.screen
+    assert "Nothing was deleted." in terminal.screen
 
 
 def test_ctrl_c_at_the_question(builder: StoreBuilder) -> None:
@@ -94,4 +94,4 @@ def test_a_store_that_changed_while_the_question_waited(builder: StoreBuilder) -
         assert terminal.end() == 3
     assert "the store changed since this was planned" in terminal.screen
     assert "new:latest" in terminal.screen
-    assert "Nothing was removed" in terminal.screen
+    assert "Nothing was deleted" in terminal.screen

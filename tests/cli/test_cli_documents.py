@@ -67,7 +67,7 @@ def has(found: dict[str, Any], fields: dict[str, Any]) -> None:
 def test_ls(store: str) -> None:
     document = call("ls", "--json", store=store).document
     assert document["store"] == store
-    assert [model["name"] for model in document["models"]] == ["base:latest", "derived:latest", "team/solo:v1"]
+    assert [model["name"] for model in document["models"]] == ["derived:latest", "base:latest", "team/solo:v1"]
     for model in document["models"]:
         has(model, MODEL)
     has(document["totals"], TOTALS)

@@ -119,7 +119,7 @@ def test_everything_that_removes_is_refused(builder: StoreBuilder, exported: str
     for more in ((), ("--dry-run",)) if name in ("rm", "prune", "restore", "empty") else ((),):
         result = call("--import", exported, name, *arguments.get(name, ()), *more)
         assert (result.code, result.out) == (3, b"")
-        assert result.complaint == f"prunella: an export is read-only: {name} wants the store itself\n"
+        assert result.complaint == f"prunella: an export is read-only: {name} needs the store itself\n"
     assert tree(builder.root) == before
 
 
@@ -157,8 +157,8 @@ def test_it_is_written_into_a_file_and_over_none(builder: StoreBuilder, tmp_path
         (("--import", "/", "ls"), 1, "Is a directory"),
         (("--import", os.devnull, "ls"), 2, "it is empty"),
         (("--import", "-", "ls"), 2, "it is empty"),
-        (("--import", "-"), 2, "needs a terminal"),
-        (("--store", "/tmp", "--import", "-", "ls"), 2, "exclude each other"),
+        (("--import", "-"), 2, "not a terminal"),
+        (("--store", "/tmp", "--import", "-", "ls"), 2, "cannot be combined"),
     ],
 )
 def test_what_cannot_be_imported_is_told_in_a_line(arguments: tuple[str, ...], code: int, said: str) -> None:

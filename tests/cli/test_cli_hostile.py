@@ -100,7 +100,7 @@ def test_a_terminal_that_cannot_show_a_sign(store: str) -> None:
     assert (result.code, result.err) == (0, b"")
     assert result.out.isascii()
     result = run("show", "nothing", store=store, environment={"PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"})
-    assert (result.code, result.err) == (1, b"prunella: there is no model ?nothing?\n")
+    assert (result.code, result.err) == (1, b"prunella: no model ?nothing?\n")
 
 
 def test_a_path_that_fails_is_told_in_clean_text() -> None:

@@ -61,7 +61,7 @@ def test_what_the_trash_holds_needs_no_pull(builder: StoreBuilder) -> None:
     done(builder, "rm", "team/solo:v1", "-y")
     result = call("log", "--pull-list", store=builder.root)
     assert result.text == ""
-    assert result.complaint == "Still in the trash, prunella restore brings it back: team/solo:v1.\n"
+    assert result.complaint == "Still in the trash (prunella restore): team/solo:v1\n"
 
 
 def test_what_no_pull_brings_back_is_told_apart(builder: StoreBuilder) -> None:
@@ -70,7 +70,7 @@ def test_what_no_pull_brings_back_is_told_apart(builder: StoreBuilder) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
     done(builder, "rm", "--now", "base:mine", "-y")
     result = call("log", "--pull-list", store=builder.root)
-    assert (result.text, result.complaint) == ("", "No pull brings back: base:mine.\n")
+    assert (result.text, result.complaint) == ("", "Not recoverable: base:mine\n")
     assert call("log", "--json", store=builder.root).document["lost"] == ["base:mine"]
 
 

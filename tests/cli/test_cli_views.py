@@ -93,6 +93,8 @@ def test_a_model_with_a_problem_is_marked(builder: StoreBuilder) -> None:
         ("disk", "derived:latest"),
         ("frees", "team/solo:v1"),
         ("modified", LONG),
+        ("shared", "derived:latest"),
+        ("age", "base:latest"),
     ],
 )
 def test_ls_sorts(builder: StoreBuilder, sort: str, first: str) -> None:
@@ -123,7 +125,7 @@ def test_blobs_filters_by_state(builder: StoreBuilder) -> None:
 def test_flags_and_the_language_filter_alike(builder: StoreBuilder) -> None:
     def found(command: str, *filters: str) -> list[str]:
         rows = call(command, *filters, "--json", store=builder.root).document[command.replace("ls", "models")]
-        return [row.get("name") or row["state"] for row in rows]
+        return sorted(row.get("name") or row["state"] for row in rows)
 
     assert found("ls", "--unused", "3d", "--min-size", "20kB") == ["base:latest", "derived:latest", "team/solo:v1"]
     assert found("ls", "unused>=3d", "size>=20kB") == ["base:latest", "derived:latest", "team/solo:v1"]

@@ -50,11 +50,15 @@ class Wishes(NamedTuple):
     dry_run: bool
     no_gc: bool
     as_json: bool
-    yes: bool = False
+    yes: bool
 
 
 def restores(command: _Command) -> _Command:
     """Give a command the options of those that change the store without asking."""
+    return _changes(click.option("-y", "--yes", is_flag=True, hidden=True)(command))
+
+
+def _changes(command: _Command) -> _Command:
     for option in (
         click.option(
             "--wait", metavar="AGE", expose_value=False, callback=remember, help="Wait for another run to end.  [5s]"
@@ -80,4 +84,4 @@ def deletes(command: _Command) -> _Command:
         click.option("-y", "--yes", is_flag=True, help="Do not ask."),
     ):
         command = option(command)
-    return restores(command)
+    return _changes(command)

@@ -12,8 +12,6 @@ from prunella_core.ollama.digests import parse_digest_prefix
 from prunella_core.ollama.names import match_name, nearest_names, parse_name
 from prunella_core.plan.records import Removal, Restore
 from prunella_core.store.pins import is_pinned
-from prunella_tui.report.format import names as listed
-from prunella_tui.report.format import short_digest
 
 _BARE_DIGITS = re.compile(r"[0-9a-fA-F]{6,64}\Z")
 """Fewer digits than these are sooner a typing error than a digest."""
@@ -113,7 +111,9 @@ class _Targets:
             raise _unknown(self.unknown, (*self.inventory.model_by_name, *self.broken))
         for blob in self.blobs:
             if staying := [name for name in blob.models if name not in self.models]:
-                used_by = listed(staying)
+                from prunella_tui.report.format import names, short_digest
+
+                used_by = names(staying)
                 raise Refused(f"{short_digest(blob.digest)} is used by {used_by}; nothing was deleted")
         return Removal(
             models=tuple(dict.fromkeys(self.models)),

@@ -16,7 +16,7 @@ from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_model, find_row
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-MODEL_SORTS = ("size", "disk", "frees", "shared", "age", "name", "id")
+MODEL_SORTS = ("size", "disk", "frees", "shared", "age", "modified", "name", "id")
 BLOB_SORTS = ("disk", "size", "age", "models", "state", "kind", "digest")
 
 
@@ -85,6 +85,7 @@ def _models_in_order(inventory: Inventory, models: Iterable[Model], sort: str, r
         "frees": lambda model: -usage[model.name].reclaims,
         "shared": lambda model: -usage[model.name].shared,
         "age": lambda model: model.modified_at,
+        "modified": lambda model: -model.modified_at,
     }
     in_order = sorted(sorted(models, key=keys["name"]), key=keys[sort])
     return in_order[::-1] if reverse else in_order
