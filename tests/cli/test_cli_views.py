@@ -93,7 +93,7 @@ def test_a_model_with_a_problem_is_marked(builder: StoreBuilder) -> None:
         ("disk", "derived:latest"),
         ("frees", "team/solo:v1"),
         ("modified", LONG),
-        ("shared", "derived:latest"),
+        ("shared", "base:latest"),
         ("age", "base:latest"),
     ],
 )
