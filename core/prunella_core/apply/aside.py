@@ -27,6 +27,7 @@ class Aside:
         self.inside = f".prunella/staging/{operation}"
         self.folder = staging(store, operation)
         self._linked: set[str] = set()
+        self._lent: list[File] = []
         self._made = ""
 
     def add_name(self, file: File) -> None:
@@ -41,6 +42,25 @@ class Aside:
             return
         self._linked.add(file.path)
         self._compare(aside, file)
+
+    def lend_name(self, file: File) -> None:
+        """Give a file that stays a second name here while the manifest of a model that shares it is away.
+
+        Ollama's own rm of the other model deletes it meanwhile, and an undo has to have it.
+        """
+        try:
+            self.disk.link(self.store.path(file.path), self._place(file.path))
+        except OSError as error:
+            if error.errno not in (*_NO_LINKS, errno.ENOENT):
+                raise
+        else:
+            self._lent.append(file)
+
+    def drop_lent(self) -> None:
+        """Remove these names again. Of what Ollama deleted, ours is the only one, and stays with the models."""
+        for file in self._lent:
+            if self.disk.status(self.store.path(file.path)) is not None:
+                self.disk.unlink(f"{self.folder}/{file.path}")
 
     def take_name(self, file: File) -> None:
         """Take the name of a file that has a second one here out of ``blobs/``."""

@@ -19,6 +19,7 @@ from prunella_core.apply.work import Control, Known, Step, Work, ignore, never
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
+from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import last_run, rescan
 from prunella_core.plan.build import make_plan
@@ -75,8 +76,17 @@ def _execute(plan: Plan, inventory: Inventory, identity: str, disk: Disk, contro
         return restore(plan, disk, control)
     going = {item.file.path for item in plan.files}
     problems = frozenset(problem.path for problem in inventory.blocking) - going
-    known = Known(problems, signs_in(inventory, plan.made_at))
+    known = Known(problems, signs_in(inventory, plan.made_at), _shared(inventory, going))
     return Operation(Work(plan, identity, disk, control, known)).run()
+
+
+def _shared(inventory: Inventory, going: set[str]) -> tuple[File, ...]:
+    """The files of blobs that stay, of models whose manifests are among ``going``."""
+    leaving = [model for model in inventory.models if model.manifest.path in going]
+    blobs = [
+        inventory.blob_by_key[digest] for digest in dict.fromkeys(need for model in leaving for need in model.needs)
+    ]
+    return tuple(file for blob in blobs for file in blob.files if file.path not in going)
 
 
 def _identity(plan: Plan, now: float) -> str:

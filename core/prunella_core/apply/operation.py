@@ -97,6 +97,8 @@ class Operation:
         """Blobs get a second name before their manifests leave, so that a start of Ollama cannot delete them."""
         work = self.work
         blobs = self._each(work.blobs, self.aside.add_name, 1)
+        for file in work.known.shared:
+            self.aside.lend_name(file)
         work.moved += self._each(work.manifests, self.aside.move, 2)
         work.moved += self._each(self._without_needed(blobs), self.aside.take_name, 1)
         work.moved += self._each(work.own, self.aside.move, 2)
@@ -169,6 +171,7 @@ class Operation:
 
     def _decide(self) -> None:
         goal = os.path.join(self.store.trash, self.work.id) if self.is_trash else removing(self.store, self.work.id)
+        self.aside.drop_lent()
         self.aside.drop_empty()
         self.disk.settle(self.aside.folder)
         self.disk.move(self.aside.folder, goal)

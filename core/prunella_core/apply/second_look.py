@@ -9,7 +9,7 @@ from prunella_core.base.units import SETTLING_SECONDS
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Inventory, Problem, State
 from prunella_core.scan import read_manifests
-from prunella_core.scan.blobs import led_to, read_blobs
+from prunella_core.scan.blobs import BlobReading, led_to, read_blobs
 from prunella_core.store.locate import Store
 
 _SIGNS = {State.PARTIAL, State.LEFTOVER, State.UNREFERENCED}
@@ -35,9 +35,16 @@ def look(store: Store, now: float) -> Look:
     reading = read_manifests(store)
     found = read_blobs(store)
     needed = reading.needed | led_to(store, reading.needed, found)
+    needed |= _targets(found, needed)
     rows = (*found.partial.items(), *found.leftover.items(), *found.whole.items())
     signs = _fresh(((key, files) for key, files in rows if key not in needed), now)
     return Look(needed, tuple(problem for problem in reading.problems if problem.blocks_prune), frozenset(signs))
+
+
+def _targets(found: BlobReading, needed: Set[str]) -> frozenset[str]:
+    """What needed links name, also where that is set aside."""
+    links = [file.target for key, files in found.rows if key in needed for file in files if file.target]
+    return frozenset(key_of(f"blobs/{os.path.basename(target)}") for target in links)
 
 
 def signs_in(inventory: Inventory, now: float) -> frozenset[str]:

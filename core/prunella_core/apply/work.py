@@ -7,6 +7,7 @@ from typing import NamedTuple
 from prunella_core.apply.places import is_manifest, is_own, is_whole
 from prunella_core.apply.second_look import Look
 from prunella_core.fs.disk import Disk
+from prunella_core.fs.sizes import File
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
 
 
@@ -44,6 +45,8 @@ class Known(NamedTuple):
 
     problems: Set[str] = frozenset()
     signs: Set[str] = frozenset()
+    shared: tuple[File, ...] = ()
+    """Blobs that a model which leaves shares with one that stays."""
 
 
 class Work:
