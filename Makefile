@@ -33,11 +33,11 @@ coverage: $(VENV)/dev  ## run all tests in random order and report branch covera
 	$(BIN)/coverage report --include='core/*' --fail-under=95
 	$(BIN)/coverage report --include='core/prunella_core/apply/*,core/prunella_core/operations/*' --fail-under=100
 
-kill: $(VENV)/dev  ## kill every operation at every step; print points and losses
+kill: $(VENV)/dev  ## kill every operation at every step, let Ollama start after it; print points and losses
 	$(BIN)/python tests/safety/kill_matrix.py
 
-race: $(VENV)/dev  ## prune beside a server that pulls and copies; print rounds and losses
-	$(BIN)/python tests/safety/race.py 200
+race: $(VENV)/dev  ## prune while Ollama pulls, removes and starts; print rounds and losses
+	$(BIN)/python tests/safety/race.py 1000
 
 bench: $(VENV)/dev  ## time it beside du, find and others; write benchmarks/RESULTS.md (QUICK=1: small, only print)
 	$(BIN)/python benchmarks/bench.py --date $$(date -u +%F) $(if $(QUICK),--quick)

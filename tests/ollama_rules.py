@@ -42,6 +42,7 @@ class Ollama:
     """A server on the store at ``root``.
 
     ``wait`` is called wherever the real one waits for the registry; ``now`` is the clock of the start-up prune.
+    ``deleted`` names the blobs that it deleted as unused.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Ollama:
         self.wait = wait
         self.prunes = prunes
         self.random = Random(0)
+        self.deleted: list[str] = []
 
     # Its start
 
@@ -71,6 +73,7 @@ class Ollama:
             return
         self._delete_unused(self._old_blobs())
         self._drop_empty_folders(f"{self.root}/manifests")
+        self.manifests()  # it lists them next, which makes the folder again
 
     def _rename_old_blobs(self) -> None:
         for folder, folders, names in os.walk(self._blobs()):
@@ -190,18 +193,23 @@ class Ollama:
             for digest in digests:
                 if digest not in used:
                     with suppress(FileNotFoundError):
-                        os.remove(self.blob(digest))
+                        self._delete(digest)
 
     def _delete_unused(self, digests: Collection[str]) -> None:
         with suppress(Unreadable):
             for digest in set(digests) - self._used():
                 with suppress(OSError):
-                    os.remove(self.blob(digest))
+                    self._delete(digest)
+
+    def _delete(self, digest: str) -> None:
+        os.remove(self.blob(digest))
+        self.deleted.append(digest)
 
     # Manifests
 
     def manifests(self, *, strict: bool = False) -> Needs:
         """Read all manifests. A link that leads nowhere raises Unreadable; so does any damage, when ``strict``."""
+        os.makedirs(f"{self.root}/manifests", exist_ok=True)
         found: Needs = {}
         for path in self._paths():
             try:

@@ -72,8 +72,10 @@ def what_is_wrong_after_a_start(case: Case, root: Path, start: Callable[[Path], 
     start(root)
     recover(root)
     left = facts(root)
-    ends = (case.before, case.after)
-    if paths := nearest(*(differences(files(left), files(end.started), files(end.all)) for end in ends)):
+    ends = [files(end.all) for end in (case.before, case.after)]
+    deleted = (case.before.all.keys() - case.before.started) | (case.after.all.keys() - case.after.started)
+    needed = [{path: fact for path, fact in end.items() if path not in deleted} for end in ends]
+    if paths := nearest(*map(partial(differences, files(left)), needed, ends)):
         return f"after a start of Ollama neither before nor after: {len(paths)} paths differ, as {paths[-1]}"
     return what_is_left(root)
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from prunella_core.fs.disk import Disk
@@ -25,17 +24,6 @@ def die(root: Path, request: Request, at: int, after: bool) -> bool:
     return False
 
 
-class HaltingDisk(Disk):
-    """Calls ``count`` before every rename: it is a system call that Python does not report."""
-
-    def __init__(self, count: Callable[[], None]) -> None:
-        self.count = count
-
-    def move(self, source: str, target: str) -> None:
-        self.count()
-        super().move(source, target)
-
-
 class Halting:
     """Stops its process right before its file-system call number ``at``, where it can be killed from outside."""
 
@@ -43,7 +31,7 @@ class Halting:
         self.root = str(root)
         self.left = at
 
-    def watch(self) -> HaltingDisk:
+    def watch(self) -> None:
         """Count from now on, for as long as this process lives: every change to the disk, and every fsync."""
         sys.addaudithook(self.hear)
         synchronise = os.fsync
@@ -53,7 +41,6 @@ class Halting:
             synchronise(fd)
 
         os.fsync = fsync  # type: ignore[assignment]
-        return HaltingDisk(self.count)
 
     def hear(self, event: str, arguments: tuple[object, ...]) -> None:
         """Called by the interpreter before the system is called."""
@@ -63,7 +50,7 @@ class Halting:
     def is_write(self, arguments: tuple[object, ...]) -> bool:
         path, _mode, flags = arguments
         writes = bool(int(str(flags)) & (os.O_WRONLY | os.O_RDWR))
-        return writes and isinstance(path, str) and path.startswith(self.root)
+        return writes and isinstance(path, str) and (not os.path.isabs(path) or path.startswith(self.root))
 
     def count(self) -> None:
         self.left -= 1
@@ -77,7 +64,8 @@ def shoot(root: Path, request: Request, at: int) -> bool:
     if child == 0:
         try:
             plan = plan_for(root, request, LATER)
-            carry_out(plan, disk=Halting(root, at).watch())
+            Halting(root, at).watch()
+            carry_out(plan, disk=Disk())
             os._exit(0)
         finally:
             os._exit(1)

@@ -17,7 +17,10 @@ MATRIX = Path(__file__).parent / "kill_matrix.py"
 
 def test_a_sample_of_the_matrix_loses_nothing() -> None:
     run = subprocess.run(
-        [sys.executable, MATRIX, "--every", "11", "--judge", "recovery"], check=False, capture_output=True, text=True
+        [sys.executable, MATRIX, "--every", "11", "--judge", "recovery", "ollama-start"],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert "LOSS" not in run.stdout
     points = re.search(r"points ([0-9]+), losses 0", run.stdout)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
@@ -10,6 +10,7 @@ from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.client import Server
 from prunella_core.scan import Report, Space, never, space_of
 from prunella_core.store.locate import Store
+from prunella_tui.app.hints import Hints
 
 
 def no_server() -> Server | None:
@@ -28,16 +29,17 @@ class Setup(Struct, frozen=True, kw_only=True):
     theme: str | None = None
     is_sample: bool = False
     collects: bool = True
-    """Whether expired trash is emptied after every removal and restore."""
+    """Whether what has expired in the trash goes after every removal and restore."""
+    hints: Hints = field(default_factory=Hints)
     noprune: bool = False
-    """Whether ``OLLAMA_NOPRUNE`` is set in our environment."""
+    """Whether Ollama's server is told, as far as our environment says, not to remove anything when it starts."""
     imported: Inventory | None = None
-    """An export that is viewed instead of a store of this machine."""
+    """What an export says, where one is looked at instead of a store of this machine."""
 
     def survey(self, report: Report, cancelled: Callable[[], bool] = never) -> Inventory:
-        """Return what is in the store, or in the export.
+        """Look at the store: at the disk, or at what was imported.
 
-        Raises Cancelled, and OSError only when the store vanishes.
+        Raises Cancelled, and OSError when the store vanishes.
         """
         if self.imported:
             return self.imported

@@ -1,1 +1,0 @@
-"""The widgets: each owns its state and posts messages."""
