@@ -3,16 +3,22 @@
 import json
 import os
 import tarfile
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from prunella_core.store.locate import Store
 from stores import open_store
 
 RECORDED = Path(__file__).parent / "recorded"
+
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 class Recorded(NamedTuple):
@@ -46,6 +52,14 @@ def recorded(tmp_path: Path) -> Callable[..., Recorded]:
         return Recorded(open_store(root), scenario)
 
     return unpack
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give whatever asks the system for a temporary folder one below that of the tests, which is removed with it."""
+    folder = str(tmp_path_factory.mktemp("system"))
+    with patch.dict(os.environ, TMPDIR=folder), patch.object(tempfile, "tempdir", folder):
+        yield
 
 
 @pytest.fixture(autouse=True)

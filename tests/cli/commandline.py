@@ -130,6 +130,10 @@ class Terminal:
         """Press keys."""
         os.write(self._mine, keys.encode())
 
+    def hang_up(self) -> None:
+        """Close the terminal, as a window does."""
+        os.close(self._mine)
+
     def end(self) -> int:
         """Read until it ends, and return its exit code."""
         while self._read():

@@ -82,7 +82,7 @@ def test_killed_again_while_recovering_the_one_after_ends_it(tmp_path: Path, fir
 
 def test_a_kill_is_undone_before_a_new_plan_is_looked_at(builder: StoreBuilder) -> None:
     plan = plan_for(builder.root, BOTH)
-    assert kill(plan, 8, after=False)
+    assert kill(plan, 14, after=False)
     assert has_unfinished(open_store(builder.root))
     with pytest.raises(StalePlan):
         carry_out(plan_for(builder.root, Removal(models=(*BOTH.models, *SOLO.models))))

@@ -65,7 +65,9 @@ def inventories(draw: st.DrawFn) -> Inventory:
     """A store with anything in it that a scan could have found."""
     names = draw(st.lists(NAMES, unique=True, max_size=4))
     digests = draw(st.lists(DIGESTS, unique=True, max_size=6))
-    users = {digest: draw(st.lists(st.sampled_from(names), max_size=3)) if names else [] for digest in digests}
+    users = {
+        digest: draw(st.lists(st.sampled_from(names), unique=True, max_size=3)) if names else [] for digest in digests
+    }
     needs = {name: tuple(digest for digest in digests if name in users[digest]) for name in names}
     return Inventory(
         store=HERE,
@@ -215,7 +217,7 @@ SCRAPS = [b"", b"  \n", b"hello", b"{", b"[]", b"null", b"{}", b"\xff\xfe", b"\x
 
 @pytest.mark.parametrize("data", SCRAPS, ids=lambda data: repr(data[:9]))
 def test_what_is_no_export_is_told_in_a_sentence(data: bytes) -> None:
-    with pytest.raises(InvalidInput, match=r"^this is no export of Prunella: [^\n]+$"):
+    with pytest.raises(InvalidInput, match=r"^this is not an export of Prunella: [^\n]+$"):
         load(data)
 
 
@@ -224,7 +226,7 @@ def test_what_is_no_export_is_told_in_a_sentence(data: bytes) -> None:
 def test_half_an_export_is_none(tmp_path: Path, cut: float, pack: Callable[[bytes], bytes]) -> None:
     small_store(tmp_path)
     data = pack(dump(look(tmp_path), "gpu1"))
-    with pytest.raises(InvalidInput, match="no export"):
+    with pytest.raises(InvalidInput, match="not an export"):
         load(data[: int(len(data) * cut)])
 
 
@@ -247,6 +249,18 @@ def test_more_than_any_export_has_is_not_read(tmp_path: Path, monkeypatch: pytes
         load(gzip.compress(data))
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_small_file_that_unpacks_to_countless_values_is_not_decoded(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    small_store(tmp_path)
+    data = dump(look(tmp_path), "gpu1")
+    start = data.index(b'"models":["') + len(b'"models":[')
+    crafted = pack(data[:start] + b'"",' * portable.MOST_VALUES + data[start:])
+    with pytest.raises(InvalidInput, match="more than 6,000,000 values"):
+        load(crafted)
+
+
 def _first(rows: str, **fields: object) -> Callable[[Any], None]:
     return lambda document: document["inventory"][rows][0].update(fields)
 
@@ -260,6 +274,7 @@ HOSTILE: dict[str, Callable[[Any], object]] = {
     "a digest that is a path": _first("blobs", digest="sha256:../../etc/passwd"),
     "a need that is nowhere": _first("models", needs=[f"sha256:{'f' * 64}"]),
     "a user that is nowhere": _first("blobs", models=["nobody:latest"]),
+    "a use twice by one": _first("blobs", models=["base:latest"] * 2),
     "a use by nobody": _first("blobs", models=[], state="referenced"),
     "a use without a digest": _first("blobs", digest=None),
     "a trash of no known time": lambda d: d["inventory"]["blobs"][-1].update(state="trashed", removed_at=None),
@@ -283,7 +298,7 @@ HOSTILE: dict[str, Callable[[Any], object]] = {
 
 @pytest.mark.parametrize("flaw", HOSTILE)
 def test_what_no_scan_could_have_found_is_refused(tmp_path: Path, flaw: str) -> None:
-    with pytest.raises(InvalidInput, match=r"^this (export|is no export)[^\n\x1b]+$"):
+    with pytest.raises(InvalidInput, match=r"^this (export|is not an export)[^\n\x1b]+$"):
         load(changed(tmp_path, HOSTILE[flaw]))
 
 

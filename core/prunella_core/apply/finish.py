@@ -34,7 +34,8 @@ def finish(
     folder = removing(store, operation)
     files = [file for file in files_below(folder, with_extents=has_reflinks(store.root)) if file.path != RECORD]
     seen = look(store, 0)
-    hiding = seen.new_problem(known)
+    new = (problem for problem in seen.hiding if problem.path not in known)
+    hiding = next((problem for problem in new if problem.kind != "no-manifests"), None)  # Ollama removes it when empty
     back = still_needed(store, files, seen.needed)
     spared = {file.path for file in (*back, *(files if hiding else ())) if is_whole(file.path)}
     going = [file for file in files if file.path not in spared]

@@ -30,8 +30,8 @@ def bring_back(store: Store, moves: Collection[Move], disk: Disk, clash: Callabl
     a second name first, manifests follow, and our names of the blobs go last. Where second names cannot be given, the
     manifests come first. A source that is not there is done already. Raises OSError.
     """
-    manifests = [move for move in moves if is_manifest(move.target)]
-    others = [move for move in moves if not is_manifest(move.target)]
+    manifests = [move for move in moves if is_manifest(move.source) or is_manifest(move.target)]
+    others = [move for move in moves if not (is_manifest(move.source) or is_manifest(move.target))]
     for move in others:
         _lend_name(store, move, disk)
         yield move

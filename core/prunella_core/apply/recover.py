@@ -7,7 +7,7 @@ from prunella_core.apply.aside import Aside
 from prunella_core.apply.finish import finish
 from prunella_core.apply.moves import drop_empty_folders
 from prunella_core.apply.places import operations, removing, staging
-from prunella_core.apply.restore import finish_restore, is_restore_noted
+from prunella_core.apply.restore import is_restore_noted, recover_restore
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
@@ -46,7 +46,7 @@ def recover(store: Store, disk: Disk) -> list[FileError]:
     for entry in operations(store.trash):  # killed after its folder came here, before the empty ones went
         below = files_below(os.path.join(store.trash, entry))
         drop_empty_folders(store, [file.path for file in below], disk)
-    finish_restore(store, disk)  # last: it drops entries that hold nothing, and putting back may still fill one
+    recover_restore(store, disk)  # last: it drops entries that hold nothing, and putting back may still fill one
     return errors
 
 

@@ -3,12 +3,13 @@
 import errno
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
 
 from prunella_core.apply.moves import Move, bring_back, drop_empty_folders, is_same
+from prunella_core.apply.places import is_manifest
 from prunella_core.apply.work import Control, Step
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
@@ -19,7 +20,7 @@ from prunella_core.scan import RECORD, read_trash
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import sign
 
-_NOTE = msgspec.json.Decoder(list[tuple[str, str]])
+_NOTE = msgspec.json.Decoder(list[tuple[str, ...]])
 _LARGEST_NOTE = 64 * 1024 * 1024
 _PLACE = r"(?!\.prunella/)(?:(?!\.\.?/)[^/]+/)+(?!\.\.?\Z)[^/]+\Z"
 _SOURCE = re.compile(r"\.prunella/trash/(?!\.\.?/)[^/]+/" + _PLACE, re.DOTALL)
@@ -34,7 +35,7 @@ def restore(plan: Plan, disk: Disk, control: Control) -> Receipt:
     for move in moves:
         _refuse_linked_folders(store, move.target)
     sign(store)
-    _write_note(store, moves, disk)
+    _write_note(plan, disk)
     try:
         is_whole = _move_all(store, moves, disk, control)
     except OSError as error:
@@ -113,32 +114,48 @@ def _refuse_linked_folders(store: Store, relative: str) -> None:
         folder = os.path.dirname(folder)
 
 
-def finish_restore(store: Store, disk: Disk) -> None:
-    """Finish a restore that was killed: the note says what is still to be moved.
+def recover_restore(store: Store, disk: Disk) -> None:
+    """Undo a restore that was killed before its last manifest was in place, and finish it after that.
 
     Raises OSError, and Refused when the note is none of ours.
     """
     if not is_restore_noted(store):
         return
-    moves = _read_note(store)
-    for move in moves:
+    noted = _read_note(store)
+    for move, _mtime in noted:
         _refuse_linked_folders(store, move.source)
         _refuse_linked_folders(store, move.target)
+    moves = [move for move, _mtime in noted]
+    left = [move for move in moves if is_manifest(move.target) and disk.status(store.path(move.source))]
+    if left and all(mtime is not None for _move, mtime in noted):
+        moves = [
+            Move(move.target, move.source) for move, mtime in noted if _mtime_of(store, move.target, disk) == mtime
+        ]
     for _move in bring_back(store, moves, disk, lambda _move: None):  # what is there again stays
         pass
+    drop_empty_folders(store, [move.target for move, _mtime in noted], disk)
     drop_finished_entries(store, disk)
     disk.unlink(_note(store))
 
 
-def _read_note(store: Store) -> list[Move]:
+def _mtime_of(store: Store, path: str, disk: Disk) -> int | None:
+    status = disk.status(store.path(path))
+    return status.st_mtime_ns if status else None
+
+
+def _read_note(store: Store) -> list[tuple[Move, int | None]]:
+    """The moves of a restore, with the mtimes of the files; a note of an earlier release is without."""
     try:
         data = read_own(_note(store), _LARGEST_NOTE)
-        moves = [Move(_decode(source), _decode(target)) for source, target in _NOTE.decode(data or b"")]
+        noted = [
+            (Move(_decode(source), _decode(target)), int(mtime[0]) if mtime else None)
+            for source, target, *mtime in _NOTE.decode(data or b"")
+        ]
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _not_ours(store) from error
-    if not all(_SOURCE.match(source) and _TARGET.match(target) for source, target in moves):
+    if not all(_SOURCE.match(move.source) and _TARGET.match(move.target) for move, _mtime in noted):
         raise _not_ours(store)
-    return moves
+    return noted
 
 
 def _not_ours(store: Store) -> Refused:
@@ -161,8 +178,11 @@ def drop_finished_entries(store: Store, disk: Disk) -> None:
             remove_tree_of_folders(disk, folder)
 
 
-def _write_note(store: Store, moves: Iterable[Move], disk: Disk) -> None:
-    note = [(os.fsencode(source).hex(), os.fsencode(target).hex()) for source, target in moves]
+def _write_note(plan: Plan, disk: Disk) -> None:
+    store = plan.store
+    note = [
+        (_encode(item.file.path), _encode(item.target), str(item.file.mtime_ns)) for item in plan.files if item.target
+    ]
     try:
         disk.write(_note(store), msgspec.json.encode(note))
     except OSError as error:
@@ -173,6 +193,10 @@ def _write_note(store: Store, moves: Iterable[Move], disk: Disk) -> None:
 
 def _note(store: Store) -> str:
     return os.path.join(store.own, _NOTE_NAME)
+
+
+def _encode(path: str) -> str:
+    return os.fsencode(path).hex()
 
 
 def _decode(text: str) -> str:

@@ -1,7 +1,7 @@
-"""A scan as a document that can be looked at anywhere: what ``export`` writes and ``--import`` takes.
+"""A scan as a document to view on another machine: what ``export`` writes and ``--import`` reads.
 
 It is plain JSON in ASCII: ``{"prunella_export": 1, "host": …, "inventory": …}``, the inventory by the names of its
-fields. A path that is no UTF-8 keeps its bytes as lone surrogates (``\\udcff``), as Python itself reads it.
+fields. A path that is not UTF-8 keeps its bytes as lone surrogates (``\\udcff``), as Python itself reads it.
 """
 
 import gzip
@@ -24,8 +24,11 @@ from prunella_core.store.locate import Store
 VERSION = 1
 """Rises when a program that knows only the version before would read something wrong."""
 
-LARGEST_EXPORT = 512 * 1024 * 1024
-"""Bytes, unpacked: ten times the document of a store of 75,000 blobs."""
+LARGEST_EXPORT = 192 * 1024 * 1024
+"""Bytes, unpacked: three times the export of a store of 75,000 blobs."""
+
+MOST_VALUES = 6_000_000
+"""Four times those of that store. Small values take many times their bytes in memory, and pack to nearly nothing."""
 
 _GZIP = b"\x1f\x8b"
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -46,7 +49,7 @@ _DECODER = msgspec.json.Decoder(_Export)
 
 
 def dump(inventory: Inventory, host: str) -> bytes:
-    """Return the export of ``inventory``, which was made on ``host``. An export that is exported again stays its."""
+    """Return the export of ``inventory``, which was scanned on ``host``. One that was imported keeps its own host."""
     export = _Export(VERSION, inventory.store.exported_from or host, inventory)
     try:
         data = _ENCODER.encode(export)
@@ -58,7 +61,7 @@ def dump(inventory: Inventory, host: str) -> bytes:
 
 
 def read(source: BinaryIO) -> bytes:
-    """Return everything in ``source``. Raises InvalidInput when that is more than any export has, and OSError."""
+    """Return everything in ``source``. Raises InvalidInput when it is larger than any export, and OSError."""
     data = source.read(LARGEST_EXPORT + 1)
     if len(data) > LARGEST_EXPORT:
         _refuse(f"it has more than {LARGEST_EXPORT:,} bytes")
@@ -66,9 +69,9 @@ def read(source: BinaryIO) -> bytes:
 
 
 def load(data: bytes) -> Inventory:
-    """Return the inventory in an export, plain or packed by gzip. Its store is read-only and nowhere on this machine.
+    """Return the inventory in an export, plain or gzipped. Its store is read-only and not on this machine.
 
-    Raises InvalidInput for everything that is no export, that a newer version wrote, or that no scan could have found.
+    Raises InvalidInput for anything else, for an export of a newer version, and for one that no scan could have found.
     """
     export = _decode(_unpacked(data))
     inventory = export.inventory
@@ -96,12 +99,14 @@ def _unpacked(data: bytes) -> bytes:
         with gzip.open(io.BytesIO(data)) as packed:
             return read(packed)  # type: ignore[arg-type]
     except (OSError, EOFError, zlib.error) as error:
-        _refuse(f"it is packed by gzip, and damaged ({error})")
+        _refuse(f"it is gzipped, and damaged ({error})")
 
 
 def _decode(data: bytes) -> _Export:
     if not data.strip():
         _refuse("it is empty; did the export fail?")
+    if data.count(b",") > MOST_VALUES:
+        _refuse(f"it has more than {MOST_VALUES:,} values")
     try:
         export = _DECODER.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -126,11 +131,11 @@ def _decode_surrogates(data: bytes) -> _Export:
 
 
 def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def _refuse_version(data: bytes) -> None:
-    """Say so where another version is all that is wrong."""
+    """Raise InvalidInput for an export of a newer version, whatever else is wrong with it."""
     try:
         version = msgspec.json.decode(data, type=_Header).prunella_export
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -140,4 +145,4 @@ def _refuse_version(data: bytes) -> None:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise InvalidInput(f"this is no export of Prunella: {clean(why)}")
+    raise InvalidInput(f"this is not an export of Prunella: {clean(why)}")

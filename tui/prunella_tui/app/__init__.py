@@ -1,7 +1,10 @@
 """The Textual application. Importing this package imports Textual, so the command line does it late."""
 
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 
 from textual.theme import BUILTIN_THEMES
 
@@ -13,7 +16,6 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import connect
 from prunella_core.store.locate import Store
 from prunella_tui.app.app import PrunellaApp
-from prunella_tui.app.hints import Hints, hints_path
 from prunella_tui.app.setup import Setup, no_server
 
 __all__ = ["PrunellaApp", "Setup", "run_app"]
@@ -29,14 +31,14 @@ def run_app(
     imported: Inventory | None = None,
     collects: bool = True,
 ) -> int:
-    """Browse ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
+    """Show ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
 
     ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says, but not
-    for an ``imported`` export, which is looked at as it was when it was scanned. ``collects`` says whether what has
-    expired in the trash goes after every removal.
+    for an ``imported`` export, which is shown as it was when it was scanned. ``collects`` says whether expired trash is
+    emptied after every removal.
     """
     if theme and theme not in BUILTIN_THEMES:
-        raise InvalidInput(f"“{clean(theme)}” is no theme; known are {', '.join(sorted(BUILTIN_THEMES))}")
+        raise InvalidInput(f"unknown theme “{clean(theme)}”: use {', '.join(sorted(BUILTIN_THEMES))}")
     setup = Setup(
         store=store,
         now=time.time if imported is None else lambda: imported.scanned_at,
@@ -46,9 +48,26 @@ def run_app(
         connect=no_server if environ is None or is_sample or imported else lambda: connect(environ),
         imported=imported,
         collects=collects,
-        hints=Hints() if is_sample else Hints(hints_path()),
         noprune=environ is not None and is_noprune(environ),
     )
     app = PrunellaApp(setup)
-    app.run()
+    with _ending_on_signals(app):
+        app.run()
     return app.return_code or 0
+
+
+@contextmanager
+def _ending_on_signals(app: PrunellaApp) -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP end the application in good order."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        if not app.end_soon(128 + number):
+            raise SystemExit(128 + number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,38 +1,74 @@
-"""The application: a theme, a palette, and the one screen."""
+"""The application: a theme, a palette, the main screen, and an orderly end."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import Iterator
 
+from textual import on, work
 from textual.app import App, SystemCommand
-from textual.binding import Binding
 from textual.screen import Screen
 
-from prunella_tui.app.browse import Browse
+from prunella_tui.app.bindings import KEYS
+from prunella_tui.app.screens.main import MainScreen
+from prunella_tui.app.session import Session
 from prunella_tui.app.setup import Setup
+from prunella_tui.app.terminal import Terminal
+
+_HUNG_UP = 129
 
 
 class PrunellaApp(App[int]):
     """Shows one store, with everything that it is given from outside in ``setup``."""
 
     TITLE = "Prunella"
-    CSS = "ToastRack { dock: top; align: right top; }"
+    CSS = "ToastRack { dock: bottom; align: right bottom; margin-bottom: 2; }"
 
     def __init__(self, setup: Setup) -> None:
-        super().__init__()
-        self.setup = setup
+        super().__init__(driver_class=Terminal)
+        self.session = Session(setup)
+        self._main_loop: asyncio.AbstractEventLoop | None = None
 
     def on_mount(self) -> None:
-        if self.setup.theme:
-            self.theme = self.setup.theme
-        self.push_screen(Browse(self.setup))
+        self._main_loop = asyncio.get_running_loop()
+        if theme := self.session.setup.theme:
+            self.theme = theme
+        self.push_screen(MainScreen(self.session))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
         """Everything that a key does, found by its words as well."""
         yield from super().get_system_commands(screen)
-        if isinstance(screen, Browse):
-            for binding in screen.BINDINGS:
-                if isinstance(binding, Binding) and not binding.action.startswith("app."):
-                    yield SystemCommand(binding.description, binding.tooltip, self._command(screen, binding.action))
+        if isinstance(screen, MainScreen):
+            for key in KEYS:
+                press = key.keys.partition(",")[0]
+                if key.group != "Move" and not key.action.startswith("app."):
+                    yield SystemCommand(key.label, key.about, lambda press=press: self.simulate_key(press))
 
-    @staticmethod
-    def _command(screen: Browse, action: str) -> Callable[[], Awaitable[None]]:
-        return lambda: screen.run_action(action)
+    # Leaving
+
+    def action_leave(self) -> None:
+        self.end(0)
+
+    async def action_quit(self) -> None:
+        self.end(0)
+
+    @on(Terminal.Gone)
+    def _hang_up(self) -> None:
+        self.end(_HUNG_UP)
+
+    def end_soon(self, code: int) -> bool:
+        """Leave with an exit code as soon as that can be done, called from a signal; return whether it will."""
+        loop = self._main_loop
+        if loop is None or loop.is_closed():
+            return False
+        loop.call_soon_threadsafe(lambda: self.end(code) if self.is_running else None)
+        return True
+
+    @work(exclusive=True, group="end")
+    async def end(self, code: int) -> None:
+        """Leave with an exit code. What is under way is undone before its decision, and finished after it."""
+        from prunella_tui.app.screens.working import Working
+
+        for screen in self.screen_stack:
+            if isinstance(screen, Working):
+                screen.is_cancelled = True
+                await screen.over.wait()
+        self.exit(return_code=code)

@@ -6,7 +6,7 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.plan.build import trash_reclaims
 from prunella_tui import presentation as show
-from prunella_tui.app.table import Column, Row
+from prunella_tui.app.widgets.table import Column, Row
 
 _TONES = {
     State.UNREFERENCED: "warning",

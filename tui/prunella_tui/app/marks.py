@@ -1,19 +1,18 @@
-"""What is marked, what that implies, and the request that it makes."""
+"""What is marked, and the removal that it means."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.inventory.records import Inventory, State
+from prunella_core.inventory.records import Inventory, Problem, State
 from prunella_core.plan.records import Removal
-from prunella_tui.app.table import Mark
 
-_PRUNABLE = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
+_UNUSED = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
 
 
 class Marks(Struct, frozen=True):
-    """The rows that somebody marked: models by name, blobs by key, damaged manifests by path, removals by ID."""
+    """The rows that are marked: models by name, blobs by key, damaged manifests by path, trash entries by ID."""
 
     models: frozenset[str] = frozenset()
     blobs: frozenset[str] = frozenset()
@@ -22,35 +21,33 @@ class Marks(Struct, frozen=True):
 
     @property
     def count(self) -> int:
-        """How many rows of the store are marked; those of the trash are a matter of their own."""
+        """How many rows of the store are marked, without those of the trash."""
         return len(self.models) + len(self.blobs) + len(self.manifests)
 
     def toggle(self, kind: str, key: str, inventory: Inventory) -> "Marks":
         """Mark or unmark one row. Unmarking a model also unmarks the blobs that imply it."""
-        if kind == "models":
-            return self._toggle_model(key, inventory)
+        if kind == "models" and key in self.models | self.implied_models(inventory):
+            implying = {blob for blob in self.blobs if key in inventory.blob_by_key[blob].models}
+            return replace(self, models=self.models - {key}, blobs=self.blobs - implying)
         return replace(self, **{kind: getattr(self, kind) ^ {key}})
-
-    def _toggle_model(self, name: str, inventory: Inventory) -> "Marks":
-        if name in self.models | self.implied_models(inventory):
-            implying = {key for key in self.blobs if name in inventory.blob_by_key[key].models}
-            return replace(self, models=self.models - {name}, blobs=self.blobs - implying)
-        return replace(self, models=self.models | {name})
 
     def add(self, kind: str, keys: Iterable[str]) -> "Marks":
         """Mark many rows of one kind."""
         return replace(self, **{kind: getattr(self, kind) | frozenset(keys)})
 
+    def remove(self, kind: str, keys: Iterable[str]) -> "Marks":
+        """Unmark many rows of one kind."""
+        return replace(self, **{kind: getattr(self, kind) - frozenset(keys)})
+
     def implied_models(self, inventory: Inventory) -> frozenset[str]:
-        """The models that a marked blob takes with it: without it they could not run."""
+        """The models that need a marked blob: without it they could not run, so they are deleted too."""
         users = {id(models): models for models in (inventory.blob_by_key[key].models for key in self.blobs)}
         return frozenset().union(*users.values()) - self.models
 
     def surviving(self, before: Inventory | None, inventory: Inventory) -> "Marks":
         """The marks that still mean the same in a newer inventory.
 
-        A blob that was marked because nothing needs it is not what was marked once a model needs it: it would take that
-        model along.
+        A blob that was marked unused, and that a model needs by now, is no longer what was marked.
         """
         if self == Marks():
             return self
@@ -62,17 +59,14 @@ class Marks(Struct, frozen=True):
             self.trash & {entry.id for entry in inventory.trash},
         )
 
-    def request(
-        self, inventory: Inventory, *, to_trash: bool = True, force: bool = False, loaded: frozenset[str] = frozenset()
-    ) -> Removal:
-        """What removing the marked means."""
+    def request(self, inventory: Inventory) -> Removal:
+        """What deleting everything marked means; what is marked in the trash can only be emptied."""
         return Removal(
             models=tuple(sorted(self.models | self.implied_models(inventory))),
             blobs=tuple(sorted(self.blobs)),
             manifests=tuple(sorted(self.manifests)),
-            force=force,
-            to_trash=to_trash,
-            loaded=loaded,
+            entries=tuple(sorted(self.trash)),
+            to_trash=not self.trash,
         )
 
 
@@ -81,13 +75,11 @@ def _models_of(inventory: Inventory, key: str) -> frozenset[str]:
     return frozenset(blob.models) if blob else frozenset()
 
 
-def prunable_keys(inventory: Inventory) -> list[str]:
-    """The rows that nothing needs: unreferenced blobs, partial downloads, leftovers."""
-    return [blob.key for blob in inventory.blobs if blob.state in _PRUNABLE]
+def unused_keys(inventory: Inventory) -> list[str]:
+    """The rows that no model uses: unreferenced blobs, partial downloads, leftovers."""
+    return [blob.key for blob in inventory.blobs if blob.state in _UNUSED]
 
 
-def mark_of(key: str, marked: Collection[str], goes_along: Callable[[str], bool]) -> Mark:
-    """How a row is drawn."""
-    if key in marked:
-        return "marked"
-    return "implied" if goes_along(key) else ""
+def problem_key(problem: Problem) -> str:
+    """A problem is known by its file and what is wrong there."""
+    return f"{problem.path} {problem.message}"

@@ -6,57 +6,11 @@ from textual.content import Content
 
 from prunella_core.base.text import clean
 from prunella_core.plan.records import HeldBack, Plan, PlannedFile, Receipt
-from prunella_core.space.tally import Tally
 from prunella_tui import presentation as show
 from prunella_tui.origin_words import lost_by_title, lost_for_good
 
 _MUTED = "$foreground 60%"
 _MOST = 200
-
-
-def footer_line(tally: Tally, count: int, hint: str = "") -> Content:
-    """One line that follows every mark: what it frees, what stays and for whom; and a ``hint`` for newcomers."""
-    parts = [_marked(count)]
-    if tally.implied:
-        along = show.names(sorted(tally.implied), 2)
-        parts.append(Content.styled(f"takes along {along}", "$text-warning"))
-    parts.append(_frees(tally.reclaims))
-    if tally.kept:
-        users = tally.users_of_kept()
-        why = f"used by {show.names(users, 2)}" if users else "a problem blocks it"
-        parts.append(Content(f"{show.size(tally.kept)} stays, {why}"))
-    if tally.held_back:
-        parts.append(Content.styled(f"{show.number(tally.held_back)} held back", "$text-warning"))
-    if hint:
-        parts.append(Content.styled(hint, _MUTED))
-    return Content(" · ").join(parts)
-
-
-def plan_line(plan: Plan, count: int) -> Content:
-    """The same where marks are in the trash: what is removed there is gone for good."""
-    parts = [_marked(count), _frees(plan.reclaims), Content.styled("for good", "$text-error")]
-    if plan.kept:
-        parts.append(Content(f"{show.size(sum(kept.allocated for kept in plan.kept))} stays"))
-    return Content(" · ").join(parts)
-
-
-def scan_line(read: tuple[int, int], tally: Tally | None) -> Content:
-    """How far a scan is: manifests and blobs that were ``read``; and what the marks would free as far as is known."""
-    manifests, blobs = read
-    parts = [Content("Reading the store …")]
-    if manifests or blobs:
-        parts.append(Content(f"{show.counted(manifests, 'manifest')}, {show.counted(blobs, 'blob')}"))
-    if tally:
-        parts.append(_frees(tally.reclaims))
-    return Content(" · ").join([*parts, Content.styled("esc stops", "$foreground 60%")])
-
-
-def _marked(count: int) -> Content:
-    return Content.styled(f"{show.number(count)} marked", "bold")
-
-
-def _frees(count: int) -> Content:
-    return Content.assemble("frees ", (show.size(count), "bold $text-success"))
 
 
 def plan_text(plan: Plan) -> Content:
@@ -176,28 +130,44 @@ def _and_more(count: int) -> Iterator[Content]:
         yield Content.styled(f"  and {show.number(count - _MOST)} more", _MUTED)
 
 
-def receipt_text(receipt: Receipt, collected: Receipt | None, notes: tuple[str, ...]) -> Content:
-    """What really happened: predicted beside measured, how to undo it, and all that went otherwise."""
+_DONE = {
+    "trash": "Moved to trash",
+    "delete": "Deleted",
+    "restore": "Restored",
+    "server": "Deleted by the server",
+}
+
+
+def receipt_title(receipt: Receipt) -> str:
+    """What happened, in a line."""
+    if receipt.cancelled:
+        return "Cancelled"
+    done = _DONE[receipt.plan.mode]
+    return done if receipt.done else f"{done}, in part"
+
+
+def receipt_text(receipt: Receipt) -> Content:
+    """What really happened: measured and expected, how to undo it, and everything that went otherwise."""
     lines = [*_sizes(receipt), Content.assemble((_LABELS["files"], _MUTED), show.counted(len(receipt.removed), "file"))]
     if receipt.plan.mode == "trash" and receipt.removed:
-        lines += [Content(""), Content(f"To bring it back: u, or prunella restore {receipt.id}")]
+        lines += [Content(""), Content("Nothing freed yet: e empties the trash, u undoes this")]
     if receipt.cancelled and not receipt.removed:
         lines.append(Content.styled("Cancelled: everything is where it was.", "$text-warning"))
     if receipt.plan.missing:
-        count = show.counted(len(receipt.plan.missing), "blob")
-        lines.append(Content.styled(f"{count} of it are nowhere any more: pull it again.", "$text-warning"))
-    if collected:
-        lines += [Content(""), Content(f"The trash let go of what had expired: {show.size(collected.freed)} freed.")]
-    lines += [Content.styled(clean(note), "$text-warning") for note in notes]
-    lines += _list("Went back, because a new manifest needs them", receipt.returned)
-    lines += _list("Could not be removed", (f"{error.path}: {error.message}" for error in receipt.errors))
+        many = show.counted(len(receipt.plan.missing), "blob is", "blobs are")
+        lines.append(Content.styled(f"{many} missing: pull the model again.", "$text-warning"))
+    if receipt.expired:
+        lines += [Content(""), Content(f"Expired trash emptied: {show.size(receipt.expired.freed)} freed.")]
+    lines += [Content.styled(clean(note), "$text-warning") for note in receipt.notes]
+    lines += _list("Put back, because a new manifest needs them", receipt.returned)
+    lines += _list("Could not be deleted", (f"{error.path}: {error.message}" for error in receipt.errors))
     return Content("\n").join(lines)
 
 
 _LABELS = {
     "trash": "In the trash  ",
     "delete": "Freed         ",
-    "restore": "Brought back  ",
+    "restore": "Restored      ",
     "server": "Freed         ",
     "files": "Files         ",
 }
@@ -205,13 +175,11 @@ _LABELS = {
 
 def _sizes(receipt: Receipt) -> list[Content]:
     mode = receipt.plan.mode
-    measured = {"trash": receipt.trashed, "delete": receipt.freed, "restore": receipt.plan.reclaims}.get(
-        mode, receipt.freed
-    )
+    measured = {"trash": receipt.trashed, "restore": receipt.plan.reclaims}.get(mode, receipt.freed)
     rows = [Content.assemble((_LABELS[mode], _MUTED), (show.size(measured), "bold $text-success"), _exact(measured))]
     if mode != "restore":
         predicted = receipt.plan.reclaims
-        rows.append(Content.assemble(("Predicted     ", _MUTED), show.size(predicted), _exact(predicted)))
+        rows.append(Content.assemble(("Expected      ", _MUTED), show.size(predicted), _exact(predicted)))
     return rows
 
 

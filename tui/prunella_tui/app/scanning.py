@@ -1,48 +1,41 @@
-"""Reads the store in a thread, and reports on the way."""
+"""Reads the store in a thread, for a screen that waits for it."""
 
-import time
-from typing import TYPE_CHECKING
+import asyncio
 
-from prunella_core.base.errors import Cancelled
-from prunella_core.base.text import clean
-from prunella_core.ollama.client import loaded_here
-from prunella_core.scan import Progress, Report
-from prunella_tui.app.messages import ScanFailed, Scanned, ScanProgressed, ScanStopped
-from prunella_tui.app.tabs import view_of
-
-if TYPE_CHECKING:
-    from prunella_tui.app.look import Look
-
-_COUNT_SECONDS = 0.1
+from prunella_core.ollama.client import Server, loaded_here
+from prunella_core.scan import Progress
+from prunella_tui.app.setup import Setup
+from prunella_tui.app.snapshot import Snapshot
+from prunella_tui.app.tabs import snapshot_of
 
 
-def read_store(screen: "Look", generation: int) -> None:
-    """Scan the store of ``screen``, as the one that it asked for as number ``generation``. Runs in a thread."""
-    setup = screen.setup
-    try:
-        found = setup.survey(_reporter(screen, generation), lambda: generation != screen.wanted_scan)
-    except Cancelled:
-        screen.post_message(ScanStopped(generation))
-    except OSError as error:
-        where = clean(str(error.filename or screen.store.root))
-        screen.post_message(ScanFailed(f"{where}: {error.strerror}", generation))
-    else:
-        screen.post_message(Scanned(view_of(found, setup.retention, noprune=setup.noprune), None, generation))
-        if server := setup.connect():
-            loaded = loaded_here(server, found) or frozenset()
-            screen.post_message(
-                Scanned(view_of(found, setup.retention, loaded, noprune=setup.noprune), server, generation)
-            )
+class Scan:
+    """One look at the store. Cancelling the task that awaits it ends its thread at the next file."""
 
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.models = 0
+        self.blobs = 0
+        self._is_over = False
 
-def _reporter(screen: "Look", generation: int) -> Report:
-    next_count = 0.0
+    async def read(self) -> Snapshot:
+        """Return what is there now. Raises OSError when the store cannot be read at all."""
+        try:
+            return await asyncio.to_thread(self._read)
+        finally:
+            self._is_over = True
 
-    def report(progress: Progress) -> None:
-        nonlocal next_count
-        now = time.monotonic()
-        if now >= next_count:
-            next_count = now + _COUNT_SECONDS
-            screen.post_message(ScanProgressed(progress, generation))
+    def _read(self) -> Snapshot:
+        inventory = self.setup.survey(self._count, lambda: self._is_over)
+        return snapshot_of(inventory, self.setup.retention, noprune=self.setup.noprune)
 
-    return report
+    def _count(self, progress: Progress) -> None:
+        self.models, self.blobs = progress
+
+    async def ask_server(self, snapshot: Snapshot) -> tuple[Server | None, frozenset[str] | None]:
+        """Return the server, if there is one, and what it has loaded of this store."""
+        return await asyncio.to_thread(self._ask_server, snapshot)
+
+    def _ask_server(self, snapshot: Snapshot) -> tuple[Server | None, frozenset[str] | None]:
+        server = self.setup.connect()
+        return server, loaded_here(server, snapshot.inventory)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
@@ -10,7 +10,6 @@ from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.client import Server
 from prunella_core.scan import Report, Space, never, space_of
 from prunella_core.store.locate import Store
-from prunella_tui.app.hints import Hints
 
 
 def no_server() -> Server | None:
@@ -29,17 +28,16 @@ class Setup(Struct, frozen=True, kw_only=True):
     theme: str | None = None
     is_sample: bool = False
     collects: bool = True
-    """Whether what has expired in the trash goes after every removal and restore."""
-    hints: Hints = field(default_factory=Hints)
+    """Whether expired trash is emptied after every removal and restore."""
     noprune: bool = False
-    """Whether Ollama's server is told, as far as our environment says, not to remove anything when it starts."""
+    """Whether ``OLLAMA_NOPRUNE`` is set in our environment."""
     imported: Inventory | None = None
-    """What an export says, where one is looked at instead of a store of this machine."""
+    """An export that is viewed instead of a store of this machine."""
 
     def survey(self, report: Report, cancelled: Callable[[], bool] = never) -> Inventory:
-        """Look at the store: at the disk, or at what was imported.
+        """Return what is in the store, or in the export.
 
-        Raises Cancelled, and OSError when the store vanishes.
+        Raises Cancelled, and OSError only when the store vanishes.
         """
         if self.imported:
             return self.imported

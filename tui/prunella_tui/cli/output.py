@@ -36,11 +36,11 @@ def open_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def discard_output() -> None:
-    """Send what is still buffered nowhere, or Python complains about it when it exits."""
-    with suppress(OSError):  # no real file behind stdout: nothing is flushed to it at the exit either
+def discard(stream: TextIO) -> None:
+    """Send what is still buffered nowhere, or Python fails on it when it exits."""
+    with suppress(OSError):  # no real file behind it: nothing is flushed to it at the exit either
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
@@ -87,9 +87,15 @@ def console(stream: TextIO) -> "Console":
 
 def tell(sentence: str) -> None:
     """Say something about the run on stderr; where that is closed or full, the exit code has to do."""
-    with suppress(OSError):
-        sys.stderr.write(clean(sentence) + "\n")
+    _write_prose(clean(sentence) + "\n")
+
+
+def _write_prose(text: str) -> None:
+    try:
+        sys.stderr.write(text)
         sys.stderr.flush()
+    except OSError:
+        discard(sys.stderr)
 
 
 def complain(message: str) -> None:
@@ -110,15 +116,10 @@ class Meter:
         if self._is_terminal and time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY_SECONDS
             self._is_drawn = True
-            self._draw(f"\r{text} …\x1b[K")
+            _write_prose(f"\r{text} …\x1b[K")
 
     def clear(self) -> None:
         """Take the line away."""
         if self._is_drawn:
             self._is_drawn = False
-            self._draw("\r\x1b[K")
-
-    def _draw(self, text: str) -> None:
-        with suppress(OSError):  # the terminal has gone away
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            _write_prose("\r\x1b[K")

@@ -20,7 +20,7 @@ from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.options import Wishes
-from prunella_tui.cli.output import Meter, discard_output, print_json, show, tell
+from prunella_tui.cli.output import Meter, discard, print_json, show, tell
 from prunella_tui.cli.session import collects, duration_setting, look, open_store, retention
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.report.format import counted, size
@@ -178,7 +178,7 @@ def _is_said(receipt: Receipt, wishes: Wishes, review: Review) -> bool:
     try:
         _show_receipt(receipt, wishes.as_json, review)
     except OSError as error:
-        discard_output()
+        discard(sys.stdout)
         if not isinstance(error, BrokenPipeError):
             tell(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
         return False

@@ -8,7 +8,7 @@ import click
 
 from prunella_core.base.errors import InvalidInput, PrunellaError, Refused
 from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, REFUSED, USAGE
-from prunella_tui.cli.output import complain, discard_output, open_streams
+from prunella_tui.cli.output import complain, discard, open_streams
 from prunella_tui.cli.root import root
 
 
@@ -19,10 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
-        discard_output()
+        discard(sys.stdout)
         return FAILED
     except OSError as error:
-        discard_output()
+        discard(sys.stdout)
         complain(f"cannot write the output: {error.strerror}")
         return FAILED
     return code

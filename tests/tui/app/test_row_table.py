@@ -1,0 +1,26 @@
+"""The table by itself."""
+
+from textual.app import App, ComposeResult
+
+from prunella_tui.app.widgets.table import Column, RowTable
+
+
+class Numbers(App[None]):
+    """A table of a hundred numbers."""
+
+    def compose(self) -> ComposeResult:
+        yield RowTable[int](empty="nothing")
+
+    def on_mount(self) -> None:
+        self.query_one(RowTable).show([Column("n", "Number", 0, str, int)], range(100), str, str)
+
+
+async def test_fewer_rows_leave_no_blank_lines() -> None:
+    app = Numbers()
+    async with app.run_test(size=(60, 24)) as pilot:
+        table = app.query_one(RowTable)
+        await pilot.press("end")
+        table.filter("", [], lambda number: number < 82)
+        await pilot.pause()
+        lines = [table.render_line(y).text.split() for y in range(1, table.size.height)]
+        assert [line[-1] for line in lines if line] == [str(number) for number in range(59, 82)]

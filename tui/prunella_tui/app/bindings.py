@@ -1,0 +1,123 @@
+"""Every key of the main screen, once: what it does, for the bindings, the line of keys, the help and the palette."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from textual.binding import Binding, BindingType
+
+Home = Literal["table", "tables", "screen"]
+"""What a key belongs to: it works while the focus is in there."""
+
+
+class Key(NamedTuple):
+    """A key (or several, with commas between them) and its action. ``about`` is what the help says."""
+
+    keys: str
+    action: str
+    label: str
+    about: str
+    group: str
+    home: Home = "screen"
+    rank: int = 0
+    """Its place in the line of keys: the highest leave first where room is short; 0 is never shown there."""
+
+
+_DELETE = "Mark and delete"
+
+KEYS = (
+    Key("up,k", "cursor_up", "Up", "up", "Move", "table"),
+    Key("down,j", "cursor_down", "Down", "down", "Move", "table"),
+    Key("pageup,ctrl+b", "page_up", "Page up", "page up", "Move", "table"),
+    Key("pagedown,ctrl+f", "page_down", "Page down", "page down", "Move", "table"),
+    Key("home,g", "first", "First row", "first row", "Move", "table"),
+    Key("end,G", "last", "Last row", "last row", "Move", "table"),
+    Key("1", "show_tab('models')", "Models", "models", "Tabs", "tables"),
+    Key("2", "show_tab('blobs')", "Blobs", "blobs", "Tabs", "tables"),
+    Key("3", "show_tab('trash')", "Trash", "trash", "Tabs", "tables"),
+    Key("4", "show_tab('problems')", "Problems", "problems", "Tabs", "tables"),
+    Key("tab", "next_tab(1)", "Next tab", "next tab", "Tabs", "tables"),
+    Key("shift+tab", "next_tab(-1)", "Previous tab", "previous tab", "Tabs", "tables"),
+    Key("space", "mark", "Mark", "mark or unmark the row", _DELETE, "tables", 3),
+    Key("a", "mark_shown", "Mark all", "mark every row shown", _DELETE, "tables"),
+    Key("p", "mark_unused", "Mark unused", "mark everything that no model uses", _DELETE, "tables", 6),
+    Key(
+        "d,delete",
+        "flow('delete')",
+        "Delete",
+        "review and delete what is marked, or the row",
+        _DELETE,
+        rank=2,
+    ),
+    Key("f", "flow('free')", "Free up", "suggest what to delete to free a given amount", _DELETE, rank=5),
+    Key(
+        "u",
+        "flow('undo')",
+        "Undo",
+        "undo: dropped marks or the last removal; on Trash, restore the row",
+        _DELETE,
+        rank=4,
+    ),
+    Key(
+        "e",
+        "flow('empty')",
+        "Empty trash",
+        "empty the trash; on Trash, what is marked or the row",
+        _DELETE,
+        rank=8,
+    ),
+    Key("P", "flow('pin')", "Pin", "pin or unpin the model: prune --all and free skip it", _DELETE),
+    Key("enter,right,l", "open", "Details", "the row in full", "Look"),
+    Key("escape,left,h", "back", "Back", "clear the filter, then drop the marks", "Look"),
+    Key("i", "toggle_details", "Details pane", "show or hide the details pane", "Look"),
+    Key("slash", "filter", "Filter", "show only the rows that match", "Look", rank=7),
+    Key("s", "sort", "Sort", "sort by the next column", "Look", "tables"),
+    Key("S", "reverse", "Reverse", "reverse the sort", "Look", "tables"),
+    Key("m", "flow('map')", "Map", "the store as a map", "Look", rank=9),
+    Key("w", "flow('sharing')", "Sharing", "which models share data with this one", "Look"),
+    Key("v", "flow('verify')", "Verify", "check what is marked, or the row, against its hash", "Look"),
+    Key("y", "copy", "Copy", "copy the name or path", "Look"),
+    Key("r", "rescan", "Rescan", "read the store again", "Prunella"),
+    Key("question_mark", "help", "Help", "this help", "Prunella", rank=1),
+    Key("ctrl+p", "app.command_palette", "Commands", "all commands by name, and themes", "Prunella"),
+    Key("q", "app.leave", "Quit", "quit; nothing is deleted", "Prunella", rank=1),
+)
+GROUPS = tuple(dict.fromkeys(key.group for key in KEYS))
+
+_SIGNS = {
+    "question_mark": "?",
+    "slash": "/",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "escape": "esc",
+    "delete": "del",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+
+
+def shown(keys: str) -> str:
+    """Return keys as people write them: ``← h``."""
+    return " ".join(_SIGNS.get(key, key) for key in keys.split(","))
+
+
+def bindings(home: Home) -> list[BindingType]:
+    """Return the bindings of a table, of the tables or of the screen."""
+    return [Binding(key.keys, key.action, key.label, show=False) for key in KEYS if key.home == home]
+
+
+def keys_here(tab: str, *, has_row: bool, has_trash: bool, undoes: str) -> Iterator[Key]:
+    """Yield the keys that do something on a tab now; ``undoes`` is what undo would bring back."""
+    useless = set()
+    if tab == "problems":
+        useless |= {"mark_unused"}
+    if not has_row:
+        useless |= {"mark", "flow('delete')"}
+    if not has_trash:
+        useless.add("flow('empty')")
+    if not undoes:
+        useless.add("flow('undo')")
+    for key in KEYS:
+        if key.rank and key.action not in useless:
+            yield key._replace(label=f"Undo {undoes}") if key.action == "flow('undo')" else key

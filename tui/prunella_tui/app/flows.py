@@ -1,0 +1,288 @@
+"""What takes longer than a key press, each as one flow from the key to the result. Flows run in workers."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from textual.app import App
+from textual.content import Content
+
+from prunella_core.apply import Step
+from prunella_core.base.errors import PrunellaError
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Inventory, Model, Problem, TrashEntry, digest_of_file
+from prunella_core.operations.carry_out import World, carry_out
+from prunella_core.operations.pins import toggle_pin
+from prunella_core.plan.records import Plan, Receipt
+from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
+from prunella_tui import presentation as show
+from prunella_tui.app.screens.dialog import Reading
+from prunella_tui.app.screens.free import FreeDialog
+from prunella_tui.app.screens.result import Result
+from prunella_tui.app.screens.review import Review
+from prunella_tui.app.screens.verified import Verified
+from prunella_tui.app.screens.working import Cancelled, Failure, Job, Report, Working
+from prunella_tui.app.screens.working import Step as Shown
+from prunella_tui.app.session import Session
+from prunella_tui.app.sharing import sharing_text
+from prunella_tui.app.widgets.tables import Tables
+
+_TITLES = {"trash": "Moving to trash", "delete": "Deleting", "server": "Deleting", "restore": "Restoring"}
+
+
+class Here(NamedTuple):
+    """Where a flow begins."""
+
+    app: App[int]
+    session: Session
+    tables: Tables
+    rescan: Callable[[], object]
+
+    async def tell(self, title: str, text: Content | str) -> None:
+        """Say something that is longer than a line, and wait until it is read."""
+        await self.app.push_screen_wait(Reading(title, text))
+
+
+async def delete(here: Here) -> None:
+    """Review what is marked, else the row under the cursor, and delete it in the way that is confirmed."""
+    session, tables = here.session, here.tables
+    if tables.tab.id == "trash":
+        await empty(here)
+    elif refusal := session.refusal(by_server=True):
+        await here.tell("Nothing can be deleted here", refusal)
+    else:
+        before = session.marks
+        if not before.count and tables.table.key and (why_not := session.toggle(tables.tab.id, tables.table.key)):
+            here.app.notify(why_not, severity="warning")
+        if session.marks.count and not await _delete_marked(here):
+            session.put_back(before)
+
+
+async def _delete_marked(here: Here) -> bool:
+    session, inventory = here.session, here.session.inventory
+    if inventory is None:
+        return False
+    models = len(inventory.models)
+
+    def wipes(plan: Plan) -> str:
+        return "every model" if 0 < models == len(plan.models) else ""
+
+    plan = await _confirmed(here, lambda force: session.removal_plans(inventory, force=force), wipes)
+    if plan is None or not await _carry_out(here, plan):
+        return False
+    session.forget_marks()
+    return True
+
+
+async def empty(here: Here) -> None:
+    """Review the trash, or what is marked in it, or on its tab the row, and delete it permanently."""
+    session, tables = here.session, here.tables
+    inventory = session.inventory
+    if refusal := session.refusal():
+        await here.tell("Nothing can be deleted here", refusal)
+        return
+    if inventory is None or session.last_removal is None:
+        here.app.notify("The trash is empty")
+        return
+    whole = {entry.id for entry in inventory.trash if not entry.is_spent}
+    row = {tables.table.key} if tables.tab.id == "trash" and tables.table.key else whole
+    entries = session.marks.trash or row
+    what = "everything in the trash" if whole <= entries else ""
+    plan = await _confirmed(
+        here, lambda force: session.emptying_plans(inventory, entries, force=force), lambda _plan: what
+    )
+    if plan and await _carry_out(here, plan):
+        session.unmark("trash", entries)
+
+
+async def undo(here: Here) -> None:
+    """Put back dropped marks, else bring back the last removal; on the trash tab, the row."""
+    session, row = here.session, here.tables.table.row
+    entry = row if isinstance(row, TrashEntry) else session.last_removal
+    if session.dropped and not isinstance(row, TrashEntry):
+        session.put_back()
+    elif (refusal := session.refusal()) and (entry or session.store.read_only):
+        await here.tell("Nothing can be restored here", refusal)
+    elif entry is None:
+        here.app.notify("Nothing to undo")
+    else:
+        await _restore(here, entry)
+
+
+async def _restore(here: Here, entry: TrashEntry) -> None:
+    if here.session.inventory is None:
+        return
+    plan = here.session.restore_plan(here.session.inventory, entry)
+    if plan.blocked:
+        taken = "\n".join(clean(problem.message) for problem in plan.blocked)
+        hint = f"prunella restore {plan.models[0]} --as NEWNAME" if plan.models else ""
+        await here.tell("That name is taken", f"{taken}\n\n{clean(hint)}")
+    else:
+        await _carry_out(here, plan)
+
+
+async def free(here: Here) -> None:
+    """Ask how much space to free, and mark what is suggested for it."""
+    session = here.session
+    if refusal := session.refusal(by_server=True):
+        await here.tell("Nothing can be freed here", refusal)
+    elif session.snapshot:
+        dialog = FreeDialog(session.snapshot.inventory, session.setup.now, session.snapshot.loaded)
+        if proposal := await here.app.push_screen_wait(dialog):
+            session.propose(proposal.removal)
+            here.app.notify("Marked. Change it as you like; d reviews it.")
+
+
+async def pin(here: Here) -> None:
+    """Pin the model under the cursor, or unpin it."""
+    model = here.tables.table.row
+    if refusal := here.session.refusal():
+        await here.tell("Nothing can be pinned here", refusal)
+    elif isinstance(model, Model):
+        try:
+            here.app.notify(toggle_pin(here.session.store, model))
+        except (PrunellaError, OSError) as error:
+            await here.tell("The pins were not changed", str(error))
+        here.rescan()
+
+
+async def _confirmed(here: Here, plans_of: Callable[[bool], list[Plan]], wipes: Callable[[Plan], str]) -> Plan | None:
+    """Show the ways to do something until one is confirmed: that plan runs, file by file, or none."""
+    session, force = here.session, False
+    while True:
+        plans = plans_of(force)
+        undo_hint = "" if session.store.writable else f"; to be able to undo: {session.store.as_owner}"
+        review = Review(plans, retention=session.setup.retention, wipes=wipes(plans[0]), undo_hint=undo_hint)
+        answer = await here.app.push_screen_wait(review)
+        if answer != "force":
+            return answer
+        force = True
+
+
+async def _carry_out(here: Here, plan: Plan) -> bool:
+    """Do exactly what was confirmed, and show what happened; return whether it was not undone."""
+    stop = "" if plan.mode == "restore" else "Cancel"
+    stopping = "Stopping …" if plan.mode == "server" else "Putting everything back …"
+    outcome = await here.app.push_screen_wait(
+        Working(_TITLES[plan.mode], _job(here.session, plan), stop=stop, stopping=stopping)
+    )
+    here.rescan()
+    if isinstance(outcome, Receipt):
+        await here.app.push_screen_wait(Result(outcome))
+        return not outcome.cancelled
+    if isinstance(outcome, Failure):
+        await here.tell("Nothing was changed" if outcome.is_refusal else "Failed", outcome.reason)
+    return False
+
+
+def _job(session: Session, plan: Plan) -> Job[Receipt]:
+    def job(report: Report, cancelled: Cancelled) -> Receipt:
+        began = time.monotonic()
+
+        def advance(step: Step) -> None:
+            text = show.stepping(step.done, step.total, time.monotonic() - began)
+            report(Shown(step.done / step.total if step.total else None, text))
+
+        setup = session.setup
+        retention = setup.retention if setup.collects else None
+        world = World(now=setup.now, server=session.server, retention=retention, report=advance, cancelled=cancelled)
+        return carry_out(plan, world)
+
+    return job
+
+
+async def verify(here: Here) -> None:
+    """Check what is marked, else the row under the cursor, against its hash."""
+    session = here.session
+    inventory = session.inventory
+    if inventory is None:
+        return
+    if refusal := session.store.read_only:
+        await here.tell("Nothing can be verified here", refusal)
+    elif blobs := _chosen(session, inventory, here.tables.table.row):
+        again = False
+        while await _verify(here, inventory, blobs, again):
+            again = True
+    else:
+        here.app.notify("Nothing to verify here: v checks models and blobs (tabs 1 and 2)")
+
+
+async def _verify(here: Here, inventory: Inventory, blobs: list[Blob], again: bool) -> bool:
+    """Return whether what an earlier run found sound is to be read once more."""
+    working = Working(
+        f"Verifying {show.counted(len(blobs), 'blob')}",
+        _verification(inventory, blobs, again),
+        stop="Stop, and keep what was verified",
+        stopping="Stopping …",
+    )
+    outcome = await here.app.push_screen_wait(working)
+    here.rescan()
+    if isinstance(outcome, VerifyResult):
+        return await here.app.push_screen_wait(Verified(outcome)) == "again"
+    if isinstance(outcome, Failure):
+        await here.tell("Verifying failed", outcome.reason)
+    return False
+
+
+def _verification(inventory: Inventory, blobs: list[Blob], again: bool) -> Job[VerifyResult]:
+    def job(report: Report, cancelled: Cancelled) -> VerifyResult:
+        began = time.monotonic()
+
+        def advance(progress: VerifyProgress) -> None:
+            report(Shown(progress.share, show.verifying(progress, time.monotonic() - began)))
+
+        return verify_blobs(inventory, blobs, again=again, report=advance, cancelled=cancelled)
+
+    return job
+
+
+def _chosen(session: Session, inventory: Inventory, row: object) -> list[Blob]:
+    marks = session.marks
+    found = [inventory.blob_by_key[key] for key in marks.blobs]
+    found += [blob for name in marks.models for blob in inventory.blobs_of(inventory.model_by_name[name])]
+    blobs = found or _blobs_of(inventory, row)
+    return list({blob.key: blob for blob in blobs if blob.has_hash}.values())
+
+
+def _blobs_of(inventory: Inventory, row: object) -> list[Blob]:
+    if isinstance(row, Problem):
+        key = digest_of_file(row.path) or ""
+        row = inventory.blob_by_key.get(key) or inventory.model_by_name.get(row.model or "")
+    if isinstance(row, Model):
+        return inventory.blobs_of(row)
+    return [row] if isinstance(row, Blob) else []
+
+
+# Looking closer
+
+
+async def sharing(here: Here) -> None:
+    """Show which models share data with the one under the cursor, or with the first that needs the blob."""
+    inventory, row = here.session.inventory, here.tables.table.row
+    name = row.name if isinstance(row, Model) else next(iter(row.models), None) if isinstance(row, Blob) else None
+    if inventory and name in inventory.model_by_name:
+        await here.tell(f"What {clean(name)} shares", sharing_text(inventory, name))
+    else:
+        here.app.notify("Put the cursor on a model, or on a blob that models use", severity="warning")
+
+
+async def show_map(here: Here) -> None:
+    """Open the map; it ends with a row to go to, or without."""
+    if here.session.inventory:
+        from prunella_tui.app.screens.map import MapScreen
+
+        if place := await here.app.push_screen_wait(MapScreen(here.session, here.session.inventory)):
+            here.tables.action_show_tab(place.tab)
+            here.tables.table.go_to(place.key)
+
+
+FLOWS: dict[str, Callable[[Here], Awaitable[None]]] = {
+    "delete": delete,
+    "empty": empty,
+    "undo": undo,
+    "free": free,
+    "pin": pin,
+    "verify": verify,
+    "sharing": sharing,
+    "map": show_map,
+}

@@ -1,0 +1,82 @@
+"""The box that every dialog is: a title, a text that scrolls, what is typed, and buttons."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from prunella_tui.app.screens import sheet
+
+_OTHER_ROWS = 7
+"""Border, title, and the margins around the parts."""
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+    """A box over the screen that returns an answer, or ``None`` when it is left."""
+
+    CSS_PATH = [sheet("dialog")]  # noqa: RUF012 -- as Textual has it
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "leave", "Back", show=False),
+        Binding("left,h", "app.focus_previous", "Previous button", show=False),
+        Binding("right,l", "app.focus_next", "Next button", show=False),
+        Binding("down,j", "scroll_text(1)", "Scroll down", show=False),
+        Binding("up,k", "scroll_text(-1)", "Scroll up", show=False),
+        Binding("pagedown", "scroll_text(10)", "Page down", show=False),
+        Binding("pageup", "scroll_text(-10)", "Page up", show=False),
+    ]
+
+    def __init__(self, title: str, text: Content | str = "", *, is_dangerous: bool = False) -> None:
+        super().__init__(classes="-danger" if is_dangerous else "")
+        self.heading = title
+        self.text = text if isinstance(text, Content) else Content(text)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Content(self.heading), classes="title")
+            if self.text:
+                with VerticalScroll(can_focus=False):
+                    yield Static(self.text, id="text")
+            yield from self.parts()
+            with Horizontal(id="buttons"):
+                yield from self.buttons()
+
+    def parts(self) -> Iterator[Widget]:
+        """What stands between the text and the buttons."""
+        return iter(())
+
+    def buttons(self) -> Iterator[Button]:
+        """The buttons, the one that changes nothing first."""
+        yield Button("Back", id="back", compact=True)
+
+    def on_show(self) -> None:
+        """Nothing may lie over the buttons."""
+        self.app.clear_notifications()
+
+    def on_resize(self) -> None:
+        """Leave the rows that everything but the text needs: it is never scrolled out of sight."""
+        others = sum(part.outer_size.height for part in self.query("#box > .part")) + len(self.query("#box > .part"))
+        for text in self.query(VerticalScroll):
+            text.styles.max_height = max(self.size.height - _OTHER_ROWS - others, 3)
+
+    @on(Button.Pressed, "#back")
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def action_scroll_text(self, lines: int) -> None:
+        for text in self.query(VerticalScroll):
+            text.scroll_to(y=text.scroll_y + lines, animate=False)
+
+
+class Reading(Dialog[None]):
+    """A text to read."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "leave", "Back", show=False)]

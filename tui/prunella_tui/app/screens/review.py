@@ -1,0 +1,115 @@
+"""The review before anything is deleted: everything that is deleted, everything that is kept, and the ways to do it."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+
+from prunella_core.plan.records import Plan
+from prunella_tui import presentation as show
+from prunella_tui.app.plantext import plan_text
+from prunella_tui.app.screens import sheet
+from prunella_tui.app.screens.dialog import Dialog
+
+EVERYTHING = "everything"
+_LABELS = {"trash": "Move to trash", "delete": "Delete now", "server": "Let the server delete"}
+
+
+class Review(Dialog[Plan | Literal["force"]]):
+    """Returns the plan that was confirmed, or ``force`` to include what is held back. Cancel has the focus.
+
+    ``plans`` delete the same in different ways, the one to prefer first. ``wipes`` says what is deleted when that is
+    everything: then a typed word unlocks the buttons. ``retention`` is in seconds.
+    """
+
+    CSS_PATH = [sheet("dialog"), sheet("review")]  # noqa: RUF012 -- as Textual has it
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "app.focus_previous", "Previous button", show=False),
+        Binding("down", "app.focus_next", "Next button", show=False),
+        Binding("t", "point_at('trash')", "Move to trash", show=False),
+        Binding("x", "point_at('delete')", "Delete now", show=False),
+    ]
+
+    def __init__(self, plans: Sequence[Plan], *, retention: int, wipes: str = "", undo_hint: str = "") -> None:
+        self.plan = plans[0]
+        self.plans = {plan.mode: plan for plan in plans}
+        self.retention = retention
+        self.wipes = wipes
+        self.undo_hint = undo_hint
+        super().__init__(_title(plans[0]), plan_text(plans[0]), is_dangerous=True)
+
+    def parts(self) -> Iterator[Widget]:
+        """The word to type, and each way with what it means."""
+        if self.wipes:
+            placeholder = f"This deletes {self.wipes}. To confirm, type “{EVERYTHING}”"
+            yield Input(placeholder=placeholder, id="word", compact=True, classes="part")
+        yield _Way(Button("Cancel", id="cancel", compact=True), "Change nothing", is_first=True)
+        for plan in self.plans.values():
+            variant: Literal["warning", "error"] = "warning" if plan.mode == "trash" else "error"
+            button = Button(_LABELS[plan.mode], id=plan.mode, variant=variant, compact=True, classes="way")
+            button.disabled = self._is_locked("")
+            yield _Way(button, self._meaning(plan))
+        if self.plan.held_back:
+            yield _Way(Button("Include recent files", id="force", compact=True), "Then they are listed here too")
+
+    def buttons(self) -> Iterator[Button]:
+        """None in a row: each has a line of its own."""
+        return iter(())
+
+    def on_mount(self) -> None:
+        self.query_one("#word" if self.wipes else "#cancel").focus()
+
+    def _meaning(self, plan: Plan) -> str:
+        frees = show.size(plan.reclaims)
+        if plan.mode == "trash":
+            return f"Undo for {show.duration(self.retention)}, frees nothing until emptied"
+        return f"Frees {frees}, no undo{self.undo_hint}"
+
+    def _is_locked(self, word: str) -> bool:
+        is_unconfirmed = bool(self.wipes) and word.strip().lower() != EVERYTHING
+        return is_unconfirmed or not any(plan.files for plan in self.plans.values())
+
+    @on(Input.Changed, "#word")
+    def _unlock(self, event: Input.Changed) -> None:
+        for button in self.query(".way").results(Button):
+            button.disabled = self._is_locked(event.value)
+
+    @on(Input.Submitted, "#word")
+    def _go_on(self, event: Input.Submitted) -> None:
+        wanted = "#cancel" if self._is_locked(event.value) else ".way"
+        self.query(wanted).first(Button).focus()
+
+    def action_point_at(self, way: str) -> None:
+        for button in self.query(f"#{way}").results(Button):
+            button.focus()
+
+    @on(Button.Pressed)
+    def _answer(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "force":
+            self.dismiss("force")
+        else:
+            self.dismiss(next((plan for mode, plan in self.plans.items() if mode == event.button.id), None))
+
+
+class _Way(Horizontal):
+    """A button and what it means, on a line."""
+
+    def __init__(self, button: Button, meaning: str, *, is_first: bool = False) -> None:
+        super().__init__(classes="way-row part -first" if is_first else "way-row part")
+        self.button = button
+        self.meaning = meaning
+
+    def compose(self) -> Iterator[Widget]:
+        yield self.button
+        yield Static(Content(self.meaning), classes="meaning")
+
+
+def _title(plan: Plan) -> str:
+    what = show.counted(len(plan.models), "model") if plan.models else show.counted(len(plan.files), "file")
+    return f"Delete {what}?" if plan.mode == "trash" else f"Delete {what} permanently?"

@@ -1,0 +1,207 @@
+"""The state of one run: the store, what is in it, the server, and what is marked."""
+
+from collections.abc import Callable, Collection, Iterable
+
+from msgspec.structs import replace
+
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Inventory, Problem, TrashEntry
+from prunella_core.ollama.client import Server
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Empty, Plan, Removal, Restore
+from prunella_core.space.tally import Tally
+from prunella_core.store.locate import Store
+from prunella_tui.app.marks import Marks, problem_key, unused_keys
+from prunella_tui.app.scanning import Scan
+from prunella_tui.app.setup import Setup
+from prunella_tui.app.snapshot import Snapshot
+from prunella_tui.app.widgets.table import Mark
+
+
+class Session:
+    """Only its methods change what is known and what is marked; ``on_scan`` and ``on_marks`` are called after it."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.snapshot: Snapshot | None = None
+        self.server: Server | None = None
+        self.scan: Scan | None = None
+        """The scan that is going on."""
+        self.failure = ""
+        """Why the last scan failed."""
+        self.marks = Marks()
+        self.dropped: Marks | None = None
+        """Marks that were dropped after the last removal: undo puts them back first."""
+        self.frees_first = False
+        """Whether the marks are a proposal to free space: then deleting permanently is offered first."""
+        self.tally: Tally | None = None
+        self._problems: dict[str, Problem] = {}
+        self.on_scan: Callable[[], None] = lambda: None
+        self.on_marks: Callable[[], None] = lambda: None
+
+    @property
+    def store(self) -> Store:
+        """The store, as it was found."""
+        return self.setup.store
+
+    @property
+    def inventory(self) -> Inventory | None:
+        """What the last scan found; ``None`` before the first."""
+        return self.snapshot.inventory if self.snapshot else None
+
+    # Scanning
+
+    async def read(self) -> None:
+        """Scan the store, then ask the server. Cancelled, it leaves everything as it was."""
+        self.scan = scan = Scan(self.setup)
+        self.failure = ""
+        self.on_scan()
+        try:
+            snapshot = await scan.read()
+            self._take(snapshot)
+            self.server, loaded = await scan.ask_server(snapshot)
+            if self.server:
+                self._take(replace(snapshot, loaded=loaded or frozenset()))
+        except OSError as error:
+            self.failure = f"{clean(str(error.filename or self.store.root))}: {error.strerror}"
+        finally:
+            if self.scan is scan:  # else a later one has begun, or this one showed what it found
+                self.scan = None
+                self.on_scan()
+
+    def _take(self, snapshot: Snapshot) -> None:
+        kept = self.marks.surviving(self.inventory, snapshot.inventory)
+        self.snapshot = snapshot
+        self.scan = None
+        self.tally = Tally(snapshot.inventory, self.setup.now())
+        self._problems = {problem_key(problem): problem for problem in snapshot.inventory.problems}
+        self._set(kept, frees_first=self.frees_first)
+        self.on_scan()
+
+    # Marks
+
+    def toggle(self, tab: str, key: str) -> str:
+        """Mark or unmark one row of a tab; return why that cannot be done, or nothing.
+
+        A problem is marked by its file; that of a listed model is marked as the model.
+        """
+        inventory = self.inventory
+        if inventory is None:
+            return ""
+        if tab == "problems":
+            problem = self._problems.get(key)
+            if problem is None:
+                return "Ollama does this itself; nothing to mark"
+            if problem.path in inventory.broken_by_path:
+                tab, key = "manifests", problem.path
+            elif problem.model in inventory.model_by_name:
+                tab, key = "models", problem.model or ""
+            else:
+                return "No file to delete here; the details say how to fix it"
+        self._set(self.marks.toggle(tab, key, inventory))
+        return ""
+
+    def mark(self, kind: str, keys: Collection[str]) -> None:
+        """Mark many rows of a kind."""
+        self._set(self.marks.add(kind, keys))
+
+    def unmark(self, kind: str, keys: Iterable[str]) -> None:
+        """Unmark many rows of a kind, each as a press on it would."""
+        marks = self.marks
+        for key in keys:
+            if self.inventory and key in getattr(marks, kind):
+                marks = marks.toggle(kind, key, self.inventory)
+        self._set(marks)
+
+    def mark_unused(self) -> str:
+        """Mark everything that no model uses; return what is to be known about it."""
+        keys = unused_keys(self.inventory) if self.inventory else []
+        if not keys or not self.inventory:
+            return "Nothing to prune: every blob is in use"
+        self._set(self.marks.add("blobs", keys))
+        if self.inventory.blocking:
+            return "A problem could hide a model: unreferenced blobs are kept until you fix it (tab 4)"
+        return ""
+
+    def propose(self, removal: Removal) -> None:
+        """Mark what was suggested to free space, and nothing else."""
+        named = (removal.models, removal.blobs, removal.manifests, removal.entries)
+        self._put_back(Marks(*map(frozenset, named)), frees_first=True)
+
+    def drop_marks(self) -> None:
+        """Unmark everything; undo puts it back."""
+        if self.marks != Marks():
+            self.dropped = self.marks
+            self._set(Marks())
+
+    def forget_marks(self) -> None:
+        """Unmark everything, since it was dealt with."""
+        self.dropped = None
+        self._set(Marks())
+
+    def put_back(self, marks: Marks | None = None) -> None:
+        """Mark exactly ``marks``, or what was dropped last, as far as it is still there."""
+        wanted = marks or self.dropped or Marks()
+        self.dropped = None
+        self._put_back(wanted)
+
+    def _put_back(self, marks: Marks, *, frees_first: bool = False) -> None:
+        self._set(marks.surviving(None, self.inventory) if self.inventory else marks, frees_first=frees_first)
+
+    def _set(self, marks: Marks, *, frees_first: bool = False) -> None:
+        self.marks = marks
+        self.frees_first = frees_first and marks != Marks()
+        if self.tally:
+            self.tally.mark(marks.models, marks.blobs, marks.manifests)
+        self.on_marks()
+
+    def mark_of(self, tab: str, key: str) -> Mark:
+        """How a row is drawn: marked itself, or deleted because of another mark."""
+        if tab == "problems":
+            problem = self._problems.get(key)
+            return "marked" if problem and problem.path in self.marks.manifests else ""
+        if key in getattr(self.marks, tab):
+            return "marked"
+        if not self.tally or not self.marks.count:
+            return ""
+        is_implied = key in self.tally.implied if tab == "models" else tab == "blobs" and self.tally.goes(key)
+        return "implied" if is_implied else ""
+
+    # Plans
+
+    def refusal(self, *, by_server: bool = False) -> str | None:
+        """Why nothing can be changed; with ``by_server`` the server, where there is one, can do it instead."""
+        return self.store.refusal(by_server=by_server and self.server is not None)
+
+    def removal_plans(self, inventory: Inventory, *, force: bool) -> list[Plan]:
+        """The ways to delete what is marked: one of them is chosen, and is what runs."""
+        loaded = self.snapshot.loaded if self.snapshot else frozenset[str]()
+        request = replace(self.marks.request(inventory), force=force, loaded=loaded)
+        for_good = replace(request, to_trash=False)
+        if not self.store.writable:
+            requests = [replace(for_good, by_server=True, entries=())]
+        elif request.entries:
+            requests = [for_good]
+        else:
+            requests = [for_good, request] if self.frees_first else [request, for_good]
+        return [make_plan(inventory, each, self.setup.now()) for each in requests]
+
+    def emptying_plans(self, inventory: Inventory, entries: Collection[str] | None, *, force: bool) -> list[Plan]:
+        """The one way to empty ``entries`` of the trash, or all of it."""
+        chosen = None if entries is None else tuple(entries)
+        return [make_plan(inventory, Empty(entries=chosen, force=force), self.setup.now())]
+
+    def restore_plan(self, inventory: Inventory, entry: TrashEntry) -> Plan:
+        """What brings an entry of the trash back."""
+        return make_plan(inventory, Restore(entry=entry.id), self.setup.now())
+
+    @property
+    def last_removal(self) -> TrashEntry | None:
+        """The entry of the trash that was removed last."""
+        entries = [entry for entry in self.inventory.trash if not entry.is_spent] if self.inventory else []
+        return entries[-1] if entries else None
+
+    @property
+    def undoes(self) -> str:
+        """What undo would bring back: marks that were dropped since the last removal, else that removal."""
+        return "marks" if self.dropped else "removal" if self.last_removal else ""

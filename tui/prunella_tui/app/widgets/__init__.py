@@ -1,0 +1,1 @@
+"""The widgets: each owns its state and posts messages."""

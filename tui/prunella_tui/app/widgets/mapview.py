@@ -1,0 +1,235 @@
+"""The treemap as a widget: tiles of whole cells, each told apart by lines, words and signs as well as by colour."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from prunella_core.space.areas import Area
+from prunella_core.space.treemap import Rect, treemap
+from prunella_tui.app.widgets.canvas import HEAVY, LIGHT, Canvas
+
+LEAST_CELLS = 18
+"""Fewer cells than these have no room for a word; what deserves fewer is summed up."""
+
+_BETWEEN = " · "
+
+
+class Label(NamedTuple):
+    """What is written on a tile: a sign where there is room for nothing else, lines, what fills it, and its colour."""
+
+    sign: str
+    lines: tuple[str, ...]
+    fill: str = " "
+    tone: str = "model"
+    is_marked: bool = False
+
+
+class Spot(NamedTuple):
+    """A tile on the screen and the areas that it stands for: one, or all that are too small for a tile."""
+
+    rect: Rect
+    areas: tuple[Area, ...]
+
+    @property
+    def area(self) -> Area | None:
+        """The area that it stands for, when it is one."""
+        return self.areas[0] if len(self.areas) == 1 else None
+
+    @property
+    def allocated(self) -> int:
+        """Bytes on the disk."""
+        return sum(area.allocated for area in self.areas)
+
+
+class MapView(Widget, can_focus=True):
+    """Shows areas as tiles, and has a cursor that goes from tile to tile."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "map--model",
+        "map--shared",
+        "map--unneeded",
+        "map--rest",
+        "map--marked",
+        "map--cursor",
+        "map--empty",
+    }
+    DEFAULT_CSS = """
+    MapView {
+        height: 1fr;
+        & > .map--model { color: $text; background: $primary 22%; }
+        & > .map--shared { color: $text; background: $secondary 22%; }
+        & > .map--unneeded { color: $text; background: $warning 18%; }
+        & > .map--rest { color: $text-muted; background: $surface; }
+        & > .map--marked { color: $text-error; text-style: bold; }
+        & > .map--cursor { color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold; }
+        & > .map--empty { color: $text-muted; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(0, -1)", "Up", show=False, tooltip="the tile above", id="map.up"),
+        Binding("down,j", "move(0, 1)", "Down", show=False, tooltip="the tile below", id="map.down"),
+        Binding("left,h", "move(-1, 0)", "Left", show=False, tooltip="the tile to the left", id="map.left"),
+        Binding("right,l", "move(1, 0)", "Right", show=False, tooltip="the tile to the right", id="map.right"),
+    ]
+
+    class Highlighted(Message):
+        """The cursor came to a tile; there is none in an empty store."""
+
+        def __init__(self, spot: Spot | None) -> None:
+            super().__init__()
+            self.spot = spot
+
+    class Opened(Message):
+        """Somebody wants to look closer at the tile under the cursor."""
+
+    def __init__(self, label: Callable[[Spot], Label]) -> None:
+        super().__init__()
+        self.label = label
+        self.spots: list[Spot] = []
+        self._main: Sequence[Area] = ()
+        self._apart: Sequence[Area] = ()
+        self._anchor = (0, 0)
+        self._lines: list[Strip] = []
+
+    # What it shows
+
+    def show(self, main: Sequence[Area], apart: Sequence[Area] = (), cursor: Area | None = None) -> None:
+        """Lay out ``main``, and ``apart`` in a strip of its own below it; put the cursor on ``cursor``."""
+        self._main, self._apart = main, apart
+        self._lay_out(cursor)
+
+    def on_resize(self) -> None:
+        self._lay_out(self.spot.areas[0] if self.spot else None)
+
+    def _lay_out(self, cursor: Area | None) -> None:
+        width, height = self.size.width, self.size.height
+        strip = _strip(self._main, self._apart, height)
+        self.spots = [
+            *_spots(self._main, Rect(0, 0, width, height - strip), LEAST_CELLS),
+            *_spots(self._apart, Rect(0, height - strip, width, strip), 0),
+        ]
+        found = next((spot for spot in self.spots if cursor in spot.areas), self.spots[0] if self.spots else None)
+        self._go_to(found)
+
+    @property
+    def spot(self) -> Spot | None:
+        """The tile under the cursor."""
+        return self.spot_at(*self._anchor)
+
+    def spot_at(self, x: int, y: int) -> Spot | None:
+        """The tile that has a cell."""
+        return next((spot for spot in self.spots if _has(spot.rect, x, y)), None)
+
+    # The cursor
+
+    def action_move(self, right: int, down: int) -> None:
+        """Go to the tile that lies next to this one in a direction: the one that the cursor's row or column meets."""
+        if not self.spot:
+            return
+        rect, (x, y) = self.spot.rect, self._anchor
+        x = rect.x + rect.width if right > 0 else rect.x - 1 if right else x
+        y = rect.y + rect.height if down > 0 else rect.y - 1 if down else y
+        if found := self.spot_at(x, y):
+            middle = found.rect.x + found.rect.width // 2, found.rect.y + found.rect.height // 2
+            self._anchor = (middle[0], y) if right else (x, middle[1])
+            self.redraw()
+
+    def _go_to(self, spot: Spot | None) -> None:
+        if spot:
+            self._anchor = spot.rect.x + spot.rect.width // 2, spot.rect.y + spot.rect.height // 2
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click goes to a tile, a second one opens it."""
+        if self.spot_at(event.x, event.y):
+            self._anchor = event.x, event.y
+            self.redraw()
+            if event.chain == 2:
+                self.post_message(self.Opened())
+
+    # Drawing
+
+    def redraw(self) -> None:
+        """Draw everything anew, since the cursor or what is marked changed."""
+        canvas = Canvas(self.size.width, self.size.height)
+        for spot in self.spots:
+            self._draw(canvas, spot)
+        self._lines = canvas.strips()
+        self.post_message(self.Highlighted(self.spot))
+        self.refresh()
+
+    def _draw(self, canvas: Canvas, spot: Spot) -> None:
+        label = self.label(spot)
+        is_current = spot == self.spot
+        style = self.get_component_rich_style(f"map--{label.tone}")
+        edge = style + Style(dim=True)
+        words = style + self._color("marked") if label.is_marked else style
+        if is_current:
+            edge = words = self.get_component_rich_style("map--cursor")
+        canvas.fill(spot.rect, label.fill, style + Style(dim=True))
+        canvas.frame(spot.rect, HEAVY if is_current else LIGHT, edge)
+        _write(canvas, spot.rect, label, words, is_current)
+
+    def _color(self, component: str) -> Style:
+        found = self.get_component_rich_style(f"map--{component}")
+        return Style(color=found.color, bold=found.bold)
+
+    def render_line(self, y: int) -> Strip:
+        """Return one drawn line."""
+        if y < len(self._lines) and self.spots:
+            return self._lines[y]
+        if y == 1 and not self.spots:
+            text = "   Nothing is on the disk. Here would be a tile for every model, as large as what it takes."
+            style = self.get_component_rich_style("map--empty")
+            return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip.blank(self.size.width, self.rich_style)
+
+
+def _strip(main: Sequence[Area], apart: Sequence[Area], height: int) -> int:
+    """The rows for what lies apart: its share of all, and one at least."""
+    below, whole = (sum(area.allocated for area in areas) for areas in (apart, [*main, *apart]))
+    if not below or not height:
+        return 0
+    most = height - 1 if main else height
+    return max(1, min(round(height * below / whole), most))
+
+
+def _spots(areas: Sequence[Area], rect: Rect, least: float) -> list[Spot]:
+    tiles = treemap([area.allocated for area in areas], rect, least)
+    return [Spot(tile.rect, tuple(areas[item] for item in tile.items)) for tile in tiles]
+
+
+def _has(rect: Rect, x: int, y: int) -> bool:
+    return rect.x <= x < rect.x + rect.width and rect.y <= y < rect.y + rect.height
+
+
+def _write(canvas: Canvas, rect: Rect, label: Label, style: Style, is_current: bool) -> None:
+    """Write as much of a label as has room: in the upper edge its first line, the others below."""
+    signs = ("▶" if is_current else "") + ("✓" if label.is_marked else "")
+    room = rect.width - (3 if is_current and rect.height > 1 else 2)
+    if room < 4:
+        canvas.write(rect.x, rect.y, signs[:1] or label.sign[:1] or "│", style)
+        return
+    lines = [f"{signs} {label.lines[0]}" if signs else label.lines[0], *label.lines[1:]]
+    if rect.height == 1:
+        lines = ["  ".join(lines)]
+    rows = rect.height - (1 if is_current and rect.height > 2 else 0)
+    for row, line in enumerate(lines[:rows]):
+        canvas.write(rect.x + 1, rect.y + row, f" {_fit(line, room - 1)} ", style)
+
+
+def _fit(text: str, width: int) -> str:
+    """Leave out the last of several facts before anything is cut."""
+    while cell_len(text) > width and _BETWEEN in text:
+        text = text.rpartition(_BETWEEN)[0]
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, max(width - 1, 0)) + "…"
