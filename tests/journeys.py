@@ -25,6 +25,7 @@ def app_over(root: Path, *, is_sample: bool = True, connect: Callable[[], Server
     """The application over the store at ``root``."""
     store = locate(str(root), {}, str(root))
     setup = Setup(
+        settle=0,
         store=store,
         now=lambda: NOW,
         theme="textual-dark",

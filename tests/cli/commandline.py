@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "XDG_CONFIG_HOME": "/nonexistent",
     "LANG": "C.UTF-8",
     "TERM": "xterm-256color",
+    "PRUNELLA_SETTLE": "0",
 }
 """What the tests' own environment says must not matter."""
 

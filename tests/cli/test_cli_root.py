@@ -71,7 +71,8 @@ class Place:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    with tempfile.TemporaryDirectory(prefix="prunella-root-") as folder:
+    # not below what pytest makes, which only root may enter
+    with tempfile.TemporaryDirectory(prefix="prunella-root-", dir="/tmp") as folder:
         yield Place(Path(folder))
 
 

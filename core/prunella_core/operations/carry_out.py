@@ -27,7 +27,7 @@ def make_ready(store: Store, world: World) -> bool:
     if not has_unfinished(store):
         return False
     nothing = make_plan(rescan(store, world.now()), Removal(), world.now())
-    apply(nothing, world.now, disk=world.disk, settle=0)  # it repairs the store before it looks at its plan
+    _apply(nothing, world)  # it repairs the store before it looks at its plan
     return True
 
 
@@ -53,8 +53,20 @@ def _done(plan: Plan, world: World) -> Receipt:
     if plan.mode == "server":
         return delete_by_server(plan, world)
     still_loaded = tuple(_unload(plan, world))
-    receipt = apply(plan, world.now, disk=world.disk, report=world.report, cancelled=world.cancelled, settle=0)
+    receipt = _apply(plan, world)
     return replace(receipt, notes=(*still_loaded, *receipt.notes))
+
+
+def _apply(plan: Plan, world: World) -> Receipt:
+    return apply(
+        plan,
+        world.now,
+        disk=world.disk,
+        report=world.report,
+        cancelled=world.cancelled,
+        settle=world.settle,
+        is_quiet=world.is_quiet,
+    )
 
 
 def _unload(plan: Plan, world: World) -> Iterator[str]:
@@ -85,7 +97,7 @@ def _expired(store: Store, retention: int, world: World) -> Receipt | None:
     plan = make_plan(inventory, policy, inventory.scanned_at)
     if not plan.files:
         return None
-    return apply(plan, world.now, disk=world.disk, cancelled=world.cancelled, settle=0)
+    return _apply(plan, world)
 
 
 def _removal_times(store: Store) -> Iterator[float]:

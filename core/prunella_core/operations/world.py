@@ -2,20 +2,15 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from prunella_core.apply import Disk, Step
+from prunella_core.apply.work import ignore, never
 from prunella_core.ollama.client import Server
-
-
-def ignore(_step: Step) -> None:
-    """Show no progress."""
-
-
-def never() -> bool:
-    """Do not cancel."""
-    return False
+from prunella_core.ollama.quiet import is_quiet
 
 
 class World(Struct, frozen=True, kw_only=True):
@@ -29,5 +24,9 @@ class World(Struct, frozen=True, kw_only=True):
     """Deletes what a plan for the server names; of any other plan it unloads the models that it has loaded."""
     retention: int | None = None
     """Seconds after which the trash is emptied; ``None`` leaves expired trash where it is."""
+    settle: float = 10.0
+    """Seconds for which what is deleted for good is watched for a pull first; 0 does without."""
+    is_quiet: Callable[[], bool] = partial(is_quiet, MappingProxyType({}))
+    """Whether no Ollama can be running here: then nothing is watched."""
     report: Callable[[Step], None] = ignore
     cancelled: Callable[[], bool] = never

@@ -72,7 +72,7 @@ def server_plan(root: str, *models: str) -> Plan:
 
 
 def world(**more: object) -> World:
-    return replace(World(now=lambda: NOW), **more)
+    return replace(World(now=lambda: NOW, settle=0), **more)
 
 
 def test_the_server_deletes_and_the_disk_is_measured(builder: StoreBuilder) -> None:
@@ -246,3 +246,17 @@ def test_models_without_weights_tell_nothing_of_the_server(tmp_path: Path) -> No
     builder = StoreBuilder(str(tmp_path / "cloud"), NOW)
     builder.model("remote", builder.layer("template", "only this"))
     assert carry_out(server_plan(builder.root, "remote:latest"), world(server=FakeServer(builder.root))).done
+
+
+def test_what_goes_for_good_is_watched_unless_nothing_can_run(builder: StoreBuilder) -> None:
+    plan = make_plan(look(builder.root), Removal(models=(SOLO,), to_trash=False), NOW)
+    steps: list[str] = []
+    quiet = world(settle=60.0, is_quiet=lambda: True, report=lambda step: steps.append(step.what))
+    assert carry_out(plan, quiet).done
+    assert not any("watching" in what for what in steps)
+    plan = make_plan(look(builder.root), Removal(models=(BASE, DERIVED), to_trash=False), NOW)
+    busy = world(settle=60.0, is_quiet=lambda: False, cancelled=lambda: any("watching" in what for what in steps))
+    before = tree(builder.root)
+    receipt = carry_out(plan, replace(busy, report=lambda step: steps.append(step.what)))
+    assert receipt.cancelled
+    assert tree(builder.root) == before

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from textual.theme import BUILTIN_THEMES
@@ -14,6 +15,7 @@ from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import connect
+from prunella_core.ollama.quiet import is_quiet
 from prunella_core.store.locate import Store
 from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.setup import Setup, no_server
@@ -30,12 +32,13 @@ def run_app(
     environ: Mapping[str, str] | None = None,
     imported: Inventory | None = None,
     collects: bool = True,
+    settle: float = 10.0,
 ) -> int:
     """Show ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
 
     ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says, but not
     for an ``imported`` export, which is shown as it was when it was scanned. ``collects`` says whether expired trash is
-    emptied after every removal.
+    emptied after every removal. What is deleted for good is watched for a pull for ``settle`` seconds.
     """
     if theme and theme not in BUILTIN_THEMES:
         raise InvalidInput(f"unknown theme “{clean(theme)}”: use {', '.join(sorted(BUILTIN_THEMES))}")
@@ -48,6 +51,8 @@ def run_app(
         connect=no_server if environ is None or is_sample or imported else lambda: connect(environ),
         imported=imported,
         collects=collects,
+        settle=0 if is_sample else settle,
+        is_quiet=partial(is_quiet, environ or {}),
         noprune=environ is not None and is_noprune(environ),
     )
     app = PrunellaApp(setup)

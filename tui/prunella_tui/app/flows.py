@@ -180,12 +180,21 @@ def _job(session: Session, plan: Plan) -> Job[Receipt]:
         began = time.monotonic()
 
         def advance(step: Step) -> None:
-            text = show.stepping(step.done, step.total, time.monotonic() - began)
+            steps = show.stepping(step.done, step.total, time.monotonic() - began)
+            text = steps if step.what == "removing" else f"{step.what[0].upper()}{step.what[1:]}"
             report(Shown(step.done / step.total if step.total else None, text))
 
         setup = session.setup
         retention = setup.retention if setup.collects else None
-        world = World(now=setup.now, server=session.server, retention=retention, report=advance, cancelled=cancelled)
+        world = World(
+            now=setup.now,
+            server=session.server,
+            retention=retention,
+            settle=setup.settle,
+            is_quiet=setup.is_quiet,
+            report=advance,
+            cancelled=cancelled,
+        )
         return carry_out(plan, world)
 
     return job

@@ -1,6 +1,8 @@
 """What the application is given from outside: the store, the time, the disk, the server."""
 
 from collections.abc import Callable
+from functools import partial
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -8,6 +10,7 @@ from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.client import Server
+from prunella_core.ollama.quiet import is_quiet
 from prunella_core.scan import Report, Space, never, space_of
 from prunella_core.store.locate import Store
 
@@ -29,6 +32,9 @@ class Setup(Struct, frozen=True, kw_only=True):
     is_sample: bool = False
     collects: bool = True
     """Whether expired trash is emptied after every removal and restore."""
+    settle: float = 10.0
+    """Seconds for which what is deleted for good is watched for a pull, unless ``is_quiet``."""
+    is_quiet: Callable[[], bool] = partial(is_quiet, MappingProxyType({}))
     noprune: bool = False
     """Whether ``OLLAMA_NOPRUNE`` is set in our environment."""
     imported: Inventory | None = None

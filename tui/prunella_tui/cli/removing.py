@@ -14,6 +14,7 @@ from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import plan_document, receipt_document
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import Server, connect, loaded_here
+from prunella_core.ollama.quiet import is_quiet
 from prunella_core.operations.by_server import refuse_single_files, serving
 from prunella_core.operations.carry_out import World, make_ready, refuse_unless_allowed
 from prunella_core.operations.carry_out import carry_out as operate
@@ -149,12 +150,20 @@ def _execute(plan: Plan, wishes: Wishes, server: Server | None) -> Receipt:
     meter = Meter()
 
     def report(step: Step) -> None:
-        meter.tell(f"deleting: step {step.done:,} of {step.total:,}")
+        meter.tell(f"{step.what}: step {step.done:,} of {step.total:,}")
 
     keeps = retention() if collects(wishes.no_gc) else None
     try:
         with cancelling() as cancelled:
-            world = World(now=time.time, server=server, retention=keeps, report=report, cancelled=cancelled)
+            world = World(
+                now=time.time,
+                server=server,
+                retention=keeps,
+                settle=duration_setting("settle", "10s"),
+                is_quiet=partial(is_quiet, os.environ),
+                report=report,
+                cancelled=cancelled,
+            )
             return _patiently(partial(operate, plan, world), meter)
     finally:
         meter.clear()

@@ -37,9 +37,10 @@ def ending() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: _Handler, *numbers: signal.Signals) -> Iterator[None]:
-    before = [signal.signal(number, handler) for number in numbers]
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # not under nohup
+    before = [signal.signal(number, handler) for number in heeded]
     try:
         yield
     finally:
-        for number, former in zip(numbers, before, strict=True):
+        for number, former in zip(heeded, before, strict=True):
             signal.signal(number, former)
