@@ -65,6 +65,7 @@ class Working(Dialog[Outcome | Failure], Generic[Outcome]):
         self.outcome: Outcome | Failure | None = None
         self.over = asyncio.Event()
         """Set when the work is over, whatever lies above this dialog."""
+        self._is_answered = False
 
     def parts(self) -> Iterator[Widget]:
         """How far it is."""
@@ -120,5 +121,6 @@ class Working(Dialog[Outcome | Failure], Generic[Outcome]):
         self._end_on_top()
 
     def _end_on_top(self) -> None:
-        if self.over.is_set() and self.is_current:
+        if self.over.is_set() and self.app.screen is self and not self._is_answered:  # dismiss ends what is on top
+            self._is_answered = True
             self.dismiss(self.outcome)
