@@ -52,7 +52,7 @@ def _become(uid: int, gid: int) -> None:
     if sys.platform == "linux":
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    else:  # these set all three there
+    else:  # pragma: no cover: macOS, where these set all three
         os.setgid(gid)
         os.setuid(uid)
 
@@ -62,7 +62,7 @@ def keep_importable(path: list[str], modules: Collection[ModuleType]) -> None:
 
     ``path`` and the paths of ``modules`` become ways through open folders: those do not pass the folders above.
     """
-    if not os.path.isdir("/proc/self/fd"):
+    if not os.path.isdir("/proc/self/fd"):  # pragma: no cover: macOS has no such paths
         return
     packages = [module for module in modules if isinstance(getattr(module, "__path__", None), list)]
     folders = {*path, *(folder for package in packages for folder in package.__path__)}
