@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from prunella_core.ollama.manifest import ManifestError, decode, layer_kind
+from prunella_core.ollama.manifest import Child, ManifestError, decode, layer_kind
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 LIST = "application/vnd.oci.image.index.v1+json"
@@ -80,7 +80,7 @@ def test_a_digest_in_a_field_that_is_not_known_is_needed_too(data: bytes) -> Non
 
 def test_a_list_names_its_children() -> None:
     manifest = decode(document(mediaType=LIST, layers=..., config=..., manifests=[entry(A), entry(B)]))
-    assert manifest.children == (A, B)
+    assert manifest.children == (Child(A), Child(B))
     assert (manifest.layers, manifest.flaw) == ((), None)
 
 

@@ -18,7 +18,7 @@ Unpack = Callable[..., Recorded]
 
 SCENARIOS = sorted(folder.name for folder in RECORDED.iterdir())
 UNREADABLE = ["bad-manifest-empty", "bad-manifest-name", "bad-manifest-truncated"]
-REMOVALS = ["rm-shared", "rm-alias", "rm-case", "missing-weights"]
+REMOVALS = ["rm-shared", "rm-alias", "rm-case", "missing-weights", "meta-pull", "v2-rm-shared"]
 
 
 def look(recording: Recorded) -> Inventory:
@@ -28,13 +28,14 @@ def look(recording: Recorded) -> Inventory:
 def plan_the_recorded_rm(recording: Recorded) -> Plan:
     """What ``ollama rm`` was told, planned."""
     inventory = look(recording)
-    arguments = next(action["argv"] for action in recording.scenario["actions"] if action["argv"][1] == "rm")[2:]
+    removals = [action["argv"] for action in recording.scenario["actions"] if action["argv"][1] == "rm"]
+    arguments = [argument for removal in removals for argument in removal[2:]]
     names = [match_name(parse_name(argument), inventory.model_by_name) for argument in arguments]
     return make_plan(inventory, Removal(models=tuple(name or "" for name in names)), recording.now)
 
 
 def test_scenarios_are_there() -> None:
-    assert len(SCENARIOS) == 14
+    assert len(SCENARIOS) == 20
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -44,7 +45,7 @@ def test_lists_what_the_server_lists(recorded: Unpack, name: str) -> None:
     assert {(model.name, model.size, model.digest) for model in look(recording).models} == expected
 
 
-@pytest.mark.parametrize("name", ["cp-over", "create-from-gguf"])
+@pytest.mark.parametrize("name", ["cp-over", "create-from-gguf", "v2-cp", "v2-list", "v2-rm-shared", "meta-pull"])
 def test_lists_what_the_server_lists_afterwards(recorded: Unpack, name: str) -> None:
     recording = recorded(name, "after")
     expected = {(tag["name"], tag["size"], tag["digest"]) for tag in recording.scenario["tags_after"]}
@@ -62,7 +63,7 @@ def test_describes_every_file_of_blobs(recorded: Unpack, name: str) -> None:
     assert seen == {
         path: (entry["size"], entry["allocated"], entry["type"])
         for path, entry in recording.scenario["before"].items()
-        if path.startswith("blobs/")
+        if path.startswith(("blobs/", "metadata/"))
     }
 
 

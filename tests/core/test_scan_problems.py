@@ -78,9 +78,13 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("bad-digest", M, lambda store: store.manifest("m", image("sha256:../../x"))),
     ("unknown-schema", M, lambda store: store.manifest("m", image(schemaVersion=9))),
     ("unknown-schema", M, lambda store: store.manifest("m", image(mediaType="text/plain"))),
-    ("missing-child", M, lambda store: store.manifest("m", listing(NOWHERE))),
-    ("missing-child", M, lambda store: store.manifest("m", listing(store.layer("list", "no manifest").digest))),
-    ("missing-child", M, lambda store: store.manifest("m", listing(store.layer("list", "{}").digest))),
+    ("bad-child", M, lambda store: store.manifest("m", listing(store.layer("list", "no manifest").digest))),
+    ("bad-child", M, lambda store: store.manifest("m", listing(store.layer("list", "{}").digest))),
+    (
+        "same-name",
+        M,
+        lambda store: store.manifest("m", image()).file("manifests-v2/ollama.com/library/m/latest", image()),
+    ),
     ("bad-name", f"{LIBRARY}/m/latest~", lambda store: store.file(f"{LIBRARY}/m/latest~", image())),
     ("bad-name", f"{LIBRARY}/m/.latest.tmp", lambda store: store.file(f"{LIBRARY}/m/.latest.tmp", image())),
     ("bad-name", f"{LIBRARY}/m/\udcff", lambda store: store.file(f"{LIBRARY}/m/\udcff", image())),
@@ -98,12 +102,12 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("not-a-file", f"{LIBRARY}/m", lambda store: store.link(f"{LIBRARY}/m", "base")),
     ("unreadable", "manifests", lambda store: _replace(store, "manifests")),
     ("unreadable", "blobs", lambda store: _replace(store, "blobs")),
-    ("manifests-v2", "manifests-v2", lambda store: os.mkdir(f"{store.root}/manifests-v2")),
-    ("manifests-v2", "manifests-v2", lambda store: store.link("manifests-v2", "nowhere")),
+    ("unreadable", "manifests-v2", lambda store: store.link("manifests-v2", "nowhere")),
     ("no-manifests", "manifests", lambda store: os.rename(f"{store.root}/manifests", f"{store.root}/aside")),
 ]
 
 HARMLESS: list[tuple[str, str, Damage]] = [
+    ("missing-child", M, lambda store: store.manifest("m", listing(NOWHERE))),
     ("no-blobs", "blobs", lambda store: os.rename(f"{store.root}/blobs", f"{store.root}/aside")),
     ("dropping", "manifests/.DS_Store", lambda store: store.file("manifests/.DS_Store")),
     ("dropping", f"{LIBRARY}/m/._latest", lambda store: store.file(f"{LIBRARY}/m/._latest")),
@@ -204,42 +208,52 @@ def needs(inventory: Inventory, name: str) -> set[str]:
 def test_a_list_needs_its_children_and_all_they_need(builder: StoreBuilder) -> None:
     weights = builder.layer("weights", "for a list", age=DAY)
     child = builder.layer("manifest", image(weights.digest), age=DAY)
-    inner = builder.layer("manifest", listing(child.digest), age=DAY)
-    builder.manifest("family", listing(inner.digest))
+    builder.manifest("family", listing(child.digest))
     inventory = look(builder.root)
-    assert needs(inventory, "family:latest") == {weights.digest, child.digest, inner.digest}
+    assert needs(inventory, "family:latest") == {weights.digest, child.digest}
     assert inventory.blocking == ()
     assert inventory.blob_by_key[weights.digest].models == ("family:latest",)
     assert inventory.blob_by_key[child.digest].state is State.REFERENCED
+    assert inventory.blob_by_key[child.digest].kind == "manifest"
 
 
-def test_a_list_whose_child_is_missing_still_needs_the_others(builder: StoreBuilder) -> None:
+def test_a_child_that_is_not_here_hides_nothing(builder: StoreBuilder) -> None:
     weights = builder.layer("weights", "for a list", age=DAY)
     child = builder.layer("manifest", image(weights.digest), age=DAY)
     builder.manifest("family", listing(NOWHERE, child.digest))
-    assert needs(look(builder.root), "family:latest") == {NOWHERE, weights.digest, child.digest}
+    inventory = look(builder.root)
+    assert needs(inventory, "family:latest") == {weights.digest, child.digest}
+    assert inventory.blocking == ()
+
+
+def test_a_list_within_a_list_blocks(builder: StoreBuilder) -> None:
+    weights = builder.layer("weights", "for a list", age=DAY)
+    child = builder.layer("manifest", image(weights.digest), age=DAY)
+    inner = builder.layer("manifest", listing(child.digest), age=DAY)
+    builder.manifest("family", listing(inner.digest))
+    assert {problem.kind for problem in look(builder.root).blocking} == {"bad-child"}
 
 
 def test_a_list_that_names_itself_ends_and_blocks(builder: StoreBuilder) -> None:
     name = f"sha256:{'5e1f' * 16}"
-    builder.file(f"blobs/{name.replace(':', '-')}", listing(name))
+    builder.file(f"blobs/{name.replace(':', '-')}", listing(*[name] * 12))
     builder.manifest("family", listing(name))
     inventory = look(builder.root)
-    assert {problem.kind for problem in inventory.blocking} == {"missing-child"}
+    assert [problem.kind for problem in inventory.blocking] == ["bad-child"]
     assert inventory.blob_by_key[name].state is State.REFERENCED
 
 
-def test_a_list_whose_child_is_a_pipe_does_not_wait_for_it(builder: StoreBuilder) -> None:
-    os.mkfifo(builder.blob_path(NOWHERE))
+@pytest.mark.parametrize("damage", ["a pipe", "a folder", "{", "{}"])
+def test_a_child_that_cannot_be_read_blocks(builder: StoreBuilder, damage: str) -> None:
+    path = builder.blob_path(NOWHERE)
+    if damage == "a pipe":
+        os.mkfifo(path)
+    elif damage == "a folder":
+        os.mkdir(path)
+    else:
+        Path(path).write_text(damage)
     builder.manifest("family", listing(NOWHERE))
-    assert {problem.kind for problem in look(builder.root).blocking} == {"missing-child"}
-
-
-def test_a_list_that_names_itself_often_ends_soon(builder: StoreBuilder) -> None:
-    name = f"sha256:{'5e1f' * 16}"
-    builder.file(f"blobs/{name.replace(':', '-')}", listing(*[name] * 12))
-    builder.manifest("family", listing(name))
-    assert len(look(builder.root).blocking) <= 12
+    assert {problem.kind for problem in look(builder.root).blocking} == {"bad-child"}
 
 
 def test_only_digests_are_needed(builder: StoreBuilder) -> None:

@@ -32,7 +32,14 @@ def carry_out(ollama: Ollama, command: str, *names: str) -> None:
         ollama.start()
 
 
-@pytest.mark.parametrize("name", [name for name, did in DONE.items() if did and {*map(command, did)} <= KNOWN])
+def is_of_today(name: str) -> bool:
+    """Whether the server of the recording is one by whose rules the other tests go."""
+    return name == "v2-older-server" or not name.startswith(("v2-", "meta-"))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, did in DONE.items() if did and {*map(command, did)} <= KNOWN and is_of_today(name)]
+)
 def test_it_deletes_what_a_real_server_deleted(recorded: Unpack, name: str) -> None:
     recording = recorded(name)
     root = recording.store.root

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from msgspec import Struct
 
 from prunella_core.fs.sizes import File, allocated, reclaimed
-from prunella_core.inventory.records import Blob, Inventory, Problem, State
+from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State
 from prunella_core.ollama.names import ModelName
 from prunella_core.ollama.paths import Area, place_of
 
@@ -28,13 +28,12 @@ _STOPPING = {"bad-name", "dangling-link", "dropping", "unreadable", "large-manif
 _BROKEN = {"empty-manifest", "bad-manifest"}
 _OVERLOOKED = {"too-deep", "too-shallow"}
 _UNSURE = {
-    "manifests-v2",
+    "bad-child",
     "outside-link",
     "not-a-file",
     "unreadable",
     "large-manifest",
     "unknown-schema",
-    "missing-child",
 }
 
 
@@ -85,14 +84,20 @@ def is_noprune(environ: Mapping[str, str]) -> bool:
     return bool(value) and value not in _NO
 
 
-def next_start(inventory: Inventory, now: float, noprune: bool) -> NextStart:
-    """Return what a server that starts at ``now`` (seconds, UTC) does to the store, if nothing changes until then."""
+def next_start(inventory: Inventory, now: float, noprune: bool, *, knows_v2: bool | None = None) -> NextStart:
+    """Return what a server that starts at ``now`` (seconds, UTC) does to the store, if nothing changes until then.
+
+    A server that ``knows_v2`` reads both trees of manifests, keeps what either names, and goes on past a bad one. By
+    default that is assumed where the store has the newer tree.
+    """
+    if knows_v2 is None:
+        knows_v2 = any(_is_in_v2(model) for model in inventory.models)
     before = [file for blob in inventory.blobs if blob.state is not State.TRASHED for file in blob.files]
     renamed = {file.path: new for file in before if (new := _new_spelling(file.path))}
     after = {renamed.get(file.path, file.path): file for file in before}
-    stops = tuple(_stops(inventory))
+    stops = () if knows_v2 else tuple(_stops(inventory))
     why = "OLLAMA_NOPRUNE is set" if noprune else _why(stops)
-    kept = _kept(inventory)
+    kept = _kept(inventory, knows_v2)
     removed = {} if why else {path: file for path, file in after.items() if _is_due(path, file, kept, now)}
     staying = after.keys() - removed.keys()
     gone = {file.path for file in before} - staying
@@ -125,12 +130,18 @@ def _is_due(path: str, file: File, kept: Collection[str], now: float) -> bool:
     return not _DIGEST.match(digest) or digest not in kept
 
 
-def _kept(inventory: Inventory) -> set[str]:
+def _is_in_v2(model: Model) -> bool:
+    return place_of(model.manifest.path).area is Area.MANIFESTS_V2
+
+
+def _kept(inventory: Inventory, knows_v2: bool) -> set[str]:
     """The digests that the server finds in manifests, as they are written there."""
+    if knows_v2:
+        return {digest for model in inventory.models for digest in model.needs}
     by_server = {reading.path: reading.digests or () for reading in inventory.by_server}
     kept = {digest for digests in by_server.values() for digest in digests}
     for model in inventory.models:
-        if model.manifest.path not in by_server:
+        if model.manifest.path not in by_server and not _is_in_v2(model):
             kept.update(layer.digest for layer in model.layers)
     return kept
 

@@ -34,9 +34,13 @@ ADVICE = {
     "unknown-schema": Advice(
         "It may name blobs in a way that this version does not know.", "Look for a newer version of Prunella."
     ),
-    "missing-child": Advice(
-        "The list names a manifest that is not there, so what that one needs is unknown.",
-        "Pull the model again (ollama pull {name}).",
+    "missing-child": Advice("No model can run by this name.", "Pull the model again (ollama pull {name})."),
+    "bad-child": Advice(
+        "It may need blobs that are not known here.", "Pull the model again (ollama pull {name}), or remove it."
+    ),
+    "same-name": Advice(
+        "A newer Ollama reads the other one, an older Ollama this one, so what it needs is kept.",
+        "Remove the one that you do not need: rm {path}",
     ),
     "bad-name": Advice("No model can have this name. " + _UNREADABLE_TO_OLLAMA, _MOVE),
     "too-shallow": Advice(_IGNORED_BY_OLLAMA, _MOVE),
@@ -55,10 +59,6 @@ ADVICE = {
     ),
     "unreadable-folder": Advice(
         "It is not Ollama's and is left alone; only its size is unknown.", "Nothing needs to be done: ls -l {path}"
-    ),
-    "manifests-v2": Advice(
-        "A newer Ollama keeps manifests there in a form that this version does not know.",
-        "Look for a newer version of Prunella.",
     ),
     "no-manifests": Advice(
         "Without it every blob looks unreferenced, and Ollama's next start deletes them all.",
@@ -90,6 +90,7 @@ ADVICE = {
 }
 _HARMLESS = {
     "dropping",
+    "missing-child",
     "unreadable-folder",
     "missing-blob",
     "wrong-size",

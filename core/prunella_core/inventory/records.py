@@ -14,7 +14,7 @@ from prunella_core.inventory.origin import Origin, origins
 from prunella_core.inventory.sharing import Sharers, Sharing
 from prunella_core.inventory.usage import Usage, usage_of
 from prunella_core.ollama.manifest import Layer
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.paths import Area, place_of
 from prunella_core.ollama.server_reading import ServerReading
 from prunella_core.store.locate import Store
 
@@ -68,11 +68,18 @@ class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """When it came into the trash."""
 
     @property
+    def content(self) -> tuple[File, ...]:
+        """Its files, without the sidecars that only describe it."""
+        if len(self.files) == 1 or self.key != self.digest:
+            return self.files
+        return tuple(file for file in self.files if place_of(file.path).area is Area.BLOBS)
+
+    @property
     def size(self) -> int:
         """``st_size`` of the largest file; for a missing blob, what the manifest declares."""
         if len(self.files) == 1:
             return self.files[0].size
-        return max((file.size for file in self.files), default=self.declared or 0)
+        return max((file.size for file in self.content), default=self.declared or 0)
 
     @property
     def has_hash(self) -> bool:
@@ -289,12 +296,20 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def trashed_blobs(self) -> dict[str, File]:
         """Where in the trash each digest lies; the newest removal wins."""
-        whole = {}
+        return {digest: files[0] for digest, files in self.trashed_files.items()}
+
+    @cached_property
+    def trashed_files(self) -> dict[str, tuple[File, ...]]:
+        """Under each digest all files of it in the newest removal: a blob in every spelling, then its sidecars."""
+        found: dict[str, tuple[File, ...]] = {}
         for entry in self.trash:
+            by_digest: dict[str, list[File]] = {}
             for file in entry.files:
-                if (digest := digest_of_file(file.path)) is not None:
-                    whole[digest] = file
-        return whole
+                if is_of_blob(file.path):
+                    by_digest.setdefault(place_of(file.path).digest or "", []).append(file)
+            whole = {digest: files for digest, files in by_digest.items() if place_of(files[0].path).whole}
+            found.update((digest, tuple(files)) for digest, files in whole.items())
+        return found
 
     @cached_property
     def trashed_models(self) -> dict[str, str]:
@@ -318,6 +333,12 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     def problems_of(self, model: Model) -> list[Problem]:
         """The problems of one model's manifest and blobs."""
         return self.problems_by_model.get(model.name, [])
+
+
+def is_of_blob(path: str) -> bool:
+    """Whether a file is a whole blob or a sidecar of one, in the store or set aside."""
+    place = place_of(path)
+    return place.whole is not None or bool(place.digest and place.inner.startswith("metadata/"))
 
 
 def digest_of_file(path: str) -> str | None:

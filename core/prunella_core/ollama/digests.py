@@ -21,7 +21,8 @@ _WHOLE = re.compile(r"sha256-[0-9a-f]{64}\Z").match
 _BLOB = re.compile(r"sha256[:-]([0-9a-fA-F]{64})(-partial(?:-[0-9]+)?|\.tmp)?\Z")
 _QUANTIZATION = r"BF16|F16|F32|MXFP[48]|NVFP4|FP8|INT[48]|[IT]?Q[0-9](?:_[0-9A-Z]+)+"
 _LEFTOVER = re.compile(
-    rf"(?:(?:sha256-|COPY|(?i:{_QUANTIZATION}))[0-9]+|(?:split-copy|projector-metadata|compat-tensors).*)\Z", re.DOTALL
+    rf"(?:(?:sha256-|COPY|split-gguf-|(?i:{_QUANTIZATION}))[0-9]+|(?:split-copy|projector-metadata|compat-tensors).*)\Z",
+    re.DOTALL,
 )
 """Temporary files of a create or upload: Go appends digits to a name, such as that of the quantization asked for."""
 

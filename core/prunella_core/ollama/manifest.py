@@ -3,6 +3,7 @@
 The forms are those of Ollama's ``manifest`` package and of the OCI image specification.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated
 
@@ -18,6 +19,7 @@ LARGEST_MANIFEST = 32 * 1024 * 1024
 _LISTS = {
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.index.v1+json",
+    "application/vnd.ollama.manifest.list.v2+json",
 }
 _IMAGES = {
     "",
@@ -47,11 +49,18 @@ class Layer(Struct, frozen=True, gc=False):
         return layer_kind(self.media_type)
 
 
+class Child(Struct, frozen=True, gc=False):
+    """A manifest in a list: the digest of its blob, or all of it, where it stands in the list itself."""
+
+    digest: str
+    inline: "Manifest | None" = None
+
+
 class Manifest(Struct, frozen=True, gc=False):
     """What a manifest needs: its config and layers, the child manifests it names, and any digest it merely mentions."""
 
     layers: tuple[Layer, ...]
-    children: tuple[str, ...]
+    children: tuple[Child, ...]
     mentioned: frozenset[str]
     flaw: tuple[str, str] | None = None
     """Kind and sentence of what makes it unsafe to trust that these are all the references there are."""
@@ -64,12 +73,21 @@ class Manifest(Struct, frozen=True, gc=False):
         return sum(layer.size for layer in self.layers)
 
 
+class _Entry(Struct, gc=False):
+    """A manifest in a list, by its digest or whole."""
+
+    digest: str = ""
+    config: Layer | None = None
+    layers: tuple[Layer, ...] | None = None
+    manifests: list[msgspec.Raw] | None = None
+
+
 class _Document(Struct, gc=False):
     schemaVersion: _Int64 = 0  # noqa: N815 -- these are the document's names
     mediaType: str = ""  # noqa: N815
     config: Layer | None = None
     layers: tuple[Layer, ...] | None = None
-    manifests: list[Layer] | None = None
+    manifests: list[_Entry] | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Document)
@@ -107,22 +125,40 @@ def could_be_manifest(data: bytes) -> bool:
 
 
 def _understand(document: _Document, data: bytes) -> Manifest:
+    layers, as_written = _layers(document)
+    children = tuple(map(_child, document.manifests or ()))
+    named = {*_digests(layers), *(child.digest for child in children)}
+    named.update(digest for child in children if child.inline for digest in _digests(child.inline.layers))
+    # A digest in a field that is not known here is a reference all the same.
+    mentioned = digests_mentioned(data) - named if data.count(b"sha256") > len(layers) else frozenset()
+    flaw = _flaw(document, layers, children)
+    is_canonical = as_written and not (flaw or children or mentioned)
+    return Manifest(layers, children, mentioned, flaw, is_canonical)
+
+
+def _digests(layers: tuple[Layer, ...]) -> Iterable[str]:
+    return (layer.digest for layer in layers)
+
+
+def _layers(document: _Document | _Entry) -> tuple[tuple[Layer, ...], bool]:
+    """Config and layers, and whether the server reads their digests as they are written."""
     layers = document.layers or ()
     if document.config and document.config.digest:
         config = document.config
         layers = (config if config.media_type == _CONFIG else replace(config, media_type=_CONFIG), *layers)
-    sizes = [layer.size for layer in layers]
     as_written = are_digests([layer.digest for layer in layers])
-    if not as_written or min(sizes, default=0) < 0:
+    if not as_written or min([layer.size for layer in layers], default=0) < 0:
         layers = tuple(map(_sound, layers))
-    children = tuple(parse_digest(entry.digest) or "" for entry in document.manifests or ())
-    # A digest in a field that is not known here is a reference all the same.
-    unread = data.count(b"sha256") > len(layers) + len(children)
-    named = {*children, *(layer.digest for layer in layers)} if unread else set()
-    mentioned = digests_mentioned(data) - named if unread else frozenset()
-    flaw = _flaw(document, layers, children)
-    is_canonical = as_written and not (flaw or children or mentioned)
-    return Manifest(layers, children, mentioned, flaw, is_canonical)
+    return layers, as_written
+
+
+def _child(entry: _Entry) -> Child:
+    digest = parse_digest(entry.digest) or ""
+    if entry.config is None and entry.layers is None and entry.manifests is None:
+        return Child(digest)
+    layers, _as_written = _layers(entry)
+    flaw = _NESTED if entry.manifests is not None else _BAD_DIGEST if "" in _digests(layers) else None
+    return Child(digest, Manifest(layers, (), frozenset(), flaw, False))
 
 
 def _sound(layer: Layer) -> Layer:
@@ -139,9 +175,15 @@ def layer_kind(media_type: str) -> str:
     return _KINDS.get(last, last or "unknown")
 
 
-def _flaw(document: _Document, layers: tuple[Layer, ...], children: tuple[str, ...]) -> tuple[str, str] | None:
-    if "" in [layer.digest for layer in layers] or "" in children:
-        return "bad-digest", "the manifest names a layer by something that is no digest"
+_BAD_DIGEST = ("bad-digest", "the manifest names a layer by something that is no digest")
+_NESTED = ("bad-child", "the list names another list")
+
+
+def _flaw(document: _Document, layers: tuple[Layer, ...], children: tuple[Child, ...]) -> tuple[str, str] | None:
+    if "" in _digests(layers) or any(not (child.digest or child.inline) for child in children):
+        return _BAD_DIGEST
+    if flaw := next((child.inline.flaw for child in children if child.inline and child.inline.flaw), None):
+        return flaw
     if document.layers is None and document.manifests is None:
         return "no-layers", "the manifest has no list of layers"
     if document.schemaVersion != 2:

@@ -1,7 +1,7 @@
 """Model names, as Ollama takes and shows them (its ``types/model/name.go``)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -9,6 +9,7 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 
 DEFAULT_HOST = "registry.ollama.ai"
+_HOST_IN_V2 = "ollama.com"
 DEFAULT_NAMESPACE = "library"
 DEFAULT_TAG = "latest"
 
@@ -27,9 +28,18 @@ class ModelName(Struct, frozen=True):
     tag: str
 
     @classmethod
-    def of_path(cls, parts: Sequence[str]) -> "ModelName":
-        """Return the name of a manifest by its path below ``manifests/``; it is only valid at the depth of a tag."""
-        return cls(*parts) if len(parts) == len(cls.__struct_fields__) else cls("", "", "", "")
+    def of_path(cls, path: str) -> "ModelName":
+        """Return the name of the manifest at ``path``, relative to the store; it is only valid at the depth of a tag.
+
+        Below ``manifests-v2/`` the default host has another name, and a colon is written ``%3A``.
+        """
+        tree, *parts = path.split("/")
+        if len(parts) != len(cls.__struct_fields__):
+            return cls("", "", "", "")
+        host, *rest = parts
+        if tree == "manifests-v2":
+            host = DEFAULT_HOST if host == _HOST_IN_V2 else host.replace("%3A", ":")
+        return cls(host, *rest)
 
     @property
     def short(self) -> str:

@@ -30,7 +30,7 @@ class Place(NamedTuple):
     digest: str | None
     """The digest that its name holds, in ``blobs/`` or ``metadata/``, wherever that folder is mirrored."""
     kind: FileKind | None
-    """What it is by its name in ``blobs/``; a leftover may also lie in the root."""
+    """What it is by its name in ``blobs/``; leftovers also lie elsewhere."""
     entry: str
     """The ID of the removal that it belongs to."""
     inner: str
@@ -43,13 +43,14 @@ class Place(NamedTuple):
 
     @property
     def is_manifest(self) -> bool:
-        """Whether it is, or was, a file among the manifests."""
-        return self.inner.startswith(("manifests/", "manifests-v2/"))
+        """Whether it is, or was, a file among the manifests, and no temporary one."""
+        return self.inner.startswith(("manifests/", "manifests-v2/")) and self.kind is None
 
 
 _LIVE = {area.value: area for area in (Area.BLOBS, Area.MANIFESTS, Area.MANIFESTS_V2, Area.METADATA)}
 _WITH_ENTRIES = {area.value: area for area in (Area.TRASH, Area.STAGING, Area.REMOVING)}
 _SIDECAR = re.compile(r"sha256-[0-9a-fA-F]{64}\.json\Z").match
+_TEMPORARY = re.compile(r"\.gguf-metadata-.*\.tmp\Z", re.DOTALL).match
 _CONVERSION = re.compile(r"ollama-safetensors[0-9]+\Z").match
 
 
@@ -88,5 +89,9 @@ def _named(area: Area, first: str, rest: str) -> tuple[str | None, FileKind | No
             return name.digest, name.kind
         return None, FileKind.LEFTOVER if name.kind is FileKind.LEFTOVER else FileKind.STRAY
     if area is Area.METADATA:
-        return (parse_digest(rest.removesuffix(".json")) if _SIDECAR(rest) else None), None
+        if _SIDECAR(rest):
+            return parse_digest(rest.removesuffix(".json")), None
+        return None, FileKind.LEFTOVER if _TEMPORARY(rest) else None
+    if area is Area.MANIFESTS_V2:
+        return None, FileKind.LEFTOVER if rest.rpartition("/")[2].startswith(".manifest-") else None
     return None, FileKind.LEFTOVER if area is Area.OTHER and _CONVERSION(first) else None

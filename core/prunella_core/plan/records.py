@@ -8,10 +8,13 @@ from msgspec import Struct
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.origin import WEIGHTS, Origin
 from prunella_core.inventory.records import Clock, Problem
+from prunella_core.ollama.paths import Area, place_of
 from prunella_core.store.locate import Store
 
 Mode = Literal["trash", "delete", "restore", "server"]
 """Where files go: to the trash, off the disk, back to their places, or off the disk by Ollama's own delete."""
+
+_TREES = (Area.MANIFESTS, Area.MANIFESTS_V2)
 
 
 class PruneClass(StrEnum):
@@ -149,17 +152,17 @@ class Plan(Struct, frozen=True, kw_only=True):
     @property
     def manifests(self) -> tuple[PlannedFile, ...]:
         """The manifests of the store that go."""
-        return tuple(item for item in self.files if item.file.path.startswith("manifests/"))
+        return tuple(item for item in self.files if place_of(item.file.path).area in _TREES)
 
     @property
     def blobs(self) -> tuple[PlannedFile, ...]:
-        """The files of ``blobs/`` that go."""
-        return tuple(item for item in self.files if item.file.path.startswith("blobs/"))
+        """The other files of the store that go: blobs and their sidecars, downloads, leftovers."""
+        return tuple(item for item in self.files if place_of(item.file.path).area not in (*_TREES, Area.TRASH))
 
     @property
     def trashed(self) -> tuple[PlannedFile, ...]:
         """The files of the trash that go, or go back."""
-        return tuple(item for item in self.files if item.file.path.startswith(".prunella/"))
+        return tuple(item for item in self.files if place_of(item.file.path).area is Area.TRASH)
 
 
 class FileError(Struct, frozen=True, kw_only=True):

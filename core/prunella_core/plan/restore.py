@@ -1,12 +1,12 @@
 """What comes back when an entry of the trash is restored."""
 
-import os
 from collections.abc import Iterator
 
 from prunella_core.fs.sizes import File, reclaimed_each
 from prunella_core.inventory.problems import problem
-from prunella_core.inventory.records import Inventory, Problem, TrashedModel, TrashEntry, digest_of_file
+from prunella_core.inventory.records import Inventory, Problem, TrashedModel, TrashEntry, is_of_blob
 from prunella_core.ollama.names import ModelName, match_name, parse_name
+from prunella_core.ollama.paths import place_of
 from prunella_core.plan.records import Plan, PlannedFile, Restore
 
 
@@ -39,7 +39,7 @@ def plan_restore(inventory: Inventory, request: Restore, now: float) -> Plan:
 
 
 def _planned(file: File, target: str, size: int) -> PlannedFile:
-    digest = digest_of_file(file.path)
+    digest = place_of(file.path).whole
     return PlannedFile(file=file, reclaims=size, digest=digest, reason="comes back", target=target)
 
 
@@ -53,12 +53,12 @@ def _needed(models: list[TrashedModel], inventory: Inventory) -> Iterator[str]:
 
 def _blobs(inventory: Inventory, models: list[TrashedModel]) -> Iterator[tuple[File, str]]:
     for digest in _needed(models, inventory):
-        if file := inventory.trashed_blobs.get(digest):
-            yield file, f"blobs/{os.path.basename(file.path)}"
+        for file in inventory.trashed_files.get(digest, ()):
+            yield file, _place(file.path)
 
 
 def _missing(inventory: Inventory, models: list[TrashedModel]) -> Iterator[str]:
-    return (digest for digest in _needed(models, inventory) if digest not in inventory.trashed_blobs)
+    return (digest for digest in _needed(models, inventory) if digest not in inventory.trashed_files)
 
 
 def _loose(entry: TrashEntry, moving: set[str]) -> Iterator[tuple[File, str]]:
@@ -66,14 +66,15 @@ def _loose(entry: TrashEntry, moving: set[str]) -> Iterator[tuple[File, str]]:
     manifests = {model.manifest.path for model in entry.models}
     for file in entry.files:
         target = _place(file.path)
-        is_own = target.startswith(("blobs/", "manifests/")) and file.path not in manifests | moving
-        if is_own and digest_of_file(file.path) not in entry.needs:
+        is_loose = bool(target) and file.path not in manifests | moving
+        if is_loose and not (is_of_blob(file.path) and place_of(file.path).digest in entry.needs):
             yield file, target
 
 
 def _place(path: str) -> str:
-    """The place in the store of a file in the trash: entries mirror the store."""
-    return path.split("/", 3)[3]
+    """The place in the store of a file in the trash: entries mirror the store. Empty for files of our own."""
+    inner = place_of(path).inner
+    return "" if inner.startswith(".prunella/") else inner
 
 
 def _target(model: TrashedModel, under: str | None) -> str:
@@ -95,7 +96,7 @@ def _taken(inventory: Inventory, moves: list[tuple[File, str]]) -> Iterator[Prob
 
 def _taken_names(inventory: Inventory, manifests: list[tuple[File, str]]) -> Iterator[Problem]:
     for _file, target in manifests:
-        name = ModelName(*target.split("/")[1:])
+        name = ModelName.of_path(target)
         taken = match_name(name, inventory.model_by_name)
         if taken or target in inventory.broken_by_path:
             yield problem(

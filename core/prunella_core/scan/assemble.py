@@ -101,17 +101,24 @@ class Assembly:
             *self._needed(),
             *self._unneeded(State.UNREFERENCED, disk.whole),
             *self._unneeded(State.PARTIAL, disk.partial),
-            *self._unneeded(State.LEFTOVER, disk.leftover),
+            *self._unneeded(State.LEFTOVER, {**disk.leftover, **self._temporary()}),
             *self._unneeded(State.STRAY, disk.stray),
             *_trashed(trash),
         )
 
+    def _temporary(self) -> Rows:
+        return {file.path: (file,) for file in self.reading.temporary}
+
+    def _kind(self, digest: str) -> str | None:
+        if layer := self.layers.get(digest):
+            return layer.kind
+        return "manifest" if digest in self.reading.blobs else None
+
     def _needed(self) -> Iterator[Blob]:
-        files_of, layers, reaches = dict(self.on_disk.rows), self.layers, self.reaches
+        files_of, reaches = dict(self.on_disk.rows), self.reaches
         missing = []
         for key, models in self.users.items():
-            layer = layers.get(key)
-            kind = layer.kind if layer else None
+            kind = self._kind(key)
             if files := files_of.get(key):
                 digest = _digest_of(key)
                 yield Blob(
@@ -124,7 +131,7 @@ class Assembly:
                     reaches=reaches.get(key, ()),
                 )
             else:
-                size = layer.size if layer else None
+                size = self.layers[key].size if key in self.layers else None
                 missing.append(
                     Blob(key=key, digest=key, state=State.MISSING, kind=kind, files=(), models=models, declared=size)
                 )
@@ -194,7 +201,7 @@ def _users(manifests: Iterable[ReadManifest], reaches: dict[str, tuple[str, ...]
 
 
 def _digest_of(key: str) -> str | None:
-    return None if key.startswith("blobs/") else key.removesuffix("-partial")
+    return key.removesuffix("-partial") if key.startswith("sha256:") else None
 
 
 def _missing(manifest: ReadManifest, missing: list[str]) -> Problem:

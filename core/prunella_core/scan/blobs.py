@@ -12,8 +12,10 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.digests import BlobName, FileKind, digest_of_name, read_blob_name
+from prunella_core.ollama.paths import Area, place_of
 from prunella_core.scan.own import OwnFiles
 from prunella_core.scan.progress import REPORT_EVERY, Count
+from prunella_core.scan.root import RootFiles
 from prunella_core.store.locate import Store
 
 Rows = dict[str, tuple[File, ...]]
@@ -28,7 +30,10 @@ class Listing(Struct, frozen=True):
 
 
 class BlobReading(Struct, frozen=True):
-    """The files of ``blobs/``: whole ones by digest, partials by digest and ``-partial``, the others by path."""
+    """The files of ``blobs/``: whole ones by digest, partials by digest and ``-partial``, the others by path.
+
+    Sidecars in ``metadata/`` are files of their blob. Leftovers also lie elsewhere in the store.
+    """
 
     whole: Rows
     partial: Rows
@@ -56,10 +61,11 @@ def list_blobs(store: Store) -> Listing:
 def look_at_blobs(
     store: Store, listing: Listing, count: Count | None = None, own: OwnFiles | None = None
 ) -> BlobReading:
-    """Look at every file of ``listing``. Raises Cancelled."""
+    """Look at every file of ``listing``, and at what Ollama keeps in the root besides. Raises Cancelled."""
     reader = _BlobReader(store, count or Count())
     if listing.names:
         reader.read(listing.names)
+    reader.add_root(RootFiles(store))
     if own and own.links:
         for rows in reader.rows.values():
             rows.update({key: list(own.without(files)) for key, files in rows.items()})
@@ -123,7 +129,7 @@ class _BlobReader:
         """Put an entry that is no plain blob in the row where it belongs."""
         path = f"blobs/{name}"
         if S_ISDIR(status.st_mode):
-            self.rows[FileKind.STRAY][path] = self._in_folder(path)
+            self._add_folder(path)
             return
         is_link, is_regular = S_ISLNK(status.st_mode), S_ISREG(status.st_mode)
         target = os.readlink(name, dir_fd=folder) if is_link else None
@@ -131,14 +137,31 @@ class _BlobReader:
         kind, key = _row_of(path, read_blob_name(name)) if is_link or is_regular else (FileKind.STRAY, path)
         self.rows[kind].setdefault(key, []).append(file_from(path, status, target, shared))
 
+    def _add_folder(self, path: str) -> None:
+        """A folder is one row, with all that is in it. Ollama never looks into it; only its own leftover is removed."""
+        is_leftover = place_of(f"{path}/").kind is FileKind.LEFTOVER
+        files = self._in_folder(path)
+        if files or not is_leftover:
+            self.rows[FileKind.LEFTOVER if is_leftover else FileKind.STRAY][path] = files
+
     def _in_folder(self, path: str) -> list[File]:
-        """What somebody's own folder holds, for its size: Ollama never looks into it, and nothing of it is removed."""
         try:
             return list(files_below(self.store.root, path, self.with_extents))
         except OSError as error:
             message = f"cannot look into this folder: {error.strerror}"
             self.problems.append(problem(path, "unreadable-folder", message))
             return []
+
+    def add_root(self, root: RootFiles) -> None:
+        """Add the sidecars to the blobs that they belong to; what belongs to none is left over."""
+        whole, leftover = self.rows[FileKind.WHOLE], self.rows[FileKind.LEFTOVER]
+        for digest, files in root.sidecars.items():
+            if digest in whole:
+                whole[digest] += files
+            else:
+                leftover.update((file.path, [file]) for file in files)
+        leftover.update(root.leftover)
+        self.problems += root.problems
 
 
 def _row_of(path: str, name: BlobName) -> tuple[FileKind, str]:
@@ -149,20 +172,31 @@ def _row_of(path: str, name: BlobName) -> tuple[FileKind, str]:
 
 def reached_from(store: Store, on_disk: BlobReading) -> dict[str, tuple[str, ...]]:
     """For each row that is a symbolic link the keys of the rows that it leads to, over every hop within the store."""
-    links = {key: files for key, files in on_disk.rows if any(file.target is not None for file in files)}
+    links = {
+        key: files
+        for key, files in on_disk.rows
+        if any(file.target is not None for file in files) and _is_in_blobs(files[0])
+    }
     if not links:
         return {}
-    key_of = {_entry(file.path): key for key, files in on_disk.rows for file in files}
+    key_of = {_entry(file.path): key for key, files in on_disk.rows for file in files if _is_in_blobs(file)}
     root, blobs = os.path.realpath(store.root), os.path.realpath(store.blobs)
     found = {}
     for key, files in links.items():
         paths = dict.fromkeys(
-            hop for file in files for hop in _hops(root, os.path.join(blobs, file.path[len("blobs/") :]))
+            hop
+            for file in files
+            if _is_in_blobs(file)
+            for hop in _hops(root, os.path.join(blobs, file.path[len("blobs/") :]))
         )
         entries = [_entry(f"blobs/{path[len(blobs) + 1 :]}") for path in paths if path.startswith(blobs + os.sep)]
         keys = dict.fromkeys(key_of[entry] for entry in entries if entry in key_of)
         found[key] = tuple(other for other in keys if other != key)
     return found
+
+
+def _is_in_blobs(file: File) -> bool:
+    return place_of(file.path).area is Area.BLOBS
 
 
 def _entry(path: str) -> str:

@@ -1,10 +1,11 @@
-"""Reads everything below ``manifests/``. What cannot be read or trusted becomes a Problem that blocks removals."""
+"""Reads everything below ``manifests/`` and ``manifests-v2/``. What cannot be read or trusted becomes a Problem."""
 
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain
 
 from msgspec import Struct
 
@@ -26,13 +27,18 @@ from prunella_core.ollama.server_reading import ServerReading, digests_for_serve
 from prunella_core.scan.progress import REPORT_EVERY, Count
 from prunella_core.store.locate import Store
 
-_DEPTH = 4  # host, namespace, model, tag
+_TREES = ("manifests-v2", "manifests")
+"""The first wins where both have a name."""
+_DEPTH = 5  # tree, host, namespace, model, tag
 _DROPPING = re.compile(r"\.DS_Store\Z|\._.*|Thumbs\.db\Z|desktop\.ini\Z", re.DOTALL | re.IGNORECASE)
 _A_DROPPING = ("dropping", "an operating system's own file lies among the manifests")
 
 
 class ReadManifest(Struct, frozen=True, gc=False):
-    """A manifest that Ollama lists too: its short name, file, digest, layers, and every digest it needs."""
+    """A manifest that Ollama lists too: its short name, file, digest, layers, and every digest it needs.
+
+    Of a list, digest, size and first layers are those of the first manifest in it that is here: that is what runs.
+    """
 
     name: str
     file: File
@@ -47,10 +53,14 @@ class ReadManifest(Struct, frozen=True, gc=False):
 class ManifestReading(Struct, frozen=True):
     """All manifests of a store, and all that stands in the way of trusting them."""
 
-    manifests: tuple[ReadManifest, ...]
-    problems: tuple[Problem, ...]
-    by_server: tuple[ServerReading, ...]
+    manifests: tuple[ReadManifest, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    by_server: tuple[ServerReading, ...] = ()
     """How the server reads those that it may read in another way."""
+    temporary: tuple[File, ...] = ()
+    """Files that a write of a manifest leaves for a moment, or when it is interrupted."""
+    blobs: frozenset[str] = frozenset()
+    """The digests of blobs that are manifests."""
 
     @property
     def needed(self) -> frozenset[str]:
@@ -58,21 +68,19 @@ class ManifestReading(Struct, frozen=True):
         return frozenset(digest for manifest in self.manifests for digest in manifest.needs)
 
 
-NOTHING = ManifestReading((), (), ())
-"""No manifest was read."""
-
-
 def read_manifests(
-    store: Store, find_child: Callable[[str], str | None] | None = None, count: Count | None = None
+    store: Store, find_blob: Callable[[str], str | None] | None = None, count: Count | None = None
 ) -> ManifestReading:
-    """Read every manifest of ``store``, in the order of their paths. Raises Cancelled.
+    """Read every manifest of ``store``, those of ``manifests-v2/`` first. Raises Cancelled.
 
-    ``find_child`` says where the blob of a digest lies that is a manifest in a list; by default that is in the store.
+    ``find_blob`` says where the blob of a digest lies, if it is here: it may be a manifest. By default that is looked
+    up in ``blobs/``.
     """
-    return _ManifestReader(store, find_child or (lambda digest: _in_blobs(store, digest)), count or Count()).read()
+    return _ManifestReader(store, find_blob or (lambda digest: blob_in(store, digest)), count or Count()).read()
 
 
-def _in_blobs(store: Store, digest: str) -> str | None:
+def blob_in(store: Store, digest: str) -> str | None:
+    """Return where the blob of ``digest`` lies in ``store``; ``None`` where it is not."""
     path = os.path.join(store.blobs, digest.replace(":", "-"))
     return path if os.path.lexists(path) else None
 
@@ -80,29 +88,33 @@ def _in_blobs(store: Store, digest: str) -> str | None:
 class _ManifestReader:
     """One walk. Problems are collected, not raised: one bad file must not hide the others."""
 
-    def __init__(self, store: Store, find_child: Callable[[str], str | None], count: Count) -> None:
+    def __init__(self, store: Store, find_blob: Callable[[str], str | None], count: Count) -> None:
         self.store = store
-        self.find_child = find_child
+        self.find_blob = find_blob
         self.count = count
-        self.manifests: list[ReadManifest] = []
+        self.manifests: dict[str, ReadManifest] = {}
         self.problems: list[Problem] = []
         self.by_server: list[ServerReading] = []
+        self.temporary: list[File] = []
+        self.blobs: set[str] = set()
 
     def read(self) -> ManifestReading:
-        self._look_for_siblings()
+        trees = [tree for tree in _TREES if os.path.lexists(self.store.path(tree))]
+        if not trees:
+            self._add("manifests", "no-manifests", "there is no manifests/ folder")
         unreported = 0
-        for unreported, (parts, is_link) in enumerate(self._walk("manifests", ()), 1):
-            self._read_one(parts, is_link)
+        for unreported, (path, is_link) in enumerate(chain.from_iterable(map(self._walk, trees)), 1):
+            self._read_one(path, is_link)
             if unreported % REPORT_EVERY == 0:
                 self.count.add(models=REPORT_EVERY)
         self.count.add(models=unreported % REPORT_EVERY)
-        return ManifestReading(tuple(self.manifests), tuple(self.problems), tuple(self.by_server))
-
-    def _look_for_siblings(self) -> None:
-        if os.path.lexists(self.store.path("manifests-v2")):
-            self._add("manifests-v2", "manifests-v2", "manifests of a newer Ollama lie beside manifests/")
-        if not os.path.lexists(self.store.manifests):
-            self._add("manifests", "no-manifests", "there is no manifests/ folder")
+        return ManifestReading(
+            tuple(self.manifests.values()),
+            tuple(self.problems),
+            tuple(self.by_server),
+            tuple(self.temporary),
+            frozenset(self.blobs),
+        )
 
     def _add(self, path: str, kind: str, message: str, name: str | None = None) -> None:
         try:
@@ -112,25 +124,29 @@ class _ManifestReader:
         mendable = file if file and (file.is_regular or file.target is not None) and "/" in path else None
         self.problems.append(problem(path, kind, message, name, mendable))
 
-    def _walk(self, relative: str, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bool]]:
-        """Yield the parts of every file at the depth of a tag, and whether it is a link; note what is misplaced."""
-        if not parts and not os.path.lexists(self.store.manifests):
-            return
+    def _walk(self, relative: str) -> Iterator[tuple[str, bool]]:
+        """Yield the path of every file at the depth of a tag, and whether it is a link; note what is misplaced."""
         try:
             with os.scandir(self.store.path(relative)) as entries:
                 listing = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             self._add(relative, "unreadable", f"cannot list this folder: {error.strerror}")
             return
+        depth = relative.count("/") + 2
         for entry in listing:
-            below = (*parts, entry.name)
             path = f"{relative}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(path, below)
-            elif _DROPPING.match(entry.name) and not ModelName.of_path(below).is_valid:
+                yield from self._walk(path)
+            elif entry.name.startswith(".manifest-") and relative.startswith("manifests-v2/"):
+                self._add_temporary(path)
+            elif _DROPPING.match(entry.name) and not ModelName.of_path(path).is_valid:
                 self._add(path, *_A_DROPPING)
-            elif self._is_in_place(path, entry, len(below)):
-                yield below, entry.is_symlink()
+            elif self._is_in_place(path, entry, depth):
+                yield path, entry.is_symlink()
+
+    def _add_temporary(self, path: str) -> None:
+        with suppress(FileNotFoundError):  # renamed meanwhile: the manifest is written
+            self.temporary.append(look_at(self.store.root, path))
 
     def _is_in_place(self, path: str, entry: os.DirEntry[str], depth: int) -> bool:
         if entry.is_symlink():
@@ -146,10 +162,10 @@ class _ManifestReader:
         return False
 
     def _is_sound_link(self, path: str, depth: int) -> bool:
-        target = os.path.realpath(self.store.path(path))
+        target = self._behind(path)
         if not os.path.exists(target):
             self._add(path, "dangling-link", "a link that points to nothing lies among the manifests")
-        elif not target.startswith(self.store.root + os.sep):
+        elif not self._is_ours(target):
             self._add(path, "outside-link", "a link that points out of the store lies among the manifests")
         elif depth != _DEPTH or not os.path.isfile(target):
             self._add(path, "not-a-file", "a link to a folder lies among the manifests")
@@ -157,22 +173,38 @@ class _ManifestReader:
             return True
         return False
 
-    def _read_one(self, parts: tuple[str, ...], is_link: bool) -> None:
+    def _behind(self, path: str) -> str:
+        """The file that a link leads to. One that names a blob leads to that blob, wherever it lies now."""
+        target = os.path.realpath(self.store.path(path))
+        digest = _digest_of_link(os.readlink(self.store.path(path)))
+        return target if os.path.exists(target) or not digest else self.find_blob(digest) or target
+
+    def _is_ours(self, target: str) -> bool:
+        digest = _digest_of_link(target)
+        return target.startswith(self.store.root + os.sep) or bool(digest and self.find_blob(digest) == target)
+
+    def _read_one(self, path: str, is_link: bool) -> None:
         """Read one manifest and add it, or the Problem that it is."""
-        parsed = ModelName.of_path(parts)
-        relative = "/".join(("manifests", *parts))
+        parsed = ModelName.of_path(path)
         if not parsed.is_valid:
-            self._add(relative, "bad-name", "its path is no name that a model can have")
+            self._add(path, "bad-name", "its path is no name that a model can have")
             return
         name = parsed.short
         try:
-            file, data = self._open(relative, is_link)
+            file, data = self._open(path, is_link)
             if data is None:
-                self._add(relative, "large-manifest", "the file is too large for a manifest", name)
+                self._add(path, "large-manifest", "the file is too large for a manifest", name)
+            elif name in self.manifests:
+                self._add(path, "same-name", f"{self.manifests[name].file.path} has the same name, and wins", name)
             else:
                 self._understand(name, file, data)
         except OSError as error:
-            self._add(relative, "unreadable", f"cannot read this manifest: {error.strerror}", name)
+            self._add(path, "unreadable", f"cannot read this manifest: {error.strerror}", name)
+
+    def _open(self, path: str, is_link: bool) -> tuple[File, bytes | None]:
+        where = self._behind(path) if is_link else f"{self.store.root}/{path}"
+        status, data = read_with_status(where, LARGEST_MANIFEST)
+        return look_at(self.store.root, path) if is_link else file_from(path, status), data
 
     def _understand(self, name: str, file: File, data: bytes) -> None:
         try:
@@ -182,67 +214,72 @@ class _ManifestReader:
                 self._add(file.path, *_A_DROPPING)
             else:
                 self._add(file.path, error.kind, str(error), name)
-            self.by_server.append(ServerReading(file.path, digests_for_server(data)))
+            self._read_as_server(file, data)
             return
         if not manifest.is_canonical:
-            self.by_server.append(ServerReading(file.path, digests_for_server(data)))
-        self._accept(name, file, data, manifest)
-
-    def _open(self, relative: str, is_link: bool) -> tuple[File, bytes | None]:
-        status, data = read_with_status(f"{self.store.root}/{relative}", LARGEST_MANIFEST)
-        return look_at(self.store.root, relative) if is_link else file_from(relative, status), data
-
-    def _accept(self, name: str, file: File, data: bytes, manifest: Manifest) -> None:
+            self._read_as_server(file, data)
         if manifest.flaw:
             self._add(file.path, *manifest.flaw, name)
-        layers = list(manifest.layers)
+        self.manifests[name] = self._accepted(name, file, data, manifest)
+
+    def _read_as_server(self, file: File, data: bytes) -> None:
+        if file.path.startswith("manifests/"):  # the server that is read here knows no other
+            self.by_server.append(ServerReading(file.path, digests_for_server(data)))
+
+    def _accepted(self, name: str, file: File, data: bytes, manifest: Manifest) -> ReadManifest:
+        own = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        digest, layers, mentioned = own, manifest.layers, manifest.mentioned
         needs = dict.fromkeys([layer.digest for layer in layers])
-        needs.update(dict.fromkeys(sorted(manifest.mentioned)))
+        children = self._children(manifest, file.path, name) if manifest.children else []
+        for at, child, child_digest in ((at, *found) for at, found in enumerate(children)):
+            digest = child_digest or digest if at == 0 else digest
+            layers += child.layers
+            needs.update(dict.fromkeys([child_digest, *(layer.digest for layer in child.layers)]))
+            mentioned |= child.mentioned
+        needs.update(dict.fromkeys(sorted(mentioned)))
+        needs.update(dict.fromkeys(self._blobs_of(file, own)))
         needs.pop("", None)
+        runs = children[0][0].layers if children else layers
+        size = sum([layer.size for layer in runs])
+        return ReadManifest(name, file, digest[7:], size, layers, tuple(needs), data.endswith(b"\n"))
+
+    def _blobs_of(self, file: File, own: str) -> Iterator[str]:
+        """The blobs that hold this manifest: by its own digest, if one is here, or behind a link."""
+        behind = _digest_of_link(os.path.realpath(self.store.path(file.path))) if file.target is not None else None
+        for digest in (own if self.find_blob(own) else None, behind):
+            if digest:
+                self.blobs.add(digest)
+                yield digest
+
+    def _children(self, manifest: Manifest, path: str, name: str) -> list[tuple[Manifest, str]]:
+        """The manifests of a list that are here, each with its digest. Others are normal: a pull fetches only one."""
+        found = []
         for child in dict.fromkeys(manifest.children):
-            self._follow(child, file.path, name, layers, needs, ())
-        if own := self._blob_behind(file):
-            needs[own] = None
-        size = sum([layer.size for layer in layers])
-        digest = hashlib.sha256(data).hexdigest()
-        looks_created = data.endswith(b"\n")
-        self.manifests.append(ReadManifest(name, file, digest, size, tuple(layers), tuple(needs), looks_created))
+            where = None if child.inline or not child.digest else self.find_blob(child.digest)
+            if where:
+                self.blobs.add(child.digest)
+                found.append((self._read_child(where, path, name), child.digest))
+            elif child.inline:
+                found.append((child.inline, child.digest))
+        if not found:
+            self._add(path, "missing-child", "none of the manifests that the list names is here", name)
+        return found
 
-    def _follow(
-        self,
-        child: str,
-        path: str,
-        name: str,
-        layers: list[Layer],
-        needs: dict[str, None],
-        above: tuple[str, ...],
-    ) -> None:
-        """Add what a manifest list's child needs, each once; a child that cannot be read, or is its own, blocks."""
-        if child in needs and child not in above:
-            return
-        if child:
-            needs[child] = None
-        manifest = self._child(child) if child not in above else None
-        if manifest is None or manifest.flaw:
-            self._add(path, "missing-child", "the list names a child manifest that cannot be read", name)
-            return
-        layers.extend(manifest.layers)
-        needs.update(dict.fromkeys(layer.digest for layer in manifest.layers if layer.digest))
-        needs.update(dict.fromkeys(sorted(manifest.mentioned)))
-        for grandchild in dict.fromkeys(manifest.children):
-            self._follow(grandchild, path, name, layers, needs, (*above, child))
-
-    def _child(self, digest: str) -> Manifest | None:
-        path = self.find_child(digest) if digest else None
+    def _read_child(self, where: str, path: str, name: str) -> Manifest:
+        """A manifest in a list; one that cannot be read, or is a list itself, could hide a reference."""
         try:
-            data = read_small(path, LARGEST_MANIFEST) if path else None
-            return decode(data) if data is not None else None
-        except (OSError, ManifestError):  # the caller says so, with the path of the list
-            return None
+            data = read_small(where, LARGEST_MANIFEST)
+            child = decode(data or b"")
+        except (OSError, ManifestError):
+            child = _UNKNOWN
+        if child.flaw or child.children:
+            self._add(path, "bad-child", "the list names a manifest that cannot be read or is a list itself", name)
+        return child
 
-    def _blob_behind(self, file: File) -> str | None:
-        """The digest of the blob that holds this manifest, where the manifest is a link to one."""
-        if not stat.S_ISLNK(file.mode):
-            return None
-        found = read_blob_name(os.path.basename(os.path.realpath(self.store.path(file.path))))
-        return found.digest if found.kind is FileKind.WHOLE else None
+
+_UNKNOWN = Manifest((), (), frozenset(), ("bad-child", ""))
+
+
+def _digest_of_link(target: str) -> str | None:
+    found = read_blob_name(os.path.basename(target))
+    return found.digest if found.kind is FileKind.WHOLE else None

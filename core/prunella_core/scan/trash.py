@@ -15,7 +15,7 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem, TrashedModel, TrashEntry
 from prunella_core.ollama.paths import place_of
-from prunella_core.scan.manifests import NOTHING, ReadManifest, read_manifests
+from prunella_core.scan.manifests import ManifestReading, ReadManifest, blob_in, read_manifests
 from prunella_core.scan.own import OwnFiles
 from prunella_core.store.locate import Store
 
@@ -69,15 +69,14 @@ def _unreadable(path: str, error: OSError) -> Problem:
 
 
 class _Finder:
-    """Finds the blobs that are manifests in a list: in the store, else in any entry of the trash."""
+    """Finds blobs that are manifests: in the store, else in any entry of the trash."""
 
     def __init__(self, store: Store, files: Iterable[tuple[File, ...]]) -> None:
         self.store = store
         self.files = files
 
     def __call__(self, digest: str) -> str | None:
-        path = os.path.join(self.store.blobs, digest.replace(":", "-"))
-        return path if os.path.lexists(path) else self._in_trash.get(digest)
+        return blob_in(self.store, digest) or self._in_trash.get(digest)
 
     @cached_property
     def _in_trash(self) -> dict[str, str]:
@@ -90,7 +89,7 @@ def _read_entry(
 ) -> tuple[TrashEntry, list[Problem]]:
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
-    reading = NOTHING if os.path.islink(as_store.manifests) else read_manifests(as_store, find)
+    reading = ManifestReading() if os.path.islink(as_store.manifests) else read_manifests(as_store, find)
     entry = TrashEntry(
         id=name,
         removed_at=removed_at(store.trash, name),

@@ -79,7 +79,7 @@ def _checks_of(inventory: Inventory, blobs: Iterable[Blob]) -> Iterator[Check]:
     declared = {layer.digest: layer.size for model in inventory.models for layer in model.layers}
     for blob in blobs:
         if blob.digest is not None and blob.has_hash:
-            paths = [file.path for file in blob.files] or [f"blobs/{blob.digest.replace(':', '-')}"]
+            paths = [file.path for file in blob.content] or [f"blobs/{blob.digest.replace(':', '-')}"]
             for path in paths:
                 yield Check(blob.digest, path, blob.models, declared.get(blob.digest))
 

@@ -20,7 +20,7 @@ NOBODY = 65534
 @pytest.fixture
 def builder() -> Iterator[StoreBuilder]:
     """The small store in a folder that any user may enter, with a model in the trash."""
-    folder = tempfile.mkdtemp(prefix="prunella-test-")
+    folder = tempfile.mkdtemp(prefix="prunella-test-", dir="/tmp" if os.geteuid() == 0 else None)
     os.chmod(folder, 0o755)
     builder = small_store(f"{folder}/store")
     remove(builder.root, "team/solo:v1")

@@ -36,7 +36,7 @@ def described(store: Store, blob: Blob, limit: int = HEAD) -> str | None:
 def _file_of(blob: Blob) -> File | None:
     if blob.models or blob.state not in _NAMELESS:
         return None
-    regular = (file for file in blob.files if file.is_regular)
+    regular = (file for file in blob.content if file.is_regular)
     return max(regular, key=lambda file: file.size, default=None)  # of a download: the data, not its part files
 
 
