@@ -11,7 +11,7 @@ import pytest
 from cli.commandline import DAY, Result, Terminal, call, digest_of, heeding_ctrl_c, make_store, run, snapshot_guard
 from prunella_core.sample import StoreBuilder
 from prunella_core.verify import Reader
-from prunella_tui.presentation import rate, rest
+from prunella_tui.report.format import rate, rest
 
 TERABYTE = 1_000_000_000_000
 
@@ -51,7 +51,7 @@ def test_a_bad_blob_is_named_with_what_it_breaks(builder: StoreBuilder) -> None:
         result = verified(builder, *again)
         assert (result.code, result.err) == (1, b"")
         assert f"✗ blobs/{digest.replace(':', '-')}\n  hash is sha256:" in result.text
-        assert "  breaks base:latest\n  breaks derived:latest\n" in result.text
+        assert "  breaks base:latest, derived:latest\n" in result.text
         assert "prunella doctor" in result.text
     assert call("doctor", store=builder.root).text.count("the weights blob of") == 2
     assert "! 2 problems" in call("ls", store=builder.root).text

@@ -17,7 +17,7 @@ from prunella_tui.app.marks import Marks
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.map import MapScreen, Place
 from prunella_tui.app.widgets.mapview import Spot
-from prunella_tui.presentation import size as shown_size
+from prunella_tui.report.format import size as shown_size
 
 
 class MapJourney:
@@ -216,13 +216,13 @@ async def test_who_shares_says_what_both_would_free(family: StoreBuilder, open_m
         text = there.journey.text("Static")
         assert there.inventory is not None
         both = Removal(models=("base:latest", "derived:latest"), force=True)
-        for word in ("base:latest alone would free 4.1 kB", "derived:latest  shares", "weights", "both together"):
+        for word in ("base:latest frees 4.1 kB alone", "derived:latest  shares", "weights", " together"):
             assert word in text
-        assert f"both together {shown_size(make_plan(there.inventory, both, NOW).reclaims)}" in text
+        assert f"alone, {shown_size(make_plan(there.inventory, both, NOW).reclaims)} together" in text
         await there.press("escape")
         await there.go_to(AreaKind.MODEL, "apart:7b")
         await there.press("w")
-        assert "apart:7b alone would free" in there.journey.text("Static")
+        assert "apart:7b frees " in there.journey.text("Static")
 
 
 async def test_an_empty_store_says_what_would_be_there(tmp_path: Path, open_map: OpenMap) -> None:

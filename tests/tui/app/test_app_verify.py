@@ -7,10 +7,10 @@ import pytest
 
 from journeys import NOW, Open
 from prunella_core.sample import StoreBuilder
-from prunella_tui import presentation as show
 from prunella_tui.app.screens.verified import Verified
 from prunella_tui.app.screens.working import Working
 from prunella_tui.app.tabs import NEXT_START
+from prunella_tui.report import format as show
 from stores import facts
 
 _DAY = 86_400
@@ -96,7 +96,7 @@ async def test_a_blob_and_a_problem_can_be_verified(builder: StoreBuilder, open_
         await journey.press("2")
         await journey.point_at(digest)
         await journey.press("v")
-        assert "no model needs it" in journey.text("Static")
+        assert "no model uses it" in journey.text("Static")
         await journey.press("enter", "4")
         Path(builder.blob_path(digest)).write_bytes(b"nobody needs this")
         await journey.press("v")

@@ -266,7 +266,7 @@ async def test_what_went_to_the_trash_comes_back_with_u(family: StoreBuilder, op
         assert "apart:7b" not in journey.table.shown_keys
         await journey.press("3")
         assert journey.table.shown_keys == [result.receipt.id]
-        assert "7 days left" in journey.details
+        assert "Expires  in 7 days" in journey.details
         await journey.press("1", "u", "enter")
         assert "apart:7b" in journey.table.shown_keys
     assert tree(family.root) == before
@@ -348,7 +348,7 @@ async def test_a_loaded_model_is_named_and_unloaded_first(family: StoreBuilder, 
         assert "1 model loaded" in journey.text("#title")
         await journey.point_at("apart:7b")
         await journey.press("d")
-        assert "Loaded in the server: apart:7b" in journey.text("Static")
+        assert "Loaded in Ollama: apart:7b" in journey.text("Static")
         await journey.press("right", "enter")
         assert isinstance(journey.app.screen, Result)
     assert server.asked == ["unload apart:7b"]

@@ -133,7 +133,7 @@ async def test_what_ollama_removes_next_is_a_row_of_problems_that_takes_no_mark(
     async with open_app(Path(builder.root)) as journey:
         await journey.press("4")
         assert [problem.kind for problem in journey.table.rows] == [NEXT_START]
-        assert "would remove 3 files" in journey.details
+        assert "would delete 3 files" in journey.details
         await journey.press("space")
         assert "Nothing marked" in journey.status
 

@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import Static
 
 from prunella_tui.report.lines import BAD, QUIET, Block, Column, field, line, plain, section, table
-from prunella_tui.report.textual import Report
+from prunella_tui.report.textual import Drawing
 
 LONG = "hf.co/bartowski/a-model-with-a-very-long-name-GGUF:Q4_K_M"
 
@@ -63,7 +63,7 @@ def test_wide_characters_and_escapes_are_counted_as_they_are_drawn() -> None:
 
 class _Pane(App[None]):
     def compose(self) -> ComposeResult:
-        yield Static(Report([line((LONG, BAD), indent=2), line("one two three four five")]))
+        yield Static(Drawing([line((LONG, BAD), indent=2), line("one two three four five")]))
 
 
 def test_the_application_breaks_what_is_wider_than_a_pane_and_loses_nothing() -> None:

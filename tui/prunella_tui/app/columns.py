@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.plan.build import trash_reclaims
-from prunella_tui import presentation as show
 from prunella_tui.app.widgets.table import Column, Row
+from prunella_tui.report import format as show
 
 _TONES = {
     State.UNREFERENCED: "warning",
@@ -109,7 +109,7 @@ def trash_columns(inventory: Inventory, now: float, retention: int) -> list[Colu
     """Columns of the Trash tab; ``retention`` is in seconds."""
     frees = {entry.id: trash_reclaims(inventory, entry, now) for entry in inventory.trash}
     return [
-        Column("what", "Removed", 0, show.removed_title, show.removed_title),
+        Column("what", "Removed", 0, show.trash_title, show.trash_title),
         _bytes("frees", "Holds", lambda e: frees[e.id]),
         _since("removed", "When", lambda e: e.removed_at, now, rank=1),
         Column(

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from textual.app import App
-from textual.content import Content
+from textual.visual import Visual
 
 from prunella_core.apply import Step
 from prunella_core.base.errors import PrunellaError
@@ -15,7 +15,6 @@ from prunella_core.operations.carry_out import World, carry_out
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.plan.records import Plan, Receipt
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
-from prunella_tui import presentation as show
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.free import FreeDialog
 from prunella_tui.app.screens.result import Result
@@ -24,8 +23,11 @@ from prunella_tui.app.screens.verified import Verified
 from prunella_tui.app.screens.working import Cancelled, Failure, Job, Report, Working
 from prunella_tui.app.screens.working import Step as Shown
 from prunella_tui.app.session import Session
-from prunella_tui.app.sharing import sharing_text
 from prunella_tui.app.widgets.tables import Tables
+from prunella_tui.report import format as show
+from prunella_tui.report.sharing import sharing_lines
+from prunella_tui.report.textual import Drawing
+from prunella_tui.report.verify import progress_text
 
 _TITLES = {"trash": "Moving to trash", "delete": "Deleting", "server": "Deleting", "restore": "Restoring"}
 
@@ -38,7 +40,7 @@ class Here(NamedTuple):
     tables: Tables
     rescan: Callable[[], object]
 
-    async def tell(self, title: str, text: Content | str) -> None:
+    async def tell(self, title: str, text: Visual | str) -> None:
         """Say something that is longer than a line, and wait until it is read."""
         await self.app.push_screen_wait(Reading(title, text))
 
@@ -238,7 +240,7 @@ def _verification(inventory: Inventory, blobs: list[Blob], again: bool) -> Job[V
         began = time.monotonic()
 
         def advance(progress: VerifyProgress) -> None:
-            report(Shown(progress.share, show.verifying(progress, time.monotonic() - began)))
+            report(Shown(progress.share, progress_text(progress, time.monotonic() - began)))
 
         return verify_blobs(inventory, blobs, again=again, report=advance, cancelled=cancelled)
 
@@ -270,7 +272,7 @@ async def sharing(here: Here) -> None:
     inventory, row = here.session.inventory, here.tables.table.row
     name = row.name if isinstance(row, Model) else next(iter(row.models), None) if isinstance(row, Blob) else None
     if inventory and name in inventory.model_by_name:
-        await here.tell(f"What {clean(name)} shares", sharing_text(inventory, name))
+        await here.tell(f"What {clean(name)} shares", Drawing(sharing_lines(inventory, name)))
     else:
         here.app.notify("Put the cursor on a model, or on a blob that models use", severity="warning")
 

@@ -1,13 +1,13 @@
 """The four tabs: what each shows, how its rows are known, and what the details say of one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
-from textual.content import Content
 
 from prunella_core.advice.forecast import NextStart, next_start
-from prunella_core.inventory.records import Blob, Inventory, Problem, State
+from prunella_core.advice.identify import described
+from prunella_core.inventory.records import Blob, Inventory, Problem, State, TrashEntry
 from prunella_core.query import Rows
 from prunella_core.space.totals import totals
 from prunella_tui.app.columns import (
@@ -20,11 +20,16 @@ from prunella_tui.app.columns import (
     words_of_problem,
     words_of_trash,
 )
-from prunella_tui.app.detail import blob_detail, model_detail, problem_detail, trash_detail
 from prunella_tui.app.marks import problem_key
-from prunella_tui.app.nextstart import next_start_detail, next_start_title
 from prunella_tui.app.snapshot import Snapshot
 from prunella_tui.app.widgets.table import Column
+from prunella_tui.report.blob import blob_lines
+from prunella_tui.report.forecast import forecast_lines, forecast_summary
+from prunella_tui.report.lines import Block
+from prunella_tui.report.model import model_lines
+from prunella_tui.report.problem import problem_lines
+from prunella_tui.report.trash import entry_lines
+from prunella_tui.report.ways import KEYS
 
 NEXT_START = "next-start"
 """The kind of a row in Problems that is none of the store's: what Ollama itself is about to do."""
@@ -40,7 +45,7 @@ class Tab(NamedTuple):
     rows: Callable[[Snapshot], Sequence[Any]]
     key: Callable[[Any], str]
     words: Callable[[Any], str]
-    detail: Callable[[Snapshot, Any], Content]
+    details: Callable[[Snapshot, Any], Iterable[Block]]
     fields: Rows | None = None
     """The fields that the terms of its filter ask for; ``None`` where only words count."""
     placeholder: str = "words"
@@ -61,13 +66,21 @@ def _problems(snapshot: Snapshot) -> Sequence[Problem]:
 
 
 def _coming_row(coming: NextStart) -> Problem:
-    return Problem(path="Ollama's next start", kind=NEXT_START, message=next_start_title(coming), blocks_prune=False)
+    return Problem(path="Ollama's next start", kind=NEXT_START, message=forecast_summary(coming), blocks_prune=False)
 
 
-def _problem_detail(snapshot: Snapshot, problem: Problem) -> Content:
-    if problem.kind == NEXT_START and snapshot.coming:
-        return next_start_detail(snapshot.coming)
-    return problem_detail(snapshot.inventory, problem)
+def _problem_details(snapshot: Snapshot, problem: Problem) -> Iterable[Block]:
+    if problem.kind == NEXT_START:
+        return forecast_lines(snapshot.coming)
+    return problem_lines(snapshot.inventory, problem, can_mark=True)
+
+
+def _blob_details(snapshot: Snapshot, blob: Blob) -> Iterable[Block]:
+    return blob_lines(snapshot.inventory, blob, described(snapshot.inventory.store, blob), snapshot.now)
+
+
+def _entry_details(snapshot: Snapshot, entry: TrashEntry) -> Iterable[Block]:
+    return entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS)
 
 
 TABS = (
@@ -79,7 +92,7 @@ TABS = (
         lambda snapshot: snapshot.inventory.models,
         lambda model: model.name,
         words_of_model,
-        lambda snapshot, model: model_detail(snapshot.inventory, model, snapshot.now),
+        lambda snapshot, model: model_lines(snapshot.inventory, model, snapshot.now),
         "models",
         "words, or terms such as size>5GB unused>30d state:shared",
     ),
@@ -91,7 +104,7 @@ TABS = (
         _blobs,
         lambda blob: blob.key,
         words_of_blob,
-        lambda snapshot, blob: blob_detail(snapshot.inventory, blob, snapshot.now),
+        _blob_details,
         "blobs",
         "words, or terms such as disk>1GB state:partial used:llama",
     ),
@@ -103,7 +116,7 @@ TABS = (
         lambda snapshot: [entry for entry in snapshot.inventory.trash if not entry.is_spent],
         lambda entry: entry.id,
         words_of_trash,
-        lambda snapshot, entry: trash_detail(snapshot.inventory, entry, snapshot.now, snapshot.retention),
+        _entry_details,
         "trash",
         "words, or terms such as age>2d disk>1GB name:llama",
     ),
@@ -115,7 +128,7 @@ TABS = (
         _problems,
         problem_key,
         words_of_problem,
-        _problem_detail,
+        _problem_details,
     ),
 )
 

@@ -194,6 +194,14 @@ def receipt_lines(receipt: Receipt, ways: Ways = COMMANDS) -> Iterator[Block]:
     yield from section("Failed", BAD, names_below(errors))
 
 
+def receipt_title(receipt: Receipt) -> str:
+    """Return what happened, in a few words."""
+    if receipt.cancelled:
+        return "Cancelled"
+    done = {"trash": "Moved to trash", "restore": "Restored"}.get(receipt.plan.mode, "Deleted")
+    return done if receipt.done else f"{done}, in part"
+
+
 def _outcome(receipt: Receipt, ways: Ways) -> Iterator[Block]:
     files = counted(len(receipt.removed), "file")
     plan = receipt.plan

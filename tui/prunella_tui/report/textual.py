@@ -8,7 +8,7 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions, Visual
 
-from prunella_tui.report.lines import Block, Span, Tone, lay_out
+from prunella_tui.report.lines import Block, Span, Tone, lay_out, plain
 
 STYLES = {
     Tone.PLAIN: "",
@@ -27,12 +27,20 @@ def _content(spans: list[Span]) -> Content:
     return Content.assemble(*((text, STYLES[tone]) for text, tone in spans))
 
 
-class Report(Visual):
-    """Lines as a widget can show them: ``Static(Report(lines))``, or a widget's ``render``."""
+class Drawing(Visual):
+    """Lines as a widget can show them: ``Static(Drawing(lines))``, or a widget's ``render``."""
 
     def __init__(self, blocks: Iterable[Block]) -> None:
         self.blocks = tuple(blocks)
         self._laid_out: tuple[int, Content] | None = None
+
+    def __str__(self) -> str:
+        return plain(self.blocks)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Drawing) and self.blocks == other.blocks
+
+    __hash__ = None  # type: ignore[assignment]  # tables hold lists
 
     def content(self, width: int) -> Content:
         """The text as it is shown in ``width`` cells."""

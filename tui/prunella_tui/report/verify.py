@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from prunella_core.verify import Bad, VerifyProgress, VerifyResult
-from prunella_tui.report.format import counted, duration, number, rate, rest, size
+from prunella_tui.report.format import counted, duration, names, number, rate, rest, size
 from prunella_tui.report.lines import BAD, GOOD, QUIET, STRONG, WARNING, Block, Span, line
 from prunella_tui.report.ways import COMMANDS, Ways
+
+_MOST = 20
 
 
 def progress_text(progress: VerifyProgress, seconds: float) -> str:
@@ -39,10 +41,7 @@ def verify_lines(result: VerifyResult, seconds: float, ways: Ways = COMMANDS) ->
 def _bad(bad: Bad) -> Iterator[Block]:
     yield line(("✗ ", BAD), (bad.path, STRONG))
     yield line(bad.problem, indent=2)
-    if not bad.models:
-        yield line(("no model uses it", QUIET), indent=2)
-    for name in bad.models:
-        yield line("breaks ", (name, STRONG), indent=2)
+    yield line(f"breaks {names(bad.models, _MOST)}" if bad.models else "no model uses it", indent=2)
 
 
 def _count(result: VerifyResult, seconds: float) -> Block:

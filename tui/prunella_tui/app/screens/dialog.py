@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.visual import Visual
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
@@ -34,10 +35,10 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         Binding("pageup", "scroll_text(-10)", "Page up", show=False),
     ]
 
-    def __init__(self, title: str, text: Content | str = "", *, is_dangerous: bool = False) -> None:
+    def __init__(self, title: str, text: Visual | str = "", *, is_dangerous: bool = False) -> None:
         super().__init__(classes="-danger" if is_dangerous else "")
         self.heading = title
-        self.text = text if isinstance(text, Content) else Content(text)
+        self.text = Content(text) if isinstance(text, str) else text
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):

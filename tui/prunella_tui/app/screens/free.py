@@ -1,6 +1,6 @@
-"""Asks how much space shall be free, and shows what would be let go for it while one types."""
+"""Asks how much space to free, and shows what would be deleted for it while one types."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import ClassVar
 
 from textual import on, work
@@ -13,13 +13,14 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from prunella_core.advice.free import Proposal, propose
-from prunella_core.advice.free.goals import until_free
+from prunella_core.advice.free.goals import to_free
 from prunella_core.base.errors import InvalidInput
-from prunella_core.base.units import parse_size
 from prunella_core.inventory.records import Inventory
-from prunella_tui.free_words import bound, not_proposed, shortfall, summary
+from prunella_tui.report.lines import QUIET, STRONG, WARNING, Block, line
+from prunella_tui.report.proposal import left_out, shortfall, summary
+from prunella_tui.report.textual import Drawing
 
-_HINT = "50GB frees so much; 20% frees until so much of the disk is free."
+_HINT = line(("50GB frees that much; 20% frees until that much of the disk is free", QUIET))
 
 
 class Reckoned(Message):
@@ -62,7 +63,7 @@ class FreeDialog(ModalScreen[Proposal | None]):
         with Vertical():
             yield Static(Content("Free how much space?"), classes="title")
             yield Input(placeholder="50GB", id="amount", compact=True, max_length=40)
-            yield Static(Content.styled(_HINT, "$foreground 60%"), id="preview")
+            yield Static(Drawing([_HINT]), id="preview")
             with Horizontal():
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Mark this", id="mark", compact=True, disabled=True)
@@ -75,13 +76,13 @@ class FreeDialog(ModalScreen[Proposal | None]):
         self.proposal = None
         self.wanted = self._read(event.value)
         if self.wanted is None:
-            self._show(Content.styled(_HINT, "$foreground 60%"))
+            self._show([_HINT])
         elif not self.is_reckoning:
             self._begin()
 
     def _read(self, typed: str) -> int | None:
         try:
-            return until_free(self.inventory, typed) if "%" in typed else parse_size(typed)
+            return to_free(self.inventory, typed)
         except InvalidInput:  # half typed
             return None
 
@@ -105,8 +106,8 @@ class FreeDialog(ModalScreen[Proposal | None]):
         self.proposal = message.proposal
         self._show(preview(message.proposal))
 
-    def _show(self, text: Content) -> None:
-        self.query_one("#preview", Static).update(text)
+    def _show(self, blocks: Iterable[Block]) -> None:
+        self.query_one("#preview", Static).update(Drawing(blocks))
         self.query_one("#mark", Button).disabled = not self._can_mark
 
     @property
@@ -124,16 +125,11 @@ class FreeDialog(ModalScreen[Proposal | None]):
         self.dismiss(None)
 
 
-def preview(proposal: Proposal) -> Content:
-    """What would be let go, how good that is, and what is left out."""
-    if not proposal.is_met:
-        lines = [Content.styled(f"{shortfall(proposal)}.", "$text-warning")]
-    elif proposal.items:
-        lines = [Content.styled(summary(proposal), "bold"), Content.styled(bound(proposal), "$foreground 60%")]
+def preview(proposal: Proposal) -> Iterator[Block]:
+    """What would be deleted, and what is left out."""
+    if proposal.is_met:
+        yield line((summary(proposal), STRONG))
     else:
-        lines = [Content(summary(proposal))]
+        yield line((shortfall(proposal), WARNING))
     if proposal.target:
-        lines += [
-            Content.styled(f"Not proposed: {sentence}", "$foreground 60%") for sentence, _ in not_proposed(proposal)
-        ]
-    return Content("\n").join(lines)
+        yield from (line((f"Left out: {sentence}", QUIET)) for sentence, _guard in left_out(proposal))

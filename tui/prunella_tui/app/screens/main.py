@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
+from textual.visual import Visual
 
 from prunella_tui.app.bindings import bindings, keys_here
 from prunella_tui.app.screens import sheet
@@ -93,7 +94,7 @@ class MainScreen(Screen[None]):
         self.query_one(KeyLine).show(list(keys))
 
     def _show_details(self) -> None:
-        self.details.show(self.tables.detail or Content(""))
+        self.details.show(self.tables.details or Content(""))
 
     @on(RowTable.Highlighted)
     def _follow(self, message: RowTable.Highlighted) -> None:
@@ -102,10 +103,10 @@ class MainScreen(Screen[None]):
 
     @on(RowTable.Opened)
     def action_open(self) -> None:
-        if detail := self.tables.detail:
-            self._tell("Details", detail)
+        if details := self.tables.details:
+            self._tell("Details", details)
 
-    def _tell(self, title: str, text: Content) -> None:
+    def _tell(self, title: str, text: Visual) -> None:
         from prunella_tui.app.screens.dialog import Reading  # what opens above the tables is imported when it opens
 
         self.app.push_screen(Reading(title, text))

@@ -13,11 +13,12 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.space.areas import Area, AreaKind, areas
 from prunella_core.space.families import reclaims_together
-from prunella_tui import presentation as show
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.session import Session
-from prunella_tui.app.sharing import sharing_text
 from prunella_tui.app.widgets.mapview import Label, MapView, Spot
+from prunella_tui.report import format as show
+from prunella_tui.report.sharing import sharing_lines
+from prunella_tui.report.textual import Drawing
 
 _OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.SHARED}
 _SIGNS = {
@@ -150,7 +151,7 @@ class MapScreen(Screen[Place | None]):
         spot = self.view.spot
         if spot and spot.area and spot.area.models:
             name = self._oldest(spot.area)
-            self.app.push_screen(Reading(f"Who shares with {clean(name)}", sharing_text(self.inventory, name)))
+            self.app.push_screen(Reading(f"What {clean(name)} shares", Drawing(sharing_lines(self.inventory, name))))
 
     # Marking
 
@@ -195,7 +196,7 @@ class MapScreen(Screen[Place | None]):
         if len(self.levels) > 1 and area.blobs and not area.parts:
             return show.blob_title(self.inventory.blob_by_key[area.blobs[0]])
         if len(self.levels) > 1 and area.entries and not area.parts:
-            return show.removed_title(next(entry for entry in self.inventory.trash if entry.id == area.entries[0]))
+            return show.trash_title(next(entry for entry in self.inventory.trash if entry.id == area.entries[0]))
         return _TITLES.get(area.kind, area.kind.value)
 
     def _oldest(self, area: Area) -> str:

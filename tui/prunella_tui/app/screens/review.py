@@ -11,10 +11,12 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from prunella_core.plan.records import Plan
-from prunella_tui import presentation as show
-from prunella_tui.app.plantext import plan_text
 from prunella_tui.app.screens import sheet
 from prunella_tui.app.screens.dialog import Dialog
+from prunella_tui.report import format as show
+from prunella_tui.report.plan import plan_lines
+from prunella_tui.report.textual import Drawing
+from prunella_tui.report.ways import KEYS
 
 EVERYTHING = "everything"
 _LABELS = {"trash": "Move to trash", "delete": "Delete now", "server": "Let the server delete"}
@@ -41,7 +43,7 @@ class Review(Dialog[Plan | Literal["force"]]):
         self.retention = retention
         self.wipes = wipes
         self.undo_hint = undo_hint
-        super().__init__(_title(plans[0]), plan_text(plans[0]), is_dangerous=True)
+        super().__init__(_title(plans[0]), Drawing(plan_lines(plans[0], KEYS)), is_dangerous=True)
 
     def parts(self) -> Iterator[Widget]:
         """The word to type, and each way with what it means."""

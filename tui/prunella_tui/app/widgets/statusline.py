@@ -6,10 +6,10 @@ from textual.content import Content
 
 from prunella_core.plan.records import Plan
 from prunella_core.space.tally import Tally
-from prunella_tui import presentation as show
 from prunella_tui.app.scanning import Scan
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.line import Line, muted
+from prunella_tui.report import format as show
 
 _COUNT_SECONDS = 0.1
 

@@ -6,7 +6,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from prunella_core.space.totals import Totals
-from prunella_tui import presentation as show
+from prunella_tui.report import format as show
 
 _SHARES = (
     ("exclusive", "█", "one model", "$primary"),

@@ -3,10 +3,10 @@
 from textual.content import Content
 from textual.message import Message
 
-from prunella_tui import presentation as show
 from prunella_tui.app.snapshot import Snapshot
 from prunella_tui.app.tabs import TABS
 from prunella_tui.app.widgets.line import Line
+from prunella_tui.report import format as show
 
 
 class TabBar(Line):

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
 from textual.message import Message
 from textual.widgets import ContentSwitcher
 
@@ -16,6 +15,7 @@ from prunella_tui.app.session import Session
 from prunella_tui.app.snapshot import Snapshot
 from prunella_tui.app.tabs import TAB_BY_ID, TABS, Tab
 from prunella_tui.app.widgets.table import RowTable
+from prunella_tui.report.textual import Drawing
 
 
 class Tables(ContentSwitcher):
@@ -45,10 +45,10 @@ class Tables(ContentSwitcher):
         return self.query_one(f"#{tab.id}", RowTable)
 
     @property
-    def detail(self) -> Content | None:
+    def details(self) -> Drawing | None:
         """Everything about the row under the cursor."""
         snapshot, row = self.session.snapshot, self.table.row
-        return self.tab.detail(snapshot, row) if snapshot and row is not None else None
+        return Drawing(self.tab.details(snapshot, row)) if snapshot and row is not None else None
 
     def on_cursor(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` at once when a cursor moves, so that what it draws is in the same frame."""

@@ -1,4 +1,4 @@
-"""A text beside the table that changes with every row: it is wrapped and drawn by the line, without a new layout."""
+"""A text next to the table that changes with every row: it is wrapped and drawn by the line, without a new layout."""
 
 from textual.content import Content
 from textual.geometry import Size
@@ -13,17 +13,17 @@ class TextView(StillView, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's word
         super().__init__(id=id)
-        self.content = Content("")
+        self.content: Visual = Content("")
         self._lines: list[Strip] = []
 
-    def show(self, content: Content) -> None:
+    def show(self, content: Visual) -> None:
         """Show another text, from its beginning."""
         if content != self.content:
             self.content = content
             self.scroll_to(y=0, animate=False, force=True)
             self._wrap()
 
-    def render(self) -> Content:
+    def render(self) -> Visual:  # type: ignore[override]  # as widgets do
         """What it shows, for whoever asks for it as a whole; it is drawn by ``render_line``."""
         return self.content
 

@@ -4,9 +4,9 @@ from textual.content import Content
 
 from prunella_core.apply.unfinished import is_unfinished
 from prunella_core.base.text import clean
-from prunella_tui import presentation as show
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.line import Line, muted
+from prunella_tui.report import format as show
 
 
 class Title(Line):
