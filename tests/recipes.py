@@ -38,7 +38,8 @@ class Recipe(NamedTuple):
 
 FORMS = ["plain", "plain", "sparse", "hard link", "link outside", "link inside", "dangling link", "colon", "missing"]
 BLOBS = st.lists(st.builds(BlobRecipe, st.sampled_from(FORMS), SIZES, AGES, st.booleans()), min_size=1, max_size=9)
-RUBBISH = st.lists(st.tuples(st.sampled_from(["partial", "leftover", "stray", "folder"]), SIZES, AGES), max_size=5)
+KINDS = ["partial", "leftover", "stray", "folder", "conversion", "split", "sidecar", "orphan", "other"]
+RUBBISH = st.lists(st.tuples(st.sampled_from(KINDS), SIZES, AGES), max_size=5)
 
 
 @st.composite
@@ -102,9 +103,31 @@ def _target(builder: StoreBuilder, outside: Path, number: int, blob: BlobRecipe,
 def _add_rubbish(builder: StoreBuilder, number: int, kind: str, size: int, age: int) -> None:
     if kind == "partial":
         builder.partial(f"{number}", size=100_000, done=size, parts=2, age=age)
-    else:
-        path = {"leftover": f"COPY{number}", "stray": f"mine {number}", "folder": f"mine {number}/file"}[kind]
-        builder.file(f"blobs/{path}", b"x" * size, age=age)
+        return
+    path = {
+        "leftover": f"blobs/COPY{number}",
+        "stray": f"blobs/mine {number}",
+        "folder": f"blobs/mine {number}/file",
+        "conversion": f"ollama-safetensors{number}/fp16{number}",
+        "split": f"blobs/split-gguf-{number}/part",
+        "orphan": f"metadata/sha256-{number:064x}.json",
+        "other": f"mine/{number}",
+    }.get(kind) or f"metadata/{_any_blob(builder)}.json"
+    if not os.path.lexists(f"{builder.root}/{path}"):
+        builder.file(path, b"x" * size, age=age)
+        if kind in ("conversion", "split", "other") and size:  # one of them holds a blob by a hard link
+            _hold(builder, os.path.dirname(path))
+
+
+def _any_blob(builder: StoreBuilder) -> str:
+    names = sorted(name for name in os.listdir(f"{builder.root}/blobs") if len(name) == len("sha256-") + 64)
+    return names[0] if names else f"sha256-{0:064x}"
+
+
+def _hold(builder: StoreBuilder, folder: str) -> None:
+    source, held = f"{builder.root}/blobs/{_any_blob(builder)}", f"{builder.root}/{folder}/held"
+    if os.path.lexists(source) and not os.path.lexists(held):
+        os.link(source, held, follow_symlinks=False)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.plan.build import prunable
+from prunella_core.scan.other import OtherFiles
 from prunella_core.space.totals import Totals, totals
 from prunella_tui.report.blob import contents, state_text
 from prunella_tui.report.format import age, blob_title, counted, details, names, number, share_bar, size, time_left
@@ -131,10 +132,10 @@ def _sums(rows: Sequence[Blob]) -> Block:
     return line((counted(len(rows), "row"), STRONG), f" on disk: {', '.join(parts)}")
 
 
-def usage_lines(inventory: Inventory, retention: int) -> Iterator[Block]:
+def usage_lines(inventory: Inventory, retention: int, other: OtherFiles | None = None) -> Iterator[Block]:
     """Yield the way from what Ollama lists to what is on disk, what each part takes, and what prune can free.
 
-    ``retention`` is in seconds.
+    ``retention`` is in seconds; ``other`` is what else lies in the store.
     """
     sums = totals(inventory)
     yield line((inventory.store.root, HEAD), (f"  ({inventory.store.why})", QUIET))
@@ -142,6 +143,10 @@ def usage_lines(inventory: Inventory, retention: int) -> Iterator[Block]:
     yield _difference(sums)
     yield line()
     yield _shares(sums)
+    if other and other.allocated:
+        largest = names([f"{name} {size(count)}" for name, count in other.entries])
+        yield line(f"Other files in the store: {size(other.allocated)}", (f" ({largest})", QUIET))
+        yield from (line((note, WARNING)) for note in other.notes)
     yield line()
     yield _reclaimable(inventory, retention, sums)
     yield line(f"{size(sums.disk_free)} of {size(sums.disk_total)} free on this file system")

@@ -11,6 +11,7 @@ from prunella_core.export.documents.fields import Document, age_at, cleaned, ori
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
 from prunella_core.plan.build import prunable, reclaimable
+from prunella_core.scan.other import OtherFiles
 from prunella_core.space.totals import totals
 
 _NOTHING: dict[str, str] = {}
@@ -60,6 +61,9 @@ def models_document(inventory: Inventory, models: Iterable[Model] | None = None)
 def _unclean(inventory: Inventory) -> dict[str, str]:
     """The names that have to be cleaned, of all that blobs and models are told with: nearly always none."""
     return {model.name: name for model in inventory.models if (name := clean(model.name)) != model.name}
+
+
+_MOST_ENTRIES = 20
 
 
 def _shown(names: Sequence[str], unclean: Mapping[str, str]) -> Sequence[str]:
@@ -169,8 +173,11 @@ def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | 
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 
 
-def df_document(inventory: Inventory, retention: int) -> Document:
-    """The document of ``df``; ``retention`` (seconds) parts what is prunable now from what is later."""
+def df_document(inventory: Inventory, retention: int, other: OtherFiles | None) -> Document:
+    """The document of ``df``; ``retention`` (seconds) parts what is prunable now from what is later.
+
+    ``other`` is what else lies in the store, if that is known.
+    """
     sums = totals(inventory)
     now, later = prunable(inventory, inventory.scanned_at, retention)
     return {
@@ -186,6 +193,11 @@ def df_document(inventory: Inventory, retention: int) -> Document:
         "leftover": sums.leftover,
         "stray": sums.stray,
         "trashed": sums.trashed,
+        "other": other.allocated if other else None,
+        "other_entries": [{"path": clean(name), "allocated": count} for name, count in other.entries[:_MOST_ENTRIES]]
+        if other
+        else [],
+        "notes": list(other.notes) if other else [],
         "difference": sums.allocated - sums.listed,
         "counted_twice": sums.counted_twice,
         "reclaimable": reclaimable(inventory, inventory.scanned_at),

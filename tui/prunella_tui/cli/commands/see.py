@@ -232,15 +232,18 @@ def df(limit: str | None, as_json: bool) -> int:
 
     most = None if limit is None else parse_size(limit)
     keeps = retention()
+    from prunella_core.scan.other import other_files
+
     inventory = look(open_store())
+    other = None if inventory.store.exported_from else other_files(inventory)
     if as_json:
         from prunella_core.export.documents.looking import df_document
 
-        print_json(df_document(inventory, keeps))
+        print_json(df_document(inventory, keeps, other))
     else:
         from prunella_tui.report.tables import usage_lines
 
-        show(usage_lines(inventory, keeps))
+        show(usage_lines(inventory, keeps, other))
     return DONE if most is None else _judged(inventory, most)
 
 
