@@ -315,14 +315,20 @@ class FailingDisk(WatchedDisk):
 
 
 class MeanwhileDisk(WatchedDisk):
-    """Somebody else does ``event`` once, right after the first move of a file whose path contains ``part``."""
+    """Another program does ``event`` once, after (or ``before``) the first change called ``name`` at a ``part``."""
 
-    def __init__(self, part: str, event: Callable[[], object]) -> None:
+    def __init__(self, part: str, event: Callable[[], object], name: str = "move", *, before: bool = False) -> None:
         self.part = part
         self.event: Callable[[], object] | None = event
+        self.name = name
+        self.before = before
 
     def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
-        change()
-        if name == "move" and self.part in path and self.event:
+        is_it = name == self.name and self.part in path
+        if not self.before:
+            change()
+        if is_it and self.event:
             event, self.event = self.event, None
             event()
+        if self.before:
+            change()

@@ -1,13 +1,12 @@
 """Finishes or undoes what a killed run left behind."""
 
 import os
-from contextlib import suppress
 
 from prunella_core.apply.aside import Aside
 from prunella_core.apply.finish import finish
 from prunella_core.apply.moves import drop_empty_folders
 from prunella_core.apply.places import operations, removing, staging
-from prunella_core.apply.restore import is_restore_noted, recover_restore
+from prunella_core.apply.restore import drop_finished_entries, is_restore_noted, recover_restore
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
@@ -33,10 +32,15 @@ def recover(store: Store, disk: Disk) -> list[FileError]:
     Raises OSError, and Refused where something would have to be moved through a link.
     """
     for name in _HALF_WRITTEN:
-        with suppress(FileNotFoundError):
+        if os.path.lexists(os.path.join(store.own, name)):
             disk.unlink(os.path.join(store.own, name))
-    if not any(os.path.isdir(folder) for folder in (staging(store), removing(store))) and not is_restore_noted(store):
-        return []
+    is_left = any(os.path.isdir(folder) for folder in (staging(store), removing(store))) or is_restore_noted(store)
+    errors = _end(store, disk) if is_left else []
+    drop_finished_entries(store, disk)
+    return errors
+
+
+def _end(store: Store, disk: Disk) -> list[FileError]:
     _refuse_links(store)
     errors: list[FileError] = []
     for operation in operations(staging(store)):
@@ -46,7 +50,7 @@ def recover(store: Store, disk: Disk) -> list[FileError]:
     for entry in operations(store.trash):  # killed after its folder came here, before the empty ones went
         below = files_below(os.path.join(store.trash, entry))
         drop_empty_folders(store, [file.path for file in below], disk)
-    recover_restore(store, disk)  # last: it drops entries that hold nothing, and putting back may still fill one
+    recover_restore(store, disk)  # last: putting back may still fill the entry that it came from
     return errors
 
 

@@ -9,14 +9,15 @@ from contextlib import suppress
 import msgspec
 
 from prunella_core.apply.moves import Move, bring_back, drop_empty_folders, is_same
-from prunella_core.apply.places import is_manifest
+from prunella_core.apply.places import is_manifest, operations
 from prunella_core.apply.work import Control, Step
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk, remove_tree_of_folders
+from prunella_core.fs.files import files_below
 from prunella_core.fs.folders import read_own
 from prunella_core.plan.records import FileError, Plan, Receipt
-from prunella_core.scan import RECORD, read_trash
+from prunella_core.scan import RECORD
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import sign
 
@@ -36,11 +37,14 @@ def restore(plan: Plan, disk: Disk, control: Control) -> Receipt:
         _refuse_linked_folders(store, move.target)
     sign(store)
     _write_note(plan, disk)
+    targets = tuple(move.target for move in moves)
     try:
         is_whole = _move_all(store, moves, disk, control)
     except OSError as error:
+        if len(_in_place(plan, disk)) == len(moves):  # but for our own names of it, which the next run removes
+            return _receipt(plan, targets, [_halfway(error)])
         if stuck := _move_back(plan, disk):
-            came = tuple(move.target for move in moves if os.path.lexists(store.path(move.target)))
+            came = tuple(target for target in targets if os.path.lexists(store.path(target)))
             return _receipt(plan, came, stuck)
         where = clean(str(error.filename2 or error.filename or store.root))
         raise Refused(f"cannot restore {where}: {error.strerror}; everything is back in the trash") from error
@@ -49,7 +53,7 @@ def restore(plan: Plan, disk: Disk, control: Control) -> Receipt:
         raise
     if not is_whole:
         return _receipt(plan, (), _move_back(plan, disk), cancelled=True)
-    return _receipt(plan, tuple(move.target for move in moves), _tidy_up(store, disk))
+    return _receipt(plan, targets, _tidy_up(plan, disk))
 
 
 def _receipt(plan: Plan, back: tuple[str, ...], errors: Sequence[FileError], cancelled: bool = False) -> Receipt:
@@ -78,31 +82,41 @@ def _clash(move: Move) -> None:
     raise FileExistsError(errno.EEXIST, "it is there again", move.target)
 
 
+def _in_place(plan: Plan, disk: Disk) -> list[Move]:
+    """What has arrived, or has a second name at its target."""
+    return [
+        Move(item.file.path, item.target)
+        for item in plan.files
+        if item.target and is_same(disk.status(plan.store.path(item.target)), item.file)
+    ]
+
+
 def _move_back(plan: Plan, disk: Disk) -> list[FileError]:
-    """Undo what was moved; return what stands in the way: the note stays then, and the next run finishes."""
-    store = plan.store
-    moved = [item for item in plan.files if item.target and is_same(disk.status(store.path(item.target)), item.file)]
-    back = [Move(str(item.target), item.file.path) for item in moved]
+    """Undo what was moved; return what stands in the way: the note stays then, for the next run."""
+    back = [Move(move.target, move.source) for move in _in_place(plan, disk)]
     try:
-        for _move in bring_back(store, back, disk, _clash):
+        for _move in bring_back(plan.store, back, disk, _clash):
             pass
-        disk.unlink(_note(store))
-        drop_empty_folders(store, [str(item.target) for item in plan.files], disk)
+        disk.unlink(_note(plan.store))
     except OSError as error:
-        message = f"the restore stopped halfway ({error.strerror}); the next rm or restore finishes it"
-        return [FileError(path=f".prunella/{_NOTE_NAME}", message=message)]
-    return []
+        return [_halfway(error)]
+    return drop_empty_folders(plan.store, [str(item.target) for item in plan.files], disk)
 
 
-def _tidy_up(store: Store, disk: Disk) -> list[FileError]:
+def _halfway(error: OSError) -> FileError:
+    message = f"the restore stopped halfway ({error.strerror}); the next rm or restore finishes or undoes it"
+    return FileError(path=f".prunella/{_NOTE_NAME}", message=message)
+
+
+def _tidy_up(plan: Plan, disk: Disk) -> list[FileError]:
     """Everything is in its place: what is left over is an error, and no reason to fail."""
+    errors = drop_empty_folders(plan.store, [item.file.path for item in plan.files], disk)
     try:
-        drop_finished_entries(store, disk)
-        disk.unlink(_note(store))
+        drop_finished_entries(plan.store, disk)
+        disk.unlink(_note(plan.store))
     except OSError as error:
-        where = os.path.relpath(error.filename, store.root) if os.path.isabs(error.filename or "") else ".prunella"
-        return [FileError(path=where, message=f"stays until the next run: {error.strerror}")]
-    return []
+        errors.append(FileError(path=".prunella", message=f"its rest stays until the next run: {error.strerror}"))
+    return errors
 
 
 def _refuse_linked_folders(store: Store, relative: str) -> None:
@@ -133,8 +147,7 @@ def recover_restore(store: Store, disk: Disk) -> None:
         ]
     for _move in bring_back(store, moves, disk, lambda _move: None):  # what is there again stays
         pass
-    drop_empty_folders(store, [move.target for move, _mtime in noted], disk)
-    drop_finished_entries(store, disk)
+    drop_empty_folders(store, [path for move, _mtime in noted for path in move], disk)
     disk.unlink(_note(store))
 
 
@@ -168,13 +181,12 @@ def is_restore_noted(store: Store) -> bool:
 
 
 def drop_finished_entries(store: Store, disk: Disk) -> None:
-    """Remove entries that hold nothing but their record, and the empty folders of the others."""
-    for entry in read_trash(store).entries:
-        folder = os.path.join(store.trash, entry.id)
-        remove_tree_of_folders(disk, folder)
-        if all(os.path.basename(file.path) == RECORD for file in entry.files):
-            for file in entry.files:
-                disk.unlink(store.path(file.path))
+    """Remove entries of the trash that hold nothing but their record. Raises OSError."""
+    for entry in operations(store.trash):
+        folder = os.path.join(store.trash, entry)
+        if all(file.path == RECORD for file in files_below(folder)):  # asks no further than the first other file
+            if os.path.lexists(os.path.join(folder, RECORD)):
+                disk.unlink(os.path.join(folder, RECORD))
             remove_tree_of_folders(disk, folder)
 
 
