@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
@@ -50,6 +50,14 @@ def print_json(document: "Document") -> None:
 
     for piece in encode(document):
         _write(piece, sys.stdout)
+
+
+def present(as_json: bool, document: "Callable[[], Document]", lines: "Callable[[], Iterable[Block]]") -> None:
+    """Print what a command found, for scripts or for people."""
+    if as_json:
+        print_json(document())
+    else:
+        show(lines())
 
 
 def print_document(data: bytes) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from prunella_core.apply import Step
 from prunella_core.base.errors import Locked, Refused
@@ -21,13 +21,12 @@ from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.options import Wishes
-from prunella_tui.cli.output import Meter, discard, print_json, show, tell
+from prunella_tui.cli.output import Meter, discard, present, show, tell
 from prunella_tui.cli.session import collects, duration_setting, look, open_store, retention
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.report.format import counted, size
-
-if TYPE_CHECKING:
-    from prunella_tui.report.lines import Block
+from prunella_tui.report.lines import Block
+from prunella_tui.report.plan import plan_lines, receipt_lines
 
 _Result = TypeVar("_Result")
 
@@ -58,7 +57,7 @@ def refuse_unless_served(server: Server | None, inventory: Inventory, plan: Plan
 class Review(NamedTuple):
     """How a plan is shown: in lines of its own, and with more ``fields`` in its documents."""
 
-    lines: "Callable[[Plan], Iterable[Block]] | None" = None
+    lines: Callable[[Plan], Iterable[Block]] = plan_lines
     fields: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -83,16 +82,7 @@ def carry_out(
 
 def show_plan(plan: Plan, as_json: bool, review: Review = PLAIN) -> None:
     """Print a plan."""
-    if as_json:
-        print_json({**plan_document(plan), **review.fields})
-    else:
-        show(_lines(plan, review))
-
-
-def _lines(plan: Plan, review: Review) -> "Iterable[Block]":
-    from prunella_tui.report.plan import plan_lines
-
-    return (review.lines or plan_lines)(plan)
+    present(as_json, lambda: {**plan_document(plan), **review.fields}, lambda: review.lines(plan))
 
 
 def _nothing_to_do(plan: Plan, wishes: Wishes, review: Review) -> int:
@@ -120,7 +110,7 @@ def _is_agreed(inventory: Inventory, plan: Plan, wishes: Wishes, review: Review)
         return True
     if not sys.stdin.isatty():
         raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
-    show(_lines(plan, review), on_stderr=True)
+    show(review.lines(plan), on_stderr=True)
     if everything := _everything(inventory, plan):
         return _ask(f"This is {everything}. Type “everything” to delete it: ") == "everything"
     what = counted(len(plan.models), "model") if plan.models else counted(len(plan.files), "file")
@@ -185,22 +175,14 @@ def _patiently(change: Callable[[], _Result], meter: Meter) -> _Result:
 def _is_said(receipt: Receipt, wishes: Wishes, review: Review) -> bool:
     """Print a receipt. Where stdout takes no more, say what happened on stderr: something has been changed."""
     try:
-        _show_receipt(receipt, wishes.as_json, review)
+        document = {**receipt_document(receipt), **review.fields}
+        present(wishes.as_json, lambda: document, lambda: receipt_lines(receipt))
     except OSError as error:
         discard(sys.stdout)
         if not isinstance(error, BrokenPipeError):
             tell(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
         return False
     return True
-
-
-def _show_receipt(receipt: Receipt, as_json: bool, review: Review) -> None:
-    if as_json:
-        print_json({**receipt_document(receipt), **review.fields})
-        return
-    from prunella_tui.report.plan import receipt_lines
-
-    show(receipt_lines(receipt))
 
 
 def _code_of(receipt: Receipt) -> int:

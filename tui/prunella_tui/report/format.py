@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import humanize
-
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Model, State, TrashEntry
 
@@ -28,6 +26,8 @@ def size(count: int) -> str:
         return f"-{size(-count)}"
     if count < 1000:
         return f"{count} B"
+    import humanize
+
     return humanize.naturalsize(count, format="%.1f" if count < 99_950_000_000_000 else "%.0f")
 
 
@@ -43,6 +43,8 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 def duration(seconds: float) -> str:
     """Return a span of time in one or two words' length: ``3 days``, ``5 months``."""
+    import humanize
+
     return humanize.naturaldelta(min(max(seconds, 0), _LONGEST))
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from rich.cells import cell_len, chop_cells
-
 from prunella_core.base.text import clean
 
 
@@ -126,7 +124,11 @@ _WITHIN = re.compile(r"(?<=[/:-])")
 
 
 def _width(text: str) -> int:
-    return len(text) if text.isascii() else cell_len(text)
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _wrapped(block: Line, width: int, chops: bool) -> Iterator[list[Span]]:
@@ -175,6 +177,8 @@ def _words(text: str, room: int, chops: bool) -> Iterator[tuple[int, int]]:
 
 def _chop(word: str, room: int) -> int:
     """Return how much of a word goes into ``room`` cells, if possible up to a mark where it is best broken."""
+    from rich.cells import chop_cells
+
     first = chop_cells(word, room)[0]
     marks = [match.start() for match in _WITHIN.finditer(first) if match.start() > room // 2]
     return marks[-1] if marks else len(first)

@@ -5,22 +5,30 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from prunella_core.advice.forecast import is_noprune, next_start
+from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import InvalidInput, Refused
 from prunella_core.base.text import clean
+from prunella_core.export.documents.checking import doctor_document, next_start_document, verify_document
+from prunella_core.export.portable import dump
+from prunella_core.fs.files import write_new
 from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.ollama.client import ServerError, address, connect, loaded_here, serves
+from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, PARTLY
 from prunella_tui.cli.completion import complete_targets
 from prunella_tui.cli.options import looks, store_option
-from prunella_tui.cli.output import Meter, print_document, print_json, show
+from prunella_tui.cli.output import Meter, present, print_document
 from prunella_tui.cli.session import look, open_store
 from prunella_tui.cli.signals import cancelling
-
-if TYPE_CHECKING:
-    from prunella_core.verify import VerifyProgress, VerifyResult
+from prunella_tui.cli.targets import find_whole
+from prunella_tui.report.forecast import forecast_lines
+from prunella_tui.report.problem import doctor_lines
+from prunella_tui.report.verify import progress_text, verify_lines
 
 _TO_STDOUT = "-"
 
@@ -36,27 +44,21 @@ def doctor(is_forecast: bool, as_json: bool) -> None:
     With --next-start: what Ollama's server would delete if it started now. Without asking, it deletes blobs that no
     manifest names, and downloads, once they are over an hour old.
     """
-    from prunella_core.apply import has_unfinished
-    from prunella_core.export.documents.checking import doctor_document
-
     inventory = look(open_store())
     if is_forecast:
         _forecast(inventory, as_json)
         return
     unfinished = has_unfinished(inventory.store)
     server = _server(inventory)
-    if as_json:
-        print_json({"server": server, **doctor_document(inventory), "unfinished": unfinished})
-        return
-    from prunella_tui.report.problem import doctor_lines
-
-    show(doctor_lines(inventory, unfinished, server))
+    present(
+        as_json,
+        lambda: {"server": server, **doctor_document(inventory), "unfinished": unfinished},
+        lambda: doctor_lines(inventory, unfinished, server),
+    )
 
 
 def _server(inventory: Inventory) -> dict[str, Any]:
     """Return where the server is expected, whether it answers, and what it does with this store."""
-    from prunella_core.ollama.client import ServerError, connect, loaded_here, serves
-
     found: dict[str, Any] = {"address": None, "reachable": False, "serves_this_store": None, "loaded": []}
     if inventory.store.exported_from is not None:  # the server of this machine has nothing to do with it
         return found
@@ -70,8 +72,6 @@ def _server(inventory: Inventory) -> dict[str, Any]:
 
 
 def _address() -> str:
-    from prunella_core.ollama.client import address
-
     try:
         return clean(address(os.environ).url)
     except ValueError:  # not an address
@@ -79,17 +79,8 @@ def _address() -> str:
 
 
 def _forecast(inventory: Inventory, as_json: bool) -> None:
-    from prunella_core.advice.forecast import is_noprune, next_start
-
     coming = next_start(inventory, time.time(), is_noprune(os.environ))
-    if as_json:
-        from prunella_core.export.documents.checking import next_start_document
-
-        print_json(next_start_document(inventory, coming))
-        return
-    from prunella_tui.report.forecast import forecast_lines
-
-    show(forecast_lines(coming))
+    present(as_json, lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
 
 
 @click.command()
@@ -109,21 +100,12 @@ def verify(names: tuple[str, ...], again: bool, as_json: bool) -> int:
       prunella verify llama3.2 --again  one model, again
       prunella verify sha256:3f1a9c
     """
-    from prunella_core.verify import whole_blobs
-    from prunella_tui.cli.targets import find_whole
-
     inventory = look(open_store())
     blobs = find_whole(inventory, names) if names else whole_blobs(inventory)
     begun = time.monotonic()
     result = _verified(inventory, blobs, again)
-    if as_json:
-        from prunella_core.export.documents.checking import verify_document
-
-        print_json(verify_document(inventory.store, result))
-    else:
-        from prunella_tui.report.verify import verify_lines
-
-        show(verify_lines(result, time.monotonic() - begun))
+    seconds = time.monotonic() - begun
+    present(as_json, lambda: verify_document(inventory.store, result), lambda: verify_lines(result, seconds))
     if result.cancelled:
         return INTERRUPTED
     if result.bad:
@@ -131,14 +113,11 @@ def verify(names: tuple[str, ...], again: bool, as_json: bool) -> int:
     return PARTLY if result.changed else DONE
 
 
-def _verified(inventory: Inventory, blobs: Iterable[Blob], again: bool) -> "VerifyResult":
-    from prunella_core.verify import verify_blobs
-    from prunella_tui.report.verify import progress_text
-
+def _verified(inventory: Inventory, blobs: Iterable[Blob], again: bool) -> VerifyResult:
     meter = Meter()
     begun = time.monotonic()
 
-    def report(progress: "VerifyProgress") -> None:
+    def report(progress: VerifyProgress) -> None:
         meter.tell(f"verifying: {progress_text(progress, time.monotonic() - begun)}")
 
     try:
@@ -161,8 +140,6 @@ def export(file: str) -> None:
       ssh server prunella export | prunella --import -
       prunella --import store.json.gz ls      what ls shows there
     """
-    from prunella_core.export.portable import dump
-
     if file == _TO_STDOUT and sys.stdout.isatty():
         raise InvalidInput("export does not write to a terminal: name a FILE, or redirect it: prunella export > FILE")
     store = open_store()
@@ -174,8 +151,6 @@ def export(file: str) -> None:
 
 
 def _write(path: str, data: bytes, store_root: str) -> None:
-    from prunella_core.fs.files import write_new
-
     if path.endswith(".gz"):
         import gzip
 

@@ -1,29 +1,31 @@
 """The commands that delete, and the pins that protect: rm, prune, free, pin."""
 
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from msgspec.structs import replace
 
+from prunella_core.advice.free import Guard, Proposal, propose
+from prunella_core.advice.free.document import proposal_fields
+from prunella_core.advice.free.goals import down_to, to_free, until_free
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age
 from prunella_core.inventory.records import Inventory
+from prunella_core.operations import pins as pinning
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Plan, PruneClass, PrunePolicy
+from prunella_core.plan.records import PruneClass, PrunePolicy
+from prunella_core.store.pins import read_pins
 from prunella_tui.cli import removing
 from prunella_tui.cli.codes import REFUSED
 from prunella_tui.cli.completion import complete_models, complete_targets
 from prunella_tui.cli.options import Wishes, deletes, force_option, looks
-from prunella_tui.cli.output import print_json, show, tell
+from prunella_tui.cli.output import present, tell
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_removal, unmatched
-
-if TYPE_CHECKING:
-    from prunella_core.advice.free import Guard, Proposal
-    from prunella_tui.report.lines import Block
+from prunella_tui.report.lines import line
+from prunella_tui.report.proposal import proposal_lines, shortfall, what_would_help
 
 _CLASSES = [each.value for each in PruneClass]
 _WITHOUT_MODELS = frozenset(PruneClass) - {PruneClass.MODEL}
@@ -118,8 +120,6 @@ def free(
       prunella free 20%                   until a fifth of the disk is free
       prunella free --max-store 300GB     until the store takes no more than that
     """
-    from prunella_core.advice.free import propose
-
     wanted = Wishes(**wishes)
     goals = [goal for goal in (amount, until_free, max_store) if goal is not None]
     if len(goals) != 1:
@@ -133,7 +133,7 @@ def free(
         tell("The server does not answer, so every model counts as loaded.")
     allowed = [guard for guard in asked if asked[guard]]
     proposal = propose(inventory, target, time.time(), loaded=loaded, allowed=allowed)
-    review = _review(inventory, proposal)
+    review = removing.Review(lambda _plan: proposal_lines(inventory, proposal), proposal_fields(proposal))
     if not proposal.is_met:
         return _fall_short(inventory, proposal, wanted, review)
     return removing.carry_out(inventory, proposal.plan, wanted, review, server)
@@ -141,28 +141,13 @@ def free(
 
 def _target(inventory: Inventory, amount: str | None, until: str | None, most: str | None) -> int:
     """Return how many bytes to delete. Raises InvalidInput."""
-    from prunella_core.advice.free.goals import down_to, to_free, until_free
-
     if until is not None:
         return until_free(inventory, until)
     return down_to(inventory, most) if most is not None else to_free(inventory, amount or "")
 
 
-def _review(inventory: Inventory, proposal: "Proposal") -> removing.Review:
-    from prunella_core.advice.free.document import proposal_fields
-
-    def lines(_plan: Plan) -> "Iterable[Block]":
-        from prunella_tui.report.proposal import proposal_lines
-
-        return proposal_lines(inventory, proposal)
-
-    return removing.Review(lines, proposal_fields(proposal))
-
-
-def _fall_short(inventory: Inventory, proposal: "Proposal", wishes: Wishes, review: removing.Review) -> int:
+def _fall_short(inventory: Inventory, proposal: Proposal, wishes: Wishes, review: removing.Review) -> int:
     """Say how much there is at most. Raises Refused unless this was a dry run."""
-    from prunella_tui.report.proposal import shortfall, what_would_help
-
     help_ = what_would_help(inventory, proposal)
     hint = f"{shortfall(proposal)}; {help_}" if help_ else shortfall(proposal)
     if not wishes.dry_run:
@@ -183,20 +168,16 @@ def pin(patterns: tuple[str, ...], remove: bool, as_json: bool) -> None:
       prunella pin llama3.2 'qwen*'
       prunella pin --remove 'qwen*'
     """
-    from prunella_core.operations.pins import pin as add
-    from prunella_core.operations.pins import unpin
-    from prunella_core.store.pins import read_pins
-    from prunella_tui.report.lines import line
-
     store = open_store()
     if patterns:
-        (unpin if remove else add)(store, patterns)
+        (pinning.unpin if remove else pinning.pin)(store, patterns)
     inventory = look(store)
     for warning in () if remove else unmatched(inventory, patterns):
         tell(warning)
     models = [clean(model.name) for model in inventory.models if model.is_pinned]
     pins = [clean(pattern) for pattern in read_pins(store)]
-    if as_json:
-        print_json({"store": clean(store.root), "pins": pins, "models": models})
-    else:
-        show([*map(line, pins), line(f"Pinned models: {', '.join(models) or 'none'}")])
+    present(
+        as_json,
+        lambda: {"store": clean(store.root), "pins": pins, "models": models},
+        lambda: [*map(line, pins), line(f"Pinned models: {', '.join(models) or 'none'}")],
+    )

@@ -1,21 +1,38 @@
 """The commands that show: ls, blobs, show, why, df."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from prunella_core.inventory.records import Blob, Inventory, Model
+from prunella_core.advice.identify import THOROUGH, described
+from prunella_core.base.text import clean
+from prunella_core.base.units import parse_size
+from prunella_core.export.documents.looking import (
+    blob_document,
+    blobs_document,
+    df_document,
+    model_document,
+    models_document,
+)
+from prunella_core.inventory.records import Blob, Inventory, Model, State
+from prunella_core.plan.build import reclaimable
 from prunella_core.query import select
+from prunella_core.scan.other import other_files
 from prunella_tui.cli.codes import DONE, FAILED
 from prunella_tui.cli.completion import complete_digests, complete_models
 from prunella_tui.cli.filters import filters, read_filter
 from prunella_tui.cli.options import looks
-from prunella_tui.cli.output import complain, print_json, show
+from prunella_tui.cli.output import complain, present
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_model, find_row
+from prunella_tui.report.blob import blob_lines
+from prunella_tui.report.format import size
+from prunella_tui.report.model import model_lines
+from prunella_tui.report.tables import blobs_lines, models_lines, usage_lines
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Row = TypeVar("_Row")
 MODEL_SORTS = ("size", "disk", "frees", "shared", "age", "modified", "name", "id")
 BLOB_SORTS = ("disk", "size", "age", "models", "state", "kind", "digest")
 
@@ -62,22 +79,16 @@ def ls(
     query = read_filter("models", words, states, flags)
     inventory = look(open_store())
     chosen = select(inventory.models, query, inventory, inventory.scanned_at)
-    shown = _models_in_order(inventory, chosen, sort, reverse)
-    if as_json:
-        from prunella_core.export.documents.looking import models_document
-
-        print_json(models_document(inventory, shown))
-    elif quiet:
-        _print_lines(model.name for model in shown)
+    shown = _in_order(chosen, _model_keys(inventory), sort, reverse)
+    if quiet and not as_json:
+        _print_names(model.name for model in shown)
     else:
-        from prunella_tui.report.tables import models_lines
-
-        show(models_lines(inventory, shown))
+        present(as_json, lambda: models_document(inventory, shown), lambda: models_lines(inventory, shown))
 
 
-def _models_in_order(inventory: Inventory, models: Iterable[Model], sort: str, reverse: bool) -> list[Model]:
+def _model_keys(inventory: Inventory) -> dict[str, Callable[[Model], Any]]:
     usage = inventory.usage
-    keys: dict[str, Callable[[Model], Any]] = {
+    return {
         "name": lambda model: model.name.casefold(),
         "id": lambda model: model.digest,
         "size": lambda model: -model.size,
@@ -87,15 +98,17 @@ def _models_in_order(inventory: Inventory, models: Iterable[Model], sort: str, r
         "age": lambda model: model.modified_at,
         "modified": lambda model: -model.modified_at,
     }
-    in_order = sorted(sorted(models, key=keys["name"]), key=keys[sort])
+
+
+def _in_order(rows: Iterable[_Row], keys: Mapping[str, Callable[[_Row], Any]], sort: str, reverse: bool) -> list[_Row]:
+    """Return ``rows`` by a key; those that are equal in it by the first."""
+    in_order = sorted(sorted(rows, key=next(iter(keys.values()))), key=keys[sort])
     return in_order[::-1] if reverse else in_order
 
 
-def _print_lines(lines: Iterable[str]) -> None:
-    from prunella_core.base.text import clean
-
-    for text in lines:
-        click.echo(clean(text))
+def _print_names(names: Iterable[str]) -> None:
+    for name in names:
+        click.echo(clean(name))
 
 
 @click.command()
@@ -123,42 +136,32 @@ def blobs(
       prunella blobs --state partial --age 7d --min-size 1GB
       prunella blobs 'unused>30d' 'disk>1GB'
     """
-    from prunella_core.advice.identify import described
-
     query = read_filter("blobs", words, states, flags)
     inventory = look(open_store())
     now = inventory.scanned_at
-    rows = _blobs_in_order(select(inventory.blobs, query, inventory, now), sort, reverse)
+    rows = _in_order(select(inventory.blobs, query, inventory, now), _BLOB_KEYS, sort, reverse)
     if quiet and not as_json:
-        _print_lines(blob.digest or blob.key for blob in rows)
+        _print_names(blob.digest or blob.key for blob in rows)
         return
     found = {blob.key: described(inventory.store, blob) for blob in rows if not blob.models}
     identities = {key: identity for key, identity in found.items() if identity}
-    if as_json:
-        from prunella_core.export.documents.looking import blobs_document
-
-        print_json(blobs_document(inventory, now, rows, identities))
-        return
-    from prunella_tui.report.tables import blobs_lines
-
-    show(blobs_lines(inventory, rows, identities, now))
+    present(
+        as_json,
+        lambda: blobs_document(inventory, now, rows, identities),
+        lambda: blobs_lines(inventory, rows, identities, now),
+    )
 
 
-def _blobs_in_order(rows: Iterable[Blob], sort: str, reverse: bool) -> list[Blob]:
-    from prunella_core.inventory.records import State
-
-    states = list(State)
-    keys: dict[str, Callable[[Blob], Any]] = {
-        "disk": lambda blob: -blob.allocated,
-        "size": lambda blob: -blob.size,
-        "age": lambda blob: blob.idle_since or 0,
-        "models": lambda blob: -len(blob.models),
-        "state": lambda blob: states.index(blob.state),
-        "kind": lambda blob: blob.kind or "~",
-        "digest": lambda blob: blob.key,
-    }
-    in_order = sorted(sorted(rows, key=keys["digest"]), key=keys[sort])
-    return in_order[::-1] if reverse else in_order
+_STATES = list(State)
+_BLOB_KEYS: dict[str, Callable[[Blob], Any]] = {
+    "digest": lambda blob: blob.key,
+    "disk": lambda blob: -blob.allocated,
+    "size": lambda blob: -blob.size,
+    "age": lambda blob: blob.idle_since or 0,
+    "models": lambda blob: -len(blob.models),
+    "state": lambda blob: _STATES.index(blob.state),
+    "kind": lambda blob: blob.kind or "~",
+}
 
 
 @click.command("show")
@@ -175,14 +178,11 @@ def show_(model: str, as_json: bool) -> None:
     """
     inventory = look(open_store())
     found = find_model(inventory, model)
-    if as_json:
-        from prunella_core.export.documents.looking import model_document
-
-        print_json(model_document(inventory, found))
-        return
-    from prunella_tui.report.model import model_lines
-
-    show(model_lines(inventory, found, inventory.scanned_at))
+    present(
+        as_json,
+        lambda: model_document(inventory, found),
+        lambda: model_lines(inventory, found, inventory.scanned_at),
+    )
 
 
 @click.command()
@@ -199,19 +199,15 @@ def why(digest: str, as_json: bool) -> None:
       prunella why 3f1a9c
       prunella why blobs/README.txt
     """
-    from prunella_core.advice.identify import THOROUGH, described
-
     inventory = look(open_store())
     blob = find_row(inventory, digest)
     identity = described(inventory.store, blob, THOROUGH)
-    if as_json:
-        from prunella_core.export.documents.looking import blob_document
-
-        print_json(blob_document(inventory, blob, inventory.scanned_at, identity))
-        return
-    from prunella_tui.report.blob import blob_lines
-
-    show(blob_lines(inventory, blob, identity, inventory.scanned_at))
+    now = inventory.scanned_at
+    present(
+        as_json,
+        lambda: blob_document(inventory, blob, now, identity),
+        lambda: blob_lines(inventory, blob, identity, now),
+    )
 
 
 @click.command()
@@ -228,29 +224,15 @@ def df(limit: str | None, as_json: bool) -> int:
     \b
       prunella df --fail-if-reclaimable 20GB || prunella prune --age 0 --yes
     """
-    from prunella_core.base.units import parse_size
-
     most = None if limit is None else parse_size(limit)
     keeps = retention()
-    from prunella_core.scan.other import other_files
-
     inventory = look(open_store())
     other = None if inventory.store.exported_from else other_files(inventory)
-    if as_json:
-        from prunella_core.export.documents.looking import df_document
-
-        print_json(df_document(inventory, keeps, other))
-    else:
-        from prunella_tui.report.tables import usage_lines
-
-        show(usage_lines(inventory, keeps, other))
+    present(as_json, lambda: df_document(inventory, keeps, other), lambda: usage_lines(inventory, keeps, other))
     return DONE if most is None else _judged(inventory, most)
 
 
 def _judged(inventory: Inventory, most: int) -> int:
-    from prunella_core.plan.build import reclaimable
-    from prunella_tui.report.format import size
-
     waste = reclaimable(inventory, inventory.scanned_at)
     if waste < max(most, 1):
         return DONE

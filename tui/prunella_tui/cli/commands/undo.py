@@ -1,24 +1,23 @@
 """The trash and the log: trash, restore, empty, log."""
 
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from prunella_core.base.text import clean
+from prunella_core.export.documents.changing import log_document, trash_document
+from prunella_core.ledger.history import History, history
+from prunella_core.ledger.log import read_log
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Empty, Plan
+from prunella_core.plan.records import Empty
 from prunella_tui.cli import removing
 from prunella_tui.cli.completion import complete_entries, complete_trash
 from prunella_tui.cli.options import Wishes, deletes, looks, restores
-from prunella_tui.cli.output import print_json, show, tell
+from prunella_tui.cli.output import present, tell
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_entries, find_restore
-
-if TYPE_CHECKING:
-    from prunella_core.ledger.history import History
-    from prunella_tui.report.lines import Block
+from prunella_tui.report.trash import emptying_lines, log_lines, trash_lines
 
 
 @click.command()
@@ -32,14 +31,8 @@ def trash(as_json: bool) -> None:
       prunella empty ID          free its space
     """
     inventory = look(open_store())
-    if as_json:
-        from prunella_core.export.documents.changing import trash_document
-
-        print_json(trash_document(inventory, retention(), inventory.scanned_at))
-        return
-    from prunella_tui.report.trash import trash_lines
-
-    show(trash_lines(inventory, retention(), inventory.scanned_at))
+    keeps, now = retention(), inventory.scanned_at
+    present(as_json, lambda: trash_document(inventory, keeps, now), lambda: trash_lines(inventory, keeps, now))
 
 
 @click.command()
@@ -77,14 +70,8 @@ def empty(entries: tuple[str, ...], **wishes: Any) -> int:
     wanted = Wishes(**wishes)
     inventory = removing.look_for_change(wanted.dry_run)
     plan = make_plan(inventory, Empty(entries=find_entries(inventory, entries)), time.time())
-
-    def lines(plan: Plan) -> "Iterable[Block]":
-        from prunella_core.ledger.log import read_log
-        from prunella_tui.report.trash import emptying_lines
-
-        return emptying_lines(inventory, plan, read_log(inventory.store))
-
-    return removing.carry_out(inventory, plan, wanted, removing.Review(lines))
+    review = removing.Review(lambda plan: emptying_lines(inventory, plan, read_log(inventory.store)))
+    return removing.carry_out(inventory, plan, wanted, review)
 
 
 @click.command()
@@ -99,24 +86,15 @@ def log(pull_list: bool, as_json: bool) -> None:
       prunella log
       prunella log --pull-list | sh
     """
-    from prunella_core.ledger.history import history
-    from prunella_core.ledger.log import read_log
-
     inventory = look(open_store())
     found = history(read_log(inventory.store), inventory)
-    if as_json:
-        from prunella_core.export.documents.changing import log_document
-
-        print_json(log_document(found, inventory.store))
-    elif pull_list:
+    if pull_list and not as_json:
         _print_pulls(found)
     else:
-        from prunella_tui.report.trash import log_lines
-
-        show(log_lines(found))
+        present(as_json, lambda: log_document(found, inventory.store), lambda: log_lines(found))
 
 
-def _print_pulls(found: "History") -> None:
+def _print_pulls(found: History) -> None:
     for name in found.pullable:
         click.echo(f"ollama pull {name}")
     if found.lost:
