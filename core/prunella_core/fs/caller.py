@@ -7,18 +7,20 @@ root's rights. Few things still need them: to see which files other users hold o
 import json
 import os
 import signal
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from threading import Lock
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    import socket  # late: only root on a store of another user needs it
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 _TASKS: dict[str, Callable[..., Any]] = {}
-_helper: list[socket.socket] = []
+_helper: "list[socket.socket]" = []
 """The way to the helper, once there is one."""
 
 _one_at_a_time = Lock()
@@ -54,6 +56,8 @@ def _ask(name: str, given: tuple[Any, ...]) -> Any:
 
 def leave_helper() -> None:
     """Fork a process that keeps the rights of this one, and ends with it. Raises OSError."""
+    import socket
+
     ours, theirs = socket.socketpair()
     if os.fork() == 0:  # pragma: no cover: the helper begins here
         ours.close()
@@ -62,7 +66,7 @@ def leave_helper() -> None:
     _helper.append(ours)
 
 
-def _serve(channel: socket.socket) -> None:  # pragma: no cover: in the helper, which is not measured
+def _serve(channel: "socket.socket") -> None:  # pragma: no cover: in the helper, which is not measured
     """Do what is asked until the other side is gone; never return."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):

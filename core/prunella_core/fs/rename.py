@@ -1,6 +1,5 @@
 """A rename that overwrites nothing, as one system call where there is one: ``renameat2`` with ``RENAME_NOREPLACE``."""
 
-import ctypes
 import errno
 import os
 import sys
@@ -26,7 +25,9 @@ def rename_new(source: Entry, target: Entry) -> None:
     sys.audit("os.rename", source[1], target[1], source[0], target[0])  # as os.rename does
     if call(source[0], os.fsencode(source[1]), target[0], os.fsencode(target[1]), _NOREPLACE) == 0:
         return
-    code = ctypes.get_errno()
+    from ctypes import get_errno
+
+    code = get_errno()
     if code in _NOT_OFFERED:
         _look_and_rename(source, target)
     else:
@@ -45,7 +46,9 @@ def inode(entry: Entry) -> tuple[int, int] | None:
 @cache
 def _renameat2() -> Callable[..., int] | None:
     """The system call, looked up once."""
-    call: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    from ctypes import CDLL  # late: it takes as long to import as a small store to read
+
+    call: Callable[..., int] | None = getattr(CDLL(None, use_errno=True), "renameat2", None)
     return call
 
 

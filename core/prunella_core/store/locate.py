@@ -183,3 +183,12 @@ def unwritable(root: str) -> str | None:
     folders = [root, *(os.path.join(root, name) for name in ("blobs", "manifests"))]
     barred = (path for path in folders if os.path.exists(path) and not os.access(path, os.W_OK | os.X_OK))
     return next(barred, None)
+
+
+def may_be_unfinished(store: Store) -> bool:
+    """Whether anything but lasting files lies in our own folder: then ``apply.has_unfinished`` knows more."""
+    try:
+        names = {name for name in os.listdir(store.own) if not name.startswith("ledger.")}
+    except OSError:  # not there, or unreadable for us: then nothing is known of it either
+        return False
+    return not names <= {"trash", "pins", "lock"}

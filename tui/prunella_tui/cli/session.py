@@ -7,12 +7,11 @@ from collections.abc import Collection
 import click
 from msgspec.structs import replace
 
-from prunella_core.apply.unfinished import is_unfinished
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
 from prunella_core.scan import Progress
-from prunella_core.store.locate import Store, locate
+from prunella_core.store.locate import Store, locate, may_be_unfinished
 from prunella_core.store.owner import as_owner_of
 from prunella_tui.cli.importing import imported
 from prunella_tui.cli.options import Said, said
@@ -74,6 +73,12 @@ def _located() -> Store:
     return replace(locate(wanted.value, os.environ, home), why=wanted.by)
 
 
+def _is_unfinished(store: Store) -> bool:
+    from prunella_core.apply import has_unfinished
+
+    return has_unfinished(store)
+
+
 def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     """Scan a store, with progress on stderr if that takes a while; ``loaded`` is what the server has loaded.
 
@@ -86,7 +91,7 @@ def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
     def report(progress: Progress) -> None:
         meter.tell(f"reading the store: {progress.models + progress.blobs:,} files")
 
-    if is_unfinished(store):
+    if may_be_unfinished(store) and _is_unfinished(store):
         tell("An operation was interrupted. What it set aside is not shown; the next rm or restore repairs it.")
     try:
         return scan_store(store, time.time(), report, loaded=loaded)

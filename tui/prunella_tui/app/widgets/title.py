@@ -2,7 +2,7 @@
 
 from textual.content import Content
 
-from prunella_core.apply.unfinished import is_unfinished
+from prunella_core.apply import has_unfinished
 from prunella_core.base.text import clean
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.line import Line, muted
@@ -36,7 +36,7 @@ def _store(session: Session) -> tuple[Content | str, ...]:
 
 def _standing(session: Session) -> Content:
     store = session.store
-    if is_unfinished(store):
+    if has_unfinished(store):
         return Content.styled("interrupted removal: the next removal, or u, repairs it first", "$text-warning")
     if not store.named:
         others = show.counted(len(store.other_stores), "other store")

@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 
 import click
 
-from prunella_core.advice.identify import THOROUGH, described
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_size
 from prunella_core.export.documents.looking import (
@@ -136,6 +135,8 @@ def blobs(
       prunella blobs --state partial --age 7d --min-size 1GB
       prunella blobs 'unused>30d' 'disk>1GB'
     """
+    from prunella_core.advice.identify import described
+
     query = read_filter("blobs", words, states, flags)
     inventory = look(open_store())
     now = inventory.scanned_at
@@ -199,6 +200,8 @@ def why(digest: str, as_json: bool) -> None:
       prunella why 3f1a9c
       prunella why blobs/README.txt
     """
+    from prunella_core.advice.identify import THOROUGH, described
+
     inventory = look(open_store())
     blob = find_row(inventory, digest)
     identity = described(inventory.store, blob, THOROUGH)
