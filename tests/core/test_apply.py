@@ -286,7 +286,7 @@ HOLDER = """
 import sys
 from prunella_core.store.lock import lock, sign
 from prunella_core.store.locate import locate
-store = locate(sys.argv[1], {}, "/nowhere", ())
+store = locate(sys.argv[1], {}, "/nowhere", machine="/nowhere")
 with lock(store):
     sign(store)
     print("held", flush=True)
