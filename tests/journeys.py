@@ -89,6 +89,11 @@ class Journey:
         """The screen in sight."""
         return self.app.screen
 
+    @property
+    def focused(self) -> str:
+        """The ID of what has the keys."""
+        return (self.app.focused.id if self.app.focused else None) or ""
+
     def text(self, selector: str = "Static") -> str:
         """The words in a part of the screen on top."""
         return "\n".join(str(widget.render()) for widget in self.app.screen.query(selector))

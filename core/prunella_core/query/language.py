@@ -1,7 +1,4 @@
-"""Reads a filter and makes of it a function that says which rows it lets through.
-
-The command line reads strictly (``parse``); a field in which somebody types takes what is whole (``parse_typed``).
-"""
+"""Reads a filter and makes of it a function that says which rows it lets through."""
 
 import operator
 import re
@@ -45,60 +42,19 @@ class Query(Struct, frozen=True, kw_only=True):
     words: tuple[str, ...] = ()
     """In lower case."""
     terms: tuple[Term, ...] = ()
-    ignored: tuple[str, ...] = ()
-    """What looks like a term and is not whole, or makes no sense for these rows."""
-    is_typed: bool = False
-    """Whether somebody may still be typing it."""
 
 
 def parse(text: str, rows: Rows) -> Query:
     """Read a filter for ``rows``. Raises InvalidInput for a term that is not whole or not understood."""
-    query = _read(text, rows)
-    for part in query.ignored:
-        _term(part, rows)  # raises, and says why
-    return query
-
-
-def parse_typed(text: str, rows: Rows | None) -> Query:
-    """Read what somebody is typing: what is no whole term yet is ``ignored``, so that no letter empties the table.
-
-    A size is whole with its unit, and what stands behind an equals sign once a row has it. ``rows`` is ``None`` for
-    rows that have no fields.
-    """
-    if rows is None:
-        parts = text.casefold().split()
-        terms = tuple(part for part in parts if _looks_like_a_term(part))
-        return Query(rows="models", words=tuple(part for part in parts if part not in terms), ignored=terms)
-    return _read(text, rows, is_typed=True)
+    parts = text.casefold().split()
+    terms = tuple(_term(part, rows) for part in parts if _looks_like_a_term(part))
+    return Query(rows=rows, words=tuple(part for part in parts if not _looks_like_a_term(part)), terms=terms)
 
 
 def with_terms(query: Query, *terms: tuple[str, str, str]) -> Query:
     """Add terms, each of a field, an operator and a value as people write it. Raises InvalidInput."""
     more = tuple(_make(field, sign, value, query.rows) for field, sign, value in terms)
     return replace(query, terms=query.terms + more)
-
-
-def _read(text: str, rows: Rows, *, is_typed: bool = False) -> Query:
-    words: list[str] = []
-    terms: list[Term] = []
-    ignored: list[str] = []
-    for part in text.casefold().split():
-        if not _looks_like_a_term(part):
-            words.append(part)
-        elif term := _whole_term(part, rows, is_typed):
-            terms.append(term)
-        else:
-            ignored.append(part)
-    return Query(rows=rows, words=tuple(words), terms=tuple(terms), ignored=tuple(ignored), is_typed=is_typed)
-
-
-def _whole_term(part: str, rows: Rows, is_typed: bool) -> Term | None:
-    try:
-        term = _term(part, rows)
-    except InvalidInput:  # ``parse`` tells; while somebody types there is nothing to tell yet
-        return None
-    lacks_unit = FIELDS[rows][term.field].kind == "size" and part[-1].isdigit() and term.value
-    return None if is_typed and lacks_unit else term
 
 
 def _looks_like_a_term(part: str) -> bool:
@@ -142,17 +98,10 @@ def by_terms(query: Query, inventory: Inventory, now: float) -> Predicate | None
     Ages are reckoned at ``now`` (seconds, UTC). What the terms need of the inventory is looked up once.
     """
     tests = [_test(term, FIELDS[query.rows][term.field], inventory, now) for term in query.terms]
-    if query.is_typed:
-        tests = [test for term, test in zip(query.terms, tests, strict=True) if _is_whole(term, test, query, inventory)]
     if len(tests) < 2:
         return tests[0] if tests else None
     first, *others = tests
     return lambda row: first(row) and all(test(row) for test in others)
-
-
-def _is_whole(term: Term, test: Predicate, query: Query, inventory: Inventory) -> bool:
-    """Whether a name behind an equals sign is one that there is, or only the beginning of one."""
-    return term.operator != "=" or any(map(test, getattr(inventory, query.rows)))
 
 
 def _test(term: Term, field: Field, inventory: Inventory, now: float) -> Predicate:

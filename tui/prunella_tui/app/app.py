@@ -7,7 +7,7 @@ from textual import on, work
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from prunella_tui.app.bindings import KEYS
+from prunella_tui.app.bindings import KEYS, shown
 from prunella_tui.app.screens.main import MainScreen
 from prunella_tui.app.session import Session
 from prunella_tui.app.setup import Setup
@@ -40,7 +40,9 @@ class PrunellaApp(App[int]):
             for key in KEYS:
                 press = key.keys.partition(",")[0]
                 if key.group != "Move" and not key.action.startswith("app."):
-                    yield SystemCommand(key.label, key.about, lambda press=press: self.simulate_key(press))
+                    yield SystemCommand(
+                        f"{key.label}  ({shown(key.keys)})", key.about, lambda press=press: self.simulate_key(press)
+                    )
 
     # Leaving
 

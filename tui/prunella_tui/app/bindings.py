@@ -23,6 +23,16 @@ class Key(NamedTuple):
 
 
 _DELETE = "Mark and delete"
+SORTS = {
+    "n": "name",
+    "z": "size",
+    "o": "size on disk",
+    "F": "what it frees",
+    "H": "what is shared, or users",
+    "T": "time",
+    "K": "kind or state",
+}
+"""The letters that sort, in every tab, by what they stand for."""
 
 KEYS = (
     Key("up,k", "cursor_up", "Up", "up", "Move", "table"),
@@ -70,12 +80,13 @@ KEYS = (
     Key("escape,left,h", "back", "Back", "clear the filter, then drop the marks", "Look"),
     Key("i", "toggle_details", "Details pane", "show or hide the details pane", "Look"),
     Key("slash", "filter", "Filter", "show only the rows that match", "Look", rank=7),
-    Key("s", "sort", "Sort", "sort by the next column", "Look", "tables"),
-    Key("S", "reverse", "Reverse", "reverse the sort", "Look", "tables"),
     Key("m", "flow('map')", "Map", "the store as a map", "Look", rank=9),
     Key("w", "flow('sharing')", "Sharing", "which models share data with this one", "Look"),
     Key("v", "flow('verify')", "Verify", "check what is marked, or the row, against its hash", "Look"),
     Key("y", "copy", "Copy", "copy the name or path", "Look"),
+    *(Key(key, f"sort_by('{key}')", f"Sort by {what}", what, "Sort", "tables") for key, what in SORTS.items()),
+    Key("s", "sort", "Sort by the next column", "the next column", "Sort", "tables"),
+    Key("S", "reverse", "Reverse the sort", "reverse; so does the same letter again", "Sort", "tables"),
     Key("r", "rescan", "Rescan", "read the store again", "Prunella"),
     Key("question_mark", "help", "Help", "this help", "Prunella", rank=1),
     Key("ctrl+p", "app.command_palette", "Commands", "all commands by name, and themes", "Prunella"),

@@ -16,6 +16,7 @@ from prunella_tui.app.scanning import Scan
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.snapshot import Snapshot
 from prunella_tui.app.widgets.table import Mark
+from prunella_tui.report import format as show
 
 
 class Session:
@@ -114,14 +115,14 @@ class Session:
         self._set(marks)
 
     def mark_unused(self) -> str:
-        """Mark everything that no model uses; return what is to be known about it."""
+        """Mark everything that no model uses; return what was done."""
         keys = unused_keys(self.inventory) if self.inventory else []
         if not keys or not self.inventory:
             return "Nothing to prune: every blob is in use"
         self._set(self.marks.add("blobs", keys))
-        if self.inventory.blocking:
-            return "A problem could hide a model: unreferenced blobs are kept until you fix it (tab 4)"
-        return ""
+        marked = f"Marked {show.counted(len(keys), 'unused blob')} (tab 2)"
+        kept = "; a problem could hide a model: unreferenced blobs are kept until you fix it (tab 4)"
+        return marked + (kept if self.inventory.blocking else "")
 
     def propose(self, removal: Removal) -> None:
         """Mark what was suggested to free space, and nothing else."""

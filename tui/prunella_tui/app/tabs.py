@@ -7,18 +7,17 @@ from msgspec.structs import replace
 
 from prunella_core.advice.forecast import NextStart, next_start
 from prunella_core.advice.identify import described
+from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Problem, State, TrashEntry
 from prunella_core.query import Rows
+from prunella_core.query.fields import WORDS
 from prunella_core.space.totals import totals
 from prunella_tui.app.columns import (
     blob_columns,
     model_columns,
     problem_columns,
     trash_columns,
-    words_of_blob,
-    words_of_model,
     words_of_problem,
-    words_of_trash,
 )
 from prunella_tui.app.marks import problem_key
 from prunella_tui.app.snapshot import Snapshot
@@ -50,6 +49,12 @@ class Tab(NamedTuple):
     """The fields that the terms of its filter ask for; ``None`` where only words count."""
     placeholder: str = "words"
     """An example of its filter."""
+    below: Callable[[Any], str] | None = None
+    """What stands below each row, where rows have two lines."""
+
+    def copied(self, row: Any) -> str:
+        """What is copied of a row: its name, digest, ID or path."""
+        return clean(row.path if isinstance(row, Problem) else self.key(row))
 
 
 def _blobs(snapshot: Snapshot) -> list[Blob]:
@@ -87,11 +92,11 @@ TABS = (
     Tab(
         "models",
         "Models",
-        "No models yet. Pull one with `ollama pull`, or try `prunella demo`.",
-        lambda snapshot: model_columns(snapshot.inventory, snapshot.now, snapshot.loaded),
+        "No models. Pull one with `ollama pull`, or try `prunella demo`.",
+        model_columns,
         lambda snapshot: snapshot.inventory.models,
         lambda model: model.name,
-        words_of_model,
+        WORDS["models"],
         lambda snapshot, model: model_lines(snapshot.inventory, model, snapshot.now),
         "models",
         "words, or terms such as size>5GB unused>30d state:shared",
@@ -99,11 +104,11 @@ TABS = (
     Tab(
         "blobs",
         "Blobs",
-        "No blobs yet.",
+        "No blobs.",
         lambda snapshot: blob_columns(snapshot.now),
         _blobs,
         lambda blob: blob.key,
-        words_of_blob,
+        WORDS["blobs"],
         _blob_details,
         "blobs",
         "words, or terms such as disk>1GB state:partial used:llama",
@@ -115,7 +120,7 @@ TABS = (
         lambda snapshot: trash_columns(snapshot.inventory, snapshot.now, snapshot.retention),
         lambda snapshot: [entry for entry in snapshot.inventory.trash if not entry.is_spent],
         lambda entry: entry.id,
-        words_of_trash,
+        WORDS["trash"],
         _entry_details,
         "trash",
         "words, or terms such as age>2d disk>1GB name:llama",
@@ -124,11 +129,12 @@ TABS = (
         "problems",
         "Problems",
         "No problems: every manifest can be read, and every blob is there.",
-        lambda _snapshot: problem_columns(),
+        lambda snapshot: problem_columns(snapshot.inventory),
         _problems,
         problem_key,
         words_of_problem,
         _problem_details,
+        below=lambda problem: clean(problem.message),
     ),
 )
 

@@ -43,12 +43,16 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static(Content(self.heading), classes="title")
-            if self.text:
-                with VerticalScroll(can_focus=False):
-                    yield Static(self.text, id="text")
+            with VerticalScroll(can_focus=False):
+                yield from self.body()
             yield from self.parts()
             with Horizontal(id="buttons"):
                 yield from self.buttons()
+
+    def body(self) -> Iterator[Widget]:
+        """What scrolls."""
+        if self.text:
+            yield Static(self.text, id="text")
 
     def parts(self) -> Iterator[Widget]:
         """What stands between the text and the buttons."""

@@ -29,7 +29,7 @@ class MainScreen(Screen[None]):
     """Wires the widgets to the session. What takes longer than a key press is a flow in ``flows``."""
 
     CSS_PATH = sheet("main")
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 -- Textual's own name and type
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 -- Textual's own name and type
     BINDINGS: ClassVar[list[BindingType]] = bindings("screen")
 
     tables = getters.query_one(Tables)
@@ -77,7 +77,6 @@ class MainScreen(Screen[None]):
 
     @on(Tables.Opened)
     def _show_tab(self) -> None:
-        self.query_one(TabBar).show(self.session.snapshot, self.tables.tab.id)
         self._show_details()
         self._show_marks()
 
@@ -86,11 +85,13 @@ class MainScreen(Screen[None]):
         self._show_status()
 
     def _show_status(self) -> None:
-        tab, table = self.tables.tab.id, self.tables.table
-        self.query_one(StatusLine).show(tab, table.filtered)
-        has_trash = self.session.last_removal is not None
-        undoes = self.session.undoes
-        keys = keys_here(tab, has_row=table.row is not None, has_trash=has_trash, undoes=undoes)
+        tab, table, session = self.tables.tab.id, self.tables.table, self.session
+        self.query_one(TabBar).show(session, self.tables.counts(), tab)
+        filtered = f"{table.count.replace('/', ' of ')} shown" if table.filter_text else ""
+        self.query_one(StatusLine).show(filtered, table.filter_error)
+        self.field.warn(table.filter_error)
+        has_row, has_trash = table.row is not None, session.last_removal is not None
+        keys = keys_here(tab, has_row=has_row, has_trash=has_trash, undoes=session.undoes)
         self.query_one(KeyLine).show(list(keys))
 
     def _show_details(self) -> None:
@@ -112,12 +113,22 @@ class MainScreen(Screen[None]):
         self.app.push_screen(Reading(title, text))
 
     def action_toggle_details(self) -> None:
-        self.details.toggle_class("-hidden")
+        """Where the pane has no room, the details open above the table."""
+        if self.has_class("-narrow"):
+            self.action_open()
+        else:
+            self.details.toggle_class("-hidden")
+
+    def action_copy(self) -> None:
+        if self.tables.table.row is not None:
+            text = self.tables.tab.copied(self.tables.table.row)
+            self.app.copy_to_clipboard(text)
+            self.notify(f"Copied {text}")
 
     def action_help(self) -> None:
-        from prunella_tui.app.helptext import help_text
+        from prunella_tui.app.screens.help import Help
 
-        self._tell("Help", help_text())
+        self.app.push_screen(Help())
 
     # Filter and tabs
 
@@ -133,6 +144,7 @@ class MainScreen(Screen[None]):
         """Filter, and let the table ask for its lines: then they come in one frame with the letter."""
         self.tables.filter(message.text)
         self._show_details()
+        self._show_status()
         for _turn in range(3):
             await asyncio.sleep(0)
 

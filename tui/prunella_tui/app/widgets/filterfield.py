@@ -41,6 +41,10 @@ class FilterField(StillInput):
         self.value = text
         self.focus()
 
+    def warn(self, error: str) -> None:
+        """Look wrong as long as there is an ``error``."""
+        self.set_class(bool(error), "-wrong")
+
     def close(self) -> None:
         """Go away."""
         self.remove_class("-open")

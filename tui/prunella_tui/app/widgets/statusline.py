@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
+from prunella_core.inventory.records import Inventory
 from prunella_core.plan.records import Plan
 from prunella_core.space.tally import Tally
 from prunella_tui.app.scanning import Scan
@@ -20,15 +21,15 @@ class StatusLine(Line):
     def __init__(self, session: Session) -> None:
         super().__init__(id="status")
         self.session = session
-        self._tab = ""
         self._filtered = ""
+        self._error = ""
 
     def on_mount(self) -> None:
         self._counting = self.set_interval(_COUNT_SECONDS, self._count, pause=True)
 
-    def show(self, tab: str, filtered: str) -> None:
-        """Show what the marks do; on a tab without any, what its filter lets through."""
-        self._tab, self._filtered = tab, filtered
+    def show(self, filtered: str, error: str) -> None:
+        """Show why the filter is wrong, else what the marks do; and how much the filter lets through."""
+        self._filtered, self._error = filtered, error
         if self.session.scan:
             self._count()
             self._counting.resume()
@@ -41,7 +42,9 @@ class StatusLine(Line):
             self.say("Reading the store …", _counts(scan), muted("esc stops"))
 
     def _parts(self) -> list[Content | str]:
-        session, marks = self.session, self.session.marks
+        session = self.session
+        if self._error:
+            return [Content.styled(self._error, "$text-error")]
         if session.failure:
             return [
                 Content.styled(f"The store cannot be read: {session.failure}", "$text-error"),
@@ -49,13 +52,17 @@ class StatusLine(Line):
             ]
         if session.inventory is None:
             return ["Scan stopped", muted("r reads the store")]
+        return [*self._mark_parts(session.inventory), muted(self._filtered)]
+
+    def _mark_parts(self, inventory: Inventory) -> Iterator[Content | str]:
+        session, marks = self.session, self.session.marks
         if marks.trash:
-            return [
-                *_plan_parts(session.removal_plans(session.inventory, force=False)[0], marks.count + len(marks.trash))
-            ]
-        if session.tally and marks.count:
-            return [*_mark_parts(session.tally, marks.count)]
-        return [muted("Nothing marked"), muted(self._filtered)]
+            plan = session.removal_plans(inventory, force=False)[0]
+            yield from _plan_parts(plan, marks.count + len(marks.trash))
+        elif session.tally and marks.count:
+            yield from _mark_parts(session.tally, marks.count)
+        else:
+            yield muted("Nothing marked")
 
 
 def _counts(scan: Scan) -> str:

@@ -9,18 +9,18 @@ from prunella_core.space.totals import Totals
 from prunella_tui.report import format as show
 
 _SHARES = (
-    ("exclusive", "█", "one model", "$primary"),
-    ("shared", "▓", "shared", "$secondary"),
-    ("unreferenced", "▒", "unreferenced", "$warning"),
-    ("partial", "░", "partial", "$accent"),
-    ("leftover", "┄", "leftover", "$accent"),
-    ("stray", "·", "stray", "$foreground 60%"),
-    ("trashed", "╱", "trash", "$error"),
+    ("exclusive", "one model", "$primary"),
+    ("shared", "shared", "$secondary"),
+    ("unreferenced", "unreferenced", "$warning"),
+    ("partial", "partial", "$accent"),
+    ("leftover", "leftover", "$success"),
+    ("stray", "stray", "$foreground 60%"),
+    ("trashed", "trash", "$error"),
 )
 
 
 class StoreBar(Widget):
-    """Two lines: the bar, and the legend that is its text."""
+    """Two lines: the bar, and its legend in the same order. A gap ends each share, for screens without colour."""
 
     DEFAULT_CSS = """
     StoreBar { height: 2; padding: 0 1; }
@@ -29,7 +29,7 @@ class StoreBar(Widget):
     totals: reactive[Totals | None] = reactive(None)
 
     def render(self) -> RenderResult:
-        """Draw the bar over the store's own bytes; the disk's free bytes are told, not drawn."""
+        """Draw the bar over the store's own bytes; the disk's free bytes are only in the legend."""
         if self.totals is None:
             return Content("…")
         width = max(self.size.width, 10)
@@ -43,13 +43,13 @@ def _bar(totals: Totals, width: int) -> Content:
     parts = []
     drawn = 0
     passed = 0
-    for field, glyph, _word, color in _SHARES:
+    for field, _word, color in _SHARES:
         passed += getattr(totals, field)
         end = max(round(passed / whole * width), drawn)
         if getattr(totals, field) and end == drawn:
             end += 1  # what is there is seen, however small
         end = min(end, width)
-        parts.append(Content.styled(glyph * (end - drawn), color))
+        parts.append(Content.styled("█" * (end - drawn - 1) + "▊" if end > drawn else "", color))
         drawn = end
     return Content("").join(parts)
 
@@ -57,8 +57,8 @@ def _bar(totals: Totals, width: int) -> Content:
 def _legend(totals: Totals, width: int) -> Content:
     """The shares in words, the smallest left out where there is no room for all."""
     parts = {
-        field: Content.assemble((glyph, color), f" {word} {show.size(getattr(totals, field))}")
-        for field, glyph, word, color in _SHARES
+        field: Content.assemble(("■", color), f" {word} {show.size(getattr(totals, field))}")
+        for field, word, color in _SHARES
         if getattr(totals, field)
     }
     free = Content(f"free {show.size(totals.disk_free)}")

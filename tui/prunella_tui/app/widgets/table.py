@@ -13,7 +13,6 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from prunella_core.base.text import clean
 from prunella_tui.app.bindings import bindings
 from prunella_tui.app.widgets.order import Order
 from prunella_tui.app.widgets.still import StillView
@@ -37,6 +36,8 @@ class Column(NamedTuple, Generic[Row]):
     rank: int = 0
     least: int = 24
     """How narrow a column of width 0 may get before others give way."""
+    letter: str = ""
+    """The key that sorts by it."""
     tone: Callable[[Row], str] | None = None
     """Names the component class (without its prefix) that colours the cell."""
 
@@ -55,6 +56,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         "table--warning",
         "table--error",
         "table--empty",
+        "table--bar",
     }
     DEFAULT_CSS = """
     RowTable {
@@ -68,6 +70,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         & > .table--muted { color: $text-muted; }
         & > .table--warning { color: $text-warning; }
         & > .table--error { color: $text-error; }
+        & > .table--bar { color: $primary; }
         & > .table--empty { color: $text-muted; }
     }
     """
@@ -99,14 +102,25 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             self.table = table
             self.key = key
 
-    def __init__(self, *, empty: str, id: str | None = None) -> None:  # noqa: A002 -- Textual's word
+    def __init__(
+        self,
+        *,
+        empty: str,
+        below: Callable[[Row], str] | None = None,
+        id: str | None = None,  # noqa: A002 -- Textual's word
+    ) -> None:
         super().__init__(id=id)
         self.empty = empty
+        self._below = below
+        """What the second line of each row says, where rows have two."""
+        self._height = 2 if below else 1
         self.columns: Sequence[Column[Row]] = ()
         self.rows: Sequence[Row] = ()
         self.sort_key = ""
         self.reverse = False
         self.filter_text = ""
+        self.filter_error = ""
+        """Why the filter is not understood; then no row is shown."""
         self._key_of: Callable[[Row], str] = str
         self._mark_of: Callable[[str], Mark] = lambda _key: ""
         self._rows_in_order = Order[Row]((), str)
@@ -155,11 +169,10 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         return [self._key_of(row) for row in self._rows_in_order]
 
     @property
-    def filtered(self) -> str:
-        """How many rows the filter lets through, in words; nothing without a filter."""
-        if not self.filter_text:
-            return ""
-        return f"{len(self._rows_in_order):,} of {len(self.rows):,} match “{clean(self.filter_text)}”"
+    def count(self) -> str:
+        """How many rows there are: ``26``, or ``3/26`` with a filter."""
+        shown = f"{len(self._rows_in_order):,}/" if self.filter_text else ""
+        return f"{shown}{len(self.rows):,}"
 
     def sort_by(self, key: str) -> None:
         """Sort by a column; by the same once more turns the order around."""
@@ -177,14 +190,23 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         at = keys.index(self.sort_key) if self.sort_key in keys else -1
         self.sort_by(keys[(at + 1) % len(keys)])
 
-    def filter(self, text: str, words: Sequence[str], passes: Callable[[Row], bool] | None = None) -> None:
+    def sort_by_letter(self, letter: str) -> None:
+        """Sort by the column that has this letter."""
+        for column in self.columns:
+            if column.letter == letter:
+                self.sort_by(column.key)
+
+    def filter(
+        self, text: str, words: Sequence[str] = (), passes: Callable[[Row], bool] | None = None, error: str = ""
+    ) -> None:
         """Show only rows in which every one of ``words`` occurs and that ``passes`` lets through.
 
-        ``text`` is what was typed for it.
+        ``text`` is what was typed for it; with an ``error`` in it no row is shown.
         """
         before = self._rows_in_order.number(self.cursor)
         self.filter_text = text.strip()
-        self._rows_in_order.filter(words, passes)
+        self.filter_error = error
+        self._rows_in_order.filter(words, _nothing if error else passes)
         self._arranged(before)
 
     def _sort(self) -> None:
@@ -193,9 +215,17 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             self._rows_in_order.sort(column.key, column.sort, column.largest_first != self.reverse)
 
     def _arranged(self, stay_on: int | None) -> None:
-        self.virtual_size = Size(self.size.width, len(self._rows_in_order) + 1)
+        self._resize_rows()
         self._go_to_number(stay_on)
         self.refresh()
+
+    def _resize_rows(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self._rows_in_order) * self._height + 1)
+
+    @property
+    def _page(self) -> int:
+        """How many rows are in sight."""
+        return max((self.size.height - 1) // self._height, 1)
 
     def _number(self, key: str | None) -> int | None:
         """Which of all rows has this key."""
@@ -219,12 +249,12 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self.refresh()
 
     def _follow_cursor(self) -> None:
-        page = max(self.size.height - 1, 1)
-        top = round(self.scroll_target_y)
-        if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False, force=True, immediate=True)
-        elif self.cursor >= top + page:
-            self.scroll_to(y=self.cursor - page + 1, animate=False, force=True, immediate=True)
+        top, height = round(self.scroll_target_y), self._height
+        first, last = self.cursor * height, self.cursor * height + height
+        if first < top:
+            self.scroll_to(y=first, animate=False, force=True, immediate=True)
+        elif last > top + max(self.size.height - 1, height):
+            self.scroll_to(y=last - self.size.height + 1, animate=False, force=True, immediate=True)
         self.post_message(self.Highlighted(self, self.key))
 
     def _move(self, by: int) -> None:
@@ -237,10 +267,10 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self._move(1)
 
     def action_page_up(self) -> None:
-        self._move(1 - max(self.size.height - 1, 2))
+        self._move(min(1 - self._page, -1))
 
     def action_page_down(self) -> None:
-        self._move(max(self.size.height - 1, 2) - 1)
+        self._move(max(self._page - 1, 1))
 
     def action_first(self) -> None:
         self._move(-len(self._rows_in_order))
@@ -255,7 +285,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         if event.y == 0:
             self._click_header(event.x)
             return
-        index = event.y - 1 + round(self.scroll_y)
+        index = (event.y - 1 + round(self.scroll_y)) // self._height
         row = self._rows_in_order.shown(index)
         if row is None:
             return
@@ -278,7 +308,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
 
     def on_resize(self) -> None:
         self._lay_out()
-        self.virtual_size = Size(self.size.width, len(self._rows_in_order) + 1)
+        self._resize_rows()
         self._follow_cursor()
 
     def _lay_out(self) -> None:
@@ -295,9 +325,10 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         width = self.size.width
         if y == 0:
             return self._header().adjust_cell_length(width, self.get_component_rich_style("table--header"))
-        index = round(self.scroll_y) + y - 1
+        index, line = divmod(round(self.scroll_y) + y - 1, self._height)
         if (row := self._rows_in_order.shown(index)) is not None:
-            return self._row(row, index).adjust_cell_length(width, self._base(index))
+            strip = self._second_line(row, index) if line else self._row(row, index)
+            return strip.adjust_cell_length(width, self._base(index))
         if not len(self._rows_in_order) and y == 2:
             text = "Nothing matches the filter." if self.filter_text and self.rows else self.empty
             style = self.get_component_rich_style("table--empty")
@@ -308,10 +339,16 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         segments = [Segment("   ", self.get_component_rich_style("table--header"))]
         for column, width in self._layout:
             is_sorted = column.key == self.sort_key
-            more = self._arrow(column) if is_sorted else "" if column.width else self._sorted_elsewhere()
+            more = self._arrow(column) if is_sorted else self._letter(column, width)
             style = self.get_component_rich_style("table--sorted" if is_sorted else "table--header")
             segments.append(Segment(_fit(column.title + more, width, column.right) + " " * _GAP, style))
         return Strip(segments)
+
+    def _letter(self, column: Column[Row], width: int) -> str:
+        """The key that sorts by a column, where it has room; in the widest, what the rows are sorted by instead."""
+        if not column.width and (elsewhere := self._sorted_elsewhere()):
+            return elsewhere
+        return f" {column.letter}" if column.letter and len(column.title) + 2 <= width else ""
 
     def _arrow(self, column: Column[Row]) -> str:
         return "▼" if column.largest_first != self.reverse else "▲"
@@ -342,9 +379,19 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             segments.append(Segment(_fit(column.cell(row), width, column.right) + " " * _GAP, style))
         return Strip(segments)
 
+    def _second_line(self, row: Row, index: int) -> Strip:
+        style = self._base(index)
+        if index != self.cursor:
+            style += self._color("muted")
+        return Strip([Segment("     " + (self._below(row) if self._below else ""), style)])
+
     def _color(self, component: str) -> Style:
         """The colour alone of a component class: its background would hide the cursor's."""
         return Style(color=self.get_component_rich_style(f"table--{component}").color)
+
+
+def _nothing(_row: object) -> bool:
+    return False
 
 
 def _fixed(columns: Sequence[Column[Any]]) -> int:

@@ -9,7 +9,8 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import ContentSwitcher
 
-from prunella_core.query import by_terms, parse_typed
+from prunella_core.base.errors import InvalidInput
+from prunella_core.query import by_terms, parse
 from prunella_tui.app.bindings import bindings
 from prunella_tui.app.session import Session
 from prunella_tui.app.snapshot import Snapshot
@@ -34,7 +35,7 @@ class Tables(ContentSwitcher):
 
     def compose(self) -> ComposeResult:
         for tab in TABS:
-            yield RowTable[Any](empty=tab.empty, id=tab.id)
+            yield RowTable[Any](empty=tab.empty, below=tab.below, id=tab.id)
 
     @property
     def table(self) -> RowTable[Any]:
@@ -68,10 +69,28 @@ class Tables(ContentSwitcher):
             self._table(tab).show_marks(lambda key, tab=tab: self.session.mark_of(tab.id, key))  # type: ignore[misc]
 
     def filter(self, text: str) -> None:
-        """Show only the rows that match: words that must occur, and terms like ``size>5GB``."""
-        if snapshot := self.session.snapshot:
-            query = parse_typed(text, self.tab.fields)
+        """Show only the rows that match: words that occur, and terms like ``size>5GB``. A wrong term matches none."""
+        snapshot, fields = self.session.snapshot, self.tab.fields
+        if snapshot is None:
+            return
+        if fields is None:
+            self.table.filter(text, text.casefold().split())
+            return
+        try:
+            query = parse(text, fields)
+        except InvalidInput as error:
+            self.table.filter(text, error=str(error))
+        else:
             self.table.filter(text, query.words, by_terms(query, snapshot.inventory, snapshot.now))
+
+    def counts(self) -> dict[str, str]:
+        """How many rows each tab has, and lets through."""
+        rows = self.session.snapshot.rows if self.session.snapshot else {}
+        return {
+            tab.id: self._table(tab).count if tab.id in self._filled else f"{len(rows[tab.id]):,}"
+            for tab in TABS
+            if tab.id in rows
+        }
 
     def _fill(self) -> None:
         snapshot = self.session.snapshot
@@ -102,6 +121,9 @@ class Tables(ContentSwitcher):
     def action_reverse(self) -> None:
         self.table.sort_by(self.table.sort_key)
 
+    def action_sort_by(self, letter: str) -> None:
+        self.table.sort_by_letter(letter)
+
     def action_mark(self) -> None:
         if key := self.table.key:
             self._toggle(self.tab.id, key)
@@ -120,5 +142,4 @@ class Tables(ContentSwitcher):
             self.session.mark(self.tab.id, self.table.shown_keys)
 
     def action_mark_unused(self) -> None:
-        if notice := self.session.mark_unused():
-            self.notify(notice)
+        self.notify(self.session.mark_unused())

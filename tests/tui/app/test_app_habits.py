@@ -1,0 +1,183 @@
+"""Keys as people know them, and a filter, footer and help that say what works here."""
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from journeys import Journey, Open
+from prunella_core.sample import StoreBuilder
+from prunella_tui.app.bindings import KEYS, shown
+from prunella_tui.app.screens.dialog import Reading
+from prunella_tui.app.screens.help import Help
+from prunella_tui.app.screens.result import Result
+from prunella_tui.app.screens.review import Review
+from stores import tree
+
+
+def footer(journey: Journey) -> str:
+    return str(journey.main.query_one("#keys").render())
+
+
+def tabs(journey: Journey) -> str:
+    return str(journey.main.query_one("#tabs").render())
+
+
+def header(journey: Journey) -> str:
+    return journey.table.render_line(0).text
+
+
+async def test_a_filter_that_is_not_understood_shows_no_row_and_says_why(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("slash")
+        await journey.type("size>x")
+        assert journey.table.shown_keys == []
+        assert "size" in journey.status
+        assert "Nothing marked" not in journey.status
+        assert journey.main.field.has_class("-wrong")
+        await journey.press("a")  # a letter of the field: nothing is marked by a key meanwhile
+        await journey.press(*["backspace"] * 2, "5", "0", "0", "k", "B")
+        assert not journey.main.field.has_class("-wrong")
+        assert set(journey.table.shown_keys) == {"base:latest", "derived:latest"}
+        assert "2 of 3 shown" in journey.status
+        assert "1 Models 2/3" in tabs(journey)
+
+
+@pytest.mark.parametrize(("tab", "typed"), [("1", "unused>1h"), ("2", "state:partial"), ("3", "age>2d"), ("4", "list")])
+async def test_each_tab_has_a_placeholder_that_works_there(
+    family: StoreBuilder, open_app: Open, tab: str, typed: str
+) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press(tab, "slash")
+        placeholder = journey.main.query_one("#filter", Input).placeholder
+        await journey.type(typed)
+        for term in placeholder.removeprefix("words").removeprefix(", or terms such as").split():
+            journey.main.tables.filter(term)
+            assert not journey.table.filter_error
+
+
+async def test_letters_sort_and_twice_reverses(demo: Path, open_app: Open) -> None:
+    async with open_app(demo) as journey:
+        assert "Model n" in header(journey)
+        await journey.press("n")
+        by_name = journey.table.shown_keys
+        assert by_name == sorted(by_name, key=str.casefold)
+        assert "Model▲" in header(journey)
+        await journey.press("n")
+        assert journey.table.shown_keys == by_name[::-1]
+        await journey.press("z")
+        assert "Size▼" in header(journey)
+        largest = journey.table.shown_keys[0]
+        await journey.press("S")
+        assert journey.table.shown_keys[-1] == largest
+
+
+async def test_tab_goes_round_and_arrows_go_in_and_out(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        seen = []
+        for _turn in range(4):
+            await journey.press("tab")
+            seen.append(journey.main.tables.tab.id)
+        assert seen == ["blobs", "trash", "problems", "models"]
+        await journey.press("shift+tab")
+        assert journey.main.tables.tab.id == "problems"
+        await journey.press("1", "right")
+        assert isinstance(journey.top, Reading)
+        await journey.press("escape", "space", "left")
+        assert "Nothing marked" in journey.status
+
+
+async def test_undo_puts_dropped_marks_back_before_it_restores(family: StoreBuilder, open_app: Open) -> None:
+    before = tree(family.root)
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d", "t", "enter", "enter")
+        assert "u Undo removal" in footer(journey)
+        await journey.press("space", "escape")
+        assert "u Undo marks" in footer(journey)
+        await journey.press("u")
+        assert "1 marked" in journey.status
+        await journey.press("u")
+        assert isinstance(journey.top, Result)
+    assert tree(family.root) == before
+
+
+async def test_the_footer_shows_what_works_here(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        assert "Undo" not in footer(journey)
+        assert "Empty" not in footer(journey)
+        await journey.press("3")
+        assert "Delete" not in footer(journey)
+    async with open_app(Path(family.root), size=(30, 20)) as journey:
+        assert footer(journey).endswith("? Help  q Quit")
+        assert len(footer(journey)) <= 28
+
+
+async def test_the_help_names_every_key(demo: Path, open_app: Open) -> None:
+    async with open_app(demo, size=(120, 60)) as journey:
+        await journey.press("question_mark")
+        assert isinstance(journey.top, Help)
+        drawn = "\n".join(strip.text for strip in journey.app.screen._compositor.render_strips())
+        await journey.press("pagedown", "pagedown", "pagedown")
+        drawn += "\n".join(strip.text for strip in journey.app.screen._compositor.render_strips())
+        for key in KEYS:
+            assert shown(key.keys) in drawn
+
+
+async def test_the_palette_has_every_command_with_its_key(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        titles = {command.title for command in journey.app.get_system_commands(journey.app.screen)}
+        for key in KEYS:
+            if key.group != "Move" and not key.action.startswith("app."):
+                assert f"{key.label}  ({shown(key.keys)})" in titles
+        await journey.press("ctrl+p", *"mark all", "enter")
+        assert "3 marked" in journey.status
+
+
+async def test_y_copies_the_name(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("y")
+        assert journey.app.clipboard == "apart:7b"
+
+
+async def test_p_says_where_the_marks_are(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("p")
+        assert "2 Blobs 7 ✓2" in tabs(journey)
+
+
+async def test_letters_move_the_focus_in_a_review_and_enter_presses(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d")
+        review = journey.top
+        assert isinstance(review, Review)
+        for letter, button in (("x", "delete"), ("t", "trash")):
+            await journey.press(letter)
+            assert journey.focused == button
+        assert journey.app.screen == review
+
+
+async def test_after_a_proposal_deleting_now_is_offered_first(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("f")
+        await journey.type("150kB")
+        await journey.press("enter", "d")
+        review = journey.top
+        assert isinstance(review, Review)
+        assert list(review.plans) == ["delete", "trash"]
+        assert journey.focused == "cancel"
+        assert "frees nothing until emptied" in journey.text(".meaning")
+
+
+async def test_i_opens_the_details_where_the_pane_has_no_room(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root), size=(80, 24)) as journey:
+        await journey.press("i")
+        assert isinstance(journey.top, Reading)
+    async with open_app(Path(family.root), size=(120, 24)) as journey:
+        shown = [bool(journey.main.details.display)]
+        await journey.press("i")
+        assert [*shown, bool(journey.main.details.display)] == [True, False]
+        for column in ("Frees", "Idle"):
+            assert column in header(journey)

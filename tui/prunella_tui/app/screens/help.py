@@ -1,0 +1,66 @@
+"""The help: every key, from the one list of them, and the words of the columns."""
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+from textual.widgets import Static
+
+from prunella_tui.app.bindings import GROUPS, KEYS, shown
+from prunella_tui.app.screens import sheet
+from prunella_tui.app.screens.dialog import Dialog
+from prunella_tui.report.lines import ACCENT, HEAD, Block, line, section
+from prunella_tui.report.textual import Drawing
+
+WORDS = (
+    ("Size", "what `ollama list` shows: shared layers count for every model"),
+    ("On disk", "bytes that the files take on the disk"),
+    ("Frees", "what deleting it alone gives back; its bar: of the whole store"),
+    ("Shared", "bytes on the disk that other models need too"),
+    ("Idle", "time since last change or use"),
+    ("Age", "time since last needed; if in use, since written"),
+    ("unreferenced", "a blob that no manifest names: no model needs it"),
+    ("partial", "an interrupted download"),
+    ("leftover", "a temporary file of a create or upload"),
+    ("missing", "a model needs it, and it is not there"),
+    ("stray", "not a file of Ollama's; never deleted unless you mark it"),
+    ("✓ ▪", "marked; deleted because of a mark"),
+    ("! ▸ ⚑ ☁", "has a problem; loaded in the server; pinned; runs in the cloud"),
+    ("blocks", "could hide a model: no blob counts as unreferenced until it is fixed"),
+    ("broken", "a model that cannot run as it is"),
+    ("/ filter", "words, and terms: size>5GB disk> frees> shared> age>30d unused> state: kind: name: used:"),
+)
+_WIDTH = 14
+
+
+class Help(Dialog[None]):
+    """Keys by group and words, in two columns where they have room."""
+
+    CSS_PATH = [sheet("dialog"), sheet("help")]  # noqa: RUF012 -- as Textual has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 -- Textual's own name and type
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "leave", "Back", show=False)]
+
+    def __init__(self) -> None:
+        super().__init__("Help")
+
+    def body(self) -> Iterator[Widget]:
+        """Two columns of about the same height."""
+        look, rest = ("Move", "Tabs", "Look", "Prunella"), ("Mark and delete", "Sort")
+        assert {*look, *rest} == {*GROUPS}
+        with Horizontal(id="columns"):
+            yield Static(Drawing(_blocks(look)))
+            yield Static(Drawing([*_blocks(rest), *section("Words", HEAD, _rows(WORDS))]))
+
+
+def _blocks(groups: Iterable[str]) -> list[Block]:
+    found: list[Block] = []
+    for group in groups:
+        rows = ((shown(key.keys), key.about) for key in KEYS if key.group == group)
+        found += section(group, HEAD, _rows(rows))
+    return found
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[Block]:
+    return (line((f"{name:<{_WIDTH}}", ACCENT), meaning, hang=_WIDTH) for name, meaning in rows)
