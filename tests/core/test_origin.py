@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Recorded
-from prunella_core.inventory.origin import Origin, origin_of, origins
+from prunella_core.inventory.origin import Origin, origins
 from prunella_core.plan.records import PruneClass, Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
@@ -27,7 +27,7 @@ def weights(builder: StoreBuilder, seed: str = "weights") -> Layer:
 
 def origin(builder: StoreBuilder, name: str) -> Origin:
     inventory = look(builder.root)
-    found = origin_of(inventory, inventory.model_by_name[name])
+    found = inventory.origins[name]
     assert found == origins(inventory)[name]
     return found
 

@@ -2,7 +2,7 @@
 
 The rules are those of the server (its ``Serve``, ``fixBlobs`` and ``PruneLayers``, and ``manifest.Manifests``, as of
 v0.33): blobs named ``sha256:…`` are renamed to ``sha256-…``; then, unless ``OLLAMA_NOPRUNE`` is set or one manifest
-cannot be read, every file in ``blobs/`` goes that is an hour old and whose name is no digest that a manifest names.
+cannot be read, every file in ``blobs/`` is deleted that is an hour old and not named by a digest in a manifest.
 Folders in ``blobs/`` stay, and so does all that lies outside of ``blobs/``, but for empty folders below ``manifests/``.
 """
 
@@ -27,36 +27,29 @@ _SLASHES_OF_A_TAG = 4  # manifests/host/namespace/model/tag
 _STOPPING = {"bad-name", "dangling-link", "dropping", "unreadable", "large-manifest"}
 _BROKEN = {"empty-manifest", "bad-manifest"}
 _OVERLOOKED = {"too-deep", "too-shallow"}
-_UNSURE = {
-    "bad-child",
-    "outside-link",
-    "not-a-file",
-    "unreadable",
-    "large-manifest",
-    "unknown-schema",
-}
+_UNSURE = {"bad-child", "outside-link", "not-a-file", "unreadable", "large-manifest", "unknown-schema"}
 
 
 class Stop(Struct, frozen=True):
-    """Something below ``manifests/`` because of which the server skips its prune."""
+    """Something below ``manifests/`` that makes the server skip its prune."""
 
     path: str
     message: str
 
 
 class LostDownload(Struct, frozen=True, kw_only=True):
-    """A download that cannot go on from where it was, since files of it go."""
+    """A download that cannot resume where it stopped: files of it are deleted."""
 
     digest: str
     files: tuple[str, ...]
     held: int
-    """Bytes that are on the disk already."""
+    """Bytes on the disk already."""
     size: int
-    """Bytes that it would have in the end."""
+    """Bytes of the whole."""
 
 
 class NextStart(Struct, frozen=True, kw_only=True):
-    """What the next start does. Paths are relative to the store, sizes bytes."""
+    """What the next start does. Paths are relative to the store, sizes in bytes."""
 
     skipped: bool
     noprune: bool
@@ -64,18 +57,18 @@ class NextStart(Struct, frozen=True, kw_only=True):
     why: str | None
     """Why the server's prune is skipped."""
     files: tuple[str, ...]
-    """The paths that are no longer there afterwards: what is removed, and what has another name then."""
+    """The paths that are gone afterwards: deleted or renamed."""
     renamed: tuple[tuple[str, str], ...]
-    """Those of ``files`` that only get another name, with that name."""
+    """Old and new paths of those of ``files`` that are renamed."""
     reclaims: int
     would_break: tuple[str, ...]
-    """Models that lose blobs, or whose manifest does not say any more which blobs are theirs."""
+    """Models that lose blobs, or have a manifest that names none any more."""
     downloads: tuple[LostDownload, ...]
     overlooked: tuple[str, ...]
-    """Files below ``manifests/`` that the server does not look at: what only they name goes."""
+    """Files below ``manifests/`` that the server does not read: it deletes what only they name."""
     stops: tuple[Stop, ...]
     unsure: tuple[Problem, ...]
-    """What this user cannot read or this version does not know: the server may know more, or less."""
+    """What this user cannot read or this version does not know: the server may differ."""
 
 
 def is_noprune(environ: Mapping[str, str]) -> bool:
@@ -117,7 +110,7 @@ def next_start(inventory: Inventory, now: float, noprune: bool, *, knows_v2: boo
 
 
 def _new_spelling(path: str) -> str | None:
-    """The name that a blob of an old version gets, wherever below ``blobs/`` it lies."""
+    """Return the new path of a blob of an old version, wherever below ``blobs/`` it lies."""
     folder, _, rest = path.rpartition(_OLD_SPELLING)
     return f"{folder}{_NEW_SPELLING}{rest}" if folder and "/" not in rest else None
 
@@ -135,7 +128,7 @@ def _is_in_v2(model: Model) -> bool:
 
 
 def _kept(inventory: Inventory, knows_v2: bool) -> set[str]:
-    """The digests that the server finds in manifests, as they are written there."""
+    """Return the digests that the server finds in manifests, as written there."""
     if knows_v2:
         return {digest for model in inventory.models for digest in model.needs}
     by_server = {reading.path: reading.digests or () for reading in inventory.by_server}
@@ -165,21 +158,18 @@ def _why(stops: tuple[Stop, ...]) -> str | None:
 
 
 def _lost(removed: Collection[str], staying: Iterable[str]) -> set[str]:
-    """The digests of which no whole blob stays, in whatever case its name is."""
+    """Return the digests of which no whole blob stays, in whatever case its name is."""
     folded = {path.lower() for path in removed}
     return _digests(removed) - _digests(path for path in staying if path.lower() in folded)
 
 
 def _digests(paths: Iterable[str]) -> set[str]:
-    """The digests whose whole blobs these are."""
     return {digest for path in paths if (digest := place_of(path).whole)}
 
 
 def _broken(inventory: Inventory, lost: set[str]) -> Iterator[str]:
-    """Models that need a blob that goes; where one goes that nothing names, those too that name nothing any more."""
-    for model in inventory.models:
-        if not lost.isdisjoint(model.needs):
-            yield model.name
+    """Models that need a deleted blob; where an unreferenced one is deleted, also models that name no blob any more."""
+    yield from (model.name for model in inventory.models if not lost.isdisjoint(model.needs))
     rows = (inventory.blob_by_key.get(digest) for digest in lost)
     if any(row and row.state is State.UNREFERENCED for row in rows):
         for reading in inventory.by_server:

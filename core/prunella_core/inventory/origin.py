@@ -1,4 +1,4 @@
-"""Whether a model would come back: by a pull, by a pull of its base, or by nothing; as far as the disk tells.
+"""Whether a model could come back: by a pull, by a pull of its base, or not at all; as far as the disk shows.
 
 No registry is asked. A pull writes the registry's bytes; a create ends the manifest with a line end and notes for each
 layer the model that it was taken from; a copy has the bytes of what it was copied from (Ollama's ``server/images.go``,
@@ -19,71 +19,62 @@ if TYPE_CHECKING:
     from prunella_core.inventory.records import Inventory, Model
 
 WEIGHTS = frozenset({"weights", "tensor"})
-"""The kinds of layers without which a model is none."""
+"""Kinds of layers: every model has at least one of these."""
 
 _CONFIG = "config"
 
 
 class Origin(Struct, frozen=True, kw_only=True):
-    """What would bring a model back.
+    """How to get a model back.
 
     ``pullable``: a pull brings all of it. ``derived``: a pull brings its base, and ``only_here`` is lost. ``created``:
-    nothing brings its weights. ``cloud``: it runs elsewhere and has no weights here.
+    its weights are only here. ``cloud``: it runs elsewhere and has no weights here.
     """
 
     kind: Literal["pullable", "derived", "created", "cloud"]
     source: str | None
-    """The short name to pull; ``None`` where nothing can be pulled."""
+    """The short name to pull; ``None`` where there is none."""
     certainty: Literal["known", "guess"]
     evidence: tuple[str, ...]
-    """Sentences: what this is read from."""
+    """Sentences: why we think so."""
     only_here: tuple[str, ...] = ()
-    """Digests of the layers that nothing else brings back. The config does not count: every create writes it anew."""
-
-
-def origin_of(inventory: "Inventory", model: "Model") -> Origin:
-    """Return what would bring ``model`` back."""
-    return inventory.origins[model.name]
+    """Digests of the layers that cannot be pulled. The config does not count: every create writes its own."""
 
 
 def origins(inventory: "Inventory") -> dict[str, Origin]:
-    """Return what would bring each model back, under its name: all of them in one pass."""
+    """Return the origin of each model, by name."""
     provenance = _Provenance(inventory.model_by_name)
     return {name: provenance.origin(name) for name in inventory.model_by_name}
 
 
 class _Provenance:
-    """First it is told what can be pulled, and what that brings; then what the others were made of."""
+    """Finds first which models can be pulled, and then what the others were made of."""
 
     def __init__(self, models: "Mapping[str, Model]") -> None:
         self.models = models
         self.names = {name: ModelName(*model.manifest.path.split("/")[1:]) for name, model in models.items()}
         self.pulled_as: dict[str, str] = {}
-        """Under which name each model can be pulled that can."""
-        for alike in self._alike().values():
-            self._find_source(alike)
+        """The name to pull, by model; models that cannot be pulled are missing."""
+        alike: dict[str, list[str]] = {}
+        for name, model in models.items():  # a manifest that names no layers stands alone
+            alike.setdefault(model.digest if model.layers else name, []).append(name)
+        for same_manifest in alike.values():
+            self._find_source(same_manifest)
         self.layers_of: dict[str, dict[str, Layer]] = {}
 
     @cached_property
     def brought_by(self) -> dict[str, str]:
-        """The name whose pull brings each blob that a pull brings; only needed where something was made here."""
+        """The name to pull for each blob that a pull brings; only needed where a model was created here."""
         return {digest: by for name, by in self.pulled_as.items() for digest in self.models[name].needs}
 
     def origin(self, name: str) -> Origin:
-        """What would bring one model back."""
+        """Return the origin of one model."""
         if self.models[name].details.remote_host:
             return self._cloud(name)
         return self._pullable(name) if name in self.pulled_as else self._made(name)
 
-    def _alike(self) -> dict[str, list[str]]:
-        """The names that have the same manifest; one that names no layers tells nothing, and stands alone."""
-        alike: dict[str, list[str]] = {}
-        for name, model in self.models.items():
-            alike.setdefault(model.digest if model.layers else name, []).append(name)
-        return alike
-
     def _find_source(self, alike: list[str]) -> None:
-        """Note under which name those with the same manifest can be pulled: the oldest's, or another tag of it."""
+        """Note the name to pull for models with the same manifest: the oldest's, or another tag of it."""
         with_default = any(self.names[name].host == DEFAULT_HOST for name in alike)
         candidates = [name for name in alike if self._may_be_pulled(name, with_default)]
         if not candidates:
@@ -93,7 +84,7 @@ class _Provenance:
         self.pulled_as.update({name: name if name in tags else first for name in alike})
 
     def _may_be_pulled(self, name: str, copied_to_default: bool) -> bool:
-        """Whether nothing speaks against a pull under this very name."""
+        """Whether this very name may have been pulled."""
         model, where = self.models[name], self.names[name]
         if model.details.remote_host or not model.layers:
             return not model.details.remote_host
@@ -121,11 +112,11 @@ class _Provenance:
             kind="pullable",
             source=source,
             certainty="known" if self._is_surely_pulled(source) else "guess",
-            evidence=(*self._signs_of_a_pull(name, source), self._place(source)),
+            evidence=tuple(self._signs_of_a_pull(name, source)),
         )
 
     def _is_surely_pulled(self, name: str) -> bool:
-        """Whether name and manifest both speak for a pull: people give their copies names of the default host."""
+        """Whether both name and manifest say so: copies often have names of the default host."""
         model = self.models.get(name)
         if model is None or not model.layers or model.looks_created:
             return False
@@ -140,13 +131,12 @@ class _Provenance:
             yield "its manifest ends as “ollama create” writes it, but names no model that it was made from"
         else:
             yield "its manifest ends as a registry sends it, not as “ollama create” writes it"
-
-    def _place(self, name: str) -> str:
-        where = self.names[name]
+        where = self.names[source]
         if where.host != DEFAULT_HOST:
-            return f"the name says where to pull it: {where.host}"
-        library = "Ollama's library" if where.namespace == DEFAULT_NAMESPACE else f"{where.namespace} at ollama.com"
-        return f"{name} would be a name of {library}; a copy that was made here would look the same"
+            yield f"the name says where to pull it: {where.host}"
+        else:
+            library = "Ollama's library" if where.namespace == DEFAULT_NAMESPACE else f"{where.namespace} at ollama.com"
+            yield f"{source} would be a name of {library}; a copy that was made here would look the same"
 
     def _made(self, name: str) -> Origin:
         layers = self._layers(name)
@@ -155,23 +145,24 @@ class _Provenance:
         lost = next((layer for layer in weights if bringers[layer.digest] is None), None)
         base = next((bringers[digest] for digest in [layer.digest for layer in weights] or bringers), None)
         source = None if lost else base
+        is_own = self.models[name].looks_created and not self._can_be_pushed(name)
         return Origin(
             kind="derived" if source else "created",
             source=source,
-            certainty="known" if self._is_certain(name, source) else "guess",
+            certainty="known" if is_own and (source is None or self._is_surely_pulled(source)) else "guess",
             evidence=tuple(self._signs_of_a_create(name, source, lost)),
             only_here=tuple(digest for digest, bringer in bringers.items() if bringer is None),
         )
 
     def _layers(self, name: str) -> dict[str, Layer]:
-        """The layers of a model without its config, under their digests."""
+        """Return the layers of a model by digest, without its config."""
         if name not in self.layers_of:
             named = (layer for layer in self.models[name].layers if layer.digest and layer.kind != _CONFIG)
             self.layers_of[name] = {layer.digest: layer for layer in named}
         return self.layers_of[name]
 
     def _bringer(self, layer: Layer, seen: set[str]) -> str | None:
-        """The name whose pull brings this layer, as far back as manifests say what it was taken from."""
+        """Return the name to pull for this layer, as far back as manifests say what it was taken from."""
         base = _short(layer.made_from)
         there = self._layers(base).get(layer.digest) if base in self.models else None
         if layer.digest in self.brought_by:
@@ -187,11 +178,6 @@ class _Provenance:
         """The layers that a model of this store was created with, and took from no other."""
         made = (name for name, model in self.models.items() if name not in self.pulled_as and model.looks_created)
         return frozenset(layer.digest for name in made for layer in self._layers(name).values() if not layer.made_from)
-
-    def _is_certain(self, name: str, source: str | None) -> bool:
-        """Whether it was surely created here and pushed nowhere, and its base, if it has one, surely can be pulled."""
-        is_own = self.models[name].looks_created and not self._can_be_pushed(name)
-        return is_own and (source is None or self._is_surely_pulled(source))
 
     def _can_be_pushed(self, name: str) -> bool:
         return (self.names[name].host, self.names[name].namespace) != (DEFAULT_HOST, DEFAULT_NAMESPACE)
@@ -226,7 +212,7 @@ def _without_tag(name: ModelName) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=1024)
 def _short(text: str) -> str:
-    """The short name of the model that ``from`` names; old versions wrote paths there, which name none."""
+    """Return the short name of the model in a ``from`` field; old versions wrote paths there."""
     try:
         return parse_name(text).short if text else ""
     except InvalidInput:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from prunella_core.base.text import clean
-from prunella_core.inventory.origin import Origin, origin_of
+from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ollama.manifest import Layer
 from prunella_tui.report.format import counted, date, details, duration, names, number, short_digest, size
@@ -53,12 +53,12 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     yield from _sharing(inventory, model)
     yield line()
     yield _layers(inventory, model)
-    evidence = (line((f"· {sentence}", QUIET)) for sentence in origin_of(inventory, model).evidence)
+    evidence = (line((f"· {sentence}", QUIET)) for sentence in inventory.origins[model.name].evidence)
     yield from section("Why we think so", STRONG, evidence)
 
 
 def _recovery(inventory: Inventory, model: Model) -> Block:
-    origin = origin_of(inventory, model)
+    origin = inventory.origins[model.name]
     is_lost = origin.kind == "created" or bool(origin.only_here)
     text = recovery(model, origin)
     return field("Restore", (text, WARNING) if is_lost else text)

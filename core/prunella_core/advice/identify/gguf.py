@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 from prunella_core.advice.identify.wording import quoted, short
 
@@ -13,11 +14,41 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 _PROJECTORS = {"clip", "mmproj"}
 
-_FILE_TYPES = (
-    *("F32", "F16", "Q4_0", "Q4_1", "Q4_1_F16", "Q4_2", "Q4_3", "Q8_0", "Q5_0", "Q5_1", "Q2_K", "Q3_K_S", "Q3_K_M"),
-    *("Q3_K_L", "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "IQ2_XXS", "IQ2_XS", "Q2_K_S", "IQ3_XS", "IQ3_XXS"),
-    *("IQ1_S", "IQ4_NL", "IQ3_S", "IQ3_M", "IQ2_S", "IQ2_M", "IQ4_XS", "IQ1_M", "BF16", "Q4_0_4_4", "Q4_0_4_8"),
-    *("Q4_0_8_8", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0"),
+_FILE_TYPES: dict[object, str] = dict(
+    enumerate(
+        (
+            *(
+                "F32",
+                "F16",
+                "Q4_0",
+                "Q4_1",
+                "Q4_1_F16",
+                "Q4_2",
+                "Q4_3",
+                "Q8_0",
+                "Q5_0",
+                "Q5_1",
+                "Q2_K",
+                "Q3_K_S",
+                "Q3_K_M",
+            ),
+            *(
+                "Q3_K_L",
+                "Q4_K_S",
+                "Q4_K_M",
+                "Q5_K_S",
+                "Q5_K_M",
+                "Q6_K",
+                "IQ2_XXS",
+                "IQ2_XS",
+                "Q2_K_S",
+                "IQ3_XS",
+                "IQ3_XXS",
+            ),
+            *("IQ1_S", "IQ4_NL", "IQ3_S", "IQ3_M", "IQ2_S", "IQ2_M", "IQ4_XS", "IQ1_M", "BF16", "Q4_0_4_4", "Q4_0_4_8"),
+            *("Q4_0_8_8", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0"),
+        )
+    )
 )
 """``general.file_type`` by its number (Ollama's ``fs/ggml/type.go``)."""
 
@@ -44,23 +75,14 @@ def describe_gguf(head: bytes) -> str | None:
 
 
 def _sentence(known: dict[str, _Value]) -> str:
-    architecture, kind = _text(known.get("architecture")), _text(known.get("type"))
+    texts = {key: short(value) for key, value in known.items() if isinstance(value, str)}
+    architecture, kind = texts.get("architecture", ""), texts.get("type", "")
     what = "projector" if {architecture, kind} & _PROJECTORS else "adapter" if kind == "adapter" else "weights"
-    name = _text(known.get("name")) or _text(known.get("basename"))
-    facts = (architecture, _parameters(known), _quantization(known.get("file_type")))
-    told = [" ".join(fact for fact in facts if fact), quoted(name) if name else ""]
-    return ", ".join(["GGUF " + what, *filter(None, told)])
-
-
-def _text(value: _Value) -> str:
-    return short(value) if isinstance(value, str) else ""
-
-
-def _parameters(known: dict[str, _Value]) -> str:
     count = known.get("parameter_count")
-    if isinstance(count, int) and count > 0:
-        return human_count(count)
-    return _text(known.get("size_label"))
+    parameters = human_count(count) if isinstance(count, int) and count > 0 else texts.get("size_label", "")
+    facts = (architecture, parameters, _FILE_TYPES.get(known.get("file_type"), ""))
+    name = texts.get("name") or texts.get("basename")
+    return ", ".join(filter(None, (f"GGUF {what}", " ".join(filter(None, facts)), name and quoted(name))))
 
 
 def human_count(count: int) -> str:
@@ -71,28 +93,21 @@ def human_count(count: int) -> str:
     return str(count)
 
 
-def _quantization(file_type: _Value) -> str:
-    is_known = isinstance(file_type, int) and 0 <= file_type < len(_FILE_TYPES)
-    return _FILE_TYPES[file_type] if is_known and isinstance(file_type, int) else ""
-
-
 class _Reader:
-    """Goes through the metadata. Every length is checked against the head before it is believed."""
+    """Reads the metadata. Every length is checked against the head before it is believed."""
 
     def __init__(self, head: bytes) -> None:
-        self.head = head
-        self.at = len(_MAGIC)
-        self.order = "<"
+        self.head, self.at, self.order = head, len(_MAGIC), "<"
         version = self._number("I")
         if not version & 0xFFFF:  # a file for big-endian machines
-            self.order, self.at = ">", len(_MAGIC)
+            self.at, self.order = len(_MAGIC), ">"
             version = self._number("I")
         if not 1 <= version <= 3:
             raise _Ends
         self.length = "I" if version == 1 else "Q"
 
     def pairs(self) -> Iterator[tuple[str, _Value]]:
-        """Yield keys and values until they end, or the head does. Arrays are passed over: their value is ``None``."""
+        """Yield keys and values until they end, or the head does. The value of an array is ``None``."""
         try:
             self._number(self.length)  # of tensors
             for _pair in range(min(self._number(self.length), _MOST_PAIRS)):
@@ -100,21 +115,12 @@ class _Reader:
         except _Ends:
             return
 
-    def _number(self, code: str) -> int:
-        value = self._scalar(code)
-        assert isinstance(value, int)
-        return value
-
-    def _scalar(self, code: str) -> int | float:
-        end = self.at + struct.calcsize(f"={code}")
-        if end > len(self.head):
-            raise _Ends
-        (value,) = struct.unpack_from(self.order + code, self.head, self.at)
-        self.at = end
-        return value if isinstance(value, int | float) else 0
+    def _number(self, code: str) -> Any:
+        start = self._skip(struct.calcsize(f"={code}"))
+        return struct.unpack_from(self.order + code, self.head, start)[0]
 
     def _skip(self, count: int) -> int:
-        """Pass over ``count`` bytes and return where they began."""
+        """Skip ``count`` bytes and return where they began."""
         start = self.at
         if count > len(self.head) - start:
             raise _Ends
@@ -132,22 +138,23 @@ class _Reader:
         if kind == _STRING:
             return self._string()
         if kind == _ARRAY:
-            self._pass_over_array()
+            self._skip_array()
             return None
         if kind not in _SCALARS:
             raise _Ends
-        return self._scalar(_SCALARS[kind])
+        value: _Value = self._number(_SCALARS[kind])
+        return value
 
-    def _pass_over_array(self) -> None:
+    def _skip_array(self) -> None:
         kind, count = self._number("I"), self._number(self.length)
         if kind in _SCALARS:
             self._skip(count * struct.calcsize(f"={_SCALARS[kind]}"))
         elif kind == _STRING and count <= min(_MOST_STRINGS, len(self.head) // struct.calcsize(f"={self.length}")):
-            self._pass_over_strings(count)
+            self._skip_strings(count)
         else:  # an array of arrays, which no writer makes, or more strings than there is room for
             raise _Ends
 
-    def _pass_over_strings(self, count: int) -> None:
+    def _skip_strings(self, count: int) -> None:
         """A vocabulary has some hundred thousand, so this loop is kept tight."""
         head, at, room = self.head, self.at, len(self.head)
         length = struct.Struct(self.order + self.length)

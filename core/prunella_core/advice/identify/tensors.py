@@ -1,6 +1,7 @@
 """Reads the header at the beginning of a safetensors file: eight bytes of length, then JSON."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -31,8 +32,8 @@ def describe_tensors(head: bytes, size: int) -> str | None:
     try:
         tensors = _DECODER.decode(header)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # longer than the head, or not quite the format
-        found = (match.decode() for match in _DTYPE.findall(header))
-        return _join("safetensors", _types(found)) if _DTYPE.search(header) else None
+        found = [match.decode() for match in _DTYPE.findall(header)]
+        return f"safetensors, {_types(found)}" if found else None
     tensors.pop("__metadata__", None)
     return _sentence(tensors)
 
@@ -42,16 +43,10 @@ def _sentence(tensors: dict[str, _Tensor]) -> str:
         ((name, tensor),) = tensors.items()
         shape = "×".join(map(str, tensor.shape[:_MOST_DIMENSIONS]))
         return f"safetensors, {short(' '.join(('tensor', tensor.dtype, shape)))} {quoted(name)}"
-    return _join(f"safetensors, {len(tensors):,} tensors", _types(tensor.dtype for tensor in tensors.values()))
+    types = _types(tensor.dtype for tensor in tensors.values())
+    return f"safetensors, {len(tensors):,} tensors" + (f", {types}" if types else "")
 
 
 def _types(dtypes: Iterable[str]) -> str:
-    """The types of the tensors, the most frequent first."""
-    counts: dict[str, int] = {}
-    for dtype in dtypes:
-        counts[dtype] = counts.get(dtype, 0) + 1
-    return short(" ".join(sorted(counts, key=lambda dtype: -counts[dtype])[:3]))
-
-
-def _join(*parts: str) -> str:
-    return ", ".join(part for part in parts if part)
+    """The three most frequent types of the tensors."""
+    return short(" ".join(dtype for dtype, _count in Counter(dtypes).most_common(3)))

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -24,19 +25,16 @@ _PARAMETERS = frozenset(_OPTIONS.split())
 
 
 def describe_text(head: bytes, size: int) -> str | None:
-    """Describe a text of ``size`` bytes by its head; ``None`` for what is no text."""
+    """Describe a text of ``size`` bytes by its head; ``None`` for what is not text."""
     text = _decode(head)
     if text is None:
         return None
-    if text.lstrip()[:1] in ("{", "["):
-        described = _describe_json(head, size)
-        if described:
-            return described
-    return _describe_prose(text[:_LOOKED_AT])
+    is_json = text.lstrip().startswith(("{", "["))
+    return (is_json and _describe_json(head, size)) or _describe_prose(text[:_LOOKED_AT])
 
 
 def _decode(head: bytes) -> str | None:
-    """The text of the head; the last character may be cut. ``None`` when it is none, or has none but blanks."""
+    """Return the text of the head, whose last character may be cut; ``None`` when it is binary or blank."""
     if b"\0" in head[:_LOOKED_AT]:
         return None
     try:
@@ -49,29 +47,27 @@ def _decode(head: bytes) -> str | None:
 
 
 def _describe_prose(text: str) -> str:
-    lines = [line.strip(" \t*#=-") for line in text.splitlines()]
-    told = [line for line in lines if line][:6] or [""]
     if "{{" in text or "{%" in text:
         return f"template {quoted(text)}"
-    title = next((line for line in told if _TITLE.search(line)), None)
+    stripped = (line.strip(" \t*#=-") for line in text.splitlines())
+    lines = [line for line in stripped if line][:6] or [""]
+    title = next(filter(_TITLE.search, lines), None)
     if len(text) >= _SHORTEST_LICENCE and (title or _RIGHTS.search(text)):
-        return f"licence {quoted(title or told[0])}"
+        return f"licence {quoted(title or lines[0])}"
     return f"text {quoted(text)}"
 
 
 def _describe_json(head: bytes, size: int) -> str | None:
-    if size > len(head):
-        return _by_keys(head)
+    if size > len(head):  # it goes on beyond the head
+        return _by_keys(dict.fromkeys(_KEY.findall(head[:_LOOKED_AT].decode(errors="replace"))))
     try:
         document = msgspec.json.decode(head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if isinstance(document, dict):
         return _describe_object(document)
-    are_messages = bool(document) and all(isinstance(each, dict) and "role" in each for each in document)
-    count = len(document)
-    if are_messages:
-        return f"{count:,} chat message{'' if count == 1 else 's'}"
+    if document and all(isinstance(each, dict) and "role" in each for each in document):
+        return f"{len(document):,} chat message{'' if len(document) == 1 else 's'}"
     return "a JSON list"
 
 
@@ -86,21 +82,16 @@ def _describe_object(document: dict[str, Any]) -> str:
     architectures = document.get("architectures")
     if isinstance(architectures, list) and architectures and isinstance(architectures[0], str):
         return _with("config of", architectures[0])
-    return _named(list(document))
+    return _by_keys(document)
 
 
-def _by_keys(head: bytes) -> str:
-    """JSON that goes on beyond the head."""
-    return _named(list(dict.fromkeys(_KEY.findall(head[:_LOOKED_AT].decode(errors="replace")))))
-
-
-def _named(keys: list[str]) -> str:
+def _by_keys(keys: Collection[str]) -> str:
     if "added_tokens" in keys or "added_tokens_decoder" in keys:
         return "JSON of a tokenizer"
     if "weight_map" in keys:
         return "JSON index of safetensors"
-    return _with("JSON with", ", ".join(keys[:4]) + (", …" if len(keys) > 4 else ""))
+    return _with("JSON with", ", ".join(list(keys)[:4]) + (", …" if len(keys) > 4 else ""))
 
 
-def _with(what: str, told: str) -> str:
-    return f"{what} {short(told)}".rstrip()
+def _with(what: str, details: str) -> str:
+    return f"{what} {short(details)}".rstrip()
