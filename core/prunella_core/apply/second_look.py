@@ -43,7 +43,7 @@ def look(store: Store, now: float) -> Look:
 
 def _targets(found: BlobReading, needed: Set[str]) -> frozenset[str]:
     """What needed links name, also where that is set aside."""
-    links = [file.target for key, files in found.rows if key in needed for file in files if file.target]
+    links = [file.target for key in found.links if key in needed for file in found.find(key) or () if file.target]
     return frozenset(key_of(f"blobs/{os.path.basename(target)}") for target in links)
 
 

@@ -3,7 +3,6 @@
 The forms are those of Ollama's ``manifest`` package and of the OCI image specification.
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated
 
@@ -126,22 +125,22 @@ def could_be_manifest(data: bytes) -> bool:
 
 def _understand(document: _Document, data: bytes) -> Manifest:
     layers, as_written = _layers(document)
-    children = tuple(map(_child, document.manifests or ()))
-    named = {*_digests(layers), *(child.digest for child in children)}
-    named.update(digest for child in children if child.inline for digest in _digests(child.inline.layers))
+    children = tuple(map(_child, document.manifests)) if document.manifests else ()
     # A digest in a field that is not known here is a reference all the same.
-    mentioned = digests_mentioned(data) - named if data.count(b"sha256") > len(layers) else frozenset()
-    flaw = _flaw(document, layers, children)
+    is_all_read = data.count(b"sha256") <= len(layers)
+    mentioned = frozenset[str]() if is_all_read else digests_mentioned(data) - _named(layers, children)
+    flaw = _flaw(document, layers, as_written, children)
     is_canonical = as_written and not (flaw or children or mentioned)
     return Manifest(layers, children, mentioned, flaw, is_canonical)
 
 
-def _digests(layers: tuple[Layer, ...]) -> Iterable[str]:
-    return (layer.digest for layer in layers)
+def _named(layers: tuple[Layer, ...], children: tuple[Child, ...]) -> set[str]:
+    inline = (layer for child in children if child.inline for layer in child.inline.layers)
+    return {*(layer.digest for layer in (*layers, *inline)), *(child.digest for child in children)}
 
 
 def _layers(document: _Document | _Entry) -> tuple[tuple[Layer, ...], bool]:
-    """Config and layers, and whether the server reads their digests as they are written."""
+    """Config and layers, and whether their digests are as the server writes them."""
     layers = document.layers or ()
     if document.config and document.config.digest:
         config = document.config
@@ -156,8 +155,8 @@ def _child(entry: _Entry) -> Child:
     digest = parse_digest(entry.digest) or ""
     if entry.config is None and entry.layers is None and entry.manifests is None:
         return Child(digest)
-    layers, _as_written = _layers(entry)
-    flaw = _NESTED if entry.manifests is not None else _BAD_DIGEST if "" in _digests(layers) else None
+    layers = _layers(entry)[0]
+    flaw = _NESTED if entry.manifests is not None else _BAD_DIGEST if _has_bad_digest(layers) else None
     return Child(digest, Manifest(layers, (), frozenset(), flaw, False))
 
 
@@ -179,8 +178,14 @@ _BAD_DIGEST = ("bad-digest", "the manifest names a layer by something that is no
 _NESTED = ("bad-child", "the list names another list")
 
 
-def _flaw(document: _Document, layers: tuple[Layer, ...], children: tuple[Child, ...]) -> tuple[str, str] | None:
-    if "" in _digests(layers) or any(not (child.digest or child.inline) for child in children):
+def _has_bad_digest(layers: tuple[Layer, ...]) -> bool:
+    return any(not layer.digest for layer in layers)
+
+
+def _flaw(
+    document: _Document, layers: tuple[Layer, ...], as_written: bool, children: tuple[Child, ...]
+) -> tuple[str, str] | None:
+    if (not as_written and _has_bad_digest(layers)) or any(not (child.digest or child.inline) for child in children):
         return _BAD_DIGEST
     if flaw := next((child.inline.flaw for child in children if child.inline and child.inline.flaw), None):
         return flaw

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator
 
-from prunella_core.fs.sizes import File
 from prunella_core.inventory.flipped import distance, flipped
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Details, Model, Problem, State, TrashEntry
@@ -115,27 +114,27 @@ class Assembly:
         return "manifest" if digest in self.reading.blobs else None
 
     def _needed(self) -> Iterator[Blob]:
-        files_of, reaches = dict(self.on_disk.rows), self.reaches
+        find, kind_of, reaches = self.on_disk.whole.get, self._kind, self.reaches.get
         missing = []
         for key, models in self.users.items():
-            kind = self._kind(key)
-            if files := files_of.get(key):
-                digest = _digest_of(key)
+            if files := find(key) or self.on_disk.find(key):
                 yield Blob(
                     key=key,
-                    digest=digest,
+                    digest=key if key in self.layers else _digest_of(key),
                     state=State.REFERENCED,
-                    kind=kind,
+                    kind=kind_of(key),
                     files=files,
                     models=models,
-                    reaches=reaches.get(key, ()),
+                    reaches=reaches(key, ()),
                 )
             else:
-                size = self.layers[key].size if key in self.layers else None
-                missing.append(
-                    Blob(key=key, digest=key, state=State.MISSING, kind=kind, files=(), models=models, declared=size)
-                )
-        yield from missing
+                missing.append(key)
+        for key in missing:
+            size = self.layers[key].size if key in self.layers else None
+            models = self.users[key]
+            yield Blob(
+                key=key, digest=key, state=State.MISSING, kind=kind_of(key), files=(), models=models, declared=size
+            )
 
     def _unneeded(self, state: State, rows: Rows) -> Iterator[Blob]:
         for key in sorted(rows.keys() - self.users.keys()):
@@ -148,8 +147,8 @@ class Assembly:
 
     def _between(self) -> Iterator[Problem]:
         """What models miss, and what has another size than their manifests say."""
-        absent = {key for key in self.users if not self._is_there(self.on_disk.whole.get(key))}
-        absent -= dict(self.on_disk.rows).keys() - self.on_disk.whole.keys()
+        absent = {key for key in self.users.keys() - self.on_disk.whole.keys() if not self.on_disk.find(key)}
+        absent.update(key for key in self.on_disk.links if key in self.users and not self._is_there(key))
         odd = self.odd_sizes
         for manifest in self.manifests if absent or odd else ():
             if not absent.isdisjoint(manifest.needs):
@@ -165,11 +164,10 @@ class Assembly:
             message = f"nothing references this blob, and {missing}, which is missing, differs in {digits} of 64 digits"
             yield problem(path, "flipped-digit", message, name)
 
-    def _is_there(self, files: tuple[File, ...] | None) -> bool:
+    def _is_there(self, key: str) -> bool:
         """Whether a blob has its bytes; of a symbolic link it is asked whether it leads anywhere, and nothing more."""
-        return bool(files) and any(
-            file.is_regular or os.path.exists(self.store.path(file.path)) for file in files or ()
-        )
+        files = self.on_disk.find(key) or ()
+        return any(file.is_regular or os.path.exists(self.store.path(file.path)) for file in files)
 
     def _wrong_sizes(self, manifest: ReadManifest) -> Iterator[Problem]:
         for layer in manifest.layers:

@@ -12,7 +12,7 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.digests import BlobName, FileKind, digest_of_name, read_blob_name
-from prunella_core.ollama.paths import Area, place_of
+from prunella_core.ollama.paths import place_of
 from prunella_core.scan.own import OwnFiles
 from prunella_core.scan.progress import REPORT_EVERY, Count
 from prunella_core.scan.root import RootFiles
@@ -39,13 +39,15 @@ class BlobReading(Struct, frozen=True):
     partial: Rows
     leftover: Rows
     stray: Rows
+    links: tuple[str, ...]
+    """The keys of the rows that have a symbolic link in ``blobs/``."""
     problems: tuple[Problem, ...]
 
-    @property
-    def rows(self) -> Iterator[tuple[str, tuple[File, ...]]]:
-        """Every row with its key."""
-        for rows in (self.whole, self.partial, self.leftover, self.stray):
-            yield from rows.items()
+    def find(self, key: str) -> tuple[File, ...] | None:
+        """The files of a row, whatever it is."""
+        if key in self.whole:
+            return self.whole[key]
+        return self.partial.get(key) or self.leftover.get(key) or self.stray.get(key)
 
 
 def list_blobs(store: Store) -> Listing:
@@ -66,23 +68,22 @@ def look_at_blobs(
     if listing.names:
         reader.read(listing.names)
     reader.add_root(RootFiles(store))
+    rows = reader.rows
     if own and own.links:
-        for rows in reader.rows.values():
-            rows.update({key: list(own.without(files)) for key, files in rows.items()})
-    kinds = {kind: {key: _in_order(files) for key, files in rows.items()} for kind, rows in reader.rows.items()}
-    found = sorted([*listing.problems, *reader.problems], key=lambda found: found.path)
+        rows = {kind: {key: own.without(files) for key, files in found.items()} for kind, found in rows.items()}
     return BlobReading(
-        kinds[FileKind.WHOLE], kinds[FileKind.PARTIAL], kinds[FileKind.LEFTOVER], kinds[FileKind.STRAY], tuple(found)
+        whole=rows[FileKind.WHOLE],
+        partial=rows[FileKind.PARTIAL],
+        leftover=rows[FileKind.LEFTOVER],
+        stray=rows[FileKind.STRAY],
+        links=tuple(dict.fromkeys(reader.links)),
+        problems=tuple(sorted([*listing.problems, *reader.problems], key=lambda found: found.path)),
     )
 
 
 def read_blobs(store: Store) -> BlobReading:
     """List ``blobs/`` and look at every file."""
     return look_at_blobs(store, list_blobs(store))
-
-
-def _in_order(files: list[File]) -> tuple[File, ...]:
-    return tuple(files if len(files) == 1 else sorted(files, key=lambda file: file.path))
 
 
 class _BlobReader:
@@ -92,7 +93,8 @@ class _BlobReader:
         self.store = store
         self.count = count
         self.with_extents = has_reflinks(store.blobs)
-        self.rows: dict[FileKind, dict[str, list[File]]] = {kind: {} for kind in FileKind}
+        self.rows: dict[FileKind, Rows] = {kind: {} for kind in FileKind}
+        self.links: list[str] = []
         self.problems: list[Problem] = []
 
     def read(self, names: list[str]) -> None:
@@ -114,9 +116,9 @@ class _BlobReader:
             try:
                 status = stat(name, dir_fd=folder, follow_symlinks=False)
                 digest = digest_of_name(name)
-                if digest and S_ISREG(status.st_mode):
+                if digest and digest not in whole and S_ISREG(status.st_mode):
                     shared = shared_bytes(name, folder) if self.with_extents and status.st_blocks else 0
-                    whole.setdefault(digest, []).append(file_from(f"blobs/{name}", status, None, shared))
+                    whole[digest] = (file_from(f"blobs/{name}", status, None, shared),)
                 else:
                     self._place(name, status, folder)
             except FileNotFoundError:  # gone between listing and looking: as if the scan had come later
@@ -135,7 +137,10 @@ class _BlobReader:
         target = os.readlink(name, dir_fd=folder) if is_link else None
         shared = shared_bytes(name, folder) if self.with_extents and is_regular and status.st_blocks else 0
         kind, key = _row_of(path, read_blob_name(name)) if is_link or is_regular else (FileKind.STRAY, path)
-        self.rows[kind].setdefault(key, []).append(file_from(path, status, target, shared))
+        if is_link:
+            self.links.append(key)
+        files = (*self.rows[kind].get(key, ()), file_from(path, status, target, shared))
+        self.rows[kind][key] = tuple(sorted(files, key=lambda file: file.path))
 
     def _add_folder(self, path: str) -> None:
         """A folder is one row, with all that is in it. Ollama never looks into it; only its own leftover is removed."""
@@ -144,13 +149,13 @@ class _BlobReader:
         if files or not is_leftover:
             self.rows[FileKind.LEFTOVER if is_leftover else FileKind.STRAY][path] = files
 
-    def _in_folder(self, path: str) -> list[File]:
+    def _in_folder(self, path: str) -> tuple[File, ...]:
         try:
-            return list(files_below(self.store.root, path, self.with_extents))
+            return tuple(files_below(self.store.root, path, self.with_extents))
         except OSError as error:
             message = f"cannot look into this folder: {error.strerror}"
             self.problems.append(problem(path, "unreadable-folder", message))
-            return []
+            return ()
 
     def add_root(self, root: RootFiles) -> None:
         """Add the sidecars to the blobs that they belong to; what belongs to none is left over."""
@@ -159,7 +164,7 @@ class _BlobReader:
             if digest in whole:
                 whole[digest] += files
             else:
-                leftover.update((file.path, [file]) for file in files)
+                leftover.update((file.path, (file,)) for file in files)
         leftover.update(root.leftover)
         self.problems += root.problems
 
@@ -172,31 +177,19 @@ def _row_of(path: str, name: BlobName) -> tuple[FileKind, str]:
 
 def reached_from(store: Store, on_disk: BlobReading) -> dict[str, tuple[str, ...]]:
     """For each row that is a symbolic link the keys of the rows that it leads to, over every hop within the store."""
-    links = {
-        key: files
-        for key, files in on_disk.rows
-        if any(file.target is not None for file in files) and _is_in_blobs(files[0])
-    }
-    if not links:
+    if not on_disk.links:
         return {}
-    key_of = {_entry(file.path): key for key, files in on_disk.rows for file in files if _is_in_blobs(file)}
+    kinds = (on_disk.whole, on_disk.partial, on_disk.leftover, on_disk.stray)
+    key_of = {_entry(file.path): key for rows in kinds for key, files in rows.items() for file in files}
     root, blobs = os.path.realpath(store.root), os.path.realpath(store.blobs)
     found = {}
-    for key, files in links.items():
-        paths = dict.fromkeys(
-            hop
-            for file in files
-            if _is_in_blobs(file)
-            for hop in _hops(root, os.path.join(blobs, file.path[len("blobs/") :]))
-        )
-        entries = [_entry(f"blobs/{path[len(blobs) + 1 :]}") for path in paths if path.startswith(blobs + os.sep)]
+    for key in on_disk.links:
+        links = [file.path for file in on_disk.find(key) or () if file.target is not None]
+        hops = dict.fromkeys(hop for path in links for hop in _hops(root, os.path.join(root, path)))
+        entries = [_entry(f"blobs/{hop[len(blobs) + 1 :]}") for hop in hops if hop.startswith(blobs + os.sep)]
         keys = dict.fromkeys(key_of[entry] for entry in entries if entry in key_of)
         found[key] = tuple(other for other in keys if other != key)
     return found
-
-
-def _is_in_blobs(file: File) -> bool:
-    return place_of(file.path).area is Area.BLOBS
 
 
 def _entry(path: str) -> str:

@@ -97,6 +97,7 @@ class _ManifestReader:
         self.by_server: list[ServerReading] = []
         self.temporary: list[File] = []
         self.blobs: set[str] = set()
+        self.keeps_manifests_as_blobs = os.path.lexists(store.path("manifests-v2"))
 
     def read(self) -> ManifestReading:
         trees = [tree for tree in _TREES if os.path.lexists(self.store.path(tree))]
@@ -227,21 +228,21 @@ class _ManifestReader:
             self.by_server.append(ServerReading(file.path, digests_for_server(data)))
 
     def _accepted(self, name: str, file: File, data: bytes, manifest: Manifest) -> ReadManifest:
-        own = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        digest, layers, mentioned = own, manifest.layers, manifest.mentioned
+        digest, layers, mentioned = hashlib.sha256(data).hexdigest(), manifest.layers, manifest.mentioned
         needs = dict.fromkeys([layer.digest for layer in layers])
-        children = self._children(manifest, file.path, name) if manifest.children else []
-        for at, child, child_digest in ((at, *found) for at, found in enumerate(children)):
-            digest = child_digest or digest if at == 0 else digest
+        if self.keeps_manifests_as_blobs or file.target is not None:
+            needs.update(dict.fromkeys(self._blobs_of(file, f"sha256:{digest}")))
+        size = sum([layer.size for layer in layers])
+        for at, (child, its_digest) in enumerate(self._children(manifest, file.path, name)):
+            if at == 0:
+                digest, size = its_digest[len("sha256:") :] or digest, child.size
             layers += child.layers
-            needs.update(dict.fromkeys([child_digest, *(layer.digest for layer in child.layers)]))
             mentioned |= child.mentioned
-        needs.update(dict.fromkeys(sorted(mentioned)))
-        needs.update(dict.fromkeys(self._blobs_of(file, own)))
+            needs.update(dict.fromkeys([its_digest, *(layer.digest for layer in child.layers)]))
+        if mentioned:
+            needs.update(dict.fromkeys(sorted(mentioned)))
         needs.pop("", None)
-        runs = children[0][0].layers if children else layers
-        size = sum([layer.size for layer in runs])
-        return ReadManifest(name, file, digest[7:], size, layers, tuple(needs), data.endswith(b"\n"))
+        return ReadManifest(name, file, digest, size, layers, tuple(needs), data.endswith(b"\n"))
 
     def _blobs_of(self, file: File, own: str) -> Iterator[str]:
         """The blobs that hold this manifest: by its own digest, if one is here, or behind a link."""
@@ -253,7 +254,9 @@ class _ManifestReader:
 
     def _children(self, manifest: Manifest, path: str, name: str) -> list[tuple[Manifest, str]]:
         """The manifests of a list that are here, each with its digest. Others are normal: a pull fetches only one."""
-        found = []
+        found: list[tuple[Manifest, str]] = []
+        if not manifest.children:
+            return found
         for child in dict.fromkeys(manifest.children):
             where = None if child.inline or not child.digest else self.find_blob(child.digest)
             if where:

@@ -17,8 +17,8 @@ class RootFiles:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.sidecars: dict[str, list[File]] = {}
-        self.leftover: dict[str, list[File]] = {}
+        self.sidecars: dict[str, tuple[File, ...]] = {}
+        self.leftover: dict[str, tuple[File, ...]] = {}
         self.problems: list[Problem] = []
         for path, is_folder in self._list(""):
             if is_folder and place_of(f"{path}/").kind is FileKind.LEFTOVER:
@@ -43,7 +43,7 @@ class RootFiles:
     def _add_folder(self, path: str) -> None:
         """A whole folder is one row."""
         try:
-            if files := list(files_below(self.store.root, path)):
+            if files := tuple(files_below(self.store.root, path)):
                 self.leftover[path] = files
         except OSError as error:
             message = f"cannot look into this folder: {error.strerror}"
@@ -53,8 +53,9 @@ class RootFiles:
         place = place_of(path)
         try:
             if place.digest:
-                self.sidecars.setdefault(place.digest, []).append(look_at(self.store.root, path))
+                before = self.sidecars.get(place.digest, ())
+                self.sidecars[place.digest] = (*before, look_at(self.store.root, path))
             elif place.kind is FileKind.LEFTOVER:
-                self.leftover[path] = [look_at(self.store.root, path)]
+                self.leftover[path] = (look_at(self.store.root, path),)
         except FileNotFoundError:  # gone since it was listed
             return
