@@ -64,6 +64,8 @@ class Work:
         """What lies in the trash."""
         self.blobs = [item for item in plan.files if not is_manifest(item.file.path) and not is_own(item.file.path)]
         """What lies in ``blobs/``, and what belongs to it elsewhere."""
+        self.just_removed = {item.file.path for item in self.own if _age(item, plan) < control.settle}
+        """What a pull may have found in the store a moment ago."""
         self.moved: list[PlannedFile] = []
         self.returned: list[PlannedFile] = []
         self.errors: list[FileError] = []
@@ -85,13 +87,13 @@ class Work:
             self.notes.append(f"The progress could not be shown: {error or type(error).__name__}")
 
     def is_to_be_watched(self) -> bool:
-        """Whether a pull could count on what will be unlinked. What lies in the trash, no pull looks for."""
-        is_for_good = self.plan.mode == "delete" and bool(self.blobs)
+        """Whether a pull could count on what will be unlinked. In the trash no pull looks, but it may have before."""
+        is_for_good = self.plan.mode == "delete" and bool(self.blobs or self.just_removed)
         return is_for_good and self.control.settle > 0 and not self.control.is_quiet()
 
     def objection(self, seen: Look, items: Iterable[PlannedFile]) -> FileError | None:
         """What a look found that forbids to remove ``items``: a manifest that cannot be read, a pull that began."""
-        paths = [item.file.path for item in items if not is_own(item.file.path)]
+        paths = [path for item in items if not is_own(path := item.file.path) or path in self.just_removed]
         hiding = seen.new_problem(self.known.problems)
         if hiding and any(is_manifest(path) or is_whole(path) for path in paths):
             return FileError(path=hiding.path, message=f"became unreadable meanwhile ({hiding.message})")
@@ -134,3 +136,8 @@ class Work:
         self.start_again()
         self.errors += errors
         return self.receipt(cancelled=cancelled)
+
+
+def _age(item: PlannedFile, plan: Plan) -> float:
+    """Seconds since a file of the trash was removed."""
+    return plan.made_at - (item.idle_since or 0)

@@ -189,6 +189,32 @@ def test_what_a_model_needs_by_the_end_of_the_wait_goes_back(builder: StoreBuild
     assert broken_models(builder.root) == {}
 
 
+def test_what_was_only_just_removed_waits_when_it_is_emptied(builder: StoreBuilder) -> None:
+    """A pull that found it in the store may not have written anything yet."""
+    remove(builder.root, "team/solo:v1")
+    before = facts(builder.root)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 5:
+            builder.file("blobs/sha256-" + "1" * 64 + "-partial", "just begun")
+
+    with pytest.raises(Refused, match="a pull may be running"):
+        carry_out(plan_for(builder.root, Empty(), NOW + 5), settle=10.0, wait=wait)
+    os.unlink(f"{builder.root}/blobs/sha256-{'1' * 64}-partial")
+    assert facts(builder.root) == before
+
+
+def test_what_was_removed_before_does_not_wait_when_it_is_emptied(builder: StoreBuilder) -> None:
+    remove(builder.root, "team/solo:v1")
+
+    def wait(_seconds: float) -> None:
+        raise AssertionError
+
+    assert carry_out(plan_for(builder.root, Empty(), NOW + 11), settle=10.0, wait=wait).done
+
+
 def test_the_trash_does_not_wait(builder: StoreBuilder) -> None:
     def wait(_seconds: float) -> None:
         raise AssertionError
