@@ -1,9 +1,7 @@
 """What the names on the command line mean in a store."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-
-from msgspec.structs import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from prunella_core.base.errors import InvalidInput, NotFound, Refused
 from prunella_core.base.text import clean
@@ -12,6 +10,8 @@ from prunella_core.ollama.digests import parse_digest_prefix
 from prunella_core.ollama.names import match_name, nearest_names, parse_name
 from prunella_core.plan.records import Removal, Restore
 from prunella_core.store.pins import is_pinned
+from prunella_tui.report.format import names as listed
+from prunella_tui.report.format import short_digest
 
 _BARE_DIGITS = re.compile(r"[0-9a-fA-F]{6,64}\Z")
 """Fewer digits than these are sooner a typing error than a digest."""
@@ -26,10 +26,7 @@ def find_model(inventory: Inventory, text: str) -> Model:
 
 
 def find_row(inventory: Inventory, text: str) -> Blob:
-    """Return the row of ``blobs/`` that a path, a file name or the beginning of a digest means.
-
-    Raises NotFound, or InvalidInput when it is no digest or an ambiguous one.
-    """
+    """Return the row that a path, a file name or the start of a digest names. Raises NotFound or InvalidInput."""
     path = text if text.startswith("blobs/") else f"blobs/{text}"
     if found := inventory.blob_by_file.get(path) or inventory.blob_by_key.get(path):
         return found
@@ -39,10 +36,7 @@ def find_row(inventory: Inventory, text: str) -> Blob:
 
 
 def find_whole(inventory: Inventory, texts: Iterable[str]) -> list[Blob]:
-    """Return the blobs that ``texts`` name: all that a model needs, or the one that a digest or path means.
-
-    Raises NotFound, or InvalidInput for a file whose name is no hash of it.
-    """
+    """Return the blobs of the models, digests and paths that ``texts`` name. Raises NotFound or InvalidInput."""
     found = (blob for text in texts for blob in _whole(inventory, text))
     return list({blob.key: blob for blob in found}.values())
 
@@ -59,74 +53,49 @@ def _whole(inventory: Inventory, text: str) -> list[Blob]:
 
 
 def find_removal(inventory: Inventory, texts: Iterable[str], force: bool, to_trash: bool) -> Removal:
-    """Return the request that removes what ``texts`` name: models, blobs, damaged manifests.
+    """Return the request that deletes what ``texts`` name: models, blobs, damaged manifests.
 
-    Raises NotFound when one of them is not there, and Refused when a model that stays needs one of the blobs.
+    Raises NotFound, InvalidInput, or Refused when a model that stays uses one of the blobs.
     """
-    targets = _Targets(inventory)
-    for text in dict.fromkeys(texts):
-        targets.add(text)
-    return replace(targets.finish(), force=force, to_trash=to_trash)
+    broken = {problem.model: path for path, problem in inventory.broken_by_path.items() if problem.model}
+    named: dict[str, dict[str, None]] = {"models": {}, "blobs": {}, "manifests": {}, "unknown": {}}
+    for text in texts:
+        kind, key = _meaning(inventory, broken, text)
+        named[kind][key] = None
+    if named["unknown"]:
+        raise _unknown(named["unknown"], (*inventory.model_by_name, *broken))
+    for key in named["blobs"]:
+        if staying := [name for name in inventory.blob_by_key[key].models if name not in named["models"]]:
+            raise Refused(f"{short_digest(key)} is used by {listed(staying)}; nothing was deleted")
+    models, blobs, manifests = (tuple(named[kind]) for kind in ("models", "blobs", "manifests"))
+    return Removal(models=models, blobs=blobs, manifests=manifests, force=force, to_trash=to_trash)
 
 
-class _Targets:
-    """Names sorted by what they mean. A model's name wins over everything that looks like it."""
+def _meaning(inventory: Inventory, broken: Mapping[str, str], text: str) -> tuple[str, str]:
+    """Return what a name means, and its key; a model's name wins over everything that looks like it."""
+    if name := _matching(text, inventory.model_by_name):
+        return "models", name
+    if text.startswith("manifests/"):
+        return _manifest(inventory, text)
+    is_blob = text.startswith(("blobs/", "sha256:", "sha256-"))
+    if not is_blob and (name := _matching(text, broken)):
+        return "manifests", broken[name]
+    if is_blob or _BARE_DIGITS.match(text):
+        return "blobs", find_row(inventory, text).key
+    parse_name(text)  # raises InvalidInput
+    return "unknown", text
 
-    def __init__(self, inventory: Inventory) -> None:
-        self.inventory = inventory
-        self.models: list[str] = []
-        self.blobs: list[Blob] = []
-        self.manifests: list[str] = []
-        self.unknown: list[str] = []
-        self.broken = {name: path for path, problem in inventory.broken_by_path.items() if (name := problem.model)}
-        self.model_by_path = {model.manifest.path: model.name for model in inventory.models}
 
-    def add(self, text: str) -> None:
-        """Sort in one name."""
-        if name := _matching(text, self.inventory.model_by_name):
-            self.models.append(name)
-        elif text.startswith("manifests/"):
-            self._add_manifest(text)
-        elif text.startswith(("blobs/", "sha256:", "sha256-")):
-            self.blobs.append(find_row(self.inventory, text))
-        elif name := _matching(text, self.broken):
-            self.manifests.append(self.broken[name])
-        elif _BARE_DIGITS.match(text):
-            self.blobs.append(find_row(self.inventory, text))
-        else:
-            parse_name(text)  # raises InvalidInput for what no model can be called
-            self.unknown.append(text)
-
-    def _add_manifest(self, path: str) -> None:
-        if path in self.model_by_path:
-            self.models.append(self.model_by_path[path])
-        elif path in self.inventory.broken_by_path:
-            self.manifests.append(path)
-        else:
-            raise NotFound(f"no {clean(path)} in {clean(self.inventory.store.root)}")
-
-    def finish(self) -> Removal:
-        """Return the request, unless a name is unknown or a blob is needed."""
-        if self.unknown:
-            raise _unknown(self.unknown, (*self.inventory.model_by_name, *self.broken))
-        for blob in self.blobs:
-            if staying := [name for name in blob.models if name not in self.models]:
-                from prunella_tui.report.format import names, short_digest
-
-                used_by = names(staying)
-                raise Refused(f"{short_digest(blob.digest)} is used by {used_by}; nothing was deleted")
-        return Removal(
-            models=tuple(dict.fromkeys(self.models)),
-            blobs=tuple(dict.fromkeys(blob.key for blob in self.blobs)),
-            manifests=tuple(dict.fromkeys(self.manifests)),
-        )
+def _manifest(inventory: Inventory, path: str) -> tuple[str, str]:
+    if name := next((model.name for model in inventory.models if model.manifest.path == path), None):
+        return "models", name
+    if path in inventory.broken_by_path:
+        return "manifests", path
+    raise NotFound(f"no {clean(path)} in {clean(inventory.store.root)}")
 
 
 def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
-    """Return the request that restores what ``text`` names: a trash entry by its ID, else a model by its name.
-
-    Of several removals of one name it is the last. Raises NotFound, or InvalidInput.
-    """
+    """Return the request that restores a model (of several, the last) or a whole entry. Raises NotFound, InvalidInput."""
     if under is not None:
         parse_name(under)
     entries = [entry for entry in inventory.trash if not entry.is_spent]
@@ -138,7 +107,7 @@ def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
         return Restore(entry=entry.id, model=entry.models[0].name if under else None, under=under)
     if name is None:
         parse_name(text)  # raises InvalidInput
-        raise NotFound(f"no “{clean(text)}” in the trash{_hint(text, known) or '; prunella trash lists it'}")
+        raise NotFound(f"no “{clean(text)}” in the trash{_hint([text], known) or '; prunella trash lists it'}")
     return Restore(entry=known[name], model=name, under=under)
 
 
@@ -172,11 +141,11 @@ def unmatched(inventory: Inventory, patterns: Iterable[str]) -> Iterator[str]:
     """Yield a sentence for each pattern that pins no model of this store, with the nearest names."""
     for pattern in patterns:
         if not any(is_pinned(model.name, (pattern,)) for model in inventory.models):
-            yield f"“{clean(pattern)}” matches no model{_hint(pattern, inventory.model_by_name)}"
+            yield f"“{clean(pattern)}” matches no model{_hint([pattern], inventory.model_by_name)}"
 
 
-def _hint(text: str, known: Iterable[str]) -> str:
-    near = [clean(name) for name in nearest_names(text, known)]
+def _hint(texts: Iterable[str], known: Iterable[str]) -> str:
+    near = list(dict.fromkeys(clean(name) for text in texts for name in nearest_names(text, known)))[:3]
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
@@ -187,8 +156,6 @@ def _matching(text: str, known: Iterable[str]) -> str | None:
         return None
 
 
-def _unknown(texts: list[str], known: Iterable[str]) -> NotFound:
-    near = list(dict.fromkeys(name for text in texts for name in nearest_names(text, known)))[:3]
-    hint = f"; did you mean {' or '.join(clean(name) for name in near)}?" if near else ""
+def _unknown(texts: Collection[str], known: Iterable[str]) -> NotFound:
     what = "model" if len(texts) == 1 else "models"
-    return NotFound(f"no {what} {', '.join(f'“{clean(text)}”' for text in texts)}{hint}")
+    return NotFound(f"no {what} {', '.join(f'“{clean(text)}”' for text in texts)}{_hint(texts, known)}")
