@@ -95,7 +95,7 @@ def _manifest(inventory: Inventory, path: str) -> tuple[str, str]:
 
 
 def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
-    """Return the request that restores a model (of several, the last) or a whole entry. Raises NotFound, InvalidInput."""
+    """Return the request that restores a model, of several the last, or an entry. Raises NotFound or InvalidInput."""
     if under is not None:
         parse_name(under)
     entries = [entry for entry in inventory.trash if not entry.is_spent]

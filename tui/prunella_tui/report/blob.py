@@ -5,29 +5,14 @@ from collections.abc import Iterator
 from prunella_core.inventory.records import Blob, Inventory, State
 from prunella_core.ledger.ages import likely_model
 from prunella_tui.report.format import STATE_MARKS, blob_title, counted, date, duration, likely_of, size
-from prunella_tui.report.lines import (
-    ACCENT,
-    BAD,
-    GOOD,
-    HEAD,
-    INFO,
-    QUIET,
-    STRONG,
-    WARNING,
-    Block,
-    Tone,
-    field,
-    line,
-    names_below,
-    section,
-)
+from prunella_tui.report.lines import Block, Tone, field, line, names_below, section
 
 STATE_TONES: dict[State, Tone] = {
-    State.REFERENCED: GOOD,
-    State.UNREFERENCED: WARNING,
-    State.PARTIAL: INFO,
-    State.LEFTOVER: ACCENT,
-    State.MISSING: BAD,
+    State.REFERENCED: "good",
+    State.UNREFERENCED: "warning",
+    State.PARTIAL: "info",
+    State.LEFTOVER: "accent",
+    State.MISSING: "bad",
 }
 _MOST = 20
 _MEANINGS = {
@@ -43,12 +28,12 @@ _MEANINGS = {
 
 def state_text(state: State) -> tuple[str, Tone]:
     """Return a state's sign and word."""
-    return f"{STATE_MARKS[state]} {state.value}", STATE_TONES.get(state, QUIET)
+    return f"{STATE_MARKS[state]} {state.value}", STATE_TONES.get(state, "quiet")
 
 
 def blob_lines(inventory: Inventory, blob: Blob, identity: str | None, now: float) -> Iterator[Block]:
     """Yield everything about a blob at ``now`` (seconds, UTC); ``identity`` is what its first bytes say it is."""
-    yield line((blob.digest or blob_title(blob), HEAD))
+    yield line((blob.digest or blob_title(blob), "head"))
     yield line(state_text(blob.state), f": {_MEANINGS.get(blob.state, '')}")
     yield line()
     yield field("Kind", blob.kind or "unknown")
@@ -59,9 +44,9 @@ def blob_lines(inventory: Inventory, blob: Blob, identity: str | None, now: floa
     yield from _times(blob, now)
     if blob.state is State.UNREFERENCED and inventory.blocking:
         problems = (line(f"{problem.path}: {problem.message}", indent=2) for problem in inventory.blocking)
-        yield from section("! Kept while these problems could hide a model that needs it", BAD, problems)
-    yield from section(f"Used by {counted(len(blob.models), 'model')}", STRONG, names_below(blob.models))
-    yield from section("Files", STRONG, _files(blob))
+        yield from section("! Kept while these problems could hide a model that needs it", "bad", problems)
+    yield from section(f"Used by {counted(len(blob.models), 'model')}", "strong", names_below(blob.models))
+    yield from section("Files", "strong", _files(blob))
 
 
 def contents(inventory: Inventory, blob: Blob, identity: str | None) -> str:
@@ -87,10 +72,10 @@ def _files(blob: Blob) -> Iterator[Block]:
     for file in blob.files[:_MOST]:
         yield line(file.path, indent=2)
         if file.target is not None:
-            yield line((f"a link to {file.target}; deleting it keeps the target", QUIET), indent=4)
+            yield line((f"a link to {file.target}; deleting it keeps the target", "quiet"), indent=4)
         elif file.links > 1:
-            yield line((f"{file.links} hard links: its space returns with the last one", QUIET), indent=4)
+            yield line((f"{file.links} hard links: its space returns with the last one", "quiet"), indent=4)
         if file.shared:
-            yield line((f"{size(file.shared)} shared with other files (reflink) stay on disk", QUIET), indent=4)
+            yield line((f"{size(file.shared)} shared with other files (reflink) stay on disk", "quiet"), indent=4)
     if len(blob.files) > _MOST:
-        yield line((f"and {counted(len(blob.files) - _MOST, 'more file')}", QUIET), indent=2)
+        yield line((f"and {counted(len(blob.files) - _MOST, 'more file')}", "quiet"), indent=2)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from prunella_core.advice.forecast import NextStart
 from prunella_core.base.text import clean
 from prunella_tui.report.format import counted, short_digest, size
-from prunella_tui.report.lines import BAD, HEAD, QUIET, STRONG, WARNING, Block, Tone, line, names_below, section
+from prunella_tui.report.lines import Block, Tone, line, names_below, section
 
 
 def forecast_summary(coming: NextStart) -> str:
@@ -21,23 +21,23 @@ def forecast_summary(coming: NextStart) -> str:
 
 def forecast_lines(coming: NextStart) -> Iterator[Block]:
     """Yield what a server that starts now does to the store, and what is uncertain."""
-    yield line((_headline(coming), HEAD))
+    yield line((_headline(coming), "head"))
     if coming.skipped:
         yield from _why_skipped(coming)
     else:
         yield line("It deletes what no manifest names and what is a download, once over an hour old, without asking.")
-        yield line(("It skips this where OLLAMA_NOPRUNE is set in the server's own environment.", QUIET))
-    yield from _listed("Models it would break", BAD, coming.would_break)
+        yield line(("It skips this where OLLAMA_NOPRUNE is set in the server's own environment.", "quiet"))
+    yield from _listed("Models it would break", "bad", coming.would_break)
     held = [f"{short_digest(lost.digest)}  {size(lost.held)} of {size(lost.size)}" for lost in coming.downloads]
-    yield from _listed("Downloads that would start over", WARNING, held)
-    yield from _listed("Manifests it ignores; blobs only they name would be deleted", WARNING, coming.overlooked)
+    yield from _listed("Downloads that would start over", "warning", held)
+    yield from _listed("Manifests it ignores; blobs only they name would be deleted", "warning", coming.overlooked)
     of_downloads = {path for lost in coming.downloads for path in lost.files}
     others = [path for path in _deleted(coming) if path not in of_downloads]
-    yield from _listed("Other files it would delete" if of_downloads else "Files it would delete", STRONG, others)
+    yield from _listed("Other files it would delete" if of_downloads else "Files it would delete", "strong", others)
     renamed = [f"{old} → {new}" for old, new in coming.renamed]
-    yield from _listed("Files it would rename", STRONG, renamed)
+    yield from _listed("Files it would rename", "strong", renamed)
     unsure = [f"{problem.path}: {problem.message}" for problem in coming.unsure]
-    yield from _listed("Uncertain: the server may read these differently", WARNING, unsure)
+    yield from _listed("Uncertain: the server may read these differently", "warning", unsure)
 
 
 def _listed(title: str, tone: Tone, rows: Sequence[str]) -> Iterator[Block]:
@@ -61,4 +61,4 @@ def _why_skipped(coming: NextStart) -> Iterator[Block]:
         yield line("OLLAMA_NOPRUNE is set here; the server's own environment decides.")
     if coming.stops:
         yield line("It skips its cleanup because it can't read some manifests.")
-    yield from _listed("Unreadable", WARNING, [f"{stop.path}: {stop.message}" for stop in coming.stops])
+    yield from _listed("Unreadable", "warning", [f"{stop.path}: {stop.message}" for stop in coming.stops])

@@ -2,27 +2,22 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from prunella_core.base.text import clean
 
+Tone = Literal["plain", "head", "strong", "quiet", "good", "warning", "bad", "info", "accent"]
+"""How a text is meant; each renderer has a style for it."""
 
-class Tone(Enum):
-    """How a text is meant; each renderer has a style for it."""
-
-    PLAIN = "plain"
-    HEAD = "head"
-    STRONG = "strong"
-    QUIET = "quiet"
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
-    INFO = "info"
-    ACCENT = "accent"
-
-
-PLAIN, HEAD, STRONG, QUIET, GOOD, WARNING, BAD, INFO, ACCENT = Tone
+PLAIN: Tone = "plain"
+HEAD: Tone = "head"
+STRONG: Tone = "strong"
+QUIET: Tone = "quiet"
+GOOD: Tone = "good"
+WARNING: Tone = "warning"
+BAD: Tone = "bad"
+INFO: Tone = "info"
+ACCENT: Tone = "accent"
 
 Span = tuple[str, Tone]
 Part = str | Span

@@ -7,23 +7,7 @@ from typing import NamedTuple
 from prunella_core.base.text import clean
 from prunella_core.plan.records import HeldBack, Kept, Lost, Plan, PlannedFile, Receipt
 from prunella_tui.report.format import counted, names, number, short_digest, size
-from prunella_tui.report.lines import (
-    BAD,
-    GOOD,
-    HEAD,
-    PLAIN,
-    QUIET,
-    STRONG,
-    WARNING,
-    Block,
-    Column,
-    Table,
-    Tone,
-    line,
-    names_below,
-    section,
-    table,
-)
+from prunella_tui.report.lines import Block, Column, Table, line, names_below, section, table
 from prunella_tui.report.ways import COMMANDS, Ways
 
 _FEW = 20
@@ -42,21 +26,21 @@ class _Row(NamedTuple):
 def plan_lines(plan: Plan, ways: Ways = COMMANDS) -> Iterator[Block]:
     """Yield the whole plan, as a person should see it before agreeing to it; what is lost for good comes first."""
     yield from lost_lines(plan)
-    yield line((_headline(plan, ways), HEAD))
+    yield line((_headline(plan, ways), "head"))
     yield from _models(plan)
     yield _rows(_folded(list(_going(plan))))
     if plan.loaded:
-        yield line((f"Loaded in Ollama: {names(plan.loaded)}; {ways.unload}", WARNING))
+        yield line((f"Loaded in Ollama: {names(plan.loaded)}; {ways.unload}", "warning"))
     yield from _missing(plan)
     taken = size(sum(kept.allocated for kept in plan.kept))
-    yield from section(f"Keeps {counted(len(plan.kept), 'blob')}, {taken}", GOOD, _sized(map(_kept, plan.kept)))
+    yield from section(f"Keeps {counted(len(plan.kept), 'blob')}, {taken}", "good", _sized(map(_kept, plan.kept)))
     yield from _held(f"Held back ({ways.include})", plan.held_back)
     yield from _held("Forced despite", plan.overridden)
-    problems = (line(("✗ ", BAD), f"{found.path}: {found.message}", indent=2) for found in plan.blocked)
-    yield from section(f"Unreferenced blobs are kept until you fix this: {ways.fix}", BAD, problems)
+    problems = (line(("✗ ", "bad"), f"{found.path}: {found.message}", indent=2) for found in plan.blocked)
+    yield from section(f"Unreferenced blobs are kept until you fix this: {ways.fix}", "bad", problems)
     if plan.younger:
         taken = size(sum(row.allocated for row in plan.younger))
-        yield line((f"Too recent: {counted(len(plan.younger), 'blob')}, {taken}", QUIET))
+        yield line((f"Too recent: {counted(len(plan.younger), 'blob')}, {taken}", "quiet"))
 
 
 def lost_lines(plan: Plan) -> Iterator[Block]:
@@ -67,9 +51,9 @@ def lost_lines(plan: Plan) -> Iterator[Block]:
         (f"Only partly recoverable{when}", [lost for lost in plan.lost if not lost.is_weights]),
     ):
         if found:
-            yield line((f"{title}: {counted(len(found), 'model')}", BAD))
+            yield line((f"{title}: {counted(len(found), 'model')}", "bad"))
             for lost in found:
-                yield line(("! ", BAD), (lost.model, STRONG), (f"  {_why_lost(lost)}", QUIET), indent=2)
+                yield line(("! ", "bad"), (lost.model, "strong"), (f"  {_why_lost(lost)}", "quiet"), indent=2)
             yield line()
 
 
@@ -101,7 +85,7 @@ def _counts(plan: Plan) -> Iterator[str]:
 
 def _models(plan: Plan) -> Iterator[Block]:
     if plan.models:
-        yield line((", ".join(map(clean, plan.models)), STRONG), indent=2, hang=0)
+        yield line((", ".join(map(clean, plan.models)), "strong"), indent=2, hang=0)
 
 
 def _going(plan: Plan) -> Iterator[_Row]:
@@ -147,7 +131,7 @@ def _sized(rows: Iterable[_Row]) -> Iterator[Block]:
 def _rows(rows: list[_Row]) -> Table:
     found = table(Column(right=True), Column(least=12), Column(least=20), indent=2)
     for row in _summed(rows):
-        found.add(size(row.bytes), row.what, (row.why, QUIET))
+        found.add(size(row.bytes), row.what, (row.why, "quiet"))
     return found
 
 
@@ -172,12 +156,12 @@ def _kept(kept: Kept) -> _Row:
 
 def _held(title: str, rows: Sequence[HeldBack]) -> Iterator[Block]:
     found = [_Row(row.allocated, row.path.removeprefix("blobs/"), row.reason) for row in rows]
-    return section(title, WARNING, _sized(found))
+    return section(title, "warning", _sized(found))
 
 
 def _missing(plan: Plan) -> Iterator[Block]:
     if count := len(plan.missing):
-        yield line((f"{counted(count, 'blob')} {'is' if count == 1 else 'are'} missing: pull the model again", BAD))
+        yield line((f"{counted(count, 'blob')} {'is' if count == 1 else 'are'} missing: pull the model again", "bad"))
 
 
 def receipt_lines(receipt: Receipt, ways: Ways = COMMANDS) -> Iterator[Block]:
@@ -188,10 +172,10 @@ def receipt_lines(receipt: Receipt, ways: Ways = COMMANDS) -> Iterator[Block]:
     if expired := receipt.expired:
         yield line(f"Expired trash emptied: freed {size(expired.freed)}, {counted(len(expired.removed), 'file')}")
     for note in receipt.notes:
-        yield line((note, WARNING))
-    yield from section("Put back, because a new manifest needs them", WARNING, names_below(receipt.returned))
+        yield line((note, "warning"))
+    yield from section("Put back, because a new manifest needs them", "warning", names_below(receipt.returned))
     errors = (f"{error.path}: {error.message}" for error in receipt.errors)
-    yield from section("Failed", BAD, names_below(errors))
+    yield from section("Failed", "bad", names_below(errors))
 
 
 def receipt_title(receipt: Receipt) -> str:
@@ -207,19 +191,19 @@ def _outcome(receipt: Receipt, ways: Ways) -> Iterator[Block]:
     plan = receipt.plan
     if receipt.cancelled:
         done = f"{files} had already been deleted, {size(receipt.freed)}" if receipt.removed else "nothing was changed"
-        yield line(("Cancelled", WARNING), f": {done}")
+        yield line(("Cancelled", "warning"), f": {done}")
     elif plan.mode == "restore":
-        yield line((f"Restored {files}", STRONG), f", {size(plan.reclaims)}")
+        yield line((f"Restored {files}", "strong"), f", {size(plan.reclaims)}")
     elif plan.mode == "trash":
-        yield line((f"Moved to trash: {size(receipt.trashed)}", STRONG), _compared(receipt.trashed, plan), f", {files}")
+        yield line(
+            (f"Moved to trash: {size(receipt.trashed)}", "strong"), _compared(receipt.trashed, plan), f", {files}"
+        )
         yield line(f"Nothing freed yet: {ways.empty} empties the trash")
         yield line(f"Undo: {ways.restore.format(receipt.id)}")
     else:
-        yield line((f"Freed {size(receipt.freed)}", STRONG), _compared(receipt.freed, plan), f", {files} deleted")
+        yield line((f"Freed {size(receipt.freed)}", "strong"), f"{_compared(receipt.freed, plan)}, {files} deleted")
 
 
-def _compared(measured: int, plan: Plan) -> tuple[str, Tone]:
+def _compared(measured: int, plan: Plan) -> str:
     exact = f" ({number(measured)} bytes)" if measured >= 1000 else ""
-    if measured == plan.reclaims:
-        return f"{exact}, as planned", PLAIN
-    return f"{exact}, {size(plan.reclaims)} planned", PLAIN
+    return f"{exact}, as planned" if measured == plan.reclaims else f"{exact}, {size(plan.reclaims)} planned"

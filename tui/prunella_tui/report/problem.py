@@ -7,21 +7,21 @@ from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory, Problem
 from prunella_core.store.locate import Store
 from prunella_tui.report.format import counted
-from prunella_tui.report.lines import BAD, GOOD, HEAD, QUIET, STRONG, WARNING, Block, line
+from prunella_tui.report.lines import Block, Span, line
 
 
 def problem_lines(inventory: Inventory, problem: Problem, *, can_mark: bool = False) -> Iterator[Block]:
     """Yield a problem; where rows can be marked, it says so of a file that can be deleted."""
     meaning, fix = advice(problem, inventory.store.root)
-    mark = ("✗ ", BAD) if problem.blocks_prune else ("! ", WARNING)
-    yield line(mark, (problem.path, STRONG))
+    mark: Span = ("✗ ", "bad") if problem.blocks_prune else ("! ", "warning")
+    yield line(mark, (problem.path, "strong"))
     yield line(problem.message, indent=2, hang=0)
-    yield line((meaning, QUIET), indent=2, hang=0)
+    yield line((meaning, "quiet"), indent=2, hang=0)
     if problem.blocks_prune:
-        yield line(("Unreferenced blobs are kept until you fix it.", QUIET), indent=2, hang=0)
-    yield line(("→ ", GOOD), fix, indent=2)
+        yield line(("Unreferenced blobs are kept until you fix it.", "quiet"), indent=2, hang=0)
+    yield line(("→ ", "good"), fix, indent=2)
     if can_mark and problem.path in inventory.broken_by_path:
-        yield line(("→ ", GOOD), "Or delete the file: mark it with space, then d.", indent=2)
+        yield line(("→ ", "good"), "Or delete the file: mark it with space, then d.", indent=2)
 
 
 def doctor_lines(inventory: Inventory, unfinished: bool, server: Mapping[str, Any]) -> Iterator[Block]:
@@ -29,25 +29,25 @@ def doctor_lines(inventory: Inventory, unfinished: bool, server: Mapping[str, An
     yield from _store(inventory.store)
     yield from _server(server)
     if unfinished:
-        yield line(("A removal was interrupted; the next rm or prune repairs it first", WARNING))
+        yield line(("A removal was interrupted; the next rm or prune repairs it first", "warning"))
     yield line()
     if not inventory.problems:
-        yield line(("No problems", GOOD))
+        yield line(("No problems", "good"))
         return
     effect = "unreferenced blobs are kept until you fix them" if inventory.blocking else "none of them blocks a prune"
-    yield line((counted(len(inventory.problems), "problem"), HEAD), f"; {effect}")
+    yield line((counted(len(inventory.problems), "problem"), "head"), f"; {effect}")
     for problem in inventory.problems:
         yield line()
         yield from problem_lines(inventory, problem)
 
 
 def _store(store: Store) -> Iterator[Block]:
-    yield line((store.place, HEAD))
+    yield line((store.place, "head"))
     is_chosen = store.named and store.exported_from is None
-    yield line((f"chosen by {store.why}" if is_chosen else store.why, QUIET), indent=2)
+    yield line((f"chosen by {store.why}" if is_chosen else store.why, "quiet"), indent=2)
     yield line(f"owner: {store.owner}; {'writable' if store.writable else 'read-only for you'}", indent=2)
     if not store.named:
-        yield line(("Several stores found. Pick one: --store DIR", WARNING), indent=2)
+        yield line(("Several stores found. Pick one: --store DIR", "warning"), indent=2)
     for other in store.other_stores:
         yield line(f"another store: {other}", indent=2)
 
@@ -56,9 +56,9 @@ def _server(server: Mapping[str, Any]) -> Iterator[Block]:
     if not server["address"]:
         return
     if not server["reachable"]:
-        yield line((f"no Ollama server at {server['address']} (none is needed)", QUIET), indent=2)
+        yield line((f"no Ollama server at {server['address']} (none is needed)", "quiet"), indent=2)
         return
     here = "serves this store" if server["serves_this_store"] else "serves another store"
     yield line(f"the Ollama server at {server['address']} {here}", indent=2)
     if server["loaded"]:
-        yield line((f"loaded: {', '.join(server['loaded'])}; their space returns when unloaded", WARNING), indent=2)
+        yield line((f"loaded: {', '.join(server['loaded'])}; their space returns when unloaded", "warning"), indent=2)

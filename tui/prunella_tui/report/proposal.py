@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import get_args
 
 from prunella_core.advice.free import Guard, Item, ItemKind, Proposal, propose
 from prunella_core.inventory.records import Inventory
 from prunella_tui.report.format import blob_title, counted, size, trash_title
-from prunella_tui.report.lines import BAD, HEAD, QUIET, STRONG, WARNING, Block, Column, Table, line, table
+from prunella_tui.report.lines import Block, Column, Table, line, table
 from prunella_tui.report.plan import lost_lines
 from prunella_tui.report.ways import COMMANDS, Ways
 
@@ -31,47 +32,38 @@ def proposal_lines(inventory: Inventory, proposal: Proposal, ways: Ways = COMMAN
     """Yield the whole proposal, as a person should see it before agreeing to it."""
     yield from lost_lines(proposal.plan)
     if not proposal.is_met:
-        yield line((f"{shortfall(proposal)}:", WARNING))
+        yield line((f"{shortfall(proposal)}:", "warning"))
     elif proposal.items:
-        yield line((f"To free {size(proposal.target)}, delete permanently", HEAD), f" ({summary(proposal)})")
+        yield line((f"To free {size(proposal.target)}, delete permanently", "head"), f" ({summary(proposal)})")
     else:
-        yield line((summary(proposal), HEAD))
+        yield line((summary(proposal), "head"))
     yield _rows(inventory, proposal)
     if not proposal.target:
         return
     for sentence, guard in left_out(proposal):
-        yield line(f"Left out: {sentence}", (f" (--also-{guard})", QUIET))
+        yield line(f"Left out: {sentence}", (f" (--also-{guard})", "quiet"))
     if proposal.held_back:
         held = f"{counted(len(proposal.held_back), 'file')}, {size(sum(row.allocated for row in proposal.held_back))}"
-        yield line((f"Held back: {held}; a pull may be running", WARNING))
+        yield line((f"Held back: {held}; a pull may be running", "warning"))
     if proposal.blocked:
         problems = counted(len(proposal.blocked), "problem")
-        yield line((f"Models and blobs left out because of {problems}: {ways.fix}", BAD))
+        yield line((f"Models and blobs left out because of {problems}: {ways.fix}", "bad"))
 
 
 def _rows(inventory: Inventory, proposal: Proposal) -> Table:
     """What to delete, the most easily recovered first, with the running sum."""
-    found = table(
-        Column("Frees", right=True),
-        Column("Sum", right=True),
-        Column("What", least=16),
-        Column("Why", least=20),
-        indent=2,
-    )
-    counts = Counter(item.kind for item in proposal.items)
+    why = Column("Why", least=20)
+    found = table(Column("Frees", right=True), Column("Sum", right=True), Column("What", least=16), why, indent=2)
     entries = {entry.id: trash_title(entry) for entry in inventory.trash}
-    total = summed = 0
-    for number, item in enumerate(proposal.items):
-        total += item.frees
-        if item.kind == "model" or counts[item.kind] <= _FEW:
-            title = (_title(inventory, item, entries), STRONG)
-            found.add(size(item.frees), (size(total), QUIET), title, (item.reason, QUIET))
-            continue
-        summed += item.frees
-        if number + 1 == len(proposal.items) or proposal.items[number + 1].kind != item.kind:
-            what = (_counted(counts[item.kind], item.kind), STRONG)
-            found.add(size(summed), (size(total), QUIET), what, (_KINDS[item.kind][2], QUIET))
-            summed = 0
+    total = 0
+    for kind, items in groupby(proposal.items, key=lambda item: item.kind):
+        group = list(items)
+        rows = [(item.frees, _title(inventory, item, entries), item.reason) for item in group]
+        if kind != "model" and len(group) > _FEW:
+            rows = [(sum(item.frees for item in group), _counted(len(group), kind), _KINDS[kind][2])]
+        for frees, what, reason in rows:
+            total += frees
+            found.add(size(frees), (size(total), "quiet"), (what, "strong"), (reason, "quiet"))
     return found
 
 

@@ -6,18 +6,18 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from prunella_tui.report.lines import Block, Tone, lay_out
+from prunella_tui.report.lines import Block, lay_out
 
 _STYLES = {
-    Tone.PLAIN: None,
-    Tone.HEAD: Style(bold=True),
-    Tone.STRONG: Style(bold=True),
-    Tone.QUIET: Style(dim=True),
-    Tone.GOOD: Style(color="green"),
-    Tone.WARNING: Style(color="yellow"),
-    Tone.BAD: Style(color="red"),
-    Tone.INFO: Style(color="cyan"),
-    Tone.ACCENT: Style(color="magenta"),
+    "plain": None,
+    "head": Style(bold=True),
+    "strong": Style(bold=True),
+    "quiet": Style(dim=True),
+    "good": Style(color="green"),
+    "warning": Style(color="yellow"),
+    "bad": Style(color="red"),
+    "info": Style(color="cyan"),
+    "accent": Style(color="magenta"),
 }
 
 

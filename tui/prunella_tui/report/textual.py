@@ -8,18 +8,18 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions, Visual
 
-from prunella_tui.report.lines import Block, Span, Tone, lay_out, plain
+from prunella_tui.report.lines import Block, Span, lay_out, plain
 
 STYLES = {
-    Tone.PLAIN: "",
-    Tone.HEAD: "bold $text-primary",
-    Tone.STRONG: "bold",
-    Tone.QUIET: "$text-muted",
-    Tone.GOOD: "bold $text-success",
-    Tone.WARNING: "bold $text-warning",
-    Tone.BAD: "bold $text-error",
-    Tone.INFO: "$text-secondary",
-    Tone.ACCENT: "$text-accent",
+    "plain": "",
+    "head": "bold $text-primary",
+    "strong": "bold",
+    "quiet": "$text-muted",
+    "good": "bold $text-success",
+    "warning": "bold $text-warning",
+    "bad": "bold $text-error",
+    "info": "$text-secondary",
+    "accent": "$text-accent",
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prunella_core.verify import Bad, VerifyProgress, VerifyResult
 from prunella_tui.report.format import counted, duration, names, number, rate, rest, size
-from prunella_tui.report.lines import BAD, GOOD, QUIET, STRONG, WARNING, Block, Span, line
+from prunella_tui.report.lines import Block, Span, line
 from prunella_tui.report.ways import COMMANDS, Ways
 
 _MOST = 20
@@ -26,20 +26,20 @@ def verify_lines(result: VerifyResult, seconds: float, ways: Ways = COMMANDS) ->
     for bad in result.bad:
         yield from _bad(bad)
     for check in result.changed:
-        yield line(("~ ", WARNING), check.path, ": changed while it was read; verify it again")
+        yield line(("~ ", "warning"), check.path, ": changed while it was read; verify it again")
     if result.checked or not result.remembered:
         yield _count(result, seconds)
     if result.remembered:
         more = counted(result.remembered, "more blob" if result.checked else "blob")
-        yield line(f"{more} verified by an earlier run and unchanged: ", ("no damage", GOOD), " (--again reads all)")
+        yield line(f"{more} verified by an earlier run and unchanged: ", ("no damage", "good"), " (--again reads all)")
     if result.cancelled:
-        yield line(("The next run resumes here", QUIET))
+        yield line(("The next run resumes here", "quiet"))
     if result.bad:
-        yield line((f"To fix it: {ways.fix}", QUIET))
+        yield line((f"To fix it: {ways.fix}", "quiet"))
 
 
 def _bad(bad: Bad) -> Iterator[Block]:
-    yield line(("✗ ", BAD), (bad.path, STRONG))
+    yield line(("✗ ", "bad"), (bad.path, "strong"))
     yield line(bad.problem, indent=2)
     yield line(f"breaks {names(bad.models, _MOST)}" if bad.models else "no model uses it", indent=2)
 
@@ -48,13 +48,13 @@ def _count(result: VerifyResult, seconds: float) -> Block:
     checked = f"{counted(result.checked, 'blob')} verified, {size(result.bytes)}"
     pace = f" in {duration(seconds)}, {rate(result.bytes, seconds)}" if seconds >= 1 else ""
     if result.cancelled:
-        return line(("Cancelled", WARNING), f": {checked} so far{pace}: ", _outcome(result))
+        return line(("Cancelled", "warning"), f": {checked} so far{pace}: ", _outcome(result))
     return line(f"{checked}{pace}: ", _outcome(result))
 
 
 def _outcome(result: VerifyResult) -> Span:
     if result.bad:
-        return counted(len(result.bad), "bad blob"), BAD
+        return counted(len(result.bad), "bad blob"), "bad"
     if result.changed:
-        return f"{number(len(result.changed))} changed meanwhile", WARNING
-    return "no damage found", GOOD
+        return f"{number(len(result.changed))} changed meanwhile", "warning"
+    return "no damage found", "good"
