@@ -98,7 +98,7 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(NotFound, match="is a file"):
         find(tmp_path, str(tmp_path / "file"))
-    with pytest.raises(NotFound, match="cannot open"):
+    with pytest.raises(NotFound, match="cannot read"):
         find(tmp_path, str(tmp_path / "file" / "below"))
 
 

@@ -1,7 +1,4 @@
-"""The Ollama server, asked and never needed: what it has loaded, and removals where this user may not write.
-
-Addresses are read as Ollama reads ``OLLAMA_HOST`` (its ``envconfig`` package).
-"""
+"""Talks to the Ollama server, which is never required: loaded models, and deletion without the right to write."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -22,7 +19,7 @@ _PORTS = {"http": 80, "https": 443}
 _PROBE_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
 _WORK_SECONDS = 60.0
-"""For what the server does and not only says: deleting large files can take a while."""
+"""For deletions of large files and the like."""
 _LARGEST_ANSWER = 64 * 1024 * 1024
 _UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- what a server listens on is not where it is reached
 
@@ -30,18 +27,18 @@ _Result = TypeVar("_Result")
 
 
 class ServerError(PrunellaError):
-    """The server did not do what it was asked."""
+    """The server failed or refused."""
 
 
 class Loaded(NamedTuple):
-    """A model that the server holds in memory; its space on the disk returns only when it is unloaded."""
+    """A model in the server's memory; its space on the disk returns only when it is unloaded."""
 
     name: str
     digest: str
 
 
 class Server(Protocol):
-    """What Prunella asks of a server. Every method raises ServerError."""
+    """A server. Every method raises ServerError."""
 
     address: str
 
@@ -52,13 +49,13 @@ class Server(Protocol):
         """The models in memory."""
 
     def models(self) -> dict[str, str]:
-        """The digest of every model it lists, by name."""
+        """The digest of every model in its list, by name."""
 
     def weights(self, name: str) -> str:
-        """The path that it reads a model's weights from, as it sees it; empty where there are none."""
+        """The path of a model's weights, as the server sees it; empty where there are none."""
 
     def unload(self, name: str) -> None:
-        """Unload a model."""
+        """Unload a model, as ``ollama stop`` does."""
 
     def delete(self, name: str) -> None:
         """Delete a model at once; the server has no trash."""
@@ -74,15 +71,14 @@ class Address(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The address as a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
 def address(environ: Mapping[str, str]) -> Address:
-    """Read ``OLLAMA_HOST``: host, port, scheme and path may each be left out; a port that is none is the default.
+    """Read ``OLLAMA_HOST`` as Ollama does (its ``envconfig``): each part is optional, a bad port is the default.
 
-    Raises ValueError for what is no address at all.
+    Raises ValueError for what is not an address at all.
     """
     text = environ.get("OLLAMA_HOST", "").strip().strip("\"'")
     has_scheme = "://" in text
@@ -99,13 +95,11 @@ def address(environ: Mapping[str, str]) -> Address:
 
 
 def connect(environ: Mapping[str, str]) -> Server | None:
-    """Return the server at its address; ``None`` where the connection is refused, or the address leads nowhere.
-
-    Takes half a second at most. A server that takes longer to accept is there, and will not answer either.
-    """
+    """Return the server, or ``None`` where nothing listens, within half a second; a slow server counts as one."""
     try:
         where = address(environ)
-        _within(_PROBE_SECONDS, lambda: _knock(where))
+        if refuses(where):
+            return None
     except TimeoutError:
         pass
     except (OSError, ValueError):
@@ -115,21 +109,21 @@ def connect(environ: Mapping[str, str]) -> Server | None:
 
 def refuses(where: Address) -> bool:
     """Whether nothing listens there. Raises OSError when that cannot be known, and ValueError for a strange name."""
+
+    def knock() -> None:
+        socket.create_connection((where.host, where.port), timeout=_PROBE_SECONDS).close()
+
     try:
-        _within(_PROBE_SECONDS, lambda: _knock(where))
+        _within(_PROBE_SECONDS, knock)
     except ConnectionRefusedError:
         return True
     return False
 
 
-def _knock(where: Address) -> None:
-    socket.create_connection((where.host, where.port), timeout=_PROBE_SECONDS).close()
-
-
 def _within(seconds: float, work: Callable[[], _Result], give_up: Callable[[], None] = lambda: None) -> _Result:
-    """Return what ``work`` does in a thread. Raises what it raises, and TimeoutError after ``seconds``.
+    """Return the result of ``work`` in a thread. Raises what it raises, and TimeoutError after ``seconds``.
 
-    Looking up a name knows no deadline, and one that counts from byte to byte never comes where bytes trickle in.
+    A name lookup has no timeout, and one from byte to byte never comes where bytes trickle in.
     """
     results: list[_Result] = []
     errors: list[Exception] = []
@@ -177,37 +171,31 @@ _Reply = TypeVar("_Reply", _Models, _Shown, _Version, _Error)
 
 
 class OllamaServer:
-    """A server at ``where``, asked over HTTP. Nothing is asked of a proxy: this is about a store on this machine."""
+    """A server at ``where``, over HTTP and never through a proxy: its store is on this machine."""
 
     def __init__(self, where: Address) -> None:
         self.where = where
         self.address = where.url
 
     def version(self) -> str:
-        """Its version, such as 0.33.0."""
         return self._read(self._ask("GET", "/api/version"), _Version).version
 
     def loaded(self) -> list[Loaded]:
-        """The models in memory."""
         answer = self._read(self._ask("GET", "/api/ps"), _Models)
         return [Loaded(model.model or model.name, model.digest) for model in answer.models]
 
     def models(self) -> dict[str, str]:
-        """The digest of every model it lists, by name."""
         answer = self._read(self._ask("GET", "/api/tags"), _Models)
         return {model.model or model.name: model.digest for model in answer.models}
 
     def weights(self, name: str) -> str:
-        """The path that it reads a model's weights from, as it sees it; empty where there are none."""
         lines = self._read(self._ask("POST", "/api/show", {"model": name}), _Shown).modelfile.splitlines()
         return next((line.removeprefix("FROM ").strip() for line in lines if line.startswith("FROM /")), "")
 
     def unload(self, name: str) -> None:
-        """Unload a model, as ``ollama stop`` does: a generation without a prompt that is kept for no time."""
         self._ask("POST", "/api/generate", {"model": name, "keep_alive": 0, "stream": False}, _WORK_SECONDS)
 
     def delete(self, name: str) -> None:
-        """Delete a model at once; the server has no trash."""
         self._ask("DELETE", "/api/delete", {"model": name}, _WORK_SECONDS)
 
     def _ask(self, method: str, path: str, body: object = None, seconds: float | None = None) -> bytes:
@@ -239,7 +227,7 @@ class OllamaServer:
 def _exchange(where: Address, method: str, path: str, body: object, seconds: float) -> tuple[int, bytes]:
     """Send one request; return the status and the body, cut off where it is too long.
 
-    Raises HTTPError, HTTPException, OSError and ValueError. The library is imported only when something listens.
+    Raises HTTPError, HTTPException, OSError and ValueError. The library is imported only where a server listens.
     """
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -267,12 +255,12 @@ def _exchange(where: Address, method: str, path: str, body: object, seconds: flo
 
 
 def serves(server: Server, inventory: Inventory) -> bool:
-    """Whether the server works on this very store: it lists the same models with the same digests."""
+    """Whether the server has the same models, with the same digests, as this store."""
     return server.models() == {model.name: model.digest for model in inventory.models}
 
 
 def loaded_here(server: Server | None, inventory: Inventory) -> frozenset[str] | None:
-    """The models of this store that the server has in memory; ``None`` when it listens and does not say."""
+    """The models of this store that the server has in memory; ``None`` when it listens but does not answer."""
     if server is None:
         return frozenset()
     try:

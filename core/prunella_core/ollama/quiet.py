@@ -1,4 +1,4 @@
-"""Whether an Ollama can be running on this machine, asked before anything is deleted for good."""
+"""Whether an Ollama may be running on this machine: checked before anything is deleted for good."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ _PS_SECONDS = 2.0
 
 
 def is_quiet(environ: Mapping[str, str]) -> bool:
-    """Whether this machine's address refuses the connection, and no process is called ollama. In doubt it is not."""
+    """Whether this machine's address refuses the connection and no process is named ollama; in doubt ``False``."""
     with suppress(OSError, ValueError, subprocess.SubprocessError):
         if all(refuses(address(where)) for where in (environ, {})):
             return not any("ollama" in name.casefold() for name in _processes())
@@ -21,10 +21,7 @@ def is_quiet(environ: Mapping[str, str]) -> bool:
 def _processes(folder: str = "/proc") -> Collection[str]:
     """The names of all processes. Raises OSError where those of other users are hidden."""
     if not os.path.isdir(folder):  # macOS
-        run = subprocess.run(
-            ["/bin/ps", "-axco", "comm="], capture_output=True, text=True, timeout=_PS_SECONDS, check=True
-        )
-        return run.stdout.split("\n")
+        return subprocess.check_output(["/bin/ps", "-axco", "comm="], text=True, timeout=_PS_SECONDS).split("\n")
     names = [_name_of(f"{folder}/1")]
     for process in filter(str.isdigit, os.listdir(folder)):
         with suppress(OSError):  # it has just ended

@@ -1,7 +1,7 @@
-"""A manifest as Ollama's server reads it, which is not as strict as it should be.
+"""Reads a manifest as Ollama's server does, which is not as strict as it should be.
 
-Its start-up prune keeps what it reads here and nothing else. Go's ``encoding/json`` takes the first value and overlooks
-what follows, takes keys in any case and ``null`` for everything, and replaces broken UTF-8; a value of another type is
+Its start-up prune keeps what it reads here and nothing else. Go's ``encoding/json`` takes the first value and ignores
+the rest, takes keys in any case and ``null`` for everything, and replaces broken UTF-8; a value of another type is
 an error. Digests are compared as they are written (Ollama's ``manifest.Manifests`` and ``deleteUnusedLayers``).
 """
 
@@ -16,15 +16,15 @@ _INT64 = range(-(2**63), 2**63)
 
 
 class ServerReading(Struct, frozen=True):
-    """How the server reads one manifest, where that is not how it is read here."""
+    """How the server reads one manifest, where it differs from how we read it."""
 
     path: str
     digests: tuple[str, ...] | None
-    """What it takes the model to need, as written; ``None`` when it cannot read the manifest."""
+    """The digests, as written; ``None`` when the server cannot read the manifest."""
 
 
 def digests_for_server(data: bytes) -> tuple[str, ...] | None:
-    """Return the digests that the server finds in a manifest, as written; ``None`` when it cannot read it."""
+    """Return the digests as the server reads them; ``None`` when it cannot read the manifest."""
     text = data.decode("utf-8", "replace").lstrip(_WHITESPACE)
     try:
         document, _end = _DECODER.raw_decode(text)

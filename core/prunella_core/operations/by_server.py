@@ -19,10 +19,9 @@ from prunella_core.scan import new_id
 
 
 def delete_by_server(plan: Plan, world: World) -> Receipt:
-    """Let the server delete the models of ``plan`` one by one; return what has gone from the disk.
+    """Let the server delete the models of ``plan`` one by one; return what has left the disk.
 
-    Raises Refused when there is no server, when it works on another store or when the store has changed, and
-    ServerError when it does not delete the first model.
+    Raises Refused without a server of this store or when the store has changed; ServerError when nothing is deleted.
     """
     refuse_single_files(plan.request)
     inventory = rescan(plan.store, world.now())
@@ -44,13 +43,13 @@ def delete_by_server(plan: Plan, world: World) -> Receipt:
 
 
 def refuse_single_files(request: Request) -> None:
-    """Raise Refused when ``request`` names more than models: the server deletes nothing else."""
+    """Raise Refused when ``request`` names anything but models: the server deletes nothing else."""
     if isinstance(request, Removal) and (request.blobs or request.manifests or request.entries):
         raise Refused("the server deletes models only, no single blobs; nothing was deleted")
 
 
 def serving(server: Server | None, inventory: Inventory) -> Server:
-    """Return ``server`` if it works on this very store. Raises Refused, or ServerError when it does not answer."""
+    """Return ``server`` if it serves this very store. Raises Refused, or ServerError when it does not answer."""
     if server is None:
         raise Refused("no server answers where OLLAMA_HOST says; nothing was deleted")
     if not serves(server, inventory) or _reads_elsewhere(server, inventory):
@@ -60,9 +59,9 @@ def serving(server: Server | None, inventory: Inventory) -> Server:
 
 
 def _reads_elsewhere(server: Server, inventory: Inventory) -> bool:
-    """Whether the server reads weights from another file of this machine: a copy of a store lists the same models.
+    """Whether the server reads weights from another file here: a copy of a store lists the same models.
 
-    A path that is not here says nothing: the server may run in a container.
+    A path that does not exist here says nothing: the server may run in a container.
     """
     for model in inventory.models:
         if path := server.weights(model.name):
@@ -72,8 +71,9 @@ def _reads_elsewhere(server: Server, inventory: Inventory) -> bool:
 
 
 def _delete(plan: Plan, server: Server, world: World) -> tuple[list[FileError], bool]:
-    """Delete model by model, and stop at the first that stays; return what failed, and whether it was cancelled."""
+    """Delete model by model up to the first that stays; return what failed, and whether it was cancelled."""
     for done, manifest in enumerate(plan.manifests):
+        path = manifest.file.path
         if world.cancelled():
             return [], True
         world.report(Step(done, len(plan.manifests)))
@@ -82,7 +82,7 @@ def _delete(plan: Plan, server: Server, world: World) -> tuple[list[FileError], 
         except ServerError as error:
             if not done:
                 raise
-            return [FileError(path=manifest.file.path, message=str(error))], False
-        if os.path.lexists(plan.store.path(manifest.file.path)):
-            return [FileError(path=manifest.file.path, message=f"the server at {server.address} left it")], False
+            return [FileError(path=path, message=str(error))], False
+        if os.path.lexists(plan.store.path(path)):
+            return [FileError(path=path, message=f"the server at {server.address} left it")], False
     return [], False

@@ -1,4 +1,4 @@
-"""Carries a plan out, for every front end: may it be done, unload, apply, expire the trash, and say what happened."""
+"""Carries a plan out, for both front ends: unload, apply, delete expired trash, and report what happened."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from prunella_core.apply import apply, has_unfinished
 from prunella_core.base.errors import PrunellaError, Refused
 from prunella_core.ledger.ages import rescan
+from prunella_core.ollama.client import Server
 from prunella_core.operations.by_server import delete_by_server
 from prunella_core.operations.world import World
 from prunella_core.plan.build import make_plan
@@ -19,15 +20,11 @@ __all__ = ["World", "carry_out", "make_ready"]
 
 
 def make_ready(store: Store, world: World) -> bool:
-    """Finish or undo what a killed run left in ``store``; return whether there was anything.
-
-    Raises Refused when the store may not be changed.
-    """
+    """Finish or undo what a killed run left; return whether there was anything. Raises Refused."""
     refuse_unless_allowed(store)
     if not has_unfinished(store):
         return False
-    nothing = make_plan(rescan(store, world.now()), Removal(), world.now())
-    _apply(nothing, world)  # it repairs the store before it looks at its plan
+    _apply(make_plan(rescan(store, world.now()), Removal(), world.now()), world)  # repairs before it reads its plan
     return True
 
 
@@ -43,16 +40,16 @@ def carry_out(plan: Plan, world: World) -> Receipt:
     Raises Refused and other PrunellaErrors only while nothing has changed: what fails later is in the Receipt.
     """
     refuse_unless_allowed(plan.store, by_server=plan.mode == "server")
-    receipt = _done(plan, world)
+    receipt = _do(plan, world)
     return receipt if receipt.cancelled else _expire(receipt, world)
 
 
-def _done(plan: Plan, world: World) -> Receipt:
+def _do(plan: Plan, world: World) -> Receipt:
     if not plan.files:
         return Receipt(plan=plan, id="", done=True, freed=0, removed=())
     if plan.mode == "server":
         return delete_by_server(plan, world)
-    still_loaded = tuple(_unload(plan, world))
+    still_loaded = tuple(_unload(plan, world.server)) if world.server else ()
     receipt = _apply(plan, world)
     return replace(receipt, notes=(*still_loaded, *receipt.notes))
 
@@ -69,11 +66,11 @@ def _apply(plan: Plan, world: World) -> Receipt:
     )
 
 
-def _unload(plan: Plan, world: World) -> Iterator[str]:
-    """Unload what the plan deletes, and say which models stay loaded: their space returns later."""
-    for name in plan.loaded if world.server else ():
+def _unload(plan: Plan, server: Server) -> Iterator[str]:
+    """Unload what the plan deletes, and report models that stay loaded: their space returns later."""
+    for name in plan.loaded:
         try:
-            world.server.unload(name) if world.server else None
+            server.unload(name)
         except PrunellaError as error:
             yield f"{name} could not be unloaded: {error}"
 
@@ -83,24 +80,17 @@ def _expire(receipt: Receipt, world: World) -> Receipt:
     if world.retention is None or store.refusal():
         return receipt
     try:
-        return replace(receipt, expired=_expired(store, world.retention, world))
+        return replace(receipt, expired=_empty_expired(store, world.retention, world))
     except (PrunellaError, OSError) as error:
         return replace(receipt, notes=(*receipt.notes, f"Expired trash was not emptied: {error}"))
 
 
-def _expired(store: Store, retention: int, world: World) -> Receipt | None:
-    """Empty every entry that was removed at least ``retention`` seconds ago; ``None`` when there is none."""
-    if not any(world.now() - when >= retention for when in _removal_times(store)):
+def _empty_expired(store: Store, retention: int, world: World) -> Receipt | None:
+    """Delete what was removed at least ``retention`` seconds ago. With nothing expired it needs no scan."""
+    entries = os.listdir(store.trash) if os.path.isdir(store.trash) else ()
+    if not any(world.now() - removed_at(store.trash, name) >= retention for name in entries):
         return None
     inventory = rescan(store, world.now())
     policy = PrunePolicy(age=retention, classes=frozenset({PruneClass.TRASH}))
     plan = make_plan(inventory, policy, inventory.scanned_at)
-    if not plan.files:
-        return None
-    return _apply(plan, world)
-
-
-def _removal_times(store: Store) -> Iterator[float]:
-    """Read from the names of the entries, so that a run with nothing expired needs no scan."""
-    for name in os.listdir(store.trash) if os.path.isdir(store.trash) else ():
-        yield removed_at(store.trash, name)
+    return _apply(plan, world) if plan.files else None

@@ -1,4 +1,4 @@
-"""Where model stores are on this machine: as every way to run Ollama leaves them, also behind a setting."""
+"""Finds model stores on this machine: where each way to run Ollama puts them, or where a setting says."""
 
 import glob
 import os
@@ -7,15 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from typing import NamedTuple
 
-from msgspec import Struct
-
 PARTS = {"blobs", "manifests", "manifests-v2"}
 _SECONDS = 2.0
 _MOST_WORK = 100_000
-"""Steps of SQLite's machine after which a query is given up: a file of others may hold one that never ends."""
+"""Steps of SQLite after which a query is stopped: the file of another user may hold one that never ends."""
 
 _ROOTS = "root's home"
-WINDOWS = "Ollama on Windows"
 _SYSTEM = {
     "usr/share/ollama/.ollama/models": "the Linux service",
     "var/lib/ollama/.ollama/models": "the Linux service",
@@ -26,10 +23,10 @@ _SYSTEM = {
     "var/lib/docker/volumes/*/_data/models": "a Docker volume",
     "var/lib/containers/storage/volumes/*/_data/models": "a Podman volume",
     "root/.ollama/models": _ROOTS,
-    "mnt/[a-z]/Users/*/.ollama/models": WINDOWS,
+    "mnt/[a-z]/Users/*/.ollama/models": "Ollama on Windows",
 }
 _HOME = {
-    ".ollama/models": "your home",
+    ".ollama/models": "",
     ".var/app/com.jeffser.Alpaca/data/.ollama/models": "Alpaca, a Flatpak",
     ".local/share/docker/volumes/*/_data/models": "a Docker volume of yours",
     ".local/share/containers/storage/volumes/*/_data/models": "a Podman volume of yours",
@@ -38,32 +35,27 @@ _APP_SETTINGS = "Library/Application Support/Ollama/db.sqlite"
 
 
 class Place(NamedTuple):
-    """A folder that may be a store, and what would have put it there."""
+    """A folder that may be a store, and why it may be one."""
 
     path: str
     why: str
 
 
-class FoundStore(Struct, frozen=True, kw_only=True):
-    """A store of this machine, or a folder that this user may not look into and that could be one."""
+class FoundStore(NamedTuple):
+    """A store on this machine, or a folder that could be one and that this user may not read."""
 
     path: str
     why: str
     owner: str
-    is_readable: bool
+    is_readable: bool = True
 
 
 def find_stores(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool = True) -> list[FoundStore]:
-    """Return every store that is found, the user's own first; ``ask`` other programs for their settings too.
-
-    ``root`` is where the file system of the machine begins.
-    """
+    """Return the stores below ``root``, the user's own first; with ``ask`` also those set in systemd and the app."""
     found: dict[tuple[int, int] | str, FoundStore] = {}
     for place in places(environ, home, root, ask=ask):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            key, store = _looked_at(place)
-            if store:
-                found.setdefault(key, store)
+        if look := _look_at(place):
+            found.setdefault(*look)
     return list(found.values())
 
 
@@ -73,9 +65,9 @@ def places(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool 
     if user := environ.get("SUDO_USER"):
         with suppress(KeyError):
             homes.setdefault(pwd.getpwnam(user).pw_dir, f"the home of {user}")
-    for folder, whose in homes.items():
+    for folder, why_home in homes.items():
         for pattern, why in _HOME.items():
-            yield from _matching(folder, pattern, whose if why == "your home" else why)
+            yield from _matching(folder, pattern, why or why_home)
         if ask:
             yield from _app_setting(os.path.join(folder, _APP_SETTINGS))
     if ask:
@@ -85,49 +77,29 @@ def places(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool 
 
 
 def _matching(folder: str, pattern: str, why: str) -> Iterator[Place]:
-    if "*" not in pattern:
-        yield Place(os.path.join(folder, pattern), why)
-        return
-    for path in sorted(glob.glob(pattern, root_dir=folder, include_hidden=True)):
-        yield Place(os.path.join(folder, path), why)
+    paths = sorted(glob.glob(pattern, root_dir=folder, include_hidden=True)) if "*" in pattern else [pattern]
+    yield from (Place(os.path.join(folder, path), why) for path in paths)
 
 
-def _looked_at(place: Place) -> tuple[tuple[int, int] | str, FoundStore | None]:
-    """Return what identifies a folder, and the store that it is. Raises FileNotFoundError."""
+def _look_at(place: Place) -> tuple[tuple[int, int] | str, FoundStore] | None:
+    """Return the store at ``place`` under what identifies its folder; ``None`` where there is none."""
     try:
         status = os.stat(place.path)
         is_store = bool(PARTS & set(os.listdir(place.path)))
     except PermissionError:
-        if place.why == _ROOTS:  # that it is closed says nothing
-            return place.path, None
-        return place.path, _found(place, os.stat(_closed_folder(place.path)).st_uid, is_readable=False)
-    except OSError:  # a name that is too long, a loop of links
-        return place.path, None
-    return (status.st_dev, status.st_ino), _found(place, status.st_uid) if is_store else None
-
-
-def _closed_folder(path: str) -> str:
-    """The folder on the way to ``path`` that this user may not enter."""
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return path
-
-
-def _found(place: Place, uid: int, *, is_readable: bool = True) -> FoundStore:
-    return FoundStore(path=place.path, why=place.why, owner=owner_name(uid), is_readable=is_readable)
-
-
-def size_of(store: FoundStore) -> int | None:
-    """Return the bytes that the files in ``blobs/`` take on the disk; ``None`` where that may not be seen."""
-    try:
-        with os.scandir(os.path.join(store.path, "blobs")) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in entries)
-    except OSError:
+        if place.why == _ROOTS:  # always closed, with a store or without
+            return None
+        closed = place.path
+        while not os.path.exists(closed):
+            closed = os.path.dirname(closed)
+        return place.path, FoundStore(*place, owner_name(os.stat(closed).st_uid), is_readable=False)
+    except OSError:  # nothing there, a name that is too long, a loop of links
         return None
+    return ((status.st_dev, status.st_ino), FoundStore(*place, owner_name(status.st_uid))) if is_store else None
 
 
 def owner_name(uid: int) -> str:
-    """Return the name of a user, or the number of one that has none here."""
+    """Return the name of a user, or the number where there is no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -135,7 +107,6 @@ def owner_name(uid: int) -> str:
 
 
 def _app_setting(path: str) -> Iterator[Place]:
-    """What somebody chose in Ollama's own application."""
     if os.path.islink(path) or not os.path.isfile(path):
         return
     import sqlite3
@@ -149,7 +120,6 @@ def _app_setting(path: str) -> Iterator[Place]:
 
 
 def _units(environ: Mapping[str, str]) -> Iterator[Place]:
-    """What the units of systemd say, which may be set anywhere; asking needs no rights."""
     import shlex
     import shutil
     import subprocess

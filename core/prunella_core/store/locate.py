@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -15,10 +15,7 @@ _WINDOWS = re.compile(r"/mnt/[a-z]/Users/", re.IGNORECASE)
 
 
 class Store(Struct, frozen=True, kw_only=True):
-    """A model store on disk. Paths are absolute; ``writable`` says whether this user may remove things from it.
-
-    The store of an export is somewhere else: whatever asks for one of its paths is refused.
-    """
+    """A model store on disk, by absolute paths. The store of an export is elsewhere: its paths are refused."""
 
     root: str
     why: str
@@ -26,22 +23,19 @@ class Store(Struct, frozen=True, kw_only=True):
     writable: bool
     other_stores: tuple[str, ...] = ()
     unwritable: str | None = None
-    """The folder that this user may not write to, where there is one."""
+    """The folder that this user may not write to."""
     named: bool = True
-    """Whether somebody named this store. One that was only found among several is never guessed to be meant."""
+    """False for one of several that were found: none of them is changed until the user picks one."""
     exported_from: str | None = None
-    """The host that this is an export of; ``None`` for a store on this machine."""
+    """The host of an export; ``None`` for a store on this machine."""
 
     @property
     def read_only(self) -> str | None:
-        """Why nothing can be changed here by anybody; ``None`` for a store on this machine."""
+        """Why an export cannot be changed; ``None`` for a store on this machine."""
         return None if self.exported_from is None else f"read-only: this is {self.why}; nothing was changed"
 
     def refusal(self, *, by_server: bool = False) -> str | None:
-        """Why this store may not be changed, in one sentence; ``None`` where it may.
-
-        What the server deletes needs no right of this user. Raises nothing: what cannot be looked at is not in the way.
-        """
+        """Why this store may not be changed, in one sentence; the server needs no right of this user."""
         if self.read_only:
             return self.read_only
         if not self.named:
@@ -65,7 +59,7 @@ class Store(Struct, frozen=True, kw_only=True):
         return f"sudo -u {user} prunella --store {clean(self.root)}"
 
     def _in_the_way(self) -> str | None:
-        """Files are set aside in folders of ours: through a link they would be deleted somewhere else."""
+        """Why files cannot be moved to our folders: through a link they would end up somewhere else."""
         for folder in (self.own, *(os.path.join(self.own, name) for name in ("staging", "removing", "trash"))):
             if os.path.islink(folder):
                 return f"{clean(folder)} is a link, and Prunella moves nothing through one; remove the link first"
@@ -75,7 +69,7 @@ class Store(Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """Where it is, for people: its path, and before it the host when that is another."""
+        """Its path, for people; for an export with the host."""
         return self.root if self.exported_from is None else f"{self.exported_from}:{self.root}"
 
     @property
@@ -90,32 +84,29 @@ class Store(Struct, frozen=True, kw_only=True):
 
     @property
     def own(self) -> str:
-        """The folder where Prunella puts things aside; Ollama never looks into it."""
+        """The folder of Prunella's own files; Ollama never reads it."""
         return self.path(".prunella")
 
     @property
     def trash(self) -> str:
-        """The folder of what was removed and can be restored."""
+        """The folder of the trash."""
         return os.path.join(self.own, "trash")
 
     def path(self, relative: str) -> str:
-        """The absolute path of a file that is named relative to the store.
-
-        Raises Refused for an export: its paths are those of another machine, and none is opened on this one.
-        """
+        """The absolute path of a path relative to the store. Raises Refused for an export, of another machine."""
         if self.read_only:
             raise Refused(self.read_only)
         return os.path.join(self.root, relative)
 
 
 def locate(explicit: str | None, environ: Mapping[str, str], home: str, machine: str = "/") -> Store:
-    """Return the store to work on: ``explicit``, else ``OLLAMA_MODELS``, else the one that is found on this machine.
+    """Return the store to use: ``explicit``, else ``OLLAMA_MODELS``, else one that is found below ``machine``.
 
-    ``machine`` is where its file system begins. Raises NotFound, with a sentence on what to do, when there is none.
+    Raises NotFound, with a sentence on what to do, when there is none.
     """
-    for path, why in _named(explicit, environ, home):
+    if choice := _choice(explicit, environ, home):
         others = find_stores(environ, home, machine, ask=False)
-        return _open(path, why, named=True, others=[other.path for other in others if other.is_readable])
+        return _open(*choice, named=True, others=[other.path for other in others if other.is_readable])
     everywhere = find_stores(environ, home, machine)
     found = [store for store in everywhere if store.is_readable]
     if not found:
@@ -132,31 +123,18 @@ def _nothing_found(closed: Iterable[FoundStore], searched: Iterable[Place]) -> s
     return f"no Ollama models found; try prunella demo, or --store DIR (searched {where})"
 
 
-def _named(explicit: str | None, environ: Mapping[str, str], home: str) -> Iterator[tuple[str, str]]:
+def _choice(explicit: str | None, environ: Mapping[str, str], home: str) -> tuple[str, str] | None:
+    if explicit == "~" or (explicit and explicit.startswith("~/")):  # Ollama itself takes OLLAMA_MODELS to the letter
+        explicit = os.path.join(home, explicit[1:].lstrip("/"))
     if explicit:
-        yield _expand(explicit, home), "--store"
-    from_environment = environ.get("OLLAMA_MODELS", "").strip().strip("\"'")  # the server trims it so, too
-    if from_environment:
-        yield from_environment, "OLLAMA_MODELS"
-
-
-def _expand(path: str, home: str) -> str:
-    """Read a leading ``~`` as the shell does; Ollama itself takes ``OLLAMA_MODELS`` to the letter."""
-    return os.path.join(home, path[1:].lstrip("/")) if path == "~" or path.startswith("~/") else path
+        return explicit, "--store"
+    from_environment = environ.get("OLLAMA_MODELS", "").strip().strip("\"'")  # trimmed as the server does
+    return (from_environment, "OLLAMA_MODELS") if from_environment else None
 
 
 def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     root = os.path.realpath(path)
-    shown = clean(root)
-    try:
-        status = os.stat(root)
-    except FileNotFoundError:
-        raise NotFound(f"there is no model store at {shown} ({why})") from None
-    except OSError as error:
-        raise NotFound(f"cannot open {shown} ({why}): {error.strerror}") from error
-    if not stat.S_ISDIR(status.st_mode):
-        raise NotFound(f"{shown} ({why}) is a file; a model store is a folder with blobs/ and manifests/")
-    _require_store(root, shown, why)
+    _require_store(root, why)
     barred = root if _WINDOWS.match(root) else unwritable(root)
     return Store(
         root=root,
@@ -169,26 +147,31 @@ def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     )
 
 
-def _require_store(root: str, shown: str, why: str) -> None:
+def _require_store(root: str, why: str) -> None:
+    shown = clean(root)
     try:
+        if not stat.S_ISDIR(os.stat(root).st_mode):
+            raise NotFound(f"{shown} ({why}) is a file; a model store is a folder with blobs/ and manifests/")
         names = set(os.listdir(root))
+    except FileNotFoundError:
+        raise NotFound(f"there is no model store at {shown} ({why})") from None
     except OSError as error:
         raise NotFound(f"cannot read {shown} ({why}): {error.strerror}") from error
     if not names & PARTS:
-        raise NotFound(f"{shown} ({why}) is no model store: it has neither blobs/ nor manifests/")
+        raise NotFound(f"{shown} ({why}) is not a model store: it has neither blobs/ nor manifests/")
 
 
 def unwritable(root: str) -> str | None:
-    """Return the first folder of the store at ``root`` that would have to be written to and may not be."""
+    """Return the first folder of the store at ``root`` that this user may not write to."""
     folders = [root, *(os.path.join(root, name) for name in ("blobs", "manifests"))]
     barred = (path for path in folders if os.path.exists(path) and not os.access(path, os.W_OK | os.X_OK))
     return next(barred, None)
 
 
 def may_be_unfinished(store: Store) -> bool:
-    """Whether anything but lasting files lies in our own folder: then ``apply.has_unfinished`` knows more."""
+    """Whether our own folder has more than lasting files: then ``apply.has_unfinished`` has to look."""
     try:
         names = {name for name in os.listdir(store.own) if not name.startswith("ledger.")}
-    except OSError:  # not there, or unreadable for us: then nothing is known of it either
+    except OSError:  # not there, or unreadable
         return False
     return not names <= {"trash", "pins", "lock"}

@@ -9,20 +9,20 @@ from contextlib import closing, contextmanager, suppress
 from prunella_core.base.errors import Locked, Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk, give_to_owner_of
-from prunella_core.fs.folders import open_folder, opened, read_own, require_regular
+from prunella_core.fs.folders import opened, read_own, require_regular
 from prunella_core.fs.rename import inode
 from prunella_core.store.locate import Store
 
 _OURS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""How a file of ours is opened: not through a link, and without waiting at a pipe that has its name."""
+"""Opens a file of ours without following a link or waiting at a pipe of that name."""
 
 
 @contextmanager
 def lock(store: Store) -> Iterator[None]:
     """Hold the store for one operation. Raises Locked, naming the process, when another one holds it.
 
-    The lock is on the store's folder itself: that needs no free byte. NFS wants a file that is opened for writing; this
-    is never unlinked, or two processes could each hold a file of that name. The system ends both with the process.
+    The lock is on the store's folder: that needs no free byte. NFS wants a file that is open for writing; it is never
+    unlinked, or two processes could each hold a file of that name. Both locks end with the process.
     """
     descriptor, is_file = _acquire(store)
     try:
@@ -33,18 +33,18 @@ def lock(store: Store) -> Iterator[None]:
 
 
 def is_locked(store: Store) -> bool:
-    """Whether another process holds the store right now. Raises Refused when that cannot be asked."""
+    """Whether another process holds the store right now. Raises Refused when that cannot be known."""
     try:
         os.close(_acquire(store, asking=True)[0])
     except Locked:
         return True
-    except FileNotFoundError:  # the lock file: without one nobody holds it
-        return False
+    except FileNotFoundError:  # the lock file: without one there is no lock
+        pass
     return False
 
 
 def sign(store: Store) -> None:
-    """Note which process holds the lock, for the error message of others. A disk without room does without."""
+    """Write down which process holds the lock, for the error message of others; skipped on a full disk."""
     with suppress(OSError):
         _write_note(store, b"%d\n" % os.getpid())
 
@@ -72,11 +72,11 @@ def _acquire_file(store: Store, create: int) -> int:
         while True:
             descriptor = _open_note(store, os.O_RDWR | create)
             _lock(store, descriptor)
+            status = os.fstat(descriptor)
             with opened(_note(store)) as entry:
-                there = inode(entry)
-            if there == _inode(descriptor):
-                return descriptor
-            os.close(descriptor)  # another file has come in its place
+                if inode(entry) == (status.st_dev, status.st_ino):
+                    return descriptor
+            os.close(descriptor)  # another file has taken its place
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -90,14 +90,9 @@ def _lock(store: Store, descriptor: int) -> None:
     except OSError as error:
         os.close(descriptor)
         if isinstance(error, BlockingIOError):
-            where = f"another Prunella{_holder(store)} is working on {clean(store.root)}"
-            raise Locked(f"{where}; try again when it is done") from None
+            busy = f"another Prunella{_holder(store)} is working on {clean(store.root)}"
+            raise Locked(f"{busy}; try again when it is done") from None
         raise
-
-
-def _inode(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino
 
 
 def _cannot(store: Store, error: OSError) -> Refused:
@@ -127,19 +122,15 @@ def _note(store: Store) -> str:
 
 
 def _clear_note(store: Store, is_file: bool) -> None:
-    """Remove the note, and our folder with it when nothing else is in it."""
-    with suppress(OSError):  # a note that stays misleads nobody: the lock itself is what counts
+    """Remove the note, and our folder with it when it is empty."""
+    with suppress(OSError):  # a note that stays does no harm: the lock itself is what counts
         if is_file:
             _write_note(store, b"")
             return
         with opened(_note(store)) as (folder, name):
             os.unlink(name, dir_fd=folder)
-    with suppress(OSError):
-        parent = open_folder(store.root)
-        try:
-            os.rmdir(os.path.basename(store.own), dir_fd=parent)
-        finally:
-            os.close(parent)
+    with suppress(OSError), opened(store.own) as (folder, name):
+        os.rmdir(name, dir_fd=folder)
 
 
 def _holder(store: Store) -> str:

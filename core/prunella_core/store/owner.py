@@ -16,10 +16,9 @@ from prunella_core.store.locate import Store, unwritable
 
 
 def as_owner_of(store: Store) -> Store:
-    """Return ``store`` as its owner sees it; where this is root and the store another user's, become that user first.
+    """Return ``store`` as its owner sees it; root becomes that user first. Raises Refused where that cannot be.
 
-    What needs the caller's rights has to be done before: reading settings, finding stores, opening files. Raises
-    Refused where that cannot be.
+    Do before it what needs the caller's rights: reading settings, finding stores, opening files.
     """
     if store.read_only or os.geteuid() != 0:
         return store
@@ -33,13 +32,18 @@ def as_owner_of(store: Store) -> Store:
     except OSError as error:
         who = owner_name(uid)
         raise Refused(f"cannot work on {clean(store.root)} as {who}, who owns it: {error.strerror}") from error
-    _refuse_if_out_of_reach(store, uid)
+    for path, what in ((store.root, "the store"), (os.path.dirname(__file__), "Prunella")):
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise Refused(
+                f"{what} lies where {owner_name(uid)}, who owns {clean(store.root)}, may not go: {clean(path)}; "
+                "open that folder to others and try again"
+            )
     barred = unwritable(store.root)
     return replace(store, writable=barred is None, unwritable=barred)
 
 
 def _owner_of(folder: str) -> tuple[int, int]:
-    """Return user and group: the user's own where there is such a user; never root's, whatever the folder says."""
+    """Return the user and their own group; never root's group, whatever the folder says."""
     status = os.stat(folder)
     try:
         return status.st_uid, pwd.getpwuid(status.st_uid).pw_gid
@@ -58,9 +62,9 @@ def _become(uid: int, gid: int) -> None:
 
 
 def keep_importable(path: list[str], modules: Collection[ModuleType]) -> None:
-    """Let imports find their modules although they may lie below a folder that only root can enter.
+    """Let imports work although modules may lie below a folder that only root can enter.
 
-    ``path`` and the paths of ``modules`` become ways through open folders: those do not pass the folders above.
+    ``path`` and the paths of ``modules`` become paths through open descriptors, which do not pass the folders above.
     """
     if not os.path.isdir("/proc/self/fd"):  # pragma: no cover: macOS has no such paths
         return
@@ -80,12 +84,3 @@ def keep_importable(path: list[str], modules: Collection[ModuleType]) -> None:
     for module in modules:
         if isinstance(getattr(module, "__file__", None), str):
             module.__file__ = by_descriptor(module.__file__ or "")
-
-
-def _refuse_if_out_of_reach(store: Store, uid: int) -> None:
-    for path, what in ((store.root, "the store"), (os.path.dirname(__file__), "Prunella")):
-        if not os.access(path, os.R_OK | os.X_OK):
-            raise Refused(
-                f"{what} lies where {owner_name(uid)}, who owns {clean(store.root)}, may not go: {clean(path)}; "
-                "open that folder to others and try again"
-            )

@@ -11,10 +11,7 @@ _LARGEST = 1024 * 1024
 
 
 def read_pins(store: Store) -> tuple[str, ...]:
-    """Return the patterns that are pinned in ``store``, in their order. Raises OSError when they cannot be read.
-
-    A file that is too large to be pins pins everything: nobody knows what it means to keep.
-    """
+    """Return the pins of ``store``; a file that is too large pins everything. Raises OSError."""
     try:
         data = read_small(pins_path(store), _LARGEST) if not os.path.islink(store.own) else b""
     except (FileNotFoundError, NotADirectoryError):
@@ -33,5 +30,5 @@ def is_pinned(name: str, patterns: Iterable[str]) -> bool:
 
 
 def pins_path(store: Store) -> str:
-    """Where they are kept."""
+    """The file of the pins."""
     return os.path.join(store.own, "pins")

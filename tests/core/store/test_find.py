@@ -9,7 +9,7 @@ import pytest
 
 from prunella_core.base.errors import NotFound
 from prunella_core.store import locate as locate_module
-from prunella_core.store.find import FoundStore, find_stores, size_of
+from prunella_core.store.find import FoundStore, find_stores
 from prunella_core.store.locate import locate
 
 HOMES = {
@@ -161,14 +161,6 @@ def test_a_closed_one_is_named_with_the_way_in(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(NotFound, match=r"you may not look into .*ollama/models .*sudo -u"):
             locate(None, {"PATH": "/nowhere"}, str(tmp_path / "home/ann"), str(tmp_path))
     assert not closed.is_readable
-    assert size_of(closed) is None
-
-
-def test_its_size_is_what_its_blobs_take(tmp_path: Path) -> None:
-    make(tmp_path / "var/lib/ollama")
-    (tmp_path / "var/lib/ollama/blobs/sha256-x").write_bytes(b"x" * 10_000)
-    [store] = found_on(tmp_path)
-    assert (size_of(store) or 0) >= 10_000
 
 
 def test_windows_owns_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
