@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from prunella_core.fs.folders import read_own
 from prunella_core.ledger.log import Action
+from prunella_core.ollama.digests import digest_of_name
 from prunella_core.ollama.paths import place_of
 from prunella_core.scan import RECORD
 from prunella_core.store.locate import Store
@@ -68,14 +69,16 @@ def is_own(path: str) -> bool:
 
 def is_manifest(path: str) -> bool:
     """Whether a path relative to the store is that of a manifest there, not in the trash."""
-    return place_of(path).is_manifest and not is_own(path)
+    return path.startswith(("manifests/", "manifests-v2/"))
 
 
 def is_whole(path: str) -> bool:
     """Whether it is a whole blob, of the store or of the trash."""
-    return place_of(path).whole is not None
+    return key_of(path) != path
 
 
 def key_of(path: str) -> str:
     """What a manifest or a link needs a file by: the digest of a whole blob, the path of everything else."""
-    return place_of(path).whole or path
+    folder, _slash, name = path.rpartition("/")
+    plain = digest_of_name(name) if folder == "blobs" else None  # nearly always, and quick
+    return plain or place_of(path).whole or path
