@@ -162,7 +162,6 @@ def check_proposal(inventory: Inventory, proposal: Proposal, now: float = NOW) -
     goal = min(proposal.target, proposal.reachable)
     assert proposal.reclaims >= goal
     assert proposal.is_met == (proposal.target <= proposal.reachable)
-    assert proposal.regret == sum(item.regret for item in proposal.items) >= proposal.at_least
     for item in proposal.items:
         assert item.reason.isprintable()
         assert make_plan(inventory, _without(proposal.removal, item.key), now).reclaims < goal, item

@@ -1,5 +1,6 @@
 """Stores that Hypothesis makes up: whatever may lie in one, built on the disk."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -73,7 +74,7 @@ def _add_blob(builder: StoreBuilder, outside: Path, number: int, blob: BlobRecip
         size = 200_000 if blob.form == "sparse" else None
         layer = builder.layer("weights", seed, size=size, age=blob.age)
     else:
-        layer = Layer("weights", f"sha256:{number:064x}", blob.size)
+        layer = Layer("weights", f"sha256:{hashlib.sha256(str(number).encode()).hexdigest()}", blob.size)
     path = builder.blob_path(layer.digest)
     if blob.form == "colon":
         os.rename(path, path := path.replace("sha256-", "sha256:"))

@@ -37,7 +37,12 @@ def prune(age: int = 0, *classes: PruneClass, force: bool = False) -> PrunePolic
 
 def to_trash(*models: str, **more: Any) -> Removal:
     """A removal that can be taken back."""
-    return Removal(models=models, to_trash=True, **more)
+    return Removal(models=models, **more)
+
+
+def for_good(**chosen: Any) -> Removal:
+    """A removal that frees its space at once."""
+    return Removal(to_trash=False, **chosen)
 
 
 def open_store(root: str | Path) -> Store:
@@ -82,7 +87,7 @@ def planned(plan: Plan) -> set[str]:
 
 def recover(root: str | Path) -> Receipt:
     """What the next run does first; it has nothing of its own to do."""
-    return carry_out(plan_for(root, Removal()))
+    return carry_out(plan_for(root, for_good()))
 
 
 def remove(root: str | Path, *models: str, now: float = NOW, **more: Any) -> TrashEntry:
@@ -131,12 +136,12 @@ def small_store(root: str | Path) -> StoreBuilder:
     return builder
 
 
-BOTH = Removal(models=("base:latest", "derived:latest"))
-SOLO = Removal(models=("team/solo:v1",))
+BOTH = for_good(models=("base:latest", "derived:latest"))
+SOLO = for_good(models=("team/solo:v1",))
 REQUESTS = [
     BOTH,
     prune(),
-    Removal(models=(*BOTH.models, *SOLO.models), blobs=("blobs/README.txt",)),
+    for_good(models=(*BOTH.models, *SOLO.models), blobs=("blobs/README.txt",)),
 ]
 """What can be asked of the small store: what two models share, all rubbish, everything that has a name."""
 

@@ -40,7 +40,7 @@ def test_the_document_is_the_plan_with_a_target_and_reasons(builder: StoreBuilde
     assert {"base:latest", "derived:latest"} <= set(document["models"])
     assert all(row["reason"] for row in (*document["model_reasons"], *document["items"], *document["files"]))
     assert sum(item["reclaims"] for item in document["items"]) == document["reclaims"]
-    assert document["regret"] == document["regret_at_least"] > 0
+    assert document["regret"] > 0
 
 
 def test_what_is_proposed_goes_and_frees_as_much(builder: StoreBuilder) -> None:

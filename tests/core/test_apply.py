@@ -17,7 +17,7 @@ import pytest
 from prunella_core.apply import Disk, Step, has_unfinished
 from prunella_core.base.errors import Locked, Refused, StalePlan
 from prunella_core.inventory.records import State
-from prunella_core.plan.records import Removal, Request
+from prunella_core.plan.records import Request
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from prunella_core.store.lock import lock
@@ -34,6 +34,7 @@ from stores import (
     MeanwhileDisk,
     carry_out,
     disk_use,
+    for_good,
     look,
     open_store,
     outcome,
@@ -79,14 +80,14 @@ def test_exactly_the_plan_is_done(builder: StoreBuilder, request_: Request) -> N
 
 
 def test_two_models_that_share_free_together_what_neither_frees_alone(builder: StoreBuilder) -> None:
-    alone = [plan_for(builder.root, Removal(models=(name,))).reclaims for name in BOTH.models]
+    alone = [plan_for(builder.root, for_good(models=(name,))).reclaims for name in BOTH.models]
     assert plan_for(builder.root, BOTH).reclaims > sum(alone)
     assert carry_out(plan_for(builder.root, BOTH)).freed > sum(alone)
 
 
 def test_empty_manifest_folders_go_and_others_stay(builder: StoreBuilder) -> None:
     builder.file(f"{LIBRARY}/base/._latest")
-    carry_out(plan_for(builder.root, Removal(models=(*BOTH.models, *SOLO.models))))
+    carry_out(plan_for(builder.root, for_good(models=(*BOTH.models, *SOLO.models))))
     folders = {path for path, what in tree(builder.root).items() if what == "/"}
     assert folders == {
         "blobs",
@@ -98,7 +99,7 @@ def test_empty_manifest_folders_go_and_others_stay(builder: StoreBuilder) -> Non
 
 
 def test_the_folder_of_all_manifests_stays(builder: StoreBuilder) -> None:
-    carry_out(plan_for(builder.root, Removal(models=(*BOTH.models, *SOLO.models))))
+    carry_out(plan_for(builder.root, for_good(models=(*BOTH.models, *SOLO.models))))
     assert os.listdir(f"{builder.root}/manifests") == []
 
 
@@ -134,7 +135,7 @@ def test_the_target_of_a_link_is_never_touched(builder: StoreBuilder, tmp_path: 
     outside.write_bytes(b"x" * 50_000)
     digest = f"sha256:{'1111' * 16}"
     builder.link(blob(Layer("", digest, 0)), str(outside)).model("m", Layer("weights", digest, 50_000))
-    plan = plan_for(builder.root, Removal(models=("m:latest",)))
+    plan = plan_for(builder.root, for_good(models=("m:latest",)))
     assert blob(Layer("", digest, 0)) in planned(plan)
     use = disk_use(tmp_path)
     receipt = carry_out(plan)
@@ -165,19 +166,21 @@ def test_hard_links_free_nothing_until_the_last_goes(builder: StoreBuilder, tmp_
     solo = next(item for item in plan_for(builder.root, SOLO).blobs if item.file.size > 10_000)
     os.link(f"{builder.root}/{solo.file.path}", tmp_path / "outside")
     os.link(f"{builder.root}/{solo.file.path}", f"{builder.root}/blobs/COPY777")
-    plan = plan_for(builder.root, Removal(models=SOLO.models, blobs=("blobs/COPY777",), force=True))
+    plan = plan_for(builder.root, for_good(models=SOLO.models, blobs=("blobs/COPY777",), force=True))
     receipt = carry_out(plan)
     assert receipt.freed == plan.reclaims < solo.file.allocated
     os.link(tmp_path / "outside", f"{builder.root}/blobs/COPY777")
     os.unlink(tmp_path / "outside")
-    assert carry_out(plan_for(builder.root, Removal(blobs=("blobs/COPY777",), force=True))).freed == solo.file.allocated
+    assert (
+        carry_out(plan_for(builder.root, for_good(blobs=("blobs/COPY777",), force=True))).freed == solo.file.allocated
+    )
 
 
 def test_a_model_whose_manifest_another_links_to_does_not_take_that_one_along(builder: StoreBuilder) -> None:
     builder.link(f"{LIBRARY}/base/alias", "latest")
     needed = look(builder.root).model_by_name["base:alias"].needs
     with suppress(Refused):
-        carry_out(plan_for(builder.root, Removal(models=("base:latest",))))
+        carry_out(plan_for(builder.root, for_good(models=("base:latest",))))
     assert look(builder.root).model_by_name["base:alias"].needs == needed
 
 
@@ -216,7 +219,7 @@ CHANGES: list[tuple[Request, str, Callable[[StoreBuilder], object]]] = [
     (prune(), "COPY777 is new", lambda store: store.file("blobs/COPY777", age=DAY)),
     (prune(), "a problem could hide", lambda store: store.manifest("half", "")),
     (prune(), "blobs/COPY123", lambda store: os.unlink(f"{store.root}/blobs/COPY123")),
-    (BOTH, f"{LIBRARY}/base/latest", lambda store: os.unlink(f"{store.root}/{LIBRARY}/base/latest")),
+    (BOTH, "no model base:latest", lambda store: os.unlink(f"{store.root}/{LIBRARY}/base/latest")),
     (BOTH, f"{LIBRARY}/base/latest was changed", lambda store: store.model("base", age=HOUR)),
     (BOTH, "is used by new:latest", lambda store: store.model("new", store.layer("template", "{{ .Prompt }}"))),
     (BOTH, "a problem could hide", lambda store: store.manifest("half", "{}")),
@@ -365,7 +368,7 @@ def test_a_manifest_that_is_half_written_meanwhile_puts_everything_back(
 
 def test_a_damaged_manifest_that_is_written_again_while_it_goes_puts_everything_back(builder: StoreBuilder) -> None:
     builder.manifest("half", "", age=DAY)
-    removal = Removal(models=SOLO.models, manifests=(f"{LIBRARY}/half/latest",))
+    removal = for_good(models=SOLO.models, manifests=(f"{LIBRARY}/half/latest",))
     plan = plan_for(builder.root, removal)
     assert len(plan.blobs) == 2
     disk = MeanwhileDisk("/blobs/", lambda: builder.manifest("half", ""))
@@ -376,7 +379,7 @@ def test_a_damaged_manifest_that_is_written_again_while_it_goes_puts_everything_
 
 def test_a_damaged_manifest_that_cannot_go_keeps_the_blobs(builder: StoreBuilder) -> None:
     builder.manifest("half", "", age=DAY)
-    plan = plan_for(builder.root, Removal(models=SOLO.models, manifests=(f"{LIBRARY}/half/latest",)))
+    plan = plan_for(builder.root, for_good(models=SOLO.models, manifests=(f"{LIBRARY}/half/latest",)))
     with suppress(Refused):
         carry_out(plan, disk=FailingDisk("move", "half/latest"))
     assert {item.file.path for item in plan.blobs} <= set(tree(builder.root))
@@ -413,7 +416,7 @@ def test_a_blob_that_cannot_be_moved_is_in_the_receipt_and_the_rest_is_done(buil
 
 
 def test_the_blobs_of_a_manifest_that_cannot_be_moved_stay(builder: StoreBuilder) -> None:
-    plan = plan_for(builder.root, Removal(models=("derived:latest", "team/solo:v1")))
+    plan = plan_for(builder.root, for_good(models=("derived:latest", "team/solo:v1")))
     receipt = carry_out(plan, disk=FailingDisk("move", "solo/v1"))
     assert [error.path for error in receipt.errors] == ["manifests/registry.ollama.ai/team/solo/v1"]
     inventory = look(builder.root)
@@ -464,7 +467,7 @@ def test_recovery_that_cannot_be_finished_refuses_everything_else(builder: Store
         carry_out(plan, disk=KilledDisk(14, after=False))
     assert has_unfinished(open_store(builder.root))
     with pytest.raises(Refused, match="interrupted removal"):
-        carry_out(plan_for(builder.root, Removal()), disk=FailingDisk("move"))
+        carry_out(plan_for(builder.root, for_good()), disk=FailingDisk("move"))
 
 
 # A full disk

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from prunella_core.fs.mounts import UNKNOWN, mount_of
-from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
-from stores import NOW, carry_out, look, plan_for
+from stores import NOW, carry_out, for_good, look, plan_for
 
 _MAKERS = {"xfs": ("mkfs.xfs", "-q", "-m", "reflink=1"), "btrfs": ("mkfs.btrfs", "-q")}
 
@@ -43,7 +42,7 @@ def test_shared_extents_do_not_count(reflinking: Path) -> None:
     rows = {name: look(builder.root).blob_by_key[layer.digest] for name, layer in layers.items()}
     assert rows["cloned"].files[0].shared == rows["cloned"].allocated > 0
     assert rows["own"].files[0].shared == 0
-    plan = plan_for(builder.root, Removal(blobs=tuple(layer.digest for layer in layers.values())))
+    plan = plan_for(builder.root, for_good(blobs=tuple(layer.digest for layer in layers.values())))
     assert plan.reclaims == rows["own"].allocated
     assert carry_out(plan).freed == plan.reclaims
     assert (reflinking / "copy").stat().st_blocks * 512 == rows["cloned"].allocated

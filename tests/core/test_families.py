@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.space.areas import Area, AreaKind, areas
 from prunella_core.space.families import families, reclaims_together, sharers
+from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 from recipes import Recipe, built, recipes
-from stores import DAY, NOW, disk_use, look, remove, small_store
+from stores import DAY, NOW, disk_use, for_good, look, remove, small_store
 
 OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.COMMON, AreaKind.BROKEN}
 
@@ -47,10 +47,10 @@ def test_the_map_holds_every_byte_once(recipe: Recipe, data: st.DataObject) -> N
     with built(recipe) as (builder, _top):
         inventory = look(builder.root)
         check_map(inventory, builder.root)
-        found = families(inventory)
-        assert sorted(name for family in found for name in family.models) == sorted(inventory.model_by_name)
+        found = families(space_of(inventory))
+        assert sorted(name for family in found for name in family) == sorted(inventory.model_by_name)
         names = data.draw(st.lists(st.sampled_from(sorted(inventory.model_by_name)), unique=True)) if found else []
-        plan = make_plan(inventory, Removal(models=tuple(names)), NOW)
+        plan = make_plan(inventory, for_good(models=tuple(names)), NOW)
         if not plan.blocked:
             assert reclaims_together(inventory, names) == plan.reclaims
 
@@ -71,9 +71,8 @@ def test_what_shares_is_one_family_and_the_rest_lies_apart(tmp_path: Path) -> No
     assert [area.kind.value for area in others] == [
         *("broken", "unreferenced", "partial", "leftover", "stray", "trash"),
     ]
-    (family,) = families(inventory)
-    assert family.models == ("derived:latest", "base:latest")
-    assert family.allocated == first.allocated > family.shared > 40_000
+    (family,) = families(space_of(inventory))
+    assert family == ("derived:latest", "base:latest")
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ def licensed(tmp_path: Path) -> StoreBuilder:
 def test_a_licence_makes_no_family_and_a_chain_does(licensed: StoreBuilder) -> None:
     inventory = look(licensed.root)
     check_map(inventory, licensed.root)
-    assert [set(family.models) for family in families(inventory)] == [
+    assert [set(family) for family in families(space_of(inventory))] == [
         {"a:latest", "b:latest", "c:latest"},
         {"apart:latest"},
     ]
@@ -105,8 +104,8 @@ def test_many_small_blobs_that_the_same_models_share_tie_them_together(tmp_path:
     tensors = [builder.layer("tensor", f"{number}" * 3_000) for number in range(150)]
     for name in ("one", "two"):
         builder.model(name, *tensors, *(builder.layer("tensor", f"{name} {number}") for number in range(150)))
-    (family,) = families(look(builder.root))
-    assert len(family.models) == 2
+    (family,) = families(space_of(look(builder.root)))
+    assert len(family) == 2
 
 
 def test_sharers_say_what_and_how_much_both_would_free(licensed: StoreBuilder) -> None:
@@ -118,7 +117,7 @@ def test_sharers_say_what_and_how_much_both_would_free(licensed: StoreBuilder) -
         ("apart:latest", 1),
     ]
     for sharer in with_b:
-        removal = Removal(models=("b:latest", sharer.name), force=True)
+        removal = for_good(models=("b:latest", sharer.name), force=True)
         assert sharer.together == make_plan(inventory, removal, NOW).reclaims
         assert sharer.shared == sum(blob.allocated for blob in sharer.blobs)
         assert sharer.blobs == next(s for s in sharers(inventory, sharer.name) if s.name == "b:latest").blobs

@@ -1,6 +1,7 @@
 """Whatever lies in a store and in its trash: the quick reckoning of a choice is what its plan reclaims."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,14 +11,15 @@ from hypothesis import strategies as st
 from inventories import check_proposal
 from prunella_core.advice.free import Guard, Item, propose
 from prunella_core.advice.free.candidates import Candidate, candidates
-from prunella_core.advice.free.cells import cells_of
-from prunella_core.advice.free.reckoning import Reckoning
+from prunella_core.base.errors import NotFound
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
+from prunella_core.space.cells import Holder
+from prunella_core.space.space import space_of
 from recipes import Recipe, built, recipes
-from stores import DAY, NOW, carry_out, look, plan_for, prune, to_trash
+from stores import DAY, NOW, carry_out, for_good, look, plan_for, prune, to_trash
 
 EVERYTHING: tuple[Guard, ...] = ("pinned", "loaded", "local")
 ROWS = ("leftover", "partial", "unreferenced")
@@ -25,26 +27,28 @@ ROWS = ("leftover", "partial", "unreferenced")
 
 def request(items: list[Candidate] | tuple[Item, ...]) -> Removal:
     """The removal that takes exactly ``items``."""
-    return Removal(
+    return for_good(
         models=tuple(item.key for item in items if item.kind == "model"),
         blobs=tuple(item.key for item in items if item.kind in ROWS),
         entries=tuple(item.key for item in items if item.kind == "trash"),
     )
 
 
+def holder(item: Candidate) -> Holder:
+    return Holder(item.kind if item.kind in ("model", "trash") else "blob", item.key)
+
+
 def check_some_choices(inventory: Inventory, now: float, data: st.DataObject) -> None:
     items = candidates(inventory, now, (), EVERYTHING).items
-    cells = cells_of(inventory, items, now)
-    reckoning = Reckoning(cells)
+    space = space_of(inventory, "delete")
     numbers = st.sets(st.integers(0, len(items) - 1)) if items else st.just(set[int]())
     for _choice in range(4):
-        reckoning.set_to(data.draw(numbers, label="chosen"))
-        chosen = [items[number] for number in sorted(reckoning.chosen)]
+        chosen = [items[number] for number in sorted(data.draw(numbers, label="chosen"))]
         plan = make_plan(inventory, request(chosen), now)
-        assert plan.reclaims == reckoning.frees, chosen
+        assert plan.reclaims == space.frees([holder(item) for item in chosen]), chosen
         assert not plan.held_back
         assert not {item.key for item in chosen if item.kind == "model"} - set(plan.models)
-    reachable = sum(cell.frees for cell in cells.cells)
+    reachable = space.frees([holder(item) for item in items])
     check_proposal(inventory, propose(inventory, data.draw(st.integers(0, reachable + 1), label="target"), now), now)
 
 
@@ -82,10 +86,11 @@ def happen(builder: StoreBuilder, event: Event) -> None:
             layers = [builder.layer("weights", letter * 9_000) for letter in event.layers]
             builder.model(event.model, *layers, config=builder.config(model_type="7B"))
         case "remove":
-            carry_out(plan_for(builder.root, to_trash(f"{event.model}:latest"), builder.now))
+            with suppress(NotFound):
+                carry_out(plan_for(builder.root, to_trash(f"{event.model}:latest"), builder.now))
         case "empty":
             entries = look(builder.root, builder.now).trash
-            carry_out(plan_for(builder.root, Removal(entries=tuple(entry.id for entry in entries[:1])), builder.now))
+            carry_out(plan_for(builder.root, for_good(entries=tuple(entry.id for entry in entries[:1])), builder.now))
         case "delete":
             Path(builder.root, builder.manifest_path(event.model)).unlink(missing_ok=True)
         case "lose":

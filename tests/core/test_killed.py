@@ -12,7 +12,7 @@ import pytest
 
 from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import StalePlan
-from prunella_core.plan.records import Plan, Removal, Request
+from prunella_core.plan.records import Plan, Request
 from prunella_core.sample import StoreBuilder
 from stores import (
     BOTH,
@@ -21,6 +21,7 @@ from stores import (
     Killed,
     KilledDisk,
     carry_out,
+    for_good,
     look,
     open_store,
     outcome,
@@ -73,7 +74,7 @@ def test_killed_again_while_recovering_the_one_after_ends_it(tmp_path: Path, fir
         kill(plan_for(root, BOTH), first, after=True)
         staged = f"{root}/.prunella/staging"
         decided = not (os.path.isdir(staged) and os.listdir(staged))
-        if not kill(plan_for(root, Removal()), at, after=False):
+        if not kill(plan_for(root, for_good()), at, after=False):
             break
         assert {problem.kind for problem in look(root).problems} == set()
         recover(root)
@@ -85,7 +86,7 @@ def test_a_kill_is_undone_before_a_new_plan_is_looked_at(builder: StoreBuilder) 
     assert kill(plan, 14, after=False)
     assert has_unfinished(open_store(builder.root))
     with pytest.raises(StalePlan):
-        carry_out(plan_for(builder.root, Removal(models=(*BOTH.models, *SOLO.models))))
+        carry_out(plan_for(builder.root, for_good(models=(*BOTH.models, *SOLO.models))))
     assert not has_unfinished(open_store(builder.root))
     assert carry_out(plan).done
 
@@ -102,7 +103,7 @@ class Shot(Disk):
             os.kill(os.getpid(), 9)
         super().move(source, target)
 
-carry_out(plan_for(sys.argv[1], Removal(models=("base:latest", "derived:latest"))), disk=Shot())
+carry_out(plan_for(sys.argv[1], for_good(models=("base:latest", "derived:latest"))), disk=Shot())
 """
 
 

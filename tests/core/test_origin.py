@@ -7,10 +7,10 @@ import pytest
 
 from conftest import Recorded
 from prunella_core.inventory.origin import Origin, origins
-from prunella_core.plan.records import PruneClass, Removal
+from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
-from stores import DAY, HOUR, NOW, look, plan_for, prune, to_trash
+from stores import DAY, HOUR, NOW, for_good, look, plan_for, prune, to_trash
 
 Unpack = Callable[..., Recorded]
 
@@ -227,7 +227,7 @@ def test_a_plan_names_first_what_cannot_come_back(builder: StoreBuilder) -> None
 
 def test_what_a_model_that_stays_has_too_is_not_lost(builder: StoreBuilder) -> None:
     family(builder)
-    assert not plan_for(builder.root, Removal(models=("mine:latest", "tiny:latest"))).lost
+    assert not plan_for(builder.root, for_good(models=("mine:latest", "tiny:latest"))).lost
 
 
 def test_a_prune_of_models_names_what_cannot_come_back(builder: StoreBuilder) -> None:

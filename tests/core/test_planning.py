@@ -7,9 +7,9 @@ import pytest
 from prunella_core.base.errors import InvalidInput, NotFound
 from prunella_core.inventory.records import State, find_blob
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Plan, PruneClass, Removal
+from prunella_core.plan.records import Empty, Plan, PruneClass, Removal
 from prunella_core.sample import StoreBuilder
-from stores import BOTH, DAY, HOUR, NOW, SOLO, look, plan_for, planned, prune, small_store
+from stores import BOTH, DAY, HOUR, NOW, SOLO, for_good, look, plan_for, planned, prune, small_store
 
 MODEL = PruneClass.MODEL
 BASE_MANIFEST = "manifests/registry.ollama.ai/library/base/latest"
@@ -30,7 +30,7 @@ def reasons(plan: Plan) -> dict[str, str]:
 
 
 def test_what_others_use_stays_and_they_are_named(builder: StoreBuilder) -> None:
-    plan = plan_for(builder.root, Removal(models=("derived:latest",)))
+    plan = plan_for(builder.root, for_good(models=("derived:latest",)))
     assert {kept.used_by for kept in plan.kept} == {("base:latest",)}
     assert len(plan.kept) == 2
     assert {item.reason for item in plan.blobs} == {"only used by derived:latest"}
@@ -47,7 +47,7 @@ def test_manifests_come_before_blobs(builder: StoreBuilder) -> None:
 def test_a_model_that_is_named_is_not_held_back_however_young(builder: StoreBuilder) -> None:
     builder.model("young", builder.layer("weights", "young"), config=builder.config())
     builder.partial("a running pull", size=9_000, done=9)
-    plan = plan_for(builder.root, Removal(models=("young:latest",)))
+    plan = plan_for(builder.root, for_good(models=("young:latest",)))
     assert len(plan.files) == 3
     assert plan.held_back == ()
 
@@ -140,16 +140,16 @@ def test_old_models_are_held_back_while_a_pull_may_build_on_them(builder: StoreB
 
 def test_a_blob_that_was_chosen_goes_only_with_all_its_models(builder: StoreBuilder) -> None:
     shared = next(blob for blob in look(builder.root).blobs if len(blob.models) == 2 and blob.kind == "weights")
-    assert plan_for(builder.root, Removal(blobs=(shared.key,))).files == ()
-    one = plan_for(builder.root, Removal(models=("base:latest",), blobs=(shared.key,)))
+    assert plan_for(builder.root, for_good(blobs=(shared.key,))).files == ()
+    one = plan_for(builder.root, for_good(models=("base:latest",), blobs=(shared.key,)))
     assert ("derived:latest",) in {kept.used_by for kept in one.kept}
-    assert shared.files[0].path in planned(plan_for(builder.root, Removal(models=BOTH.models, blobs=(shared.key,))))
+    assert shared.files[0].path in planned(plan_for(builder.root, for_good(models=BOTH.models, blobs=(shared.key,))))
 
 
 def test_a_stray_goes_only_by_name_and_a_folder_never(builder: StoreBuilder) -> None:
     builder.file("blobs/mine/file", age=DAY).link("blobs/link", "README.txt")
     keys = ("blobs/README.txt", "blobs/mine", "blobs/link")
-    plan = plan_for(builder.root, Removal(blobs=keys))
+    plan = plan_for(builder.root, for_good(blobs=keys))
     assert planned(plan) == {"blobs/README.txt", "blobs/link"}
     assert "folder" in reasons(plan)["blobs/mine"]
 
@@ -157,36 +157,57 @@ def test_a_stray_goes_only_by_name_and_a_folder_never(builder: StoreBuilder) -> 
 def test_a_damaged_manifest_goes_by_its_path_and_what_it_may_need_stays(builder: StoreBuilder) -> None:
     path = builder.manifest_path("half")
     builder.manifest("half", "{}{", age=DAY)
-    plan = plan_for(builder.root, Removal(manifests=(path,)))
+    plan = plan_for(builder.root, for_good(manifests=(path,)))
     assert planned(plan) == {path}
     assert plan.blocked == ()
 
 
 def test_one_damaged_manifest_does_not_unblock_another(builder: StoreBuilder) -> None:
     builder.manifest("half", "", age=DAY).manifest("other", "", age=DAY)
-    plan = plan_for(builder.root, Removal(models=SOLO.models, manifests=(builder.manifest_path("half"),)))
+    plan = plan_for(builder.root, for_good(models=SOLO.models, manifests=(builder.manifest_path("half"),)))
     assert all(path.startswith("manifests/") for path in planned(plan))
     assert [problem.path for problem in plan.blocked] == [builder.manifest_path("other")]
 
 
 @pytest.mark.parametrize("path", [BASE_MANIFEST, "manifests/../../x", "blobs/README.txt", "/etc/passwd", "manifests"])
 def test_only_a_damaged_manifest_goes_as_one(builder: StoreBuilder, path: str) -> None:
-    assert plan_for(builder.root, Removal(manifests=(path,))).files == ()
+    with pytest.raises(NotFound, match="no damaged manifest"):
+        plan_for(builder.root, Removal(manifests=(path,)))
 
 
 def test_what_is_named_twice_goes_once(builder: StoreBuilder) -> None:
     path = builder.manifest_path("half")
     builder.manifest("half", "", age=DAY)
-    once = Removal(models=SOLO.models, blobs=("blobs/README.txt",), manifests=(path,))
-    twice = Removal(models=once.models * 2, blobs=once.blobs * 2, manifests=once.manifests * 2)
+    once = for_good(models=SOLO.models, blobs=("blobs/README.txt",), manifests=(path,))
+    twice = for_good(models=once.models * 2, blobs=once.blobs * 2, manifests=once.manifests * 2)
     assert plan_for(builder.root, twice).files == plan_for(builder.root, once).files
 
 
-def test_names_that_are_not_there_are_left_out(builder: StoreBuilder) -> None:
-    plan = plan_for(
-        builder.root, Removal(models=("nobody:latest",), blobs=("sha256:ff", "blobs/../x"), manifests=("",))
-    )
-    assert (plan.files, plan.models, plan.reclaims) == ((), (), 0)
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Removal(models=("nobody",)),
+        Removal(models=("base:8b",)),
+        Removal(blobs=("sha256:ff",)),
+        Removal(blobs=("blobs/../x",)),
+        Removal(entries=("gone",), to_trash=False),
+        Empty(entries=("gone",)),
+    ],
+)
+def test_what_is_not_there_is_not_found(builder: StoreBuilder, request_: Removal) -> None:
+    with pytest.raises(NotFound):
+        plan_for(builder.root, request_)
+
+
+def test_a_name_is_taken_as_ollama_takes_it(builder: StoreBuilder) -> None:
+    whole = plan_for(builder.root, Removal(models=("base:latest",)))
+    for text in ("base", "BASE:Latest", "library/base", "registry.ollama.ai/library/base:latest"):
+        plan = plan_for(builder.root, Removal(models=(text,)))
+        assert (plan.models, plan.files) == (whole.models, whole.files)
+
+
+def test_a_removal_goes_to_the_trash_unless_told_otherwise(builder: StoreBuilder) -> None:
+    assert plan_for(builder.root, Removal(models=("base",))).mode == "trash"
 
 
 def test_a_plan_is_a_pure_function(builder: StoreBuilder) -> None:

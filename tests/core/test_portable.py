@@ -26,11 +26,11 @@ from prunella_core.inventory.records import Blob, Details, Inventory, Model, Pro
 from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.manifest import Layer
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Empty, Removal, Restore
+from prunella_core.plan.records import Empty, Restore
 from prunella_core.scan import scan
 from prunella_core.store.locate import Store
 from prunella_core.store.pins import read_pins
-from stores import NOW, look, remove, small_store
+from stores import NOW, for_good, look, remove, small_store
 
 HERE = Store(root="/models", why="--store", owner="me", writable=True)
 FREE_TEXT = st.one_of(st.text(max_size=9), st.binary(max_size=9).map(os.fsdecode), st.just("\\udcff \\ \U0001f600"))
@@ -188,7 +188,7 @@ def test_an_import_opens_nothing_and_changes_nothing(tmp_path: Path) -> None:
     assert (found.store.writable, found.store.exported_from) == (False, "gpu1\\x1b")
     assert found.store.why == "an export of gpu1\\x1b, scanned 2026-09-21T14:13:20Z"
     assert found.store.place == f"gpu1\\x1b:{found.store.root}"
-    requests = (Removal(models=("base:latest",)), Empty(), Restore(entry=entry.id))
+    requests = (for_good(models=("base:latest",)), Empty(), Restore(entry=entry.id))
     with closed_disk():
         assert not has_unfinished(found.store)
         for request in requests:

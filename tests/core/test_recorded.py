@@ -10,9 +10,9 @@ from conftest import RECORDED, Recorded
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.ollama.names import match_name, parse_name
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Plan, PruneClass, Removal
+from prunella_core.plan.records import Plan, PruneClass
 from prunella_core.scan import scan
-from stores import HOUR, carry_out, disk_use, planned, prune, tree
+from stores import HOUR, carry_out, disk_use, for_good, planned, prune, tree
 
 Unpack = Callable[..., Recorded]
 
@@ -31,7 +31,7 @@ def plan_the_recorded_rm(recording: Recorded) -> Plan:
     removals = [action["argv"] for action in recording.scenario["actions"] if action["argv"][1] == "rm"]
     arguments = [argument for removal in removals for argument in removal[2:]]
     names = [match_name(parse_name(argument), inventory.model_by_name) for argument in arguments]
-    return make_plan(inventory, Removal(models=tuple(name or "" for name in names)), recording.now)
+    return make_plan(inventory, for_good(models=tuple(name or "" for name in names)), recording.now)
 
 
 def test_scenarios_are_there() -> None:
@@ -147,7 +147,7 @@ def test_rm_beside_a_bad_manifest_drops_the_name_and_keeps_the_blobs(recorded: U
     recording = recorded(name)
     inventory = look(recording)
     sound = [model for model in inventory.models if not inventory.problems_of(model)]
-    plan = make_plan(inventory, Removal(models=tuple(model.name for model in sound), force=True), recording.now)
+    plan = make_plan(inventory, for_good(models=tuple(model.name for model in sound), force=True), recording.now)
     assert planned(plan) == {model.manifest.path for model in sound}
     assert plan.blocked
     assert {kept.digest for kept in plan.kept} == {digest for model in sound for digest in model.needs}
@@ -157,7 +157,7 @@ def test_what_only_a_damaged_manifest_needed_is_never_taken(recorded: Unpack) ->
     recording = recorded("bad-manifest-braces")
     lost_to_the_server = set(recording.scenario["removed"])
     inventory = look(recording)
-    every_blob = Removal(blobs=tuple(blob.key for blob in inventory.blobs), force=True)
+    every_blob = for_good(blobs=tuple(blob.key for blob in inventory.blobs), force=True)
     assert len(lost_to_the_server) == 5
     for request in (prune(force=True), every_blob):
         assert not planned(make_plan(inventory, request, recording.now)) & lost_to_the_server

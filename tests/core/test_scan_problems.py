@@ -14,11 +14,11 @@ from prunella_core.inventory.records import Inventory, State
 from prunella_core.ollama.digests import parse_digest
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from prunella_core.scan import Progress, scan
-from stores import DAY, NOW, look, open_store, plan_for, planned, prune, small_store
+from prunella_core.space.space import space_of
+from stores import DAY, NOW, for_good, look, open_store, plan_for, planned, prune, small_store
 
 Damage = Callable[[StoreBuilder], object]
 
@@ -146,7 +146,8 @@ def test_what_could_hide_a_reference_blocks(builder: StoreBuilder, kind: str, pa
     states = {blob.files[0].path: blob.state for blob in inventory.blobs if blob.files}
     assert State.UNREFERENCED not in {states.get(item) for item in planned(plan)}
     assert path in {problem.path for problem in plan.blocked}
-    rm = make_plan(inventory, Removal(models=("base:latest", "derived:latest", "team/solo:v1")), NOW)
+    there = [name for name in ("base:latest", "derived:latest", "team/solo:v1") if name in inventory.model_by_name]
+    rm = make_plan(inventory, for_good(models=tuple(there)), NOW)
     assert all(item.startswith("manifests/") for item in planned(rm))
 
 
@@ -284,7 +285,7 @@ def test_a_config_that_is_a_layer_too_is_one_blob_that_counts_twice_in_the_list(
     model = inventory.model_by_name["m:latest"]
     assert model.needs == (both.digest,)
     assert model.size == 2 * both.size
-    assert inventory.usage["m:latest"].allocated == 2 * 4_096
+    assert space_of(inventory).models["m:latest"].allocated == 2 * 4_096
 
 
 def test_a_manifest_that_is_a_link_to_a_blob_needs_that_blob(builder: StoreBuilder) -> None:
@@ -351,9 +352,9 @@ def test_a_tensor_model_of_1100_layers(builder: StoreBuilder) -> None:
     model = inventory.model_by_name["x/flux:4b"]
     assert len(model.needs) == 1_101
     assert inventory.problems == ()
-    plan = make_plan(inventory, Removal(models=("x/flux:4b",)), NOW)
+    plan = make_plan(inventory, for_good(models=("x/flux:4b",)), NOW)
     assert len(plan.files) == 1_102
-    assert plan.reclaims == inventory.usage["x/flux:4b"].reclaims == 1_101 * 4_096 + model.manifest.allocated
+    assert plan.reclaims == space_of(inventory).models["x/flux:4b"].frees == 1_101 * 4_096 + model.manifest.allocated
 
 
 def test_a_cloud_model_says_where_it_runs(builder: StoreBuilder) -> None:

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from prunella_core.export.portable import dump, load
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
+from prunella_core.plan.marked import Marked
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Removal, Request
 from prunella_core.scan.other import other_files
-from prunella_core.space.tally import Tally
+from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 from recipes import Recipe, built, recipes
-from stores import NOW, carry_out, disk_use, entries, look, planned, tree
+from stores import NOW, carry_out, disk_use, entries, for_good, look, planned, tree
 
 
 def digests_needed(root: str) -> set[str]:
@@ -66,32 +67,35 @@ def selections(inventory: Inventory) -> st.SearchStrategy[Removal]:
         blobs=some([blob.key for blob in inventory.blobs]),
         manifests=some(list(inventory.broken_by_path)),
         force=st.booleans(),
+        to_trash=st.just(False),
     )
 
 
 @settings(max_examples=150, deadline=None)
 @given(recipes(), st.data())
-def test_a_tally_tells_of_every_set_of_marks_what_its_plan_tells(recipe: Recipe, data: st.DataObject) -> None:
+def test_the_status_line_says_of_every_set_of_marks_what_its_plan_says(recipe: Recipe, data: st.DataObject) -> None:
     with built(recipe) as (builder, _top):
         inventory = look(builder.root)
         if data.draw(st.booleans(), label="as an export"):  # where blobs with the same users only look the same
             inventory = load(dump(inventory, "here"))
-        tally = Tally(inventory, NOW)
+        marked = Marked(inventory, NOW)
         for _change in range(3):
             chosen = data.draw(selections(inventory))
             taken_along = {name for key in chosen.blobs for name in inventory.blob_by_key[key].models}
             models = {*chosen.models, *taken_along}
-            tally.mark(frozenset(chosen.models), frozenset(chosen.blobs), frozenset(chosen.manifests))
+            marked.mark(frozenset(chosen.models), frozenset(chosen.blobs), frozenset(chosen.manifests))
             request = replace(chosen, models=tuple(models), force=False, to_trash=True)
             plan = make_plan(inventory, request, NOW)
-            assert tally.reclaims == plan.reclaims
-            assert tally.kept == sum(kept.allocated for kept in plan.kept)
-            assert tally.held_back == len(plan.held_back)
-            assert tally.implied.keys() == taken_along
-            assert set(tally.users_of_kept()) == {name for kept in plan.kept for name in kept.used_by}
+            assert marked.frees == plan.reclaims
+            kept = {kept.digest for kept in plan.kept}
+            stays = [blob for blob in inventory.blobs if blob.key in kept]
+            assert marked.keeps == sum({f.inode: f.allocated for b in stays for f in b.files}.values())
+            assert marked.held_back == len(plan.held_back)
+            assert marked.implied == taken_along
+            assert set(marked.users_of_kept()) == {name for kept in plan.kept for name in kept.used_by}
             going = {item.file.path for item in plan.blobs}
             for blob in inventory.blobs:
-                assert tally.goes(blob.key) == (bool(blob.files) and {file.path for file in blob.files} <= going)
+                assert marked.leaves(blob.key) == (bool(blob.files) and {file.path for file in blob.files} <= going)
 
 
 policies = st.builds(
@@ -123,8 +127,8 @@ def test_what_one_model_reclaims_is_what_its_own_removal_frees(recipe: Recipe) -
     with built(recipe._replace(is_broken=False)) as (builder, _top):
         inventory = look(builder.root)
         for model in inventory.models:
-            plan = make_plan(inventory, Removal(models=(model.name,)), NOW)
-            assert plan.reclaims == inventory.usage[model.name].reclaims
+            plan = make_plan(inventory, for_good(models=(model.name,)), NOW)
+            assert plan.reclaims == space_of(inventory).models[model.name].frees
 
 
 @settings(max_examples=40, deadline=None)
@@ -153,7 +157,7 @@ def test_a_prune_done_once_has_nothing_left_to_do(recipe: Recipe, policy: PruneP
 def test_everything_can_go(recipe: Recipe) -> None:
     with built(recipe) as (builder, _top):
         inventory = look(builder.root)
-        everything = Removal(
+        everything = for_good(
             models=tuple(inventory.model_by_name),
             blobs=tuple(inventory.blob_by_key),
             manifests=tuple(inventory.broken_by_path),

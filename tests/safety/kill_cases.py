@@ -10,10 +10,24 @@ from typing import NamedTuple
 from cli.commandline import call
 from ollama_rules import Ollama
 from prunella_core.inventory.records import State
-from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
+from prunella_core.plan.records import Empty, PruneClass, Request, Restore
 from prunella_core.sample import StoreBuilder
 from safety.killing import LATER
-from stores import BOTH, DAY, NOW, SOLO, carry_out, facts, look, plan_for, prune, remove, small_store, to_trash
+from stores import (
+    BOTH,
+    DAY,
+    NOW,
+    SOLO,
+    carry_out,
+    facts,
+    for_good,
+    look,
+    plan_for,
+    prune,
+    remove,
+    small_store,
+    to_trash,
+)
 
 LIBRARY = "manifests/registry.ollama.ai/library"
 
@@ -64,7 +78,7 @@ def requests(root: Path) -> Iterator[tuple[str, Request]]:
     yield "rm", to_trash(*BOTH.models)
     yield "rm everything", to_trash(*BOTH.models, *SOLO.models, blobs=odd)
     yield "rm --now", BOTH
-    yield "rm --now everything", Removal(models=(*BOTH.models, *SOLO.models), blobs=odd)
+    yield "rm --now everything", for_good(models=(*BOTH.models, *SOLO.models), blobs=odd)
     yield "prune", prune(0, *set(PruneClass) - {PruneClass.MODEL})
     yield "prune --all", prune(0, *PruneClass)
     yield "restore", Restore(entry=too)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from prunella_core.base.errors import NotFound
 from prunella_core.inventory.records import TrashEntry
 from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
@@ -14,6 +15,7 @@ from stores import (
     broken_models,
     carry_out,
     disk_use,
+    for_good,
     in_trash,
     look,
     plan_for,
@@ -42,7 +44,7 @@ def copies(root: str) -> list[str]:
 def test_models_blobs_and_entries_go_in_one(builder: StoreBuilder) -> None:
     entry = remove(builder.root, "derived:latest")
     partial = next(blob.key for blob in look(builder.root).blobs if blob.state == "partial")
-    plan = plan_for(builder.root, Removal(models=("base:latest",), blobs=(partial,), entries=(entry.id,)))
+    plan = plan_for(builder.root, for_good(models=("base:latest",), blobs=(partial,), entries=(entry.id,)))
     use = disk_use(builder.root)
     receipt = carry_out(plan)
     assert receipt.done
@@ -60,8 +62,9 @@ def test_what_goes_into_the_trash_empties_nothing(builder: StoreBuilder) -> None
     assert broken_models(builder.root) == {}
 
 
-def test_entries_that_are_not_there_are_left_out(builder: StoreBuilder) -> None:
-    assert plan_for(builder.root, Removal(entries=("nothing",))).files == ()
+def test_entries_that_are_not_there_are_not_found(builder: StoreBuilder) -> None:
+    with pytest.raises(NotFound):
+        plan_for(builder.root, for_good(entries=("nothing",)))
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_of_two_copies_that_of_the_entry_that_stays_stays(
     builder: StoreBuilder, twice: list[TrashEntry], emptied: int
 ) -> None:
     going, staying = twice[emptied], twice[1 - emptied]
-    carry_out(plan_for(builder.root, Removal(entries=(going.id,)), NOW + DAY))
+    carry_out(plan_for(builder.root, for_good(entries=(going.id,)), NOW + DAY))
     assert set(copies(builder.root)) == {staying.id}
     assert [entry.id for entry in look(builder.root).trash] == [staying.id]
     bring_back(builder.root, staying)
@@ -92,7 +95,7 @@ def test_where_both_copies_go_and_a_third_removal_needs_one_the_newer_stays(
     third = remove(builder.root, "alias:latest", now=NOW + 2 * DAY)
     assert third.needs == twice[0].needs
     assert set(copies(builder.root)) == {entry.id for entry in twice}
-    request = Removal(entries=tuple(entry.id for entry in twice), models=(SOLO,))
+    request = for_good(entries=tuple(entry.id for entry in twice), models=(SOLO,))
     carry_out(plan_for(builder.root, request, NOW + 3 * DAY))
     assert in_trash(builder.root) | {blob.key for blob in look(builder.root).blobs} >= third.needs
     bring_back(builder.root, third)
@@ -101,10 +104,10 @@ def test_where_both_copies_go_and_a_third_removal_needs_one_the_newer_stays(
 
 def test_what_the_store_has_again_is_not_kept_for_another(builder: StoreBuilder, twice: list[TrashEntry]) -> None:
     pull_solo(builder)
-    plan = plan_for(builder.root, Removal(entries=(twice[0].id,)), NOW + DAY)
-    assert {item.reason for item in plan.trashed if item.digest} == {"the store has it again"}
+    plan = plan_for(builder.root, for_good(entries=(twice[0].id,)), NOW + DAY)
+    assert {item.digest for item in plan.trashed if item.digest} == twice[0].needs
     carry_out(plan)
-    assert copies(builder.root) == []
-    carry_out(plan_for(builder.root, Removal(models=(SOLO,)), NOW + DAY))
+    assert set(copies(builder.root)) == {twice[1].id}
+    carry_out(plan_for(builder.root, for_good(models=(SOLO,)), NOW + DAY))
     bring_back(builder.root, twice[1])
     assert broken_models(builder.root) == {}

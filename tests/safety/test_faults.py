@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from prunella_core.base.errors import PrunellaError, Refused
-from prunella_core.plan.records import Empty, Receipt, Removal, Restore
+from prunella_core.plan.records import Empty, Receipt, Restore
 from safety.kill_cases import Case, cases, copy, memory
 from safety.kill_matrix import what_is_lost
 from safety.killing import LATER
@@ -26,6 +26,7 @@ from stores import (
     carry_out,
     disk_use,
     facts,
+    for_good,
     look,
     plan_for,
     recover,
@@ -246,7 +247,7 @@ def test_read_only_is_said_and_nothing_is_changed(tmp_path: Path) -> None:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(root)], check=True, capture_output=True)
         before = facts(root)
         assert set(look(root).model_by_name) == {*BOTH.models, *SOLO.models}
-        for request in (to_trash(*SOLO.models), BOTH, Removal(models=SOLO.models)):
+        for request in (to_trash(*SOLO.models), BOTH, for_good(models=SOLO.models)):
             with pytest.raises(Refused):
                 carry_out(plan_for(root, request))
         assert facts(root) == before

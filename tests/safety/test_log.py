@@ -25,6 +25,7 @@ from stores import (
     bring_back,
     carry_out,
     expire,
+    for_good,
     look,
     open_store,
     plan_for,
@@ -68,7 +69,7 @@ def test_every_operation_leaves_its_line(builder: StoreBuilder) -> None:
     trashed = do(builder, to_trash(SOLO), NOW + 1)
     entry = look(builder.root).trash[0]
     bring_back(builder.root, entry, now=NOW + 2)
-    freed = do(builder, Removal(models=(SOLO,)), NOW + 3)
+    freed = do(builder, for_good(models=(SOLO,)), NOW + 3)
     rubbish = do(builder, prune(), NOW + 4)
     do(builder, to_trash("derived:latest"), NOW + 5)
     do(builder, Empty(), NOW + 6)
@@ -163,7 +164,7 @@ def test_only_what_is_still_gone_is_pulled(builder: StoreBuilder) -> None:
 
 
 def test_what_lies_in_the_trash_is_not_pulled(builder: StoreBuilder) -> None:
-    do(builder, Removal(models=(SOLO,)), NOW)
+    do(builder, for_good(models=(SOLO,)), NOW)
     builder.model(SOLO, builder.layer("weights", "pulled again", age=DAY))
     do(builder, to_trash(SOLO), NOW + 1)
     assert told(builder).pullable == ()
@@ -176,7 +177,7 @@ def test_where_it_would_come_from_is_noted_when_it_goes(builder: StoreBuilder) -
     builder.model("mine", mine, age=DAY)
     path = Path(builder.root, builder.manifest_path("mine"))
     path.write_bytes(path.read_bytes() + b"\n")  # as “ollama create” ends it
-    do(builder, Removal(models=("mine:latest", SOLO)), NOW)
+    do(builder, for_good(models=("mine:latest", SOLO)), NOW)
     assert {model.name: model.pull for model in lines(builder)[0].models} == {"mine:latest": "", SOLO: SOLO}
     assert (told(builder).pullable, told(builder).lost) == ((SOLO,), ("mine:latest",))
 
@@ -242,7 +243,7 @@ def test_a_record_that_is_not_ours_is_not_believed(builder: StoreBuilder, record
 
 def test_without_a_ledger_it_is_told_and_nothing_is_left_behind(tmp_path: Path) -> None:
     builder = small_store(tmp_path / "store")
-    receipt = carry_out(plan_for(builder.root, Removal(models=(SOLO,))))
+    receipt = carry_out(plan_for(builder.root, for_good(models=(SOLO,))))
     assert receipt.done
     assert receipt.notes == ("prunella log will not tell of this: its ledger could not be written",)
     assert not Path(builder.root, ".prunella").exists()
@@ -251,7 +252,7 @@ def test_without_a_ledger_it_is_told_and_nothing_is_left_behind(tmp_path: Path) 
 def test_a_ledger_that_somebody_else_writes_stops_no_removal(builder: StoreBuilder) -> None:
     with closing(sqlite3.connect(Path(builder.root, ".prunella", NAME), isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        receipt = carry_out(plan_for(builder.root, Removal(models=(SOLO,))))
+        receipt = carry_out(plan_for(builder.root, for_good(models=(SOLO,))))
         other.execute("ROLLBACK")
     assert receipt.done
     assert len(receipt.notes) == 1
@@ -260,7 +261,7 @@ def test_a_ledger_that_somebody_else_writes_stops_no_removal(builder: StoreBuild
 
 def test_nothing_done_is_nothing_told(builder: StoreBuilder) -> None:
     do(builder, Removal())
-    assert carry_out(plan_for(builder.root, Removal(models=(SOLO,))), cancelled=lambda: True).cancelled
+    assert carry_out(plan_for(builder.root, for_good(models=(SOLO,))), cancelled=lambda: True).cancelled
     assert lines(builder) == ()
 
 
@@ -278,7 +279,7 @@ def test_nothing_done_is_nothing_told(builder: StoreBuilder) -> None:
     ],
 )
 def test_odd_lines_harm_nothing(builder: StoreBuilder, change: str) -> None:
-    do(builder, Removal(models=(SOLO,)), NOW)
+    do(builder, for_good(models=(SOLO,)), NOW)
     with closing(sqlite3.connect(Path(builder.root, ".prunella", NAME))) as ledger:
         ledger.executescript(change)
     assert told(builder).events == ()
@@ -294,7 +295,7 @@ def test_a_name_that_is_none_never_reaches_a_shell(builder: StoreBuilder, name: 
 
 
 def test_fields_of_later_releases_are_passed_over(builder: StoreBuilder) -> None:
-    do(builder, Removal(models=(SOLO,)), NOW)
+    do(builder, for_good(models=(SOLO,)), NOW)
     (known,) = lines(builder)
     later = {**msgspec.to_builtins(known), "mood": "glad"}
     with closing(sqlite3.connect(Path(builder.root, ".prunella", NAME))) as ledger, ledger:

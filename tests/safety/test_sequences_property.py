@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from prunella_core.plan.records import Empty, Plan, PruneClass, Receipt, Removal, Request, Restore
+from prunella_core.plan.records import Empty, Plan, PruneClass, Receipt, Request, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import (
@@ -22,6 +22,7 @@ from stores import (
     broken_models,
     carry_out,
     disk_use,
+    for_good,
     look,
     plan_for,
     prune,
@@ -95,13 +96,13 @@ class Sequence(RuleBasedStateMachine):
 
     @rule(names=SOME_MODELS)
     def remove_now(self, names: set[str]) -> None:
-        self.carry_out(Removal(models=tuple(names)))
+        self.carry_out(for_good(models=tuple(names)))
         assert not names & self.models()
 
     @rule(data=st.data(), names=SOME_MODELS)
     def remove_now_and_empty_along(self, data: st.DataObject, names: set[str]) -> None:
         chosen = data.draw(some(self.promised), label="entries")
-        self.carry_out(Removal(models=tuple(names), entries=tuple(chosen)))
+        self.carry_out(for_good(models=tuple(names), entries=tuple(chosen)))
         assert not names & self.models()
         self.forget(chosen)
 

@@ -22,7 +22,6 @@ from prunella_core.fs.disk import Disk
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import last_run, rescan
-from prunella_core.plan.build import make_plan
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt
 from prunella_core.scan import new_id
@@ -59,7 +58,7 @@ def _apply(plan: Plan, now: Callable[[], float], disk: Disk, control: Control) -
     stuck = _recover(plan.store, disk)
     _tidy(plan.store, disk)
     inventory = rescan(plan.store, now())
-    refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
+    refuse_if_stale(plan, inventory)
     at = max(now(), last_run(plan.store))  # a clock that is behind must not make the trash expire at once
     receipt = Receipt(plan=plan, id="", done=True, freed=0, removed=())
     try:

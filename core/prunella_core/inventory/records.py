@@ -9,10 +9,8 @@ from msgspec import Struct
 from prunella_core.base.errors import InvalidInput, NotFound
 from prunella_core.fs.sizes import File, allocated
 from prunella_core.inventory.flipped import flipped
-from prunella_core.inventory.groups import Groups
 from prunella_core.inventory.origin import Origin, origins
 from prunella_core.inventory.sharing import Sharers, Sharing
-from prunella_core.inventory.usage import Usage, usage_of
 from prunella_core.ollama.manifest import Layer
 from prunella_core.ollama.paths import Area, place_of
 from prunella_core.ollama.server_reading import ServerReading
@@ -250,11 +248,6 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         """The problems that could hide a reference."""
         return tuple(problem for problem in self.problems if problem.blocks_prune)
 
-    @cached_property
-    def usage(self) -> dict[str, Usage]:
-        """What each model takes, under its name."""
-        return usage_of(self)
-
     def shared_with(self, model: Model) -> Sharing:
         """Return the other models that need some of the blobs of ``model``, from the largest blobs they share down."""
         return self._sharers.of(model.name, model.needs)
@@ -278,11 +271,6 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     def trash_unreadable(self) -> bool:
         """Whether some of the trash could not be read: then nothing in it may be deleted."""
         return any(problem.kind == "trash-unreadable" for problem in self.problems)
-
-    @cached_property
-    def groups(self) -> Groups:
-        """The blobs that models need, in groups with the same users."""
-        return Groups(self)
 
     @cached_property
     def origins(self) -> dict[str, Origin]:

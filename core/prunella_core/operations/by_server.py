@@ -12,7 +12,6 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import rescan
 from prunella_core.ollama.client import Server, ServerError, serves
 from prunella_core.operations.world import World
-from prunella_core.plan.build import make_plan
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request
 from prunella_core.scan import new_id
@@ -26,7 +25,7 @@ def delete_by_server(plan: Plan, world: World) -> Receipt:
     refuse_single_files(plan.request)
     inventory = rescan(plan.store, world.now())
     server = serving(world.server, inventory)
-    refuse_if_stale(plan, make_plan(inventory, plan.request, plan.made_at), inventory)
+    refuse_if_stale(plan, inventory)
     at = world.now()
     errors, is_cancelled = _delete(plan, server, world)
     gone = [item for item in plan.files if not os.path.lexists(plan.store.path(item.file.path))]

@@ -2,41 +2,48 @@
 
 from collections.abc import Iterator
 
-from prunella_core.base.errors import StalePlan
+from prunella_core.base.errors import NotFound, StalePlan
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
-from prunella_core.plan.records import Kept, Plan, PlannedFile
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Plan, PlannedFile
+
+_MOST = 3
 
 
-def refuse_if_stale(plan: Plan, fresh: Plan, inventory: Inventory) -> None:
-    """Raise StalePlan, naming what changed, unless ``fresh`` (made of a new scan) removes exactly the same."""
-    changes = list(_changes(plan, fresh, inventory))
+def refuse_if_stale(plan: Plan, inventory: Inventory) -> None:
+    """Raise StalePlan, saying what changed, unless a plan made of a new scan does exactly the same, file by file.
+
+    It is made at the moment of ``plan``: what became old enough since is not in it.
+    """
+    try:
+        changes = list(_changes(plan, make_plan(inventory, plan.request, plan.made_at), inventory))
+    except NotFound as gone:
+        changes = [str(gone)]
     if changes:
-        shown = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
-        raise StalePlan(f"the store changed since this was planned: {shown}. Nothing was removed; look again")
+        shown = "; ".join(changes[:_MOST]) + (f"; and {len(changes) - _MOST} more" if len(changes) > _MOST else "")
+        raise StalePlan(f"the store changed since this was planned: {shown}. Nothing was changed; look again")
 
 
 def _changes(plan: Plan, fresh: Plan, inventory: Inventory) -> Iterator[str]:
-    before = {item.file.path: item for item in plan.files}
-    after = {item.file.path: item for item in fresh.files}
-    kept = {kept.digest: kept for kept in fresh.kept}
-    held = {held.path: held.reason for held in fresh.held_back}
+    before, after = ({item.file.path: item for item in each.files} for each in (plan, fresh))
+    held = {row.path: row.reason for row in fresh.held_back}
+    kept = {kept.digest: kept.reason for kept in fresh.kept}
     for path, item in before.items():
         if path not in after:
-            yield f"{clean(path)} {held.get(path) or _why_not(item, kept.get(item.digest or ''), inventory)}"
-        elif _differs(item, after[path]):
+            yield clean(
+                f"{path} {_users(item, inventory) or held.get(path) or kept.get(item.digest or '') or 'is gone'}"
+            )
+        elif _identity(item) != _identity(after[path]):
             yield f"{clean(path)} was changed"
-    for path in after.keys() - before.keys():
-        yield f"{clean(path)} is new"
+    yield from (f"{clean(path)} is new" for path in after.keys() - before.keys())
 
 
-def _why_not(item: PlannedFile, kept: Kept | None, inventory: Inventory) -> str:
+def _users(item: PlannedFile, inventory: Inventory) -> str:
     blob = inventory.blob_by_key.get(item.digest or "")
-    users = kept.used_by if kept else blob.models if blob else ()
-    if users:
-        return f"is used by {', '.join(clean(name) for name in users)}"
-    return kept.reason if kept else "is gone"
+    users = [name for name in blob.models if name not in item.models] if blob else []
+    return f"is used by {', '.join(users[:_MOST])}" if users else ""
 
 
-def _differs(before: PlannedFile, after: PlannedFile) -> bool:
-    return before.file.identity != after.file.identity or before.file.links != after.file.links
+def _identity(item: PlannedFile) -> tuple[object, ...]:
+    return (*item.file.identity, item.file.links, item.target)

@@ -36,7 +36,7 @@ class Removal(Struct, frozen=True, kw_only=True):
     entries: tuple[str, ...] = ()
     """Removals in the trash that are emptied along; what goes to the trash leaves it as it is."""
     force: bool = False
-    to_trash: bool = False
+    to_trash: bool = True
     """Whether it can be restored until the retention is over, or the space is freed at once."""
     by_server: bool = False
     """Whether the server deletes the models: at once, and without a trash."""

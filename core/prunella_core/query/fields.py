@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashEntry
 from prunella_core.ledger.ages import likely_model
+from prunella_core.space.space import space_of
 
 Rows = Literal["models", "blobs", "trash"]
 Reader = Callable[[Any], Any]
@@ -29,7 +30,7 @@ def _plain(read: Reader) -> Callable[[Inventory], Reader]:
 
 def _usage(amount: str) -> Callable[[Inventory], Reader]:
     def reader(inventory: Inventory) -> Reader:
-        usage = inventory.usage
+        usage = space_of(inventory).models
         return lambda model: getattr(usage[model.name], amount)
 
     return reader
@@ -40,7 +41,7 @@ MODEL_STATES = ("pinned", "broken", "shared", "cloud", "local")
 
 def _states_of_models(inventory: Inventory) -> Reader:
     broken = {problem.model for problem in inventory.problems}
-    usage = inventory.usage
+    usage = space_of(inventory).models
 
     def states(model: Model) -> Iterable[str]:
         is_so = (
@@ -72,7 +73,7 @@ _MODELS = {
     "unused": Field("age", _plain(lambda model: model.idle_since)),
     "size": Field("size", _plain(lambda model: model.size)),
     "disk": Field("size", _usage("allocated")),
-    "frees": Field("size", _usage("reclaims")),
+    "frees": Field("size", _usage("frees")),
     "shared": Field("size", _usage("shared")),
     "state": Field("word", _states_of_models, MODEL_STATES),
     "name": Field("names", _plain(lambda model: (model.name,))),

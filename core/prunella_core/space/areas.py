@@ -5,9 +5,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from prunella_core.fs.sizes import File
-from prunella_core.inventory.records import Blob, Inventory, State
-from prunella_core.space.families import Family, families
+from prunella_core.inventory.records import Inventory
+from prunella_core.space.cells import Cell
+from prunella_core.space.families import families
+from prunella_core.space.space import Space, space_of
 
 
 class AreaKind(StrEnum):
@@ -30,7 +31,7 @@ class AreaKind(StrEnum):
 
 
 class Area(Struct, frozen=True, kw_only=True):
-    """A piece of the map, and what it stands for: model names, rows of ``blobs/`` by key, removals by ID."""
+    """A piece of the map, and what it stands for: models by name, rows of ``blobs/`` by key, the trash by ID."""
 
     kind: AreaKind
     allocated: int
@@ -42,75 +43,52 @@ class Area(Struct, frozen=True, kw_only=True):
     """What it consists of, where that can be looked at more closely; their bytes add up to its own."""
 
 
-_OF_STATE = {
-    State.UNREFERENCED: AreaKind.UNREFERENCED,
-    State.PARTIAL: AreaKind.PARTIAL,
-    State.LEFTOVER: AreaKind.LEFTOVER,
-    State.STRAY: AreaKind.STRAY,
-}
-
-
 def areas(inventory: Inventory) -> tuple[Area, ...]:
     """Return the map: families of models, the largest first, then what no model needs. None is empty."""
-    known = families(inventory)
-    sharing, own = _needed(inventory)
-    claims = _Claims()  # in the order of ``totals``: a file with several links belongs to the first that claims it
-    shared = {users: claims.take(blobs, users) for users, blobs in sharing.items()}
-    alone = {name: claims.take(blobs, (name,), [_manifest(inventory, name)]) for name, blobs in own.items()}
-    whole = [*_families(known, shared, alone), *_common(known, shared), *_broken(inventory, claims)]
-    return tuple(area for area in (*whole, *_unneeded(inventory, claims), *_trash(inventory, claims)) if area.allocated)
+    space = space_of(inventory)
+    known = families(space)
+    family_of = {name: number for number, family in enumerate(known) for name in family}
+    of_family: list[list[Area]] = [[] for _family in known]
+    rest: dict[AreaKind, list[Area]] = {kind: [] for kind in _UNNEEDED}
+    for part in _parts(space):
+        homes = {family_of[name] for name in part.models}
+        (of_family[homes.pop()] if len(homes) == 1 else rest[AreaKind.COMMON if homes else part.kind]).append(part)
+    found = [
+        parts[0] if len(family) == 1 else _together(AreaKind.FAMILY, parts, family)
+        for family, parts in zip(known, of_family, strict=True)
+    ]
+    found.sort(key=lambda area: (-area.allocated, area.models))
+    found += [_together(kind, parts) for kind, parts in rest.items()]
+    return tuple(area for area in found if area.allocated)
 
 
-class _Claims:
-    """Files that are counted already."""
-
-    def __init__(self) -> None:
-        self._seen: set[tuple[int, int]] = set()
-
-    def count(self, files: Iterable[File]) -> int:
-        """Bytes of the files that nobody has claimed before."""
-        return sum(file.allocated for file in files if self._is_new(file))
-
-    def _is_new(self, file: File) -> bool:
-        identity = file.device, file.inode
-        if file.links > 1 and identity in self._seen:
-            return False
-        self._seen.add(identity)
-        return True
-
-    def take(self, blobs: list[Blob], users: tuple[str, ...], more: Iterable[File] = ()) -> Area:
-        """What these models need together, or the one alone."""
-        kind = AreaKind.MODEL if len(users) == 1 else AreaKind.SHARED
-        size = self.count([*more, *(file for blob in blobs for file in blob.files)])
-        return Area(kind=kind, allocated=size, models=users, blobs=tuple(blob.key for blob in blobs))
+_UNNEEDED = tuple(kind for kind in AreaKind if kind not in (AreaKind.FAMILY, AreaKind.MODEL, AreaKind.SHARED))
 
 
-def _needed(inventory: Inventory) -> tuple[dict[tuple[str, ...], list[Blob]], dict[str, list[Blob]]]:
-    """The rows that models need: by all their users where there are several, else by the one."""
-    sharing: dict[tuple[str, ...], list[Blob]] = {}
-    own: dict[str, list[Blob]] = {model.name: [] for model in inventory.models}
-    for blob in inventory.blobs:
-        if blob.state is State.REFERENCED:
-            if len(blob.models) > 1:
-                sharing.setdefault(blob.models, []).append(blob)
-            else:
-                own[blob.models[0]].append(blob)
-    return sharing, own
+def _parts(space: Space) -> Iterator[Area]:
+    """The smallest areas: what one model alone needs, what the same models share, one row, one entry of the trash."""
+    cells: dict[tuple[AreaKind, tuple[str, ...]], list[Cell]] = {}
+    for cell in space.cells:
+        cells.setdefault(_part_of(cell), []).append(cell)
+    for part, allocated in space.partition(_part_of).items():
+        kind, names = part
+        yield Area(
+            kind=kind,
+            allocated=allocated,
+            models=names if kind in (AreaKind.MODEL, AreaKind.SHARED) else (),
+            blobs=tuple(blob.key for cell in cells[part] for blob in cell.blobs),
+            entries=names if kind is AreaKind.TRASH else (),
+        )
 
 
-def _manifest(inventory: Inventory, name: str) -> File:
-    return inventory.model_by_name[name].manifest
-
-
-def _families(known: Iterable[Family], shared: dict[tuple[str, ...], Area], alone: dict[str, Area]) -> Iterator[Area]:
-    by_first: dict[str, list[Area]] = {}
-    for users, area in shared.items():
-        by_first.setdefault(users[0], []).append(area)
-    for family in known:
-        members = set(family.models)
-        parts = [area for name in family.models for area in by_first.get(name, ()) if members.issuperset(area.models)]
-        parts += [alone[name] for name in family.models]
-        yield parts[0] if len(family.models) == 1 else _together(AreaKind.FAMILY, parts, family.models)
+def _part_of(cell: Cell) -> tuple[AreaKind, tuple[str, ...]]:
+    if cell.models and cell.kind in ("manifest", "referenced"):
+        return AreaKind.SHARED if cell.is_shared else AreaKind.MODEL, cell.models
+    if cell.kind == "broken":
+        return AreaKind.BROKEN, ()
+    if cell.kind == "trashed":
+        return AreaKind.TRASH, (cell.files[0].path.split("/")[2],)
+    return AreaKind(cell.kind), tuple(blob.key for blob in cell.blobs)
 
 
 def _together(kind: AreaKind, parts: Iterable[Area], models: tuple[str, ...] = ()) -> Area:
@@ -121,30 +99,5 @@ def _together(kind: AreaKind, parts: Iterable[Area], models: tuple[str, ...] = (
         models=models,
         blobs=tuple(key for part in present for key in part.blobs),
         entries=tuple(entry for part in present for entry in part.entries),
-        parts=present,
+        parts=() if kind is AreaKind.BROKEN else present,
     )
-
-
-def _common(known: Iterable[Family], shared: dict[tuple[str, ...], Area]) -> Iterator[Area]:
-    family_of = {name: number for number, family in enumerate(known) for name in family.models}
-    parts = [area for users, area in shared.items() if len({family_of[name] for name in users}) > 1]
-    yield _together(AreaKind.COMMON, parts)
-
-
-def _broken(inventory: Inventory, claims: _Claims) -> Iterator[Area]:
-    files = [problem.file for problem in inventory.broken_by_path.values() if problem.file]
-    yield Area(kind=AreaKind.BROKEN, allocated=claims.count(files))
-
-
-def _unneeded(inventory: Inventory, claims: _Claims) -> Iterator[Area]:
-    for state, kind in _OF_STATE.items():
-        rows = [blob for blob in inventory.others if blob.state is state]
-        parts = [Area(kind=kind, allocated=claims.count(blob.files), blobs=(blob.key,)) for blob in rows]
-        yield _together(kind, parts)
-
-
-def _trash(inventory: Inventory, claims: _Claims) -> Iterator[Area]:
-    parts = [
-        Area(kind=AreaKind.TRASH, allocated=claims.count(entry.files), entries=(entry.id,)) for entry in inventory.trash
-    ]
-    yield _together(AreaKind.TRASH, parts)

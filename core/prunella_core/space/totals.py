@@ -1,11 +1,9 @@
-"""Where a whole store's bytes are: every file on the disk counted once, in the first share that claims it."""
-
-from collections.abc import Iterator
+"""Where a whole store's bytes are, every file counted once, against what the list of models says."""
 
 from msgspec import Struct
 
-from prunella_core.fs.sizes import File
-from prunella_core.inventory.records import Blob, Inventory, State
+from prunella_core.inventory.records import Inventory
+from prunella_core.space.space import space_of
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -42,55 +40,19 @@ class Totals(Struct, frozen=True, kw_only=True):
         return self.listed - self.referenced
 
 
-_OF_STATE = {
-    State.UNREFERENCED: "unreferenced",
-    State.PARTIAL: "partial",
-    State.LEFTOVER: "leftover",
-    State.STRAY: "stray",
-    State.TRASHED: "trashed",
-}
+_OF_MODELS = dict.fromkeys(("referenced", "manifest", "broken"), "exclusive")
+_SUMS = ("shared", "exclusive", "unreferenced", "partial", "leftover", "stray", "trashed")
 
 
 def totals(inventory: Inventory) -> Totals:
     """Add up a store. A file with several links counts once, for the most useful of its names."""
-    sums = dict.fromkeys(("shared", "exclusive", *_OF_STATE.values()), 0)
-    linked: dict[str, list[File]] = {share: [] for share in sums}
-    for share, file in _files(inventory):
-        if file.links > 1:
-            linked[share].append(file)
-        else:
-            sums[share] += file.allocated
-    seen: set[tuple[int, int]] = set()
-    for share, files in linked.items():  # in the order of use
-        for file in files:
-            sums[share] += 0 if (file.device, file.inode) in seen else file.allocated
-            seen.add((file.device, file.inode))
+    sums = space_of(inventory).partition(
+        lambda cell: "shared" if cell.is_shared else _OF_MODELS.get(cell.kind, cell.kind)
+    )
     return Totals(
         models=len(inventory.models),
         listed=sum(model.size for model in inventory.models),
         disk_total=inventory.disk_total,
         disk_free=inventory.disk_free,
-        **sums,
+        **{name: sums.get(name, 0) for name in _SUMS},
     )
-
-
-def _files(inventory: Inventory) -> Iterator[tuple[str, File]]:
-    """Every file, once for each of its names."""
-    for model in inventory.models:
-        yield "exclusive", model.manifest
-    for problem in inventory.broken_by_path.values():
-        if problem.file:
-            yield "exclusive", problem.file
-    for entry in inventory.trash:
-        for file in entry.files:
-            yield "trashed", file
-    for blob in inventory.blobs:
-        if blob.state is not State.TRASHED:  # its files were counted with the entries
-            for file in blob.files:
-                yield _share(blob), file
-
-
-def _share(blob: Blob) -> str:
-    if blob.models and blob.state is State.REFERENCED:
-        return "shared" if len(blob.models) > 1 else "exclusive"
-    return _OF_STATE.get(blob.state, "exclusive")

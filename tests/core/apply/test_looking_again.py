@@ -12,6 +12,7 @@ from prunella_core.plan.records import Empty, Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import (
+    BOTH,
     DAY,
     NOW,
     FailingDisk,
@@ -85,13 +86,16 @@ def test_what_a_returning_link_leads_to_returns_too(builder: StoreBuilder) -> No
     assert Path(builder.blob_path(second.digest)).read_text() == "behind two links"
 
 
-def test_what_a_staying_link_leads_to_returns(builder: StoreBuilder) -> None:
-    target = builder.layer("weights", "behind a link that stays", age=DAY)
-    link = linked_to(builder, target, "the link")
-    disk = MeanwhileDisk("/blobs/", lambda: builder.model("new", link, config=builder.config(age=DAY)))
-    receipt = carry_out(plan_for(builder.root, Removal(blobs=(target.digest,), to_trash=False)), disk=disk)
+def test_what_a_link_that_came_meanwhile_leads_to_returns(builder: StoreBuilder) -> None:
+    target = builder.layer("weights", "behind a link that comes", age=DAY)
+
+    def come() -> None:
+        builder.model("new", linked_to(builder, target, "the link"), config=builder.config(age=DAY))
+
+    plan = plan_for(builder.root, Removal(blobs=(target.digest,), to_trash=False))
+    receipt = carry_out(plan, disk=MeanwhileDisk("/blobs/", come))
     assert receipt.returned == (f"blobs/{os.path.basename(builder.blob_path(target.digest))}",)
-    assert Path(builder.blob_path(link.digest)).exists()
+    assert Path(builder.blob_path(target.digest)).exists()
 
 
 def test_no_model_misses_a_blob_at_any_moment(builder: StoreBuilder) -> None:
@@ -104,7 +108,7 @@ def test_no_model_misses_a_blob_at_any_moment(builder: StoreBuilder) -> None:
             found.append(broken_models(builder.root))
 
     disk = Looking("move", "derived/latest")
-    receipt = carry_out(plan_for(builder.root, Removal(models=("base:latest", "derived:latest"))), disk=disk)
+    receipt = carry_out(plan_for(builder.root, BOTH), disk=disk)
     assert receipt.errors
     assert found
     assert not any(found)

@@ -154,7 +154,7 @@ class Beginning(FailingDisk):
 
 WAYS = [
     prune(),
-    Removal(models=SOLO.models),
+    Removal(models=SOLO.models, to_trash=False),
     to_trash(*SOLO.models),
     to_trash(blobs=("blobs/COPY123",)),
 ]
@@ -200,7 +200,7 @@ def test_in_place_what_a_new_manifest_needs_stays_whenever_it_comes(builder: Sto
 
 def test_a_pull_that_was_running_before_does_not_keep_a_model_that_is_named(builder: StoreBuilder) -> None:
     builder.partial("running", size=10_000, done=5_000)
-    assert carry_out(plan_for(builder.root, Removal(models=SOLO.models))).done
+    assert carry_out(plan_for(builder.root, Removal(models=SOLO.models, to_trash=False))).done
 
 
 def test_a_pull_does_not_keep_the_trash_from_being_emptied(builder: StoreBuilder) -> None:

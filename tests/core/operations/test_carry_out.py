@@ -15,7 +15,7 @@ from prunella_core.operations.carry_out import World, carry_out, make_ready
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, Receipt, Removal
 from prunella_core.sample import StoreBuilder
-from stores import DAY, NOW, disk_use, look, open_store, remove, small_store, to_trash, tree
+from stores import DAY, NOW, disk_use, for_good, look, open_store, remove, small_store, to_trash, tree
 
 SOLO, BASE, DERIVED = "team/solo:v1", "base:latest", "derived:latest"
 
@@ -52,7 +52,7 @@ class FakeServer:
 
     def delete(self, name: str) -> None:
         self._ask("delete", name)
-        plan = make_plan(look(self.root), Removal(models=(name,)), NOW)
+        plan = make_plan(look(self.root), for_good(models=(name,)), NOW)
         for item in plan.files:
             os.unlink(os.path.join(self.root, item.file.path))
 

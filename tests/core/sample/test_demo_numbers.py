@@ -7,6 +7,7 @@ import pytest
 from prunella_core.advice.identify import described
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.sample import build_demo_store
+from prunella_core.space.space import space_of
 from prunella_core.verify import verify_blobs
 from stores import NOW, look
 
@@ -20,13 +21,14 @@ def demo(tmp_path: Path) -> Inventory:
 
 
 def test_a_model_that_shares_nothing_frees_what_is_listed(demo: Inventory) -> None:
+    space = space_of(demo)
     alone = [model for model in demo.models if not demo.shared_with(model).count and not demo.problems_of(model)]
     assert len(alone) >= 3
     for model in alone:
         slack = _BLOCK * (len(model.needs) + 1)
-        usage = demo.usage[model.name]
-        assert usage.allocated == usage.reclaims
-        assert model.size <= usage.reclaims <= model.size + slack
+        usage = space.models[model.name]
+        assert usage.allocated == usage.frees
+        assert model.size <= usage.frees <= model.size + slack
 
 
 def test_only_the_damage_that_was_planted_is_there(demo: Inventory) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.plan.build import trash_reclaims
+from prunella_core.space.space import space_of
 from prunella_tui.app.snapshot import Snapshot
 from prunella_tui.app.widgets.table import Column, Row
 from prunella_tui.report import format as show
@@ -24,7 +25,7 @@ _SOON = 86_400
 def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
     """Columns of the Models tab."""
     inventory, now = snapshot.inventory, snapshot.now
-    usage = inventory.usage
+    usage = space_of(inventory).models
     whole = snapshot.totals.allocated or 1
     troubled = {problem.model for problem in inventory.problems}
 
@@ -32,7 +33,7 @@ def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
         return _signs(model, troubled, snapshot.loaded)
 
     def frees(model: Model) -> int:
-        return usage[model.name].reclaims
+        return usage[model.name].frees
 
     def share(model: Model) -> str:
         return f"{show.share_bar(frees(model) / whole, _BAR)} {frees(model) / whole:>4.0%}"
@@ -121,7 +122,7 @@ def _used_by(blob: Blob) -> str:
 
 def trash_columns(inventory: Inventory, now: float, retention: int) -> list[Column[TrashEntry]]:
     """Columns of the Trash tab; ``retention`` is in seconds."""
-    frees = {entry.id: trash_reclaims(inventory, entry, now) for entry in inventory.trash}
+    frees = {entry.id: trash_reclaims(inventory, entry) for entry in inventory.trash}
     return [
         Column("what", "Removed", 0, show.trash_title, show.trash_title, letter="n"),
         _bytes("frees", "Holds", lambda e: frees[e.id], letter="F"),

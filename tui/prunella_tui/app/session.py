@@ -8,8 +8,8 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, Problem, TrashEntry
 from prunella_core.ollama.client import Server
 from prunella_core.plan.build import make_plan
+from prunella_core.plan.marked import Marked
 from prunella_core.plan.records import Empty, Plan, Removal, Restore
-from prunella_core.space.tally import Tally
 from prunella_core.store.locate import Store
 from prunella_tui.app.marks import Marks, problem_key, unused_keys
 from prunella_tui.app.scanning import Scan
@@ -35,7 +35,7 @@ class Session:
         """Marks that were dropped after the last removal: undo puts them back first."""
         self.frees_first = False
         """Whether the marks are a proposal to free space: then deleting permanently is offered first."""
-        self.tally: Tally | None = None
+        self.marked: Marked | None = None
         self._problems: dict[str, Problem] = {}
         self.on_scan: Callable[[], None] = lambda: None
         self.on_marks: Callable[[], None] = lambda: None
@@ -74,7 +74,7 @@ class Session:
         kept = self.marks.surviving(self.inventory, snapshot.inventory)
         self.snapshot = snapshot
         self.scan = None
-        self.tally = Tally(snapshot.inventory, self.setup.now())
+        self.marked = Marked(snapshot.inventory, self.setup.now())
         self._problems = {problem_key(problem): problem for problem in snapshot.inventory.problems}
         self._set(kept, frees_first=self.frees_first)
         self.on_scan()
@@ -152,8 +152,8 @@ class Session:
     def _set(self, marks: Marks, *, frees_first: bool = False) -> None:
         self.marks = marks
         self.frees_first = frees_first and marks != Marks()
-        if self.tally:
-            self.tally.mark(marks.models, marks.blobs, marks.manifests)
+        if self.marked:
+            self.marked.mark(marks.models, marks.blobs, marks.manifests)
         self.on_marks()
 
     def mark_of(self, tab: str, key: str) -> Mark:
@@ -163,9 +163,9 @@ class Session:
             return "marked" if problem and problem.path in self.marks.manifests else ""
         if key in getattr(self.marks, tab):
             return "marked"
-        if not self.tally or not self.marks.count:
+        if not self.marked or not self.marks.count:
             return ""
-        is_implied = key in self.tally.implied if tab == "models" else tab == "blobs" and self.tally.goes(key)
+        is_implied = key in self.marked.implied if tab == "models" else tab == "blobs" and self.marked.leaves(key)
         return "implied" if is_implied else ""
 
     # Plans

@@ -11,6 +11,7 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Problem, State, TrashEntry
 from prunella_core.query import Rows
 from prunella_core.query.fields import WORDS
+from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 from prunella_tui.app.columns import (
     blob_columns,
@@ -147,7 +148,7 @@ def snapshot_of(inventory: Inventory, retention: int, *, noprune: bool = False) 
 
     ``retention`` is in seconds; ``noprune`` says whether ``OLLAMA_NOPRUNE`` is set.
     """
-    inventory.usage, inventory.blob_by_key, inventory.groups  # noqa: B018 -- now, not at the first key
+    space_of(inventory).models, inventory.blob_by_key
     coming = next_start(inventory, inventory.scanned_at, noprune)
     bare = Snapshot(inventory=inventory, retention=retention, totals=totals(inventory), coming=coming)
     rows = {tab.id: tab.rows(bare) for tab in TABS}

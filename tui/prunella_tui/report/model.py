@@ -7,6 +7,7 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ollama.manifest import Layer
+from prunella_core.space.space import space_of
 from prunella_tui.report.format import counted, date, details, duration, names, number, short_digest, size
 from prunella_tui.report.lines import (
     BAD,
@@ -31,7 +32,7 @@ _CLOCKS: dict[Clock, str] = {"weights-read": "atime of its weights", "seen-loade
 
 def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Block]:
     """Yield everything about a model; ``now`` in seconds, UTC."""
-    usage = inventory.usage[model.name]
+    usage = space_of(inventory).models[model.name]
     yield line((model.name, HEAD))
     yield line((details(model) or "No details in its config", QUIET))
     for problem in inventory.problems_of(model):
@@ -39,7 +40,7 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     yield line()
     yield field("Size", f"{size(model.size)}, as in ollama list")
     yield field("On disk", size(usage.allocated))
-    yield field("Frees", (size(usage.reclaims), GOOD), " if deleted alone")
+    yield field("Frees", (size(usage.frees), GOOD), " if deleted alone")
     yield _recovery(inventory, model)
     yield field("Changed", f"{date(model.modified_at)}, {duration(now - model.modified_at)} ago")
     if model.last_used is not None and model.last_use_clock:
@@ -94,7 +95,7 @@ def only_here(model: Model, origin: Origin) -> str:
 def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:
     sharing = inventory.shared_with(model)
     if sharing.count:
-        title = f"Shares {size(inventory.usage[model.name].shared)} with {counted(sharing.count, 'model')}"
+        title = f"Shares {size(space_of(inventory).models[model.name].shared)} with {counted(sharing.count, 'model')}"
         yield from section(title, STRONG, names_below(sharing.names, _FEW, sharing.count))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.space.families import Sharer, reclaims_together, sharers
+from prunella_core.space.space import space_of
 from prunella_tui.report.format import counted, number, short_digest, size
 from prunella_tui.report.lines import GOOD, HEAD, QUIET, Block, line
 
@@ -13,7 +14,7 @@ _FEW_BLOBS = 3
 
 def sharing_lines(inventory: Inventory, name: str) -> Iterator[Block]:
     """Yield the models that share with ``name``, the largest share first, and what they free together."""
-    yield line(f"{name} frees ", (size(inventory.usage[name].reclaims), GOOD), " alone")
+    yield line(f"{name} frees ", (size(space_of(inventory).models[name].frees), GOOD), " alone")
     found = sharers(inventory, name)
     if not found:
         yield line("It shares nothing with another model")
@@ -38,5 +39,5 @@ def _sharer(inventory: Inventory, sharer: Sharer) -> Iterator[Block]:
         which = ", ".join(short_digest(blob.digest) for blob in blobs)
         what = which if len(blobs) <= _FEW_BLOBS else counted(len(blobs), "blob")
         yield line(f"{kind:<9} {size(sum(blob.allocated for blob in blobs)):>9}  ", (what, QUIET), indent=2)
-    alone = size(inventory.usage[sharer.name].reclaims)
+    alone = size(space_of(inventory).models[sharer.name].frees)
     yield line(f"frees {alone} alone, ", (size(sharer.together), GOOD), " together", indent=2)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.plan.build import prunable
 from prunella_core.scan.other import OtherFiles
+from prunella_core.space.space import space_of
 from prunella_core.space.totals import Totals, totals
 from prunella_tui.report.blob import contents, state_text
 from prunella_tui.report.format import age, blob_title, counted, details, names, number, share_bar, size, time_left
@@ -64,14 +65,14 @@ def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
 
 
 def _model(inventory: Inventory, model: Model) -> tuple[Part, ...]:
-    usage, sharing = inventory.usage[model.name], inventory.shared_with(model)
+    usage, sharing = space_of(inventory).models[model.name], inventory.shared_with(model)
     return (
         ("!", BAD) if inventory.problems_of(model) else "",
         (model.name, STRONG),
         (model.digest[:12], QUIET),
         size(model.size),
         size(usage.allocated),
-        (size(usage.reclaims), GOOD),
+        (size(usage.frees), GOOD),
         size(usage.shared) if usage.shared else "",
         age(inventory.scanned_at - model.modified_at),
         names(sharing.names, 2, sharing.count),

@@ -8,6 +8,7 @@ from prunella_core.ledger.history import Event, Fate, History
 from prunella_core.ledger.log import LogLine
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Plan
+from prunella_core.space.totals import totals
 from prunella_tui.report.format import age, counted, date, duration, left, names, size, time_left, trash_title
 from prunella_tui.report.lines import BAD, HEAD, QUIET, STRONG, Block, Column, field, line, names_below, section, table
 from prunella_tui.report.plan import plan_lines
@@ -26,7 +27,7 @@ def entry_lines(
     yield line()
     yield field("Deleted", f"{date(entry.removed_at)}, {duration(now - entry.removed_at)} ago")
     yield field("Expires", f"in {time_left(remaining)}" if remaining > 0 else "with the next operation")
-    yield field("Frees", f"{size(trash_reclaims(inventory, entry, now))} when emptied ({ways.empty})")
+    yield field("Frees", f"{size(trash_reclaims(inventory, entry))} when emptied ({ways.empty})")
     yield field("Restore", ways.restore.format(entry.id))
     yield field("ID", entry.id)
     models = (f"{model.name}  {size(model.size)}" for model in entry.models)
@@ -49,12 +50,12 @@ def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Bl
         Column("MODELS", least=16),
     )
     for entry in reversed(entries):
-        frees = size(trash_reclaims(inventory, entry, now))
+        frees = size(trash_reclaims(inventory, entry))
         expires = left(entry.removed_at + retention - now)
         found.add(entry.id, age(now - entry.removed_at), expires, frees, (trash_title(entry), STRONG))
     yield found
     yield line()
-    total = size(sum(file.allocated for entry in inventory.trash for file in entry.files))
+    total = size(totals(inventory).trashed)
     yield line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", STRONG))
     yield line(("prunella restore NAME or ID undoes a removal, prunella empty frees the space", QUIET))
 

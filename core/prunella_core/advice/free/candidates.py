@@ -1,4 +1,4 @@
-"""What may be let go to free space, and what is left out of it and why."""
+"""What may be deleted to free space, and what is left out of it and why."""
 
 from collections.abc import Collection, Iterator
 from typing import Literal
@@ -7,14 +7,14 @@ from msgspec import Struct
 
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Inventory, Model, State
-from prunella_core.plan.draft import Draft
+from prunella_core.plan.policy import Policy
 from prunella_core.plan.records import HeldBack
 
 ItemKind = Literal["leftover", "partial", "unreferenced", "trash", "model"]
 Guard = Literal["pinned", "loaded", "local"]
 """``local``: something of the model is nowhere else, so that nothing brings it back whole."""
 
-_LETTABLE: dict[State, ItemKind] = {
+_KINDS: dict[State, ItemKind] = {
     State.LEFTOVER: "leftover",
     State.PARTIAL: "partial",
     State.UNREFERENCED: "unreferenced",
@@ -52,7 +52,7 @@ class Candidates(Struct, frozen=True, kw_only=True):
 
 
 def candidates(
-    inventory: Inventory, now: float, loaded: Collection[str] = (), allowed: Collection[Guard] = ()
+    inventory: Inventory, now: float, loaded: Collection[str] | None = (), allowed: Collection[Guard] = ()
 ) -> Candidates:
     """Sort what is in the store by whether it may go at ``now`` (seconds, UTC).
 
@@ -60,7 +60,8 @@ def candidates(
     space then.
     """
     held: list[HeldBack] = []
-    items = [*_rows(inventory, now, held), *_removals(inventory)]
+    policy = Policy(inventory, now, loaded)
+    items = [*_rows(policy, held), *_removals(policy)]
     left_out: list[LeftOut] = []
     for model in () if inventory.blocking else inventory.models:
         origin = inventory.origins[model.name]
@@ -72,30 +73,31 @@ def candidates(
     return Candidates(items=tuple(items), left_out=tuple(left_out), held_back=tuple(held))
 
 
-def _rows(inventory: Inventory, now: float, held: list[HeldBack]) -> Iterator[Candidate]:
-    draft = Draft(inventory, now, force=False)
-    for blob in inventory.others:
-        if (kind := _LETTABLE.get(blob.state)) is None:
+def _rows(policy: Policy, held: list[HeldBack]) -> Iterator[Candidate]:
+    is_blocked = bool(policy.inventory.blocking)
+    for blob in policy.inventory.blobs:
+        if (kind := _KINDS.get(blob.state)) is None:
             continue
-        if reason := draft.why_not(blob):
-            held.append(HeldBack(path=blob.key, allocated=blob.allocated, reason=reason))
-        elif kind != "unreferenced" or not inventory.blocking:
+        if reason := policy.row(blob):
+            held.append(HeldBack(path=blob.key, allocated=blob.allocated, reason=reason.text))
+        elif kind != "unreferenced" or not is_blocked:
             yield Candidate(kind=kind, key=blob.key, idle_since=blob.idle_since or 0)
 
 
-def _removals(inventory: Inventory) -> Iterator[Candidate]:
-    for entry in inventory.trash:
-        yield Candidate(kind="trash", key=entry.id, idle_since=entry.removed_at)
+def _removals(policy: Policy) -> Iterator[Candidate]:
+    for entry in policy.inventory.trash:
+        if not policy.entry(entry):
+            yield Candidate(kind="trash", key=entry.id, idle_since=entry.removed_at)
 
 
 def _candidate(model: Model, guards: tuple[Guard, ...], origin: Origin) -> Candidate:
     return Candidate(kind="model", key=model.name, idle_since=model.idle_since, guards=guards, origin=origin)
 
 
-def _guards(model: Model, loaded: Collection[str], origin: Origin) -> Iterator[Guard]:
+def _guards(model: Model, loaded: Collection[str] | None, origin: Origin) -> Iterator[Guard]:
     if model.is_pinned:
         yield "pinned"
-    if model.name in loaded:
+    if loaded is None or model.name in loaded:
         yield "loaded"
     if origin.kind == "created" or origin.only_here:
         yield "local"

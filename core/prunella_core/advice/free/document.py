@@ -3,17 +3,15 @@
 from typing import Any
 
 from prunella_core.advice.free.proposal import Proposal
-from prunella_core.advice.free.regret import MILLION
 from prunella_core.base.text import clean
 
 
 def proposal_fields(proposal: Proposal) -> dict[str, Any]:
-    """The target and the reasons; regret is in bytes that would have to be downloaded again, rounded up."""
+    """The target and the reasons; regret is in bytes that would have to be downloaded again."""
     return {
         "target": proposal.target,
         "reachable": proposal.reachable,
-        "regret": _whole(proposal.regret),
-        "regret_at_least": _whole(proposal.at_least),
+        "regret": proposal.regret,
         "model_reasons": [
             {"name": clean(item.key), "reason": item.reason} for item in proposal.items if item.kind == "model"
         ],
@@ -23,13 +21,9 @@ def proposal_fields(proposal: Proposal) -> dict[str, Any]:
                 "key": clean(item.key),
                 "reason": item.reason,
                 "reclaims": item.frees,
-                "regret": _whole(item.regret),
+                "regret": item.regret,
             }
             for item in proposal.items
         ],
         "not_proposed": [{"name": clean(left.name), "because": list(left.guards)} for left in proposal.left_out],
     }
-
-
-def _whole(millionths: int) -> int:
-    return -(-millionths // MILLION)

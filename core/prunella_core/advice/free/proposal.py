@@ -1,15 +1,17 @@
 """What is proposed, and why each item is in it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from prunella_core.advice.free.candidates import Candidate, ItemKind, LeftOut
-from prunella_core.advice.free.reckoning import Reckoning
+from prunella_core.advice.free.greedy import Items, partners
+from prunella_core.advice.free.regret import regret
 from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Inventory, Model, Problem
 from prunella_core.plan.records import HeldBack, Plan, Removal
+from prunella_core.space.cells import Holder, Selection
 
 _DAY = 86_400
 _KINDS: tuple[ItemKind, ...] = ("leftover", "partial", "unreferenced", "trash", "model")
@@ -26,12 +28,12 @@ class Item(Struct, frozen=True, kw_only=True):
     frees: int
     """Bytes that leave the disk when it goes along with all items before it: the running sum is that of these."""
     regret: int
-    """In millionths of a byte, counted as ``frees`` is."""
+    """In bytes, counted as ``frees`` is."""
     idle_since: float
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
-    """What to let go so that ``target`` bytes leave the disk; all sizes in bytes."""
+    """What to delete so that ``target`` bytes leave the disk; all sizes in bytes."""
 
     target: int
     items: tuple[Item, ...]
@@ -39,10 +41,6 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """What would happen: the truth that the rows only explain."""
     reachable: int
     """The most there is, as long as nothing more is allowed."""
-    regret: int
-    """In millionths of a byte, as ``docs/free.md`` counts them."""
-    at_least: int
-    """No choice that reaches the target has less regret; the proposal is surely the best when both are equal."""
     left_out: tuple[LeftOut, ...]
     held_back: tuple[HeldBack, ...]
     blocked: tuple[Problem, ...]
@@ -65,56 +63,37 @@ class Proposal(Struct, frozen=True, kw_only=True):
         return self.reclaims >= self.target
 
     @property
-    def is_best(self) -> bool:
-        """Whether no other choice could have less regret."""
-        return self.regret <= self.at_least
-
-    @property
-    def excess(self) -> float:
-        """By what share of the least possible regret it may be worse than the best choice, at most."""
-        return 0.0 if self.is_best else self.regret / max(self.at_least, 1) - 1
+    def regret(self) -> int:
+        """How much all of it would be missed, in bytes, as ``docs/free.md`` counts them."""
+        return sum(item.regret for item in self.items)
 
 
-def told(
-    inventory: Inventory, items: tuple[Candidate, ...], reckoning: Reckoning, chosen: Collection[int], now: float
-) -> tuple[Item, ...]:
-    """Return the rows of the ``chosen`` items, what is recovered most easily first, and what goes together together."""
-    reckoning.set_to(chosen)
-    partners = {number: _partners(reckoning, number) for number in chosen}
-    reckoning.set_to(())
-    rows = []
-    for number in _ordered(items, partners):
-        before = reckoning.frees, reckoning.regret
-        reckoning.add(number)
-        item = items[number]
-        rows.append(
+def rows(inventory: Inventory, selection: Selection, items: Items, now: float) -> tuple[Item, ...]:
+    """Return the rows of what is selected, what is recovered most easily first, and what goes together together."""
+    with_it = {holder: partners(selection, holder) for holder in selection.gone}
+    so_far = Selection(selection.of)
+    found = []
+    for holder in _in_order(items, with_it):
+        item, frees = items[holder], so_far.gain([holder])
+        so_far.add(holder)
+        found.append(
             Item(
                 kind=item.kind,
                 key=item.key,
-                reason=_reason(inventory, item, [items[other].key for other in partners[number]], now),
-                frees=reckoning.frees - before[0],
-                regret=reckoning.regret - before[1],
+                reason=_reason(inventory, item, [other.key for other in with_it[holder]], now),
+                frees=frees,
+                regret=regret([item], frees, now),
                 idle_since=item.idle_since,
             )
         )
-    return tuple(rows)
+    return tuple(found)
 
 
-def _partners(reckoning: Reckoning, number: int) -> list[int]:
-    """The items without which most of what this one frees would stay."""
-    cells = [reckoning.cells[cell] for cell in reckoning.of_atom[number] if not reckoning.waiting[cell]]
-    largest = max(cells, key=lambda cell: cell.frees, default=None)
-    return sorted(largest.needs & reckoning.chosen - {number}) if largest else []
-
-
-def _ordered(items: tuple[Candidate, ...], partners: dict[int, list[int]]) -> Iterator[int]:
-    by_ease = sorted(partners, key=lambda number: (_KINDS.index(items[number].kind), items[number].idle_since))
-    done: set[int] = set()
-    for first in by_ease:
-        for number in (first, *partners[first]):
-            if number not in done:
-                done.add(number)
-                yield number
+def _in_order(items: Items, with_it: Mapping[Holder, list[Holder]]) -> Iterable[Holder]:
+    by_ease = sorted(
+        with_it, key=lambda holder: (_KINDS.index(items[holder].kind), items[holder].idle_since, holder.key)
+    )
+    return dict.fromkeys(holder for first in by_ease for holder in (first, *with_it[first]))
 
 
 def _reason(inventory: Inventory, item: Candidate, partners: list[str], now: float) -> str:
@@ -124,7 +103,7 @@ def _reason(inventory: Inventory, item: Candidate, partners: list[str], now: flo
         case "leftover":
             why = f"left over from a create or upload, untouched {since}"
         case "partial":
-            why = f"a download that broke off, untouched {since}; a new pull would begin anew"
+            why = f"interrupted download, untouched {since}; pulling again starts over"
         case "unreferenced":
             why = f"no model has needed it {since}"
         case "trash":
@@ -140,9 +119,9 @@ def _unused(model: Model, since: str) -> str:
 
 def _way_back(origin: Origin | None) -> str:
     if origin is None or origin.kind == "created":
-        return "nothing brings it back"
+        return "not recoverable"
     if origin.kind == "cloud" and not origin.only_here:
-        return "it runs elsewhere"
+        return "runs in the cloud"
     pull = f"ollama pull {clean(origin.source or '')}"
     if origin.only_here:
         return f"{pull} brings its base back, but not its own layers"

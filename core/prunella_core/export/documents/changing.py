@@ -103,7 +103,7 @@ def trash_document(inventory: Inventory, retention: int, now: float) -> Document
                 "removed_at": timestamp(entry.removed_at),
                 "expires_at": timestamp(entry.removed_at + retention),
                 "models": [clean(model.name) for model in entry.models],
-                "reclaims": trash_reclaims(inventory, entry, now),
+                "reclaims": trash_reclaims(inventory, entry),
                 "files": [clean(file.path) for file in entry.files],
             }
             for entry in inventory.trash

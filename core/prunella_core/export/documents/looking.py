@@ -12,6 +12,7 @@ from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
 from prunella_core.plan.build import prunable, reclaimable
 from prunella_core.scan.other import OtherFiles
+from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 
 _NOTHING: dict[str, str] = {}
@@ -72,7 +73,7 @@ def _shown(names: Sequence[str], unclean: Mapping[str, str]) -> Sequence[str]:
 
 def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) -> Document:
     """One model, as in ``ls``; ``unclean`` are the names that need cleaning, with what is shown for them."""
-    usage = inventory.usage[model.name]
+    usage = space_of(inventory).models[model.name]
     details, last_used, sharing = model.details, model.last_used, inventory.shared_with(model)
     return {
         "name": clean(model.name),
@@ -80,7 +81,7 @@ def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) ->
         "digest": model.digest,
         "size": model.size,
         "allocated": usage.allocated,
-        "reclaims": usage.reclaims,
+        "reclaims": usage.frees,
         "shared": usage.shared,
         "shared_with": _shown(sharing.names, unclean),
         "shared_with_count": sharing.count,

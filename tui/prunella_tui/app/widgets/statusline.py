@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from textual.content import Content
 
 from prunella_core.inventory.records import Inventory
+from prunella_core.plan.marked import Marked
 from prunella_core.plan.records import Plan
-from prunella_core.space.tally import Tally
 from prunella_tui.app.scanning import Scan
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.line import Line, muted
@@ -59,8 +59,8 @@ class StatusLine(Line):
         if marks.trash:
             plan = session.removal_plans(inventory, force=False)[0]
             yield from _plan_parts(plan, marks.count + len(marks.trash))
-        elif session.tally and marks.count:
-            yield from _mark_parts(session.tally, marks.count)
+        elif session.marked and marks.count:
+            yield from _mark_parts(session.marked, marks.count)
         else:
             yield muted("Nothing marked")
 
@@ -71,18 +71,18 @@ def _counts(scan: Scan) -> str:
     return f"{show.counted(scan.models, 'manifest')}, {show.counted(scan.blobs, 'blob')}"
 
 
-def _mark_parts(tally: Tally, count: int) -> Iterator[Content | str]:
+def _mark_parts(marked: Marked, count: int) -> Iterator[Content | str]:
     """What the marks outside the trash would free, and what is kept."""
     yield _marked(count)
-    if tally.implied:
-        yield Content.styled(f"also deletes {show.names(sorted(tally.implied), 2)}", "$text-warning")
-    yield _frees(tally.reclaims)
-    if tally.kept:
-        users = tally.users_of_kept()
+    if marked.implied:
+        yield Content.styled(f"also deletes {show.names(sorted(marked.implied), 2)}", "$text-warning")
+    yield _frees(marked.frees)
+    if keeps := marked.keeps:
+        users = marked.users_of_kept()
         why = f"used by {show.names(users, 2)}" if users else "because of a problem"
-        yield f"{show.size(tally.kept)} stays, {why}"
-    if tally.held_back:
-        yield Content.styled(f"{show.number(tally.held_back)} held back", "$text-warning")
+        yield f"{show.size(keeps)} stays, {why}"
+    if marked.held_back:
+        yield Content.styled(f"{show.number(marked.held_back)} held back", "$text-warning")
 
 
 def _plan_parts(plan: Plan, count: int) -> Iterator[Content | str]:

@@ -18,6 +18,7 @@ from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.plan.build import reclaimable
 from prunella_core.query import select
 from prunella_core.scan.other import other_files
+from prunella_core.space.space import space_of
 from prunella_tui.cli.codes import DONE, FAILED
 from prunella_tui.cli.completion import complete_digests, complete_models
 from prunella_tui.cli.filters import filters, read_filter
@@ -86,13 +87,13 @@ def ls(
 
 
 def _model_keys(inventory: Inventory) -> dict[str, Callable[[Model], Any]]:
-    usage = inventory.usage
+    usage = space_of(inventory).models
     return {
         "name": lambda model: model.name.casefold(),
         "id": lambda model: model.digest,
         "size": lambda model: -model.size,
         "disk": lambda model: -usage[model.name].allocated,
-        "frees": lambda model: -usage[model.name].reclaims,
+        "frees": lambda model: -usage[model.name].frees,
         "shared": lambda model: -usage[model.name].shared,
         "age": lambda model: model.modified_at,
         "modified": lambda model: -model.modified_at,

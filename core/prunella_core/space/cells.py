@@ -1,0 +1,141 @@
+"""What files a store's space consists of: cells of files that leave the disk together, and sets of what holds them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from prunella_core.fs.sizes import File
+from prunella_core.fs.sizes import allocated as distinct
+from prunella_core.inventory.records import Blob, State
+
+
+class Holder(NamedTuple):
+    """Something that keeps files on the disk: a model by name, a row of ``blobs/`` by key (a link holds what it leads
+    to), a damaged manifest by path, an entry of the trash by ID, the guard by digest."""
+
+    kind: Literal["model", "blob", "manifest", "trash", "guard"]
+    key: str
+
+
+class Cell:
+    """Files that leave the disk together. ``kind`` is the state of its blobs, or ``manifest`` or ``broken``."""
+
+    __slots__ = ("blobs", "files", "holders", "kind", "linked", "models", "own", "plain")
+
+    def __init__(self, kind: str, holders: frozenset[Holder], models: tuple[str, ...] = ()) -> None:
+        self.kind = kind
+        self.holders = holders
+        self.models = models
+        """The models among the holders, in the order of their names."""
+        self.blobs: list[Blob] = []
+        self.files: list[File] = []
+        self.plain = 0
+        """What its files with one link take."""
+        self.own = 0
+        """What of that is freed with the cell: extents that other files share stay."""
+        self.linked: list[File] = []
+        """Its files with several links: each is freed with the last of them, which may lie in another cell."""
+
+    def add(self, files: Iterable[File]) -> None:
+        """Take files in."""
+        for file in files:
+            self.files.append(file)
+            if file.links > 1:
+                self.linked.append(file)
+            else:
+                self.plain += file.allocated
+                self.own += file.own
+
+    @property
+    def allocated(self) -> int:
+        """What all its files take."""
+        return self.plain + distinct(self.linked)
+
+    @property
+    def may_be_needed(self) -> bool:
+        """Whether a manifest that cannot be read could need it."""
+        return self.kind in (State.REFERENCED, State.UNREFERENCED)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several models need it."""
+        return self.kind == State.REFERENCED and len(self.models) > 1
+
+    @property
+    def rank(self) -> int:
+        """Which cell a file with several links counts for: the lowest, which is the most useful."""
+        return 0 if self.is_shared else _RANKS.index(self.kind) + 1
+
+
+_RANKS = ("referenced", "manifest", "broken", "unreferenced", "partial", "leftover", "stray", "trashed", "guard")
+
+
+class Selection:
+    """A set of holders that go, in the making: what it frees is kept up to date as they come and go."""
+
+    def __init__(self, of: Mapping[Holder, list[Cell]]) -> None:
+        self.of = of
+        self.gone: set[Holder] = set()
+        self.frees = 0
+        """What leaves the disk with them."""
+        self.is_blocked = False
+        """Whether a problem keeps every blob that a model could need."""
+        self._touched: dict[Cell, int] = {}
+        """How many holders of each cell go."""
+        self._links: dict[tuple[int, int], int] = {}
+
+    def add(self, *holders: Holder) -> None:
+        """Let holders go."""
+        for holder in holders:
+            if holder not in self.gone:
+                self.gone.add(holder)
+                for cell in self.of.get(holder, ()):
+                    self._touched[cell] = self._touched.get(cell, 0) + 1
+                    if self.leaves(cell):
+                        self._account(cell, 1)
+
+    def remove(self, *holders: Holder) -> None:
+        """Let holders stay."""
+        for holder in holders:
+            if holder in self.gone:
+                self.gone.remove(holder)
+                for cell in self.of.get(holder, ()):
+                    if self.leaves(cell):
+                        self._account(cell, -1)
+                    self._touched[cell] -= 1
+
+    def gain(self, holders: Iterable[Holder]) -> int:
+        """What would leave the disk if these went too."""
+        before, new = self.frees, [holder for holder in holders if holder not in self.gone]
+        self.add(*new)
+        gained = self.frees - before
+        self.remove(*new)
+        return gained
+
+    def block(self, is_blocked: bool) -> None:
+        """Let a problem keep what a model could need, or not any more."""
+        if is_blocked != self.is_blocked:
+            self.is_blocked = False
+            for cell in self._touched:
+                if cell.may_be_needed and self.leaves(cell):
+                    self._account(cell, -1 if is_blocked else 1)
+            self.is_blocked = is_blocked
+
+    def leaves(self, cell: Cell) -> bool:
+        """Whether a cell leaves the disk: all its holders go, and no problem keeps it."""
+        return self._touched.get(cell) == len(cell.holders) and not (self.is_blocked and cell.may_be_needed)
+
+    def leaving(self) -> Iterator[Cell]:
+        """The cells that leave the disk."""
+        return filter(self.leaves, self._touched)
+
+    def kept(self) -> Iterator[Cell]:
+        """The cells of what goes that stay."""
+        return (cell for cell, gone in self._touched.items() if gone and not self.leaves(cell))
+
+    def _account(self, cell: Cell, sign: int) -> None:
+        self.frees += sign * cell.own
+        for file in cell.linked:
+            identity = file.device, file.inode
+            gone = self._links.get(identity, 0)
+            self._links[identity] = gone + sign
+            self.frees += sign * file.own if max(gone, gone + sign) == file.links else 0
