@@ -75,6 +75,15 @@ def test_what_a_new_model_needs_of_the_trash_and_has_goes(builder: StoreBuilder)
     assert broken_models(builder.root) == {}
 
 
+def test_what_a_new_model_needs_does_not_go_to_the_trash(builder: StoreBuilder) -> None:
+    solo = builder.layer("weights", "solo weights" * 2_000)
+    disk = MeanwhileDisk("/blobs/", lambda: builder.model("new", solo, config=solo))
+    receipt = carry_out(plan_for(builder.root, to_trash("team/solo:v1")), disk=disk)
+    assert receipt.returned == (f"blobs/{os.path.basename(builder.blob_path(solo.digest))}",)
+    assert broken_models(builder.root) == {}
+    assert solo.digest not in in_trash(builder.root)
+
+
 def test_what_a_returning_link_leads_to_returns_too(builder: StoreBuilder) -> None:
     target = builder.layer("weights", "behind two links", age=DAY)
     first = linked_to(builder, target, "the first")
@@ -271,6 +280,23 @@ def test_what_is_not_what_was_planned_goes_back(builder: StoreBuilder, change: s
     assert item.file.path not in receipt.removed
     assert item.file.path in [error.path for error in receipt.errors]
     assert (place / "precious" if change == "a folder" else place).read_text()
+
+
+def test_another_file_gets_no_name_in_the_trash(builder: StoreBuilder) -> None:
+    plan = plan_for(builder.root, to_trash("team/solo:v1"))
+    place = Path(builder.root, plan.blobs[0].file.path)
+
+    class Replacing(WatchedDisk):
+        def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+            if name == "link" and path == str(place):
+                place.unlink()
+                place.write_text("pulled again, by somebody who has it open")
+                os.utime(place, (NOW - DAY, NOW - DAY))
+            change()
+
+    receipt = carry_out(plan, disk=Replacing())
+    assert [error.path for error in receipt.errors] == [plan.blobs[0].file.path]
+    assert place.stat().st_nlink == 1
 
 
 def test_what_ollama_deletes_of_a_removed_model_comes_back_when_it_is_undone(builder: StoreBuilder) -> None:
