@@ -1,10 +1,18 @@
-"""The documents of everything that removes or restores, of the trash and of the log."""
+"""The documents of commands that delete or restore, of the trash and of the log."""
 
 from collections.abc import Iterable
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
-from prunella_core.export.documents.fields import Document, age_at, cleaned, origin_row, problem_rows, timestamp
+from prunella_core.export.documents.fields import (
+    Document,
+    age_at,
+    origin_row,
+    picked,
+    problem_rows,
+    shown,
+    timestamp,
+)
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.history import Event, History
 from prunella_core.plan.build import trash_reclaims
@@ -13,79 +21,51 @@ from prunella_core.store.locate import Store
 
 
 def plan_document(plan: Plan) -> Document:
-    """The document of everything that removes or restores, with ``--dry-run``."""
+    """The document of what a command would delete or restore: ``--dry-run``."""
     return {
         "store": clean(plan.store.root),
         "mode": "delete" if plan.mode == "server" else plan.mode,
-        "models": [clean(name) for name in plan.models],
+        "models": shown(plan.models),
         "files": Rows(
             {
                 "path": clean(item.file.path),
                 "allocated": item.file.allocated,
-                "reclaims": item.reclaims,
-                "digest": item.digest,
-                "reason": clean(item.reason),
+                **picked(item, "reclaims", "digest", "reason", "target"),
                 "age_seconds": age_at(item.idle_since, plan.made_at),
                 "age_from": item.clock,
-                "target": cleaned(item.target),
             }
             for item in plan.files
         ),
-        "kept": Rows(
-            {
-                "digest": kept.digest,
-                "allocated": kept.allocated,
-                "used_by": [clean(name) for name in kept.used_by],
-                "reason": kept.reason,
-            }
-            for kept in plan.kept
-        ),
+        "kept": Rows(picked(kept, "digest", "allocated", "used_by", "reason") for kept in plan.kept),
         "held_back": _held_rows(plan.held_back, plan.made_at),
         "overridden": _held_rows(plan.overridden, plan.made_at),
         "younger": _held_rows(plan.younger, plan.made_at),
         "lost": [
-            {
-                "model": clean(lost.model),
-                "layers": list(lost.layers),
-                "kinds": [clean(kind) for kind in lost.kinds],
-                "comes_back": origin_row(lost.origin),
-            }
-            for lost in plan.lost
+            {**picked(lost, "model", "layers", "kinds"), "comes_back": origin_row(lost.origin)} for lost in plan.lost
         ],
-        "loaded": [clean(name) for name in plan.loaded],
-        "missing": list(plan.missing),
+        **picked(plan, "loaded", "missing", "reclaims"),
         "blocked": problem_rows(plan.blocked),
-        "reclaims": plan.reclaims,
     }
 
 
 def receipt_document(receipt: Receipt) -> Document:
-    """The document of everything that removes or restores: the plan, and what really happened."""
+    """The document of what a command deleted or restored: the plan, and what really happened."""
+    expired = receipt.expired
     return {
         **plan_document(receipt.plan),
-        "done": receipt.done,
-        "freed": receipt.freed,
-        "trashed": receipt.trashed,
+        **picked(receipt, "done", "freed", "trashed", "cancelled", "notes"),
         "id": receipt.id or None,
-        "cancelled": receipt.cancelled,
         "removed": Rows(clean(path) for path in receipt.removed),
         "returned": Rows(clean(path) for path in receipt.returned),
-        "errors": [{"path": clean(error.path), "message": clean(error.message)} for error in receipt.errors],
-        "notes": [clean(note) for note in receipt.notes],
-        "expired": _expired_row(receipt.expired),
+        "errors": [picked(error, "path", "message") for error in receipt.errors],
+        "expired": expired and {"files": len(expired.removed), "freed": expired.freed},
     }
-
-
-def _expired_row(receipt: Receipt | None) -> Document | None:
-    return None if receipt is None else {"files": len(receipt.removed), "freed": receipt.freed}
 
 
 def _held_rows(rows: Iterable[HeldBack], now: float) -> Rows:
     return Rows(
         {
-            "path": clean(row.path),
-            "allocated": row.allocated,
-            "reason": clean(row.reason),
+            **picked(row, "path", "allocated", "reason"),
             "age_seconds": age_at(row.idle_since, now),
             "age_from": row.clock,
         }
@@ -112,28 +92,24 @@ def trash_document(inventory: Inventory, retention: int, now: float) -> Document
     }
 
 
-def log_document(told: History, store: Store) -> Document:
-    """The document of ``log``: what went when, how much, and what became of it; ``pull`` brings back what is gone."""
+def log_document(history: History, store: Store) -> Document:
+    """The document of ``log``: what was deleted and where it is now; ``pull`` has the models that can be pulled."""
     return {
         "store": clean(store.root),
-        "entries": [_event_row(event) for event in told.events],
-        "pull": [clean(name) for name in told.pullable],
-        "lost": [clean(name) for name in told.lost],
+        "entries": [_event_row(event) for event in history.events],
+        "pull": shown(tuple(history.pullable)),
+        "lost": shown(tuple(history.lost)),
     }
 
 
 def _event_row(event: Event) -> Document:
     line = event.line
     return {
-        "id": clean(line.id),
+        **picked(line, "id", "action", "mode", "files", "size"),
         "at": timestamp(line.at),
-        "action": line.action,
-        "mode": line.mode,
         "models": [
-            {"name": clean(model.name), "state": fate, "pull": cleaned(model.pull) or None}
+            {"name": clean(model.name), "state": fate, "pull": shown(model.pull) or None}
             for model, fate in zip(line.models, event.fates, strict=True)
         ],
         "state": None if line.models else event.fate,
-        "files": line.files,
-        "size": line.size,
     }

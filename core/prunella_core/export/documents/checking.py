@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from prunella_core.advice.forecast import NextStart
 from prunella_core.base.text import clean
-from prunella_core.export.documents.fields import Document, cleaned, problem_rows, store_row
+from prunella_core.export.documents.fields import Document, picked, problem_rows, shown
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory
 from prunella_core.store.locate import Store
@@ -14,57 +14,34 @@ if TYPE_CHECKING:
 
 
 def doctor_document(inventory: Inventory) -> Document:
-    """The document of ``doctor``: every problem with what it means and how to mend it."""
+    """The document of ``doctor``: every problem with what it means and how to fix it."""
     problems = []
     for row, problem in zip(problem_rows(inventory.problems), inventory.problems, strict=True):
-        meaning, mend = advice(problem, inventory.store.root)
-        problems.append({**row, "model": cleaned(problem.model), "meaning": meaning, "mend": mend})
-    return {"problems": problems, "store": store_row(inventory.store)}
+        meaning, fix = advice(problem, inventory.store.root)
+        problems.append({**row, "model": shown(problem.model), "meaning": meaning, "mend": fix})
+    store = inventory.store
+    facts = picked(store, "why", "owner", "writable", "other_stores")
+    return {"problems": problems, "store": {"path": clean(store.root), **facts}}
 
 
 def verify_document(store: Store, result: "VerifyResult") -> Document:
-    """The document of ``verify``: what was read, and each file that is bad with the models that this breaks."""
+    """The document of ``verify``: what was read, and each damaged file with the models that this breaks."""
     return {
         "store": clean(store.root),
-        "checked": result.checked,
-        "bytes": result.bytes,
-        "remembered": result.remembered,
-        "bad": [
-            {
-                "digest": bad.digest,
-                "path": clean(bad.path),
-                "kind": bad.kind,
-                "problem": clean(bad.problem),
-                "models": [clean(name) for name in bad.models],
-            }
-            for bad in result.bad
-        ],
-        "changed": [{"digest": check.digest, "path": clean(check.path)} for check in result.changed],
+        **picked(result, "checked", "bytes", "remembered"),
+        "bad": [picked(bad, "digest", "path", "kind", "problem", "models") for bad in result.bad],
+        "changed": [picked(check, "digest", "path") for check in result.changed],
         "cancelled": result.cancelled,
     }
 
 
 def next_start_document(inventory: Inventory, coming: NextStart) -> Document:
-    """The document of ``doctor --next-start``: what the server itself does to the store when it starts."""
+    """The document of ``doctor --next-start``: what the server does to the store when it starts."""
     return {
         "store": clean(inventory.store.root),
-        "skipped": coming.skipped,
-        "why": cleaned(coming.why),
-        "noprune": coming.noprune,
-        "files": [clean(path) for path in coming.files],
-        "would_break": [clean(name) for name in coming.would_break],
+        **picked(coming, "skipped", "why", "noprune", "files", "would_break", "reclaims", "overlooked"),
         "renamed": [{"path": clean(old), "to": clean(new)} for old, new in coming.renamed],
-        "reclaims": coming.reclaims,
-        "downloads": [
-            {
-                "digest": lost.digest,
-                "files": [clean(path) for path in lost.files],
-                "held": lost.held,
-                "size": lost.size,
-            }
-            for lost in coming.downloads
-        ],
-        "stops": [{"path": clean(stop.path), "message": clean(stop.message)} for stop in coming.stops],
-        "overlooked": [clean(path) for path in coming.overlooked],
+        "downloads": [picked(lost, "digest", "files", "held", "size") for lost in coming.downloads],
+        "stops": [picked(stop, "path", "message") for stop in coming.stops],
         "unsure": problem_rows(coming.unsure),
     }

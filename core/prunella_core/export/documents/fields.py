@@ -1,4 +1,4 @@
-"""What several documents have in them: times, origins, problems, the store."""
+"""What several documents contain: clean text, times, origins, problems."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -7,7 +7,6 @@ from typing import Any
 from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Problem
-from prunella_core.store.locate import Store
 
 Document = dict[str, Any]
 
@@ -18,50 +17,32 @@ def timestamp(seconds: float | None) -> str | None:
         return None
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):  # a file can carry a time that no calendar has
+    except (OverflowError, ValueError, OSError):  # a file can have a time that no calendar has
         return None
 
 
+def picked(record: object, *fields: str) -> Document:
+    """Return fields of a record, with clean text."""
+    return {field: shown(getattr(record, field)) for field in fields}
+
+
+def shown(value: Any) -> Any:
+    """Text from the disk, alone or in tuples, as it may be shown; other values unchanged."""
+    if isinstance(value, str):
+        return clean(value)
+    return [shown(each) for each in value] if isinstance(value, tuple) else value
+
+
 def origin_row(origin: Origin) -> Document:
-    """What would bring a model back."""
-    return {
-        "kind": origin.kind,
-        "source": cleaned(origin.source),
-        "certainty": origin.certainty,
-        "evidence": [clean(sentence) for sentence in origin.evidence],
-        "only_here": list(origin.only_here),
-    }
+    """Return how to get a model back."""
+    return picked(origin, "kind", "source", "certainty", "evidence", "only_here")
 
 
 def problem_rows(problems: Iterable[Problem]) -> list[Document]:
-    """Problems, as every document lists them."""
-    return [
-        {
-            "path": clean(problem.path),
-            "kind": problem.kind,
-            "message": clean(problem.message),
-            "blocks_prune": problem.blocks_prune,
-        }
-        for problem in problems
-    ]
-
-
-def store_row(store: Store) -> Document:
-    """A store, and why this one."""
-    return {
-        "path": clean(store.root),
-        "why": store.why,
-        "owner": store.owner,
-        "writable": store.writable,
-        "other_stores": [clean(other) for other in store.other_stores],
-    }
+    """Return problems as every document lists them."""
+    return [picked(problem, "path", "kind", "message", "blocks_prune") for problem in problems]
 
 
 def age_at(since: float | None, now: float) -> int | None:
-    """Whole seconds from ``since`` to ``now``; none for a time in the future."""
+    """Return whole seconds from ``since`` to ``now``; 0 for a time in the future."""
     return None if since is None else max(int(now - since), 0)
-
-
-def cleaned(text: str | None) -> str | None:
-    """Text from the disk as it may be shown; ``None`` stays unknown."""
-    return clean(text) if text else text

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
-from prunella_core.export.documents.fields import Document, age_at, cleaned, origin_row, problem_rows, timestamp
+from prunella_core.export.documents.fields import Document, age_at, origin_row, picked, problem_rows, timestamp
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
 from prunella_core.plan.build import prunable, reclaimable
@@ -19,7 +19,7 @@ _NOTHING: dict[str, str] = {}
 
 
 class BlobRow(Struct, frozen=True, gc=False):
-    """A row of ``blobs``; a record rather than a dict, since there may be a hundred thousand."""
+    """A row of ``blobs``; a record and not a dict, as there may be a hundred thousand."""
 
     digest: str | None
     state: State
@@ -33,9 +33,9 @@ class BlobRow(Struct, frozen=True, gc=False):
     links: int | None
     target: str | None
     identity: str | None = None
-    """What the first bytes of a row tell that no model needs."""
+    """A description, from its first bytes, of a row that no model needs."""
     likely: str | None = None
-    """The model that such a row likely belongs to, or did."""
+    """The model that such a row likely belongs or belonged to."""
 
 
 def models_document(inventory: Inventory, models: Iterable[Model] | None = None) -> Document:
@@ -47,20 +47,15 @@ def models_document(inventory: Inventory, models: Iterable[Model] | None = None)
         "store": clean(inventory.store.root),
         "models": Rows(model_row(inventory, model, unclean) for model in shown),
         "totals": {
-            "models": sums.models,
             "size": sums.listed,
-            "allocated": sums.allocated,
-            "unreferenced": sums.unreferenced,
-            "partial": sums.partial,
-            "leftover": sums.leftover,
-            "trashed": sums.trashed,
+            **picked(sums, "models", "allocated", "unreferenced", "partial", "leftover", "trashed"),
         },
         "problems": Rows(problem_rows(inventory.problems)),
     }
 
 
 def _unclean(inventory: Inventory) -> dict[str, str]:
-    """The names that have to be cleaned, of all that blobs and models are told with: nearly always none."""
+    """Return the names of models that need cleaning, and what is shown for them: nearly always none."""
     return {model.name: name for model in inventory.models if (name := clean(model.name)) != model.name}
 
 
@@ -72,7 +67,7 @@ def _shown(names: Sequence[str], unclean: Mapping[str, str]) -> Sequence[str]:
 
 
 def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) -> Document:
-    """One model, as in ``ls``; ``unclean`` are the names that need cleaning, with what is shown for them."""
+    """One model, as in ``ls``; ``unclean`` has what is shown for names that need cleaning."""
     usage = space_of(inventory).models[model.name]
     details, last_used, sharing = model.details, model.last_used, inventory.shared_with(model)
     return {
@@ -90,9 +85,7 @@ def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) ->
         "age_seconds": max(int(inventory.scanned_at - model.idle_since), 0),
         "age_from": model.clock,
         "pinned": model.is_pinned,
-        "family": cleaned(details.family),
-        "parameters": cleaned(details.parameters),
-        "quantization": cleaned(details.quantization),
+        **picked(details, "family", "parameters", "quantization"),
         "location": "cloud" if details.remote_host else "local",
         "comes_back": origin_row(inventory.origins[model.name]),
         "problems": [problem.kind for problem in inventory.problems_of(model)],
@@ -106,10 +99,9 @@ def blobs_document(
     blobs: Iterable[Blob] | None = None,
     identities: Mapping[str, str] = _NOTHING,
 ) -> Document:
-    """The document of ``blobs``; ``blobs`` are those to show, in their order.
+    """The document of ``blobs`` at ``now`` (seconds, UTC); ``blobs`` are those to show, in their order.
 
-    Ages are reckoned at ``now`` (seconds, UTC). ``identities`` tells by key what the first bytes of rows say that no
-    model needs.
+    ``identities`` has, by key, the descriptions of rows that no model needs.
     """
     unclean = _unclean(inventory)
     shown = inventory.blobs if blobs is None else blobs
@@ -127,7 +119,7 @@ def blob_row(
     identity: str | None = None,
     likely: str | None = None,
 ) -> BlobRow:
-    """One row of ``blobs/``; ``unclean`` are the names that need cleaning, with what is shown for them."""
+    """One row of ``blobs/``; ``unclean`` has what is shown for names that need cleaning."""
     files, kind = blob.files, blob.kind
     return BlobRow(
         blob.digest,
@@ -175,34 +167,23 @@ def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | 
 
 
 def df_document(inventory: Inventory, retention: int, other: OtherFiles | None) -> Document:
-    """The document of ``df``; ``retention`` (seconds) parts what is prunable now from what is later.
+    """The document of ``df``; what is older than ``retention`` (seconds) can be pruned now, the rest later.
 
-    ``other`` is what else lies in the store, if that is known.
+    ``other`` are the other files in the store, if known.
     """
     sums = totals(inventory)
     now, later = prunable(inventory, inventory.scanned_at, retention)
     return {
         "store": clean(inventory.store.root),
-        "models": sums.models,
-        "listed": sums.listed,
-        "allocated": sums.allocated,
-        "referenced": sums.referenced,
-        "exclusive": sums.exclusive,
-        "shared": sums.shared,
-        "unreferenced": sums.unreferenced,
-        "partial": sums.partial,
-        "leftover": sums.leftover,
-        "stray": sums.stray,
-        "trashed": sums.trashed,
+        **picked(sums, "models", "listed", "allocated", "referenced", "exclusive", "shared"),
+        **picked(sums, "unreferenced", "partial", "leftover", "stray", "trashed"),
         "other": other.allocated if other else None,
         "other_entries": [{"path": clean(name), "allocated": count} for name, count in other.entries[:_MOST_ENTRIES]]
         if other
         else [],
         "notes": list(other.notes) if other else [],
         "difference": sums.allocated - sums.listed,
-        "counted_twice": sums.counted_twice,
         "reclaimable": reclaimable(inventory, inventory.scanned_at),
         "prunable": {"now": now, "later": later},
-        "disk_total": sums.disk_total,
-        "disk_free": sums.disk_free,
+        **picked(sums, "counted_twice", "disk_total", "disk_free"),
     }
