@@ -28,7 +28,7 @@ def weights(builder: StoreBuilder, seed: str = "weights") -> Layer:
 def origin(builder: StoreBuilder, name: str) -> Origin:
     inventory = look(builder.root)
     found = inventory.origins[name]
-    assert found == origins(inventory)[name]
+    assert found == origins(inventory.model_by_name)[name]
     return found
 
 

@@ -29,15 +29,16 @@ def file_from(relative: str, status: os.stat_result, target: str | None = None, 
 
 
 def look_at(root: str, relative: str, with_extents: bool = False) -> File:
-    """Describe the entry at ``relative`` below ``root`` without following it, if wished with its shared extents.
+    """Describe the entry at ``relative`` below ``root``, a link as itself. Raises OSError."""
+    return look_in(None, os.path.join(root, relative), relative, with_extents)
 
-    Raises OSError.
-    """
-    path = os.path.join(root, relative)
-    status = os.lstat(path)
-    target = os.readlink(path) if stat.S_ISLNK(status.st_mode) else None
-    shared = shared_bytes(path) if with_extents and stat.S_ISREG(status.st_mode) else 0
-    return file_from(relative, status, target, shared)
+
+def look_in(folder: int | None, name: str, relative: str, with_extents: bool = False) -> File:
+    """Describe the entry ``name`` of an open folder, if wished with its shared extents. Raises OSError."""
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    target = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else None
+    has_blocks = with_extents and stat.S_ISREG(status.st_mode) and status.st_blocks
+    return file_from(relative, status, target, shared_bytes(name, folder) if has_blocks else 0)
 
 
 def files_below(root: str, relative: str = "", with_extents: bool = False) -> Iterator[File]:
@@ -71,14 +72,6 @@ def _below(path: str, relative: str, with_extents: bool, parent: int | None) -> 
 
 def _mode(name: str, folder: int | None) -> int:
     return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-
-
-def look_in(folder: int, name: str, relative: str, with_extents: bool = False) -> File:
-    """Describe the entry ``name`` of an open folder, which is ``relative`` to the store. Raises OSError."""
-    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    target = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else None
-    has_blocks = with_extents and stat.S_ISREG(status.st_mode) and status.st_blocks
-    return file_from(relative, status, target, shared_bytes(name, folder) if has_blocks else 0)
 
 
 def read_small(path: str, limit: int) -> bytes | None:

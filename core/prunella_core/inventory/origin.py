@@ -7,16 +7,14 @@ layer the model that it was taken from; a copy has the bytes of what it was copi
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput
+from prunella_core.inventory.parts import Model
 from prunella_core.ollama.manifest import Layer
 from prunella_core.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, ModelName, parse_name
-
-if TYPE_CHECKING:
-    from prunella_core.inventory.records import Inventory, Model
 
 WEIGHTS = frozenset({"weights", "tensor"})
 """Kinds of layers: every model has at least one of these."""
@@ -41,18 +39,18 @@ class Origin(Struct, frozen=True, kw_only=True):
     """Digests of the layers that cannot be pulled. The config does not count: every create writes its own."""
 
 
-def origins(inventory: "Inventory") -> dict[str, Origin]:
-    """Return the origin of each model, by name."""
-    provenance = _Provenance(inventory.model_by_name)
-    return {name: provenance.origin(name) for name in inventory.model_by_name}
+def origins(models: Mapping[str, Model]) -> dict[str, Origin]:
+    """Return the origin of each of ``models``, by name."""
+    provenance = _Provenance(models)
+    return {name: provenance.origin(name) for name in models}
 
 
 class _Provenance:
     """Finds first which models can be pulled, and then what the others were made of."""
 
-    def __init__(self, models: "Mapping[str, Model]") -> None:
+    def __init__(self, models: Mapping[str, Model]) -> None:
         self.models = models
-        self.names = {name: ModelName(*model.manifest.path.split("/")[1:]) for name, model in models.items()}
+        self.names = {name: ModelName.of_path(model.manifest.path) for name, model in models.items()}
         self.pulled_as: dict[str, str] = {}
         """The name to pull, by model; models that cannot be pulled are missing."""
         alike: dict[str, list[str]] = {}

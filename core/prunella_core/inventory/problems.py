@@ -1,15 +1,15 @@
-"""Every kind of problem: whether it could hide a reference, what it means, and how to mend it."""
+"""Every kind of problem: whether it could hide a reference, what it means, and how to fix it."""
 
 import os
 import shlex
 from typing import NamedTuple
 
 from prunella_core.fs.sizes import File
-from prunella_core.inventory.records import Problem
+from prunella_core.inventory.parts import Problem
 
 
 class Advice(NamedTuple):
-    """What a problem means for the user, and the way to mend it."""
+    """What a problem means for the user, and the way to fix it."""
 
     meaning: str
     mend: str
@@ -55,7 +55,7 @@ ADVICE = {
     "not-a-file": Advice("Only folders and ordinary files belong below manifests/.", _MOVE),
     "unreadable": Advice(
         "What cannot be read may name blobs that models need.",
-        "Run Prunella as a user who may read it, or mend its permissions: ls -l {path}",
+        "Run Prunella as a user who may read it, or fix its permissions: ls -l {path}",
     ),
     "unreadable-folder": Advice(
         "It is not Ollama's and is left alone; only its size is unknown.", "Nothing needs to be done: ls -l {path}"
@@ -111,7 +111,7 @@ def problem(path: str, kind: str, message: str, model: str | None = None, file: 
 
 
 def advice(found: Problem, root: str) -> Advice:
-    """Return what ``found`` means and how to mend it, with the paths below ``root`` filled in."""
+    """Return what ``found`` means and how to fix it, with the paths below ``root`` filled in."""
     known = ADVICE[found.kind]
     return Advice(
         known.meaning, known.mend.format(name=found.model or "NAME", path=_for_a_shell(f"{root}/{found.path}"))

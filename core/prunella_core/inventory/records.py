@@ -1,204 +1,27 @@
 """What a scan found: frozen, complete, nothing formatted and nothing hidden. Sizes are bytes, times seconds (UTC)."""
 
-from enum import StrEnum
 from functools import cached_property
-from typing import Literal
 
 from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput, NotFound
-from prunella_core.fs.sizes import File, allocated
+from prunella_core.fs.sizes import File
 from prunella_core.inventory.flipped import flipped
 from prunella_core.inventory.origin import Origin, origins
+from prunella_core.inventory.parts import Blob as Blob
+from prunella_core.inventory.parts import Clock as Clock
+from prunella_core.inventory.parts import Details as Details
+from prunella_core.inventory.parts import Model as Model
+from prunella_core.inventory.parts import Problem as Problem
+from prunella_core.inventory.parts import State as State
+from prunella_core.inventory.parts import TrashedModel as TrashedModel
+from prunella_core.inventory.parts import TrashEntry as TrashEntry
+from prunella_core.inventory.parts import digest_of_file as digest_of_file
+from prunella_core.inventory.parts import is_of_blob as is_of_blob
 from prunella_core.inventory.sharing import Sharers, Sharing
-from prunella_core.ollama.manifest import Layer
-from prunella_core.ollama.paths import Area, place_of
+from prunella_core.ollama.paths import place_of
 from prunella_core.ollama.server_reading import ServerReading
 from prunella_core.store.locate import Store
-
-
-class State(StrEnum):
-    """What a row of ``blobs/`` is to the models."""
-
-    REFERENCED = "referenced"
-    UNREFERENCED = "unreferenced"
-    PARTIAL = "partial"
-    LEFTOVER = "leftover"
-    STRAY = "stray"
-    MISSING = "missing"
-    TRASHED = "trashed"
-
-
-Clock = Literal["written", "seen-referenced", "removed", "manifest-written", "weights-read", "seen-loaded"]
-"""Where an age comes from: a file's mtime, an earlier run, the trash, a manifest's mtime, an atime, the server."""
-
-
-class Problem(Struct, frozen=True, kw_only=True):
-    """Something that cannot be read or trusted. ``blocks_prune``: it could hide a reference, so nothing goes."""
-
-    path: str
-    kind: str
-    message: str
-    blocks_prune: bool
-    model: str | None = None
-    file: File | None = None
-    """The file itself, where it can be removed to mend the problem."""
-
-
-class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One digest with all its files, or one file without a digest."""
-
-    key: str
-    digest: str | None
-    state: State
-    kind: str | None
-    files: tuple[File, ...]
-    models: tuple[str, ...] = ()
-    """Every model that needs it, also where a link that the model needs leads here."""
-    reaches: tuple[str, ...] = ()
-    """Where a file of it is a symbolic link: the keys of the rows that it leads to, over every hop in the store."""
-    declared: int | None = None
-    seen_referenced_at: float | None = None
-    """When an earlier run last saw a manifest need it."""
-    last_model: str | None = None
-    """The model that earlier runs saw need it, until it did not."""
-    removed_at: float | None = None
-    """When it came into the trash."""
-
-    @property
-    def content(self) -> tuple[File, ...]:
-        """Its files, without the sidecars that only describe it."""
-        if len(self.files) == 1 or self.key != self.digest:
-            return self.files
-        return tuple(file for file in self.files if place_of(file.path).area is Area.BLOBS)
-
-    @property
-    def size(self) -> int:
-        """``st_size`` of the largest file; for a missing blob, what the manifest declares."""
-        if len(self.files) == 1:
-            return self.files[0].size
-        return max((file.size for file in self.content), default=self.declared or 0)
-
-    @property
-    def has_hash(self) -> bool:
-        """Whether its name is the hash of its bytes: a whole blob, one in the trash, or one that is missing."""
-        if self.state is State.TRASHED:
-            return digest_of_file(self.files[0].path) is not None
-        return self.key == self.digest
-
-    @property
-    def allocated(self) -> int:
-        """Bytes that its distinct files take on the disk."""
-        return self.files[0].allocated if len(self.files) == 1 else allocated(self.files)
-
-    @property
-    def written_at(self) -> float | None:
-        """The newest mtime among its files; ``None`` for a missing blob."""
-        if len(self.files) == 1:
-            return self.files[0].mtime_ns / 1e9
-        return max(file.mtime_ns for file in self.files) / 1e9 if self.files else None
-
-    @property
-    def idle_since(self) -> float | None:
-        """Since when nothing has needed it, as far as anyone knows; ``clock`` says how that is known."""
-        if self.removed_at is not None:
-            return self.removed_at
-        written = self.written_at
-        return None if written is None else max(written, self.seen_referenced_at or 0)
-
-    @property
-    def clock(self) -> Clock | None:
-        """Which clock ``idle_since`` is read from."""
-        if self.removed_at is not None:
-            return "removed"
-        written = self.written_at
-        if written is None:
-            return None
-        return "seen-referenced" if (self.seen_referenced_at or 0) > written else "written"
-
-
-class Details(Struct, frozen=True, kw_only=True, gc=False):
-    """What a model's config says of it; ``None`` where it says nothing."""
-
-    family: str | None = None
-    parameters: str | None = None
-    quantization: str | None = None
-    remote_host: str | None = None
-    remote_model: str | None = None
-
-
-class Model(Struct, frozen=True, kw_only=True, gc=False):
-    """One name in the store. ``digest`` is the sha256 of its manifest's bytes; its first 12 digits are Ollama's ID."""
-
-    name: str
-    manifest: File
-    digest: str
-    size: int
-    layers: tuple[Layer, ...]
-    needs: tuple[str, ...]
-    details: Details
-    looks_created: bool = False
-    """Whether its manifest ends in a line end, as ``ollama create`` writes it; what a registry sends has none."""
-    weights_read_at: float | None = None
-    """The newest atime of its weights, where the mount keeps it."""
-    seen_loaded_at: float | None = None
-    """When a run last found it loaded in the server."""
-    is_pinned: bool = False
-
-    @property
-    def modified_at(self) -> float:
-        """When its manifest was written."""
-        return self.manifest.mtime_ns / 1e9
-
-    @property
-    def last_used(self) -> float | None:
-        """When it was last used as far as anyone knows; ``None`` when nothing tells."""
-        if not self.weights_read_at or not self.seen_loaded_at:
-            return self.weights_read_at or self.seen_loaded_at or None
-        return max(self.weights_read_at, self.seen_loaded_at)
-
-    @property
-    def last_use_clock(self) -> Clock | None:
-        """Which clock ``last_used`` is read from."""
-        if self.last_used is None:
-            return None
-        return "seen-loaded" if self.last_used == self.seen_loaded_at else "weights-read"
-
-    @property
-    def idle_since(self) -> float:
-        """Since when it was neither changed nor used; ``clock`` says how that is known."""
-        return max(self.modified_at, self.last_used or 0)
-
-    @property
-    def clock(self) -> Clock:
-        """Which clock ``idle_since`` is read from."""
-        used = self.last_used
-        return self.last_use_clock or "manifest-written" if used and used > self.modified_at else "manifest-written"
-
-
-class TrashedModel(Struct, frozen=True, kw_only=True):
-    """A model that was removed and can come back as long as what it needs is in the trash or in the store."""
-
-    name: str
-    manifest: File
-    digest: str
-    size: int
-    needs: tuple[str, ...]
-
-
-class TrashEntry(Struct, frozen=True, kw_only=True):
-    """What one removal put aside. A spent entry was emptied, and only keeps blobs that another entry needs."""
-
-    id: str
-    removed_at: float
-    models: tuple[TrashedModel, ...]
-    files: tuple[File, ...]
-    is_spent: bool
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """Every digest that its models need."""
-        return frozenset(digest for model in self.models for digest in model.needs)
 
 
 class Inventory(Struct, frozen=True, kw_only=True, dict=True):
@@ -275,7 +98,7 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def origins(self) -> dict[str, Origin]:
         """What would bring each model back, under its name."""
-        return origins(self)
+        return origins(self.model_by_name)
 
     def blobs_of(self, model: Model) -> list[Blob]:
         """The rows that a model needs, each once, in the manifest's order."""
@@ -321,17 +144,6 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     def problems_of(self, model: Model) -> list[Problem]:
         """The problems of one model's manifest and blobs."""
         return self.problems_by_model.get(model.name, [])
-
-
-def is_of_blob(path: str) -> bool:
-    """Whether a file is a whole blob or a sidecar of one, in the store or set aside."""
-    place = place_of(path)
-    return place.whole is not None or bool(place.digest and place.inner.startswith("metadata/"))
-
-
-def digest_of_file(path: str) -> str | None:
-    """The digest of a whole blob's path; ``None`` for every other file."""
-    return place_of(path).whole
 
 
 def find_blob(inventory: Inventory, prefix: str) -> Blob:

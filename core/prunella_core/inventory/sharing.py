@@ -1,9 +1,10 @@
 """Which models share blobs with a model, those with the largest shared blobs first."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from msgspec import Struct
+
+from prunella_core.inventory.parts import Blob
 
 MOST_NAMED = 20
 
@@ -15,19 +16,10 @@ class Sharing(Struct, frozen=True, gc=False):
     count: int
 
 
-class _Blob(Protocol):
-    @property
-    def key(self) -> str: ...
-    @property
-    def models(self) -> tuple[str, ...]: ...
-    @property
-    def allocated(self) -> int: ...
-
-
 class Sharers:
     """Finds them. Blobs with the same users count as one; what many models have in common is looked at once."""
 
-    def __init__(self, blobs: Iterable[_Blob]) -> None:
+    def __init__(self, blobs: Iterable[Blob]) -> None:
         """Of ``blobs``, those of the live store count that several models need."""
         self._users: dict[str, int] = {}
         self._cells: list[tuple[str, ...]] = []

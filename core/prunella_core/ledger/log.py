@@ -4,7 +4,6 @@ A run that is killed may leave its line out; no line says what did not happen. T
 four megabytes.
 """
 
-import re
 import sqlite3
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from prunella_core.base.text import clean
 from prunella_core.ledger.file import consult, is_trace
 from prunella_core.ledger.tables import fetch
 from prunella_core.ollama.names import ModelName, parse_name
+from prunella_core.ollama.paths import place_of
 from prunella_core.plan.records import Mode
 from prunella_core.store.locate import Store
 
@@ -24,8 +24,6 @@ Action = Literal["rm", "prune", "empty", "expire", "restore"]
 
 MOST_LINES = 1_000
 MOST_BYTES = 4_000_000
-
-_MANIFEST = re.compile(r"(?:\.prunella/trash/([^/]+)/)?manifests/([^/]+)/([^/]+)/([^/]+)/([^/]+)\Z", re.DOTALL)
 
 
 class LoggedModel(Struct, frozen=True, kw_only=True):
@@ -61,7 +59,8 @@ def models_in(paths: Iterable[str], entry: str) -> tuple[LoggedModel, ...]:
 
     Those of the trash keep the removal in whose part of it they lie.
     """
-    found = ((match[1] or entry, ModelName(*match.groups()[1:])) for path in paths if (match := _MANIFEST.match(path)))
+    places = (place for path in paths if (place := place_of(path)).is_manifest)
+    found = ((place.entry or entry, ModelName.of_path(place.inner)) for place in places)
     return tuple(LoggedModel(name=name.short, entry=clean(taken_by)) for taken_by, name in found if name.is_valid)
 
 

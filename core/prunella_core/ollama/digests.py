@@ -1,7 +1,6 @@
 """Digests, and what the name of a file in ``blobs/`` says about it."""
 
 import re
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,9 +13,6 @@ _MENTION = re.compile(rb"sha256[:-]([0-9a-fA-F]{64})(?![0-9a-fA-F])")
 is_digest = re.compile(r"sha256:[0-9a-f]{64}\Z").match
 """Matches a digest in the form that Ollama writes, and that all are kept in here."""
 
-_DIGITS = b"0123456789abcdef"
-_MANY = 32
-_STEP = len("sha256:") + 64 + len("/")
 _WHOLE = re.compile(r"sha256-[0-9a-f]{64}\Z").match
 _BLOB = re.compile(r"sha256[:-]([0-9a-fA-F]{64})(-partial(?:-[0-9]+)?|\.tmp)?\Z")
 _QUANTIZATION = r"BF16|F16|F32|MXFP[48]|NVFP4|FP8|INT[48]|[IT]?Q[0-9](?:_[0-9A-Z]+)+"
@@ -41,24 +37,6 @@ class BlobName(NamedTuple):
 
     kind: FileKind
     digest: str | None
-
-
-def are_digests(texts: Sequence[str]) -> bool:
-    """Whether each of ``texts`` is a digest in the form that Ollama writes."""
-    if len(texts) < _MANY:
-        return all(map(is_digest, texts))
-    return _have_form("/".join(texts), b"sha256:", len(texts))
-
-
-def _have_form(joined: str, start: bytes, count: int) -> bool:
-    """Look at tens of thousands at once: every column of the text has to have its sign, and all the rest are digits."""
-    text = joined.encode("utf-8", "surrogateescape") + b"/"
-    if len(text) != _STEP * count:
-        return False
-    columns = [(at, start[at : at + 1]) for at in range(len(start))] + [(_STEP - 1, b"/")]
-    signs = start.translate(None, _DIGITS) + b"/"
-    has_rest = text.translate(None, _DIGITS) == signs * count
-    return has_rest and all(text[at::_STEP] == sign * count for at, sign in columns)
 
 
 def parse_digest(text: str) -> str | None:

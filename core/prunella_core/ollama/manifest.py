@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from prunella_core.ollama.digests import are_digests, digests_mentioned, parse_digest
+from prunella_core.ollama.digests import digests_mentioned, is_digest, parse_digest
 
 LARGEST_MANIFEST = 32 * 1024 * 1024
 """Bytes; a manifest of a thousand layers has about 0.3 MB, so a larger file is not one."""
@@ -145,7 +145,7 @@ def _layers(document: _Document | _Entry) -> tuple[tuple[Layer, ...], bool]:
     if document.config and document.config.digest:
         config = document.config
         layers = (config if config.media_type == _CONFIG else replace(config, media_type=_CONFIG), *layers)
-    as_written = are_digests([layer.digest for layer in layers])
+    as_written = all(map(is_digest, [layer.digest for layer in layers]))
     if not as_written or min([layer.size for layer in layers], default=0) < 0:
         layers = tuple(map(_sound, layers))
     return layers, as_written

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prunella_core.inventory.records import Inventory, State
+from prunella_core.ledger.log import models_in
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import DAY, NOW, bring_back, carry_out, look, plan_for, planned, prune, remove, small_store, to_trash, tree
@@ -91,7 +92,9 @@ def test_the_blob_of_a_copied_tag_may_be_missing(builder: StoreBuilder) -> None:
 def test_hosts_are_written_in_another_way(builder: StoreBuilder) -> None:
     tagged(builder, "manifests-v2/127.0.0.1%3A5052/library/m/8b")
     tagged(builder, "manifests-v2/hf.co/someone/m/Q4_K_M")
-    assert {"127.0.0.1:5052/library/m:8b", "hf.co/someone/m:Q4_K_M"} <= look(builder.root).model_by_name.keys()
+    inventory = look(builder.root)
+    assert {"127.0.0.1:5052/library/m:8b", "hf.co/someone/m:Q4_K_M"} <= inventory.model_by_name.keys()
+    assert inventory.origins["hf.co/someone/m:Q4_K_M"].source == "hf.co/someone/m:Q4_K_M"
 
 
 @pytest.mark.parametrize("form", ["link", "copy"])
@@ -100,6 +103,7 @@ def test_a_removal_takes_the_tag_and_a_restore_brings_it_back(builder: StoreBuil
     before = tree(builder.root)
     entry = remove(builder.root, "m:latest")
     assert [model.name for model in entry.models] == ["m:latest"]
+    assert [model.name for model in models_in([TAG], entry.id)] == ["m:latest"]
     assert not look(builder.root).problems
     bring_back(builder.root, entry)
     assert {path: line for path, line in tree(builder.root).items() if not path.startswith(".prunella")} == before
