@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple, TypeVar
 
 from prunella_core.fs.sizes import File
 from prunella_core.fs.sizes import allocated as distinct
-from prunella_core.inventory.records import Blob, Inventory, State, TrashEntry, digest_of_file
+from prunella_core.inventory.records import Blob, Inventory, State, TrashEntry, digest_of_file, is_of_blob
+from prunella_core.ollama.paths import place_of
 from prunella_core.space.cells import Cell, Holder, Selection
 
 K = TypeVar("K")
@@ -139,12 +140,14 @@ class Space:
     ) -> frozenset[Holder]:
         """The entry that it lies in, unless that was emptied; of the last copy of a blob also all that need it."""
         own = frozenset([Holder("trash", entry.id)])
-        digest = digest_of_file(file.path)
-        if digest is None:
+        digest = place_of(file.path).digest if is_of_blob(file.path) else None
+        copies = self.inventory.trashed_files.get(digest or "")
+        if digest is None or copies is None:
             return own
         blob = self.inventory.blob_by_key.get(digest)
-        newest = self.inventory.trashed_blobs[digest]
-        if (newest.path != file.path and is_like(newest, file)) or (blob and any(is_like(f, file) for f in blob.files)):
+        if (file not in copies and is_like(copies[0], file)) or (
+            blob and any(is_like(f, copies[0]) for f in blob.files)
+        ):
             return own
         missed_by = [Holder("model", name) for name in blob.models] if blob and not blob.files else []
         needs = needed.get(digest, _NOBODY).union(missed_by)
