@@ -1,4 +1,4 @@
-"""What ``ls`` and ``blobs`` can be told to leave out: flags and the words of the filter language mean the same."""
+"""The filters of ``ls`` and ``blobs``: flags, and words of the filter language that mean the same."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar

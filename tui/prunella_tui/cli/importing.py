@@ -3,13 +3,10 @@
 import os
 import sys
 
-import click
-
 from prunella_core.base.errors import InvalidInput
 from prunella_core.inventory.records import Inventory
-from prunella_tui.cli.options import said
+from prunella_tui.cli.options import once, said
 
-_READ = "prunella.imported"
 _STDIN = "-"
 
 
@@ -19,15 +16,7 @@ def imported() -> Inventory | None:
     Raises InvalidInput for what is no export, and OSError with the file's name.
     """
     option = said("import")
-    if option is None:
-        return None
-    kept = click.get_current_context().meta
-    if _READ not in kept:
-        _refuse_both()
-        kept[_READ] = _read(option.value)
-    found = kept[_READ]
-    assert isinstance(found, Inventory)
-    return found
+    return once("import", lambda: _read(option.value)) if option else None
 
 
 def is_on_stdin() -> bool:
@@ -40,7 +29,7 @@ def open_keyboard() -> int | None:
     """Open the terminal itself, whatever stdin is; return a descriptor, or ``None`` where there is no terminal."""
     try:
         return os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:  # no such device, or not for this process: there is nobody at a keyboard
+    except OSError:  # no such device, or not for this process
         return None
 
 
@@ -53,15 +42,12 @@ def take_keyboard() -> None:
     os.close(keyboard)
 
 
-def _refuse_both() -> None:
-    store = said("store")
-    if store and store.by == "--store":
-        raise InvalidInput("--store and --import cannot be combined")
-
-
 def _read(name: str) -> Inventory:
     from prunella_core.export.portable import load, read
 
+    store = said("store")
+    if store and store.by == "--store":
+        raise InvalidInput("--store and --import cannot be combined")
     if name != _STDIN:
         with open(name, "rb") as file:
             return load(read(file))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 
 
 class Said(NamedTuple):
@@ -30,9 +31,25 @@ def said(name: str) -> Said | None:
     return found if isinstance(found, Said) else None
 
 
-store_option = click.option(
-    "--store", metavar="DIR", type=click.Path(), expose_value=False, callback=remember, hidden=True
-)
+def setting_option(flag: str, metavar: str, help_: str = "", **more: Any) -> Callable[[_Command], _Command]:
+    """Return an option whose value is kept for the whole run; without a help text it is hidden."""
+    more["type"] = click.Path() if metavar in ("DIR", "FILE") else str
+    return click.option(
+        flag, metavar=metavar, help=help_, hidden=not help_, expose_value=False, callback=remember, **more
+    )
+
+
+def once(name: str, make: Callable[[], _Result]) -> _Result:
+    """Return what ``make`` returns, made once a run."""
+    kept = click.get_current_context().meta
+    key = f"prunella.made.{name}"
+    if key not in kept:
+        kept[key] = make()
+    found: _Result = kept[key]
+    return found
+
+
+store_option = setting_option("--store", "DIR")
 """``--store`` after the command's name, where people type it too."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
@@ -58,30 +75,15 @@ def restores(command: _Command) -> _Command:
     return _changes(click.option("-y", "--yes", is_flag=True, hidden=True)(command))
 
 
-def _changes(command: _Command) -> _Command:
-    for option in (
-        click.option(
-            "--wait", metavar="AGE", expose_value=False, callback=remember, help="Wait for another run to end.  [5s]"
-        ),
-        click.option("--no-gc", is_flag=True, envvar="PRUNELLA_NO_GC", help="Keep expired trash."),
-        click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing."),
-    ):
-        command = option(command)
-    return looks(command)
-
-
 def deletes(command: _Command) -> _Command:
     """Give a command the options of those that ask before they delete."""
-    for option in (
-        click.option(
-            "--settle",
-            metavar="AGE",
-            envvar="PRUNELLA_SETTLE",
-            expose_value=False,
-            callback=remember,
-            help="Watch for a pull before deleting for good; 0: don't.  [PRUNELLA_SETTLE; else 10s]",
-        ),
-        click.option("-y", "--yes", is_flag=True, help="Do not ask."),
-    ):
-        command = option(command)
-    return _changes(command)
+    watch = "Watch for a pull before deleting for good; 0: don't.  [PRUNELLA_SETTLE; else 10s]"
+    command = setting_option("--settle", "AGE", watch, envvar="PRUNELLA_SETTLE")(command)
+    return _changes(click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command))
+
+
+def _changes(command: _Command) -> _Command:
+    command = setting_option("--wait", "AGE", "Wait for another run to end.  [5s]")(command)
+    no_gc = click.option("--no-gc", is_flag=True, envvar="PRUNELLA_NO_GC", help="Keep expired trash.")
+    dry_run = click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing.")
+    return looks(dry_run(no_gc(command)))

@@ -6,7 +6,7 @@ import click
 
 from prunella_core import __version__
 from prunella_core.base.errors import Refused
-from prunella_tui.cli.options import remember, said
+from prunella_tui.cli.options import said, setting_option
 
 SECTIONS = {
     "See": {
@@ -49,7 +49,7 @@ READ_ONLY = frozenset({"ls", "blobs", "show", "why", "df", "doctor", "trash", "e
 
 
 class CommandTable(click.Group):
-    """A group whose commands are imported one by one, when they are called."""
+    """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of the help."""
@@ -89,39 +89,17 @@ class CommandTable(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
+@setting_option(
     "--store",
-    metavar="DIR",
+    "DIR",
+    "The model store.  [PRUNELLA_STORE; else OLLAMA_MODELS; else the one found]",
     envvar="PRUNELLA_STORE",
-    type=click.Path(),
-    expose_value=False,
-    callback=remember,
-    help="The model store.  [PRUNELLA_STORE; else OLLAMA_MODELS; else the one found]",
 )
-@click.option(
-    "--theme",
-    metavar="NAME",
-    envvar="PRUNELLA_THEME",
-    expose_value=False,
-    callback=remember,
-    help="Colours of the application.  [PRUNELLA_THEME]",
+@setting_option("--theme", "NAME", "Colours of the application.  [PRUNELLA_THEME]", envvar="PRUNELLA_THEME")
+@setting_option(
+    "--retention", "AGE", "How long the trash keeps things.  [PRUNELLA_RETENTION; else 7d]", envvar="PRUNELLA_RETENTION"
 )
-@click.option(
-    "--retention",
-    metavar="AGE",
-    envvar="PRUNELLA_RETENTION",
-    expose_value=False,
-    callback=remember,
-    help="How long the trash keeps things.  [PRUNELLA_RETENTION; else 7d]",
-)
-@click.option(
-    "--import",
-    metavar="FILE",
-    type=click.Path(),
-    expose_value=False,
-    callback=remember,
-    help="Read an export instead of a store; - reads it from stdin.",
-)
+@setting_option("--import", "FILE", "Read an export instead of a store; - reads it from stdin.")
 @click.version_option(__version__, message="prunella %(version)s")
 @click.pass_context
 def root(context: click.Context) -> int:

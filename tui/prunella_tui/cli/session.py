@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Collection
 
-import click
 from msgspec.structs import replace
 
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
@@ -14,11 +13,9 @@ from prunella_core.scan import Progress
 from prunella_core.store.locate import Store, locate, may_be_unfinished
 from prunella_core.store.owner import as_owner_of
 from prunella_tui.cli.importing import imported
-from prunella_tui.cli.options import Said, said
+from prunella_tui.cli.options import Said, once, said
 from prunella_tui.cli.output import Meter, tell
 from prunella_tui.config import Config, config_path, read_config
-
-_CONFIG = "prunella.config"
 
 
 def configuration() -> Config:
@@ -26,12 +23,7 @@ def configuration() -> Config:
 
     Raises InvalidInput.
     """
-    kept = click.get_current_context().meta
-    if _CONFIG not in kept:
-        kept[_CONFIG] = read_config(config_path())
-    found = kept[_CONFIG]
-    assert isinstance(found, Config)
-    return found
+    return once("configuration", lambda: read_config(config_path()))
 
 
 def setting(name: str) -> Said | None:
