@@ -128,7 +128,7 @@ def test_doctor(store: str) -> None:
     has(document["store"], STORE)
     assert document["store"] == {**document["store"], "path": store, "why": "--store"}
     (problem,) = document["problems"]
-    has(problem, {**PROBLEM, "meaning": str, "mend": str})
+    has(problem, {**PROBLEM, "meaning": str, "fix": str})
     assert document["server"] == {**document["server"], "reachable": False, "loaded": [], "serves_this_store": None}
 
 

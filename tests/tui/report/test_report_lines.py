@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
-from prunella_tui.report.lines import BAD, QUIET, Block, Column, field, line, plain, section, table
+from prunella_tui.report.lines import Block, Column, field, line, plain, section, table
 from prunella_tui.report.textual import Drawing
 
 LONG = "hf.co/bartowski/a-model-with-a-very-long-name-GGUF:Q4_K_M"
@@ -18,7 +18,7 @@ def models(*names: str) -> Block:
         Column("NAME", least=12, is_name=True), Column("SIZE", right=True), Column("USED BY", rank=1, least=4)
     )
     for name in names:
-        found.add((name, BAD), "4.9 GB", "llama3.2:latest, qwen3:8b")
+        found.add((name, "bad"), "4.9 GB", "llama3.2:latest, qwen3:8b")
     return found
 
 
@@ -51,19 +51,19 @@ def test_columns_without_room_or_text_are_left_out() -> None:
 
 
 def test_a_section_without_rows_is_nothing() -> None:
-    assert list(section("Title", BAD, [])) == []
-    assert list(section("Title", BAD, [table(Column())])) == []
-    assert plain(section("Title", BAD, [line("row", indent=2)])) == "\nTitle\n  row"
+    assert list(section("Title", "bad", [])) == []
+    assert list(section("Title", "bad", [table(Column())])) == []
+    assert plain(section("Title", "bad", [line("row", indent=2)])) == "\nTitle\n  row"
 
 
 def test_wide_characters_and_escapes_are_counted_as_they_are_drawn() -> None:
     assert plain([line("漢字 漢字 漢字")], 10) == "漢字 漢字\n  漢字"
-    assert plain([line("a\x1b[2Jb", ("\x07", QUIET))]) == "a\\x1b[2Jb\\x07"
+    assert plain([line("a\x1b[2Jb", ("\x07", "quiet"))]) == "a\\x1b[2Jb\\x07"
 
 
 class _Pane(App[None]):
     def compose(self) -> ComposeResult:
-        yield Static(Drawing([line((LONG, BAD), indent=2), line("one two three four five")]))
+        yield Static(Drawing([line((LONG, "bad"), indent=2), line("one two three four five")]))
 
 
 def test_the_application_breaks_what_is_wider_than_a_pane_and_loses_nothing() -> None:

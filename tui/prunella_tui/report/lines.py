@@ -9,16 +9,6 @@ from prunella_core.base.text import clean
 Tone = Literal["plain", "head", "strong", "quiet", "good", "warning", "bad", "info", "accent"]
 """How a text is meant; each renderer has a style for it."""
 
-PLAIN: Tone = "plain"
-HEAD: Tone = "head"
-STRONG: Tone = "strong"
-QUIET: Tone = "quiet"
-GOOD: Tone = "good"
-WARNING: Tone = "warning"
-BAD: Tone = "bad"
-INFO: Tone = "info"
-ACCENT: Tone = "accent"
-
 Span = tuple[str, Tone]
 Part = str | Span
 
@@ -71,7 +61,7 @@ def table(*columns: Column, indent: int = 0) -> Table:
 
 def field(label: str, *parts: Part, width: int = 9) -> Line:
     """Return a line that begins with a label; what follows is aligned with that of other fields."""
-    return line((f"{label:<{width}}", QUIET), *parts, hang=width)
+    return line((f"{label:<{width}}", "quiet"), *parts, hang=width)
 
 
 def section(title: str, tone: Tone, blocks: Iterable[Block]) -> Iterator[Block]:
@@ -81,18 +71,16 @@ def section(title: str, tone: Tone, blocks: Iterable[Block]) -> Iterator[Block]:
         yield from (line(), line((title, tone)), *listed)
 
 
-def names_below(names: Iterable[str], most: int = 20, count: int | None = None) -> Iterator[Line]:
-    """Yield a line for each name, and one for the others; ``count`` is how many there are if not all are known."""
+def names_below(names: Iterable[str], most: int = 20) -> Iterator[Line]:
+    """Yield a line for each name, and one for those that are too many."""
     listed = list(names)
     yield from (line(name, indent=2) for name in listed[:most])
-    more = (len(listed) if count is None else count) - most
-    if more > 0:
-        yield line((f"and {more:,} more", QUIET), indent=2)
+    if len(listed) > most:
+        yield line((f"and {len(listed) - most:,} more", "quiet"), indent=2)
 
 
 def _span(part: Part) -> Span:
-    text, tone = (part, PLAIN) if isinstance(part, str) else part
-    return clean(text), tone
+    return (clean(part), "plain") if isinstance(part, str) else (clean(part[0]), part[1])
 
 
 def plain(blocks: Iterable[Block], width: int = 1_000_000) -> str:
@@ -130,7 +118,7 @@ def _wrapped(block: Line, width: int, chops: bool) -> Iterator[list[Span]]:
     text = "".join(text for text, _tone in block.spans)
     lead = block.indent
     for start, end in _breaks(text, width - lead, width - lead - block.hang, chops):
-        yield [(" " * lead, PLAIN), *_slice(block.spans, start, end)] if lead else _slice(block.spans, start, end)
+        yield [(" " * lead, "plain"), *_slice(block.spans, start, end)] if lead else _slice(block.spans, start, end)
         lead = block.indent + block.hang
 
 
@@ -182,7 +170,7 @@ def _chop(word: str, room: int) -> int:
 def _rows(found: Table, width: int, chops: bool) -> Iterator[list[Span]]:
     widths = _fit(found, width - found.indent)
     if any(column.title for column in found.columns):
-        yield from _row(found, tuple((column.title, HEAD) for column in found.columns), widths, chops)
+        yield from _row(found, tuple((column.title, "head") for column in found.columns), widths, chops)
     for row in found.rows:
         yield from _row(found, row, widths, chops)
 
@@ -252,7 +240,7 @@ def _aligned(found: Table, row: tuple[Span, ...], widths: dict[int, int], texts:
             continue
         is_right = found.columns[number].right
         if lead := owed + (pad if is_right else 0):
-            spans.append((" " * lead, PLAIN))
+            spans.append((" " * lead, "plain"))
         spans.append((text, row[number][1]))
         owed = _GAP + (0 if is_right else pad)
     return spans

@@ -1,5 +1,6 @@
 """A model in words: its sizes, its sharers, its layers, and whether it can be downloaded again."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -7,40 +8,28 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ollama.manifest import Layer
+from prunella_core.space.cells import Holder
 from prunella_core.space.space import space_of
 from prunella_tui.report.format import counted, date, details, duration, names, number, short_digest, size
-from prunella_tui.report.lines import (
-    BAD,
-    GOOD,
-    HEAD,
-    QUIET,
-    STRONG,
-    WARNING,
-    Block,
-    Column,
-    Part,
-    field,
-    line,
-    names_below,
-    section,
-    table,
-)
+from prunella_tui.report.lines import Block, Column, Part, field, line, section, table
 
 _FEW = 12
+_TRIFLE = 100
+"""Shares below this fraction (a hundredth) of the largest are only counted."""
 _CLOCKS: dict[Clock, str] = {"weights-read": "atime of its weights", "seen-loaded": "seen loaded in Ollama"}
 
 
 def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Block]:
     """Yield everything about a model; ``now`` in seconds, UTC."""
     usage = space_of(inventory).models[model.name]
-    yield line((model.name, HEAD))
-    yield line((details(model) or "No details in its config", QUIET))
+    yield line((model.name, "head"))
+    yield line((details(model) or "No details in its config", "quiet"))
     for problem in inventory.problems_of(model):
-        yield line((f"! {problem.message}", BAD))
+        yield line((f"! {problem.message}", "bad"))
     yield line()
     yield field("Size", f"{size(model.size)}, as in ollama list")
     yield field("On disk", size(usage.allocated))
-    yield field("Frees", (size(usage.frees), GOOD), " if deleted alone")
+    yield field("Frees", (size(usage.frees), "good"), " if deleted alone")
     yield _recovery(inventory, model)
     yield field("Changed", f"{date(model.modified_at)}, {duration(now - model.modified_at)} ago")
     if model.last_used is not None and model.last_use_clock:
@@ -54,15 +43,15 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     yield from _sharing(inventory, model)
     yield line()
     yield _layers(inventory, model)
-    evidence = (line((f"· {sentence}", QUIET)) for sentence in inventory.origins[model.name].evidence)
-    yield from section("Why we think so", STRONG, evidence)
+    evidence = (line((f"· {sentence}", "quiet")) for sentence in inventory.origins[model.name].evidence)
+    yield from section("Why we think so", "strong", evidence)
 
 
 def _recovery(inventory: Inventory, model: Model) -> Block:
     origin = inventory.origins[model.name]
     is_lost = origin.kind == "created" or bool(origin.only_here)
     text = recovery(model, origin)
-    return field("Restore", (text, WARNING) if is_lost else text)
+    return field("Restore", (text, "warning") if is_lost else text)
 
 
 def recovery(model: Model, origin: Origin) -> str:
@@ -93,10 +82,18 @@ def only_here(model: Model, origin: Origin) -> str:
 
 
 def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:
-    sharing = inventory.shared_with(model)
-    if sharing.count:
-        title = f"Shares {size(space_of(inventory).models[model.name].shared)} with {counted(sharing.count, 'model')}"
-        yield from section(title, STRONG, names_below(sharing.names, _FEW, sharing.count))
+    """Yield the models that share with ``model``, the largest share first; trifling shares only as a count."""
+    shared: Counter[str] = Counter()
+    for cell in space_of(inventory).of[Holder("model", model.name)]:
+        shared.update({other: cell.allocated for other in cell.models if other != model.name})
+    rows = shared.most_common()
+    listed = [(name, count) for name, count in rows[:_FEW] if count * _TRIFLE >= rows[0][1]]
+    lines = [line(f"{size(count):>9}  {name}", indent=2) for name, count in listed]
+    if rest := rows[len(listed) :]:
+        each = f"{size(rest[0][1])} or less each"
+        lines.append(line((f"and {counted(len(rest), 'more model')}, {each}", "quiet"), indent=2))
+    total = size(space_of(inventory).models[model.name].shared)
+    yield from section(f"Shares {total} with {counted(len(rows), 'model')}", "strong", lines)
 
 
 def _layers(inventory: Inventory, model: Model) -> Block:
@@ -124,10 +121,10 @@ def _layer_cells(model: Model, kind: str, digest: str, rows: list[tuple[Layer, B
     blob = rows[0][1]
     is_missing = blob is not None and blob.state is State.MISSING
     return (
-        (f"{kind} (missing)", BAD) if is_missing else kind,
-        (digest, QUIET),
+        (f"{kind} (missing)", "bad") if is_missing else kind,
+        (digest, "quiet"),
         size(sum(layer.size for layer, _blob in rows)),
         size(sum(blob.allocated for _layer, blob in rows if blob)),
         number(len(blob.models)) if blob else "",
-        (names([name for name in blob.models if name != model.name], 2) if blob else "", QUIET),
+        (names([name for name in blob.models if name != model.name], 2) if blob else "", "quiet"),
     )

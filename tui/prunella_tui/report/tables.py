@@ -10,24 +10,18 @@ from prunella_core.space.space import space_of
 from prunella_core.space.totals import Totals, totals
 from prunella_tui.report.blob import contents, state_text
 from prunella_tui.report.format import age, blob_title, counted, details, names, number, share_bar, size, time_left
-from prunella_tui.report.lines import (
-    ACCENT,
-    BAD,
-    GOOD,
-    HEAD,
-    INFO,
-    QUIET,
-    STRONG,
-    WARNING,
-    Block,
-    Column,
-    Part,
-    Table,
-    line,
-    table,
-)
+from prunella_tui.report.lines import Block, Column, Part, Table, Tone, line, table
 
 _BAR = 20
+_SHARES: tuple[tuple[str, str, Tone], ...] = (
+    ("exclusive", "used by one model", "good"),
+    ("shared", "used by several models", "info"),
+    ("unreferenced", "used by no model", "warning"),
+    ("partial", "interrupted downloads", "accent"),
+    ("leftover", "temporary files", "accent"),
+    ("stray", "not files of Ollama", "quiet"),
+    ("trashed", "deleted, can be restored", "quiet"),
+)
 
 
 def models_lines(inventory: Inventory, shown: Sequence[Model]) -> Iterator[Block]:
@@ -39,11 +33,11 @@ def models_lines(inventory: Inventory, shown: Sequence[Model]) -> Iterator[Block
     is_all = len(shown) == len(inventory.models)
     count = counted(sums.models, "model") if is_all else f"{number(len(shown))} of {counted(sums.models, 'model')}"
     sizes = f"{size(sums.listed)} listed · {size(sums.allocated)} on disk · {size(sums.disk_free)} free"
-    yield line((count, STRONG), f" · {'' if is_all else 'in all '}{sizes}")
+    yield line((count, "strong"), f" · {'' if is_all else 'in all '}{sizes}")
     if waste := _waste(sums):
-        yield line((waste, WARNING), ": prunella prune --dry-run")
+        yield line((waste, "warning"), ": prunella prune --dry-run")
     if inventory.problems:
-        yield line((f"! {counted(len(inventory.problems), 'problem')}", BAD), ": prunella doctor")
+        yield line((f"! {counted(len(inventory.problems), 'problem')}", "bad"), ": prunella doctor")
 
 
 def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
@@ -67,16 +61,16 @@ def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
 def _model(inventory: Inventory, model: Model) -> tuple[Part, ...]:
     usage, sharing = space_of(inventory).models[model.name], inventory.shared_with(model)
     return (
-        ("!", BAD) if inventory.problems_of(model) else "",
-        (model.name, STRONG),
-        (model.digest[:12], QUIET),
+        ("!", "bad") if inventory.problems_of(model) else "",
+        (model.name, "strong"),
+        (model.digest[:12], "quiet"),
         size(model.size),
         size(usage.allocated),
-        (size(usage.frees), GOOD),
+        (size(usage.frees), "good"),
         size(usage.shared) if usage.shared else "",
         age(inventory.scanned_at - model.modified_at),
         names(sharing.names, 2, sharing.count),
-        (f"{details(model)} · cloud" if model.details.remote_host else details(model), QUIET),
+        (f"{details(model)} · cloud" if model.details.remote_host else details(model), "quiet"),
     )
 
 
@@ -114,7 +108,7 @@ def _blob(blob: Blob, now: float) -> tuple[Part, ...]:
     return (
         state_text(blob.state),
         blob_title(blob),
-        (blob.kind or "", QUIET),
+        (blob.kind or "", "quiet"),
         size(blob.size),
         size(blob.allocated),
         age(None if blob.idle_since is None else now - blob.idle_since),
@@ -130,7 +124,7 @@ def _sums(rows: Sequence[Blob]) -> Block:
         taken[blob.state] += blob.allocated
         counts[blob.state] += 1
     parts = [f"{counts[state]:,} {state.value}{f' {size(taken[state])}' if taken[state] else ''}" for state in counts]
-    return line((counted(len(rows), "row"), STRONG), f" on disk: {', '.join(parts)}")
+    return line((counted(len(rows), "row"), "strong"), f" on disk: {', '.join(parts)}")
 
 
 def usage_lines(inventory: Inventory, retention: int, other: OtherFiles | None = None) -> Iterator[Block]:
@@ -139,15 +133,15 @@ def usage_lines(inventory: Inventory, retention: int, other: OtherFiles | None =
     ``retention`` is in seconds; ``other`` is what else lies in the store.
     """
     sums = totals(inventory)
-    yield line((inventory.store.root, HEAD), (f"  ({inventory.store.why})", QUIET))
+    yield line((inventory.store.root, "head"), (f"  ({inventory.store.why})", "quiet"))
     yield line()
     yield _difference(sums)
     yield line()
     yield _shares(sums)
     if other and other.allocated:
         largest = names([f"{name} {size(count)}" for name, count in other.entries])
-        yield line(f"Other files in the store: {size(other.allocated)}", (f" ({largest})", QUIET))
-        yield from (line((note, WARNING)) for note in other.notes)
+        yield line(f"Other files in the store: {size(other.allocated)}", (f" ({largest})", "quiet"))
+        yield from (line((note, "warning")) for note in other.notes)
     yield line()
     yield _reclaimable(inventory, retention, sums)
     yield line(f"{size(sums.disk_free)} of {size(sums.disk_total)} free on this file system")
@@ -158,7 +152,7 @@ def _reclaimable(inventory: Inventory, retention: int, sums: Totals) -> Block:
     share = (now + later) / sums.allocated if sums.allocated else 0.0
     after = f"{size(later)} within {time_left(retention)}" if later else ""
     parts = ", ".join(filter(None, (f"{size(now)} now (prunella prune)" if now else "", after)))
-    return line((f"Reclaimable: {size(now + later)}, {share:.0%}", GOOD), f": {parts}" if parts else "")
+    return line((f"Reclaimable: {size(now + later)}, {share:.0%}", "good"), f": {parts}" if parts else "")
 
 
 def _difference(sums: Totals) -> Table:
@@ -166,25 +160,17 @@ def _difference(sums: Totals) -> Table:
     sign, why = ("−", "shared data counted twice, or sparse files")
     if sums.counted_twice < 0:
         sign, why = ("+", "manifests and whole blocks")
-    found.add("  ollama list", size(sums.listed), (counted(sums.models, "model"), QUIET))
-    found.add(f"{sign} listed, not on disk", size(abs(sums.counted_twice)), (why, QUIET))
-    found.add("+ used by no model", size(sums.allocated - sums.referenced), ("not in ollama list", QUIET))
-    found.add(("= on disk", STRONG), (size(sums.allocated), STRONG), "")
+    found.add("  ollama list", size(sums.listed), (counted(sums.models, "model"), "quiet"))
+    found.add(f"{sign} listed, not on disk", size(abs(sums.counted_twice)), (why, "quiet"))
+    found.add("+ used by no model", size(sums.allocated - sums.referenced), ("not in ollama list", "quiet"))
+    found.add(("= on disk", "strong"), (size(sums.allocated), "strong"), "")
     return found
 
 
 def _shares(sums: Totals) -> Table:
     found = table(Column(), Column(right=True), Column(), Column(least=16, rank=1), indent=2)
-    for word, count, meaning, tone in (
-        ("exclusive", sums.exclusive, "used by one model", GOOD),
-        ("shared", sums.shared, "used by several models", INFO),
-        ("unreferenced", sums.unreferenced, "used by no model", WARNING),
-        ("partial", sums.partial, "interrupted downloads", ACCENT),
-        ("leftover", sums.leftover, "temporary files", ACCENT),
-        ("stray", sums.stray, "not files of Ollama", QUIET),
-        ("trash", sums.trashed, "deleted, can be restored", QUIET),
-    ):
-        if count:
-            share = count / sums.allocated if sums.allocated else 0.0
-            found.add(word, size(count), (share_bar(share, _BAR), tone), (f"{share:4.0%}  {meaning}", QUIET))
+    for field, meaning, tone in _SHARES:
+        if count := getattr(sums, field):
+            share = count / sums.allocated
+            found.add(field, size(count), (share_bar(share, _BAR), tone), (f"{share:4.0%}  {meaning}", "quiet"))
     return found

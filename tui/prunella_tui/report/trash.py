@@ -10,7 +10,7 @@ from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Plan
 from prunella_core.space.totals import totals
 from prunella_tui.report.format import age, counted, date, duration, left, names, size, time_left, trash_title
-from prunella_tui.report.lines import BAD, HEAD, QUIET, STRONG, Block, Column, field, line, names_below, section, table
+from prunella_tui.report.lines import Block, Column, field, line, names_below, section, table
 from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.ways import COMMANDS, Ways
 
@@ -23,7 +23,7 @@ def entry_lines(
 ) -> Iterator[Block]:
     """Yield everything about an entry of the trash; ``retention`` in seconds."""
     remaining = entry.removed_at + retention - now
-    yield line((trash_title(entry), HEAD))
+    yield line((trash_title(entry), "head"))
     yield line()
     yield field("Deleted", f"{date(entry.removed_at)}, {duration(now - entry.removed_at)} ago")
     yield field("Expires", f"in {time_left(remaining)}" if remaining > 0 else "with the next operation")
@@ -31,9 +31,9 @@ def entry_lines(
     yield field("Restore", ways.restore.format(entry.id))
     yield field("ID", entry.id)
     models = (f"{model.name}  {size(model.size)}" for model in entry.models)
-    yield from section("Models", STRONG, names_below(models))
+    yield from section("Models", "strong", names_below(models))
     files = (file.path.split("/", 3)[3] for file in entry.files if not file.path.endswith("/record.json"))
-    yield from section("Files", STRONG, names_below(files))
+    yield from section("Files", "strong", names_below(files))
 
 
 def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Block]:
@@ -52,12 +52,12 @@ def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Bl
     for entry in reversed(entries):
         frees = size(trash_reclaims(inventory, entry))
         expires = left(entry.removed_at + retention - now)
-        found.add(entry.id, age(now - entry.removed_at), expires, frees, (trash_title(entry), STRONG))
+        found.add(entry.id, age(now - entry.removed_at), expires, frees, (trash_title(entry), "strong"))
     yield found
     yield line()
     total = size(totals(inventory).trashed)
-    yield line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", STRONG))
-    yield line(("prunella restore NAME or ID undoes a removal, prunella empty frees the space", QUIET))
+    yield line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", "strong"))
+    yield line(("prunella restore NAME or ID undoes a removal, prunella empty frees the space", "quiet"))
 
 
 def emptying_lines(inventory: Inventory, plan: Plan, log: Iterable[LogLine]) -> Iterator[Block]:
@@ -69,12 +69,12 @@ def emptying_lines(inventory: Inventory, plan: Plan, log: Iterable[LogLine]) -> 
     found = [(model, pulls.get((entry.id, model.name))) for entry in entries for model in entry.models]
     lost = [(model.name, size(model.size)) for model, pull in found if pull == ""]
     if lost:
-        yield line((f"Not recoverable: {counted(len(lost), 'model')}", BAD))
-        yield from (line(("! ", BAD), (name, STRONG), f"  {taken}", indent=2) for name, taken in lost)
+        yield line((f"Not recoverable: {counted(len(lost), 'model')}", "bad"))
+        yield from (line(("! ", "bad"), (name, "strong"), f"  {taken}", indent=2) for name, taken in lost)
     for model, pull in found:
         if pull != "":
             again = f"  ollama pull {pull}" if pull else ""
-            yield line((model.name, STRONG), f"  {size(model.size)}", (again, QUIET), indent=2)
+            yield line((model.name, "strong"), f"  {size(model.size)}", (again, "quiet"), indent=2)
     if found:
         yield line()
     yield from plan_lines(plan)
@@ -96,12 +96,12 @@ def log_lines(history: History) -> Iterator[Block]:
     for event in reversed(history.events):
         logged = event.line
         taken = "–" if logged.size is None else size(logged.size)
-        found.add(date(logged.at), _action(logged), taken, _now(event), _what(logged), (logged.id, QUIET))
+        found.add(date(logged.at), _action(logged), taken, _now(event), _what(logged), (logged.id, "quiet"))
     yield found
     if history.pullable:
         yield line()
         gone = counted(len(history.pullable), "model")
-        yield line(f"{gone} can be downloaded again: ", ("prunella log --pull-list", STRONG))
+        yield line(f"{gone} can be downloaded again: ", ("prunella log --pull-list", "strong"))
 
 
 def _action(logged: LogLine) -> str:

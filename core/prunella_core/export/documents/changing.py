@@ -81,6 +81,8 @@ def trash_document(inventory: Inventory, retention: int, now: float) -> Document
             {
                 "id": clean(entry.id),
                 "removed_at": timestamp(entry.removed_at),
+                "removed_by": "prunella",
+                "cause": "removed",
                 "expires_at": timestamp(entry.removed_at + retention),
                 "models": [clean(model.name) for model in entry.models],
                 "reclaims": trash_reclaims(inventory, entry),

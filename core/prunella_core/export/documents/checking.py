@@ -18,7 +18,7 @@ def doctor_document(inventory: Inventory) -> Document:
     problems = []
     for row, problem in zip(problem_rows(inventory.problems), inventory.problems, strict=True):
         meaning, fix = advice(problem, inventory.store.root)
-        problems.append({**row, "model": shown(problem.model), "meaning": meaning, "mend": fix})
+        problems.append({**row, "model": shown(problem.model), "meaning": meaning, "fix": fix})
     store = inventory.store
     facts = picked(store, "why", "owner", "writable", "other_stores")
     return {"problems": problems, "store": {"path": clean(store.root), **facts}}

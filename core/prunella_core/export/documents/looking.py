@@ -49,6 +49,7 @@ def models_document(inventory: Inventory, models: Iterable[Model] | None = None)
         "totals": {
             "size": sums.listed,
             **picked(sums, "models", "allocated", "unreferenced", "partial", "leftover", "trashed"),
+            "other": None,
         },
         "problems": Rows(problem_rows(inventory.problems)),
     }

@@ -16,11 +16,11 @@ from prunella_core.advice.free import Proposal, propose
 from prunella_core.advice.free.goals import to_free
 from prunella_core.base.errors import InvalidInput
 from prunella_core.inventory.records import Inventory
-from prunella_tui.report.lines import QUIET, STRONG, WARNING, Block, line
+from prunella_tui.report.lines import Block, line
 from prunella_tui.report.proposal import left_out, shortfall, summary
 from prunella_tui.report.textual import Drawing
 
-_HINT = line(("50GB frees that much; 20% frees until that much of the disk is free", QUIET))
+_HINT = line(("50GB frees that much; 20% frees until that much of the disk is free", "quiet"))
 
 
 class Reckoned(Message):
@@ -128,8 +128,8 @@ class FreeDialog(ModalScreen[Proposal | None]):
 def preview(proposal: Proposal) -> Iterator[Block]:
     """What would be deleted, and what is left out."""
     if proposal.is_met:
-        yield line((summary(proposal), STRONG))
+        yield line((summary(proposal), "strong"))
     else:
-        yield line((shortfall(proposal), WARNING))
+        yield line((shortfall(proposal), "warning"))
     if proposal.target:
-        yield from (line((f"Left out: {sentence}", QUIET)) for sentence, _guard in left_out(proposal))
+        yield from (line((f"Left out: {sentence}", "quiet")) for sentence, _guard in left_out(proposal))

@@ -11,7 +11,7 @@ from textual.widgets import Static
 from prunella_tui.app.bindings import GROUPS, KEYS, shown
 from prunella_tui.app.screens import sheet
 from prunella_tui.app.screens.dialog import Dialog
-from prunella_tui.report.lines import ACCENT, HEAD, Block, line, section
+from prunella_tui.report.lines import Block, line, section
 from prunella_tui.report.textual import Drawing
 
 WORDS = (
@@ -51,16 +51,16 @@ class Help(Dialog[None]):
         assert {*look, *rest} == {*GROUPS}
         with Horizontal(id="columns"):
             yield Static(Drawing(_blocks(look)))
-            yield Static(Drawing([*_blocks(rest), *section("Words", HEAD, _rows(WORDS))]))
+            yield Static(Drawing([*_blocks(rest), *section("Words", "head", _rows(WORDS))]))
 
 
 def _blocks(groups: Iterable[str]) -> list[Block]:
     found: list[Block] = []
     for group in groups:
         rows = ((shown(key.keys), key.about) for key in KEYS if key.group == group)
-        found += section(group, HEAD, _rows(rows))
+        found += section(group, "head", _rows(rows))
     return found
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[Block]:
-    return (line((f"{name:<{_WIDTH}}", ACCENT), meaning, hang=_WIDTH) for name, meaning in rows)
+    return (line((f"{name:<{_WIDTH}}", "accent"), meaning, hang=_WIDTH) for name, meaning in rows)
