@@ -5,9 +5,11 @@ fields. A path that is not UTF-8 keeps its bytes as lone surrogates (``\\udcff``
 """
 
 import gzip
+import io
 import json
 import re
 import zlib
+from contextlib import suppress
 from typing import BinaryIO, NoReturn
 
 import msgspec
@@ -22,7 +24,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.store.locate import Store
 
 VERSION = 1
-"""Rises when a program that knows only the version before would read something wrong."""
+"""Rises when a program that knows only the version before would misread it."""
 
 LARGEST_EXPORT = 192 * 1024 * 1024
 """Bytes, unpacked: three times the export of a store of 75,000 blobs."""
@@ -49,19 +51,17 @@ _DECODER = msgspec.json.Decoder(_Export)
 
 
 def dump(inventory: Inventory, host: str) -> bytes:
-    """Return the export of ``inventory``, which was scanned on ``host``. One that was imported keeps its own host."""
+    """Return the export of ``inventory``, scanned on ``host``; an imported one keeps its own host."""
     export = _Export(VERSION, inventory.store.exported_from or host, inventory)
-    try:
+    with suppress(UnicodeEncodeError):  # bytes that are not UTF-8
         data = _ENCODER.encode(export)
-    except UnicodeEncodeError:  # bytes that are not UTF-8
-        data = b""
-    if data and data.isascii():
-        return data + b"\n"
+        if data.isascii():
+            return data + b"\n"
     return json.dumps(msgspec.to_builtins(export, order="deterministic"), separators=(",", ":")).encode() + b"\n"
 
 
 def read(source: BinaryIO) -> bytes:
-    """Return everything in ``source``. Raises InvalidInput when it is larger than any export, and OSError."""
+    """Return all bytes of ``source``. Raises InvalidInput when it is larger than any export, and OSError."""
     data = source.read(LARGEST_EXPORT + 1)
     if len(data) > LARGEST_EXPORT:
         _refuse(f"it has more than {LARGEST_EXPORT:,} bytes")
@@ -69,32 +69,27 @@ def read(source: BinaryIO) -> bytes:
 
 
 def load(data: bytes) -> Inventory:
-    """Return the inventory in an export, plain or gzipped. Its store is read-only and not on this machine.
+    """Return the inventory in an export, plain or gzipped; its store is read-only.
 
     Raises InvalidInput for anything else, for an export of a newer version, and for one that no scan could have found.
     """
     export = _decode(_unpacked(data))
-    inventory = export.inventory
+    inventory, host = export.inventory, clean(export.host)
     refuse_untrustworthy(inventory)
-    return replace(inventory, store=_elsewhere(inventory.store, clean(export.host), inventory.scanned_at))
-
-
-def _elsewhere(store: Store, host: str, scanned_at: float) -> Store:
-    return Store(
-        root=store.root,
-        why=f"an export of {host}, scanned {timestamp(scanned_at) or 'at no known time'}",
-        owner=clean(store.owner),
+    store = Store(
+        root=inventory.store.root,
+        why=f"an export of {host}, scanned {timestamp(inventory.scanned_at) or 'at no known time'}",
+        owner=clean(inventory.store.owner),
         writable=False,
-        other_stores=store.other_stores,
+        other_stores=inventory.store.other_stores,
         exported_from=host,
     )
+    return replace(inventory, store=store)
 
 
 def _unpacked(data: bytes) -> bytes:
     if not data.startswith(_GZIP):
         return data
-    import io
-
     try:
         with gzip.open(io.BytesIO(data)) as packed:
             return read(packed)  # type: ignore[arg-type]
@@ -110,11 +105,10 @@ def _decode(data: bytes) -> _Export:
     try:
         export = _DECODER.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        if _LONE_SURROGATE.search(data):
-            export = _decode_surrogates(data)
-        else:
+        if not _LONE_SURROGATE.search(data):
             _refuse_version(data)
             _refuse(str(error))
+        export = _decode_surrogates(data)
     if export.prunella_export != VERSION:
         _refuse_version(data)
     return export

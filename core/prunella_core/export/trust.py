@@ -1,4 +1,4 @@
-"""Could an imported inventory be that of a store? What the rest of the core relies on is checked here."""
+"""Checks that an imported inventory could be that of a store, as the rest of the core relies on."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -23,7 +23,7 @@ _DEPTH_IN_TRASH = 3
 
 
 def refuse_untrustworthy(inventory: Inventory) -> None:
-    """Raise InvalidInput unless names, digests, numbers, and who needs what are as a scan would have them.
+    """Raise InvalidInput unless names, digests, numbers and references are as a scan would have them.
 
     Free text (paths, messages) is not checked: it is cleaned wherever it is drawn.
     """
@@ -117,7 +117,6 @@ def _is_in_trash(path: str) -> bool:
 
 
 def _states(inventory: Inventory, blob: Blob, reached: set[str]) -> Iterator[str]:
-    """Say where a row is not what it claims to be."""
     if blob.state is State.TRASHED:
         if blob.removed_at is None:
             yield "is in the trash, but not since when"

@@ -1,7 +1,7 @@
-"""What needs the caller's rights after the process has become the owner of a store: done by a helper that keeps them.
+"""A helper process that keeps the caller's rights after this one has become the owner of a store.
 
-Root that works on somebody else's store becomes that user for good, so that nothing planted there is followed with
-root's rights. Few things still need them: to see which files other users hold open, and to write outside the store.
+Root on the store of another user becomes that user for good, so that nothing planted there is followed with root's
+rights. Few things still need them: to see which files other users hold open, and to write outside the store.
 """
 
 import json
@@ -21,16 +21,13 @@ _Result = TypeVar("_Result")
 
 _TASKS: dict[str, Callable[..., Any]] = {}
 _helper: "list[socket.socket]" = []
-"""The way to the helper, once there is one."""
+"""The connection to the helper, once there is one."""
 
 _one_at_a_time = Lock()
 
 
 def for_caller(task: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
-    """Let ``task`` always run with the caller's rights. It takes and returns what JSON can hold, and raises OSError.
-
-    It must not open a path in the store.
-    """
+    """Let ``task`` run with the caller's rights: on JSON values, raising only OSError, opening no path in the store."""
     name = f"{task.__module__}.{task.__qualname__}"
     _TASKS[name] = task
 
@@ -55,7 +52,7 @@ def _ask(name: str, given: tuple[Any, ...]) -> Any:
 
 
 def leave_helper() -> None:
-    """Fork a process that keeps the rights of this one, and ends with it. Raises OSError."""
+    """Fork a process that keeps the rights of this one and ends with it. Raises OSError."""
     import socket
 
     ours, theirs = socket.socketpair()
@@ -67,7 +64,7 @@ def leave_helper() -> None:
 
 
 def _serve(channel: "socket.socket") -> None:  # pragma: no cover: in the helper, which is not measured
-    """Do what is asked until the other side is gone; never return."""
+    """Run tasks until the other side is gone; never return."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
             signal.signal(number, signal.SIG_IGN)

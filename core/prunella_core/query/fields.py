@@ -1,101 +1,76 @@
-"""What a filter can ask of a row: the fields of models, of rows in ``blobs/``, and of removals in the trash."""
+"""The fields that a filter knows of models, of rows in ``blobs/``, and of entries in the trash."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashEntry
 from prunella_core.ledger.ages import likely_model
-from prunella_core.space.space import space_of
+from prunella_core.space.space import Usage, space_of
 
 Rows = Literal["models", "blobs", "trash"]
-Reader = Callable[[Any], Any]
 
 
 class Field(NamedTuple):
-    """A field of a row. ``reader`` makes, of an inventory, a function that reads it.
+    """A field of a row; ``read`` takes the inventory and the row.
 
-    ``size``: bytes. ``age``: the time (seconds, UTC) from which it is reckoned, or ``None``. ``names``: names as Ollama
-    has them, which a term's value occurs in. ``word``: words, which begin with it; ``words`` are those that there are.
+    ``size``: bytes. ``age``: the time (seconds, UTC) from which it counts, or ``None``. ``names``: names as Ollama has
+    them, which contain the value of a term. ``word``: words, which begin with it; ``words`` are all that exist.
     """
 
     kind: Literal["size", "age", "names", "word"]
-    reader: Callable[[Inventory], Reader]
+    read: Callable[[Inventory, Any], Any]
     words: tuple[str, ...] = ()
 
 
-def _plain(read: Reader) -> Callable[[Inventory], Reader]:
-    """A field that the row itself tells."""
-    return lambda _inventory: read
+def _usage(inventory: Inventory, model: Model) -> Usage:
+    return space_of(inventory).models[model.name]
 
 
-def _usage(amount: str) -> Callable[[Inventory], Reader]:
-    def reader(inventory: Inventory) -> Reader:
-        usage = space_of(inventory).models
-        return lambda model: getattr(usage[model.name], amount)
-
-    return reader
-
-
-MODEL_STATES = ("pinned", "broken", "shared", "cloud", "local")
+_MODEL_STATES: dict[str, Callable[[Inventory, Model], object]] = {
+    "pinned": lambda _, model: model.is_pinned,
+    "broken": lambda inventory, model: inventory.problems_of(model),
+    "shared": lambda inventory, model: _usage(inventory, model).shared,
+    "cloud": lambda _, model: model.details.remote_host,
+    "local": lambda _, model: not model.details.remote_host,
+}
 
 
-def _states_of_models(inventory: Inventory) -> Reader:
-    broken = {problem.model for problem in inventory.problems}
-    usage = space_of(inventory).models
-
-    def states(model: Model) -> Iterable[str]:
-        is_so = (
-            model.is_pinned,
-            model.name in broken,
-            usage[model.name].shared > 0,
-            bool(model.details.remote_host),
-            not model.details.remote_host,
-        )
-        return (state for state, holds in zip(MODEL_STATES, is_so, strict=True) if holds)
-
-    return states
+def _states(inventory: Inventory, model: Model) -> Iterable[str]:
+    return (state for state, holds in _MODEL_STATES.items() if holds(inventory, model))
 
 
-def _names_of_blobs(inventory: Inventory) -> Reader:
-    def names(blob: Blob) -> Iterable[str]:
-        likely = likely_model(inventory, blob)
-        return (*blob.models, blob.key, *((likely,) if likely else ()))
-
-    return names
-
-
-def _unused_since(blob: Blob) -> float | None:
-    return None if blob.models else blob.idle_since
+def _names_of_blob(inventory: Inventory, blob: Blob) -> Iterable[str]:
+    return filter(None, (*blob.models, blob.key, likely_model(inventory, blob)))
 
 
 _MODELS = {
-    "age": Field("age", _plain(lambda model: model.modified_at)),
-    "unused": Field("age", _plain(lambda model: model.idle_since)),
-    "size": Field("size", _plain(lambda model: model.size)),
-    "disk": Field("size", _usage("allocated")),
-    "frees": Field("size", _usage("frees")),
-    "shared": Field("size", _usage("shared")),
-    "state": Field("word", _states_of_models, MODEL_STATES),
-    "name": Field("names", _plain(lambda model: (model.name,))),
+    "age": Field("age", lambda _, model: model.modified_at),
+    "unused": Field("age", lambda _, model: model.idle_since),
+    "size": Field("size", lambda _, model: model.size),
+    "disk": Field("size", lambda inventory, model: _usage(inventory, model).allocated),
+    "frees": Field("size", lambda inventory, model: _usage(inventory, model).frees),
+    "shared": Field("size", lambda inventory, model: _usage(inventory, model).shared),
+    "state": Field("word", _states, tuple(_MODEL_STATES)),
+    "name": Field("names", lambda _, model: (model.name,)),
 }
 _BLOBS = {
-    "age": Field("age", _plain(lambda blob: blob.idle_since)),
-    "unused": Field("age", _plain(_unused_since)),
-    "size": Field("size", _plain(lambda blob: blob.size)),
-    "disk": Field("size", _plain(lambda blob: blob.allocated)),
-    "state": Field("word", _plain(lambda blob: (blob.state.value,)), tuple(state.value for state in State)),
-    "kind": Field("word", _plain(lambda blob: (blob.kind.casefold(),) if blob.kind else ())),
-    "name": Field("names", _names_of_blobs),
-    "used": Field("names", _plain(lambda blob: blob.models)),
+    "age": Field("age", lambda _, blob: blob.idle_since),
+    "unused": Field("age", lambda _, blob: None if blob.models else blob.idle_since),
+    "size": Field("size", lambda _, blob: blob.size),
+    "disk": Field("size", lambda _, blob: blob.allocated),
+    "state": Field("word", lambda _, blob: (blob.state.value,), tuple(state.value for state in State)),
+    "kind": Field("word", lambda _, blob: (blob.kind.casefold(),) if blob.kind else ()),
+    "name": Field("names", _names_of_blob),
+    "used": Field("names", lambda _, blob: blob.models),
 }
 _TRASH = {
-    "age": Field("age", _plain(lambda entry: entry.removed_at)),
-    "disk": Field("size", _plain(lambda entry: sum(file.allocated for file in entry.files))),
-    "name": Field("names", _plain(lambda entry: tuple(model.name for model in entry.models))),
+    "age": Field("age", lambda _, entry: entry.removed_at),
+    "disk": Field("size", lambda _, entry: sum(file.allocated for file in entry.files)),
+    "name": Field("names", lambda _, entry: tuple(model.name for model in entry.models)),
 }
 FIELDS: Mapping[Rows, Mapping[str, Field]] = {"models": _MODELS, "blobs": _BLOBS, "trash": _TRASH}
 KNOWN = frozenset(name for fields in FIELDS.values() for name in fields)
-"""Every field of the language. What stands before a colon and is none of these is part of a word."""
+"""Every field of the language. Other text before a colon is part of a word."""
 
 
 def _words_of_model(model: Model) -> str:

@@ -1,8 +1,9 @@
-"""Reads a filter and makes of it a function that says which rows it lets through."""
+"""Reads a filter and turns it into a function that tests rows."""
 
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -28,7 +29,7 @@ _EXAMPLES = {"size": "5GB", "age": "30d"}
 
 
 class Term(Struct, frozen=True):
-    """One condition: ``value`` is in bytes, in seconds, or the text that was asked for, without regard to case."""
+    """One condition; ``value`` is in bytes, in seconds, or text in lower case."""
 
     field: str
     operator: str
@@ -45,30 +46,24 @@ class Query(Struct, frozen=True, kw_only=True):
 
 
 def parse(text: str, rows: Rows) -> Query:
-    """Read a filter for ``rows``. Raises InvalidInput for a term that is not whole or not understood."""
-    parts = text.casefold().split()
-    terms = tuple(_term(part, rows) for part in parts if _looks_like_a_term(part))
-    return Query(rows=rows, words=tuple(part for part in parts if not _looks_like_a_term(part)), terms=terms)
+    """Read a filter for ``rows``. Raises InvalidInput for a term that is incomplete or unknown."""
+    words, terms = [], []
+    for part in text.casefold().split():
+        match = _TERM.match(part)
+        if match and match[1] in KNOWN:
+            terms.append(match.groups())
+        else:
+            words.append(part)
+    return with_terms(Query(rows=rows, words=tuple(words)), *terms)
 
 
-def with_terms(query: Query, *terms: tuple[str, str, str]) -> Query:
+def with_terms(query: Query, *terms: Sequence[str]) -> Query:
     """Add terms, each of a field, an operator and a value as people write it. Raises InvalidInput."""
-    more = tuple(_make(field, sign, value, query.rows) for field, sign, value in terms)
+    more = tuple(_term(field, sign, value, query.rows) for field, sign, value in terms)
     return replace(query, terms=query.terms + more)
 
 
-def _looks_like_a_term(part: str) -> bool:
-    match = _TERM.match(part)
-    return match is not None and match[1] in KNOWN
-
-
-def _term(part: str, rows: Rows) -> Term:
-    match = _TERM.match(part)
-    assert match is not None
-    return _make(match[1], match[2], match[3], rows)
-
-
-def _make(name: str, sign: str, value: str, rows: Rows) -> Term:
+def _term(name: str, sign: str, value: str, rows: Rows) -> Term:
     field = FIELDS[rows].get(name)
     if field is None:
         raise InvalidInput(f"a filter of {rows} knows no “{name}”; it knows {', '.join(FIELDS[rows])}")
@@ -93,10 +88,7 @@ def _value(field: Field, name: str, value: str) -> float | str:
 
 
 def by_terms(query: Query, inventory: Inventory, now: float) -> Predicate | None:
-    """Return what says of a row whether every term holds; ``None`` where there are none.
-
-    Ages are reckoned at ``now`` (seconds, UTC). What the terms need of the inventory is looked up once.
-    """
+    """Return a test of whether every term holds for a row at ``now`` (seconds, UTC); ``None`` without terms."""
     tests = [_test(term, FIELDS[query.rows][term.field], inventory, now) for term in query.terms]
     if len(tests) < 2:
         return tests[0] if tests else None
@@ -105,8 +97,7 @@ def by_terms(query: Query, inventory: Inventory, now: float) -> Predicate | None
 
 
 def _test(term: Term, field: Field, inventory: Inventory, now: float) -> Predicate:
-    read = field.reader(inventory)
-    value = term.value
+    read, value = partial(field.read, inventory), term.value
     if isinstance(value, str):
         matches = _match(field, term.operator, value)
         return lambda row: any(map(matches, read(row)))
@@ -122,9 +113,9 @@ def _test(term: Term, field: Field, inventory: Inventory, now: float) -> Predica
 
 
 def _match(field: Field, sign: str, wanted: str) -> Callable[[str], bool]:
-    """A colon asks for a part, an equals sign for the whole; ``llama3.2`` is the whole of ``llama3.2:latest``.
+    """A colon asks for a part, an equals sign for the whole (``llama3.2`` for ``llama3.2:latest``).
 
-    Words take several with commas between them, one of which has to match.
+    Of several words with commas between them one has to match.
     """
     if field.kind == "word":
         any_of = tuple(wanted.split(","))
@@ -136,11 +127,9 @@ def _match(field: Field, sign: str, wanted: str) -> Callable[[str], bool]:
 
 
 def select(rows: Iterable[Row], query: Query, inventory: Inventory, now: float) -> list[Row]:
-    """Return the rows that the whole query lets through, in their order."""
+    """Return the rows that match the whole query, in their order."""
     passes = by_terms(query, inventory, now)
     chosen = [row for row in rows if passes(row)] if passes else list(rows)
-    if not query.words:
-        return chosen
     text_of = WORDS[query.rows]
     for word in query.words:
         chosen = [row for row in chosen if word in text_of(row).casefold()]

@@ -1,6 +1,6 @@
-"""Writes model stores as Ollama does, readably: models from layers, and everything else that lies in real stores.
+"""Writes model stores as Ollama does: models from layers, and everything else that real stores contain.
 
-Large layers can be sparse files: they have the size of real weights and take as much of the disk as the test wants.
+Large layers can be sparse files: they have the size of real weights and take as much of the disk as a test wants.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _SEPARATORS = (",", ":")
 
 
 class Layer(NamedTuple):
-    """A blob that the builder wrote, ready to be named in manifests. ``size`` is in bytes."""
+    """A blob that the builder wrote. ``size`` is in bytes."""
 
     kind: str
     digest: str
@@ -28,7 +28,7 @@ class Layer(NamedTuple):
 
 
 class StoreBuilder:
-    """A store in the making at ``root``. ``now`` (seconds, UTC) is what every age is counted back from."""
+    """Builds a store at ``root``; ages count back from ``now`` (seconds, UTC)."""
 
     def __init__(self, root: str, now: float) -> None:
         self.root = root
@@ -47,20 +47,18 @@ class StoreBuilder:
         used: float | None = None,
         name: str = "",
     ) -> Layer:
-        """Write a blob. With ``size`` it is a sparse file of that many bytes, of which ``written`` are on the disk.
+        """Write a blob, ``age`` seconds ago and read ``used`` seconds ago.
 
-        The digest of a sparse blob is that of its content and size, not of the zeros that follow. ``age`` is since it
-        was written, ``used`` since it was read (seconds).
+        With ``size`` it is a sparse file of that many bytes, of which ``written`` are on the disk; its digest is that
+        of its content and size, not of the zeros that follow.
         """
         data = content.encode() if isinstance(content, str) else content
         mark = data if size is None else data + f"/{size}".encode()
         digest = f"sha256:{hashlib.sha256(mark).hexdigest()}"
         path = self.blob_path(digest)
         if not os.path.exists(path):
-            with open(path, "wb") as file:
-                file.write(data.ljust(written, b"\xa5"))
-                file.truncate(max(size or 0, file.tell()))
-            self._set_age(path, age, used)
+            data = data.ljust(written, b"\xa5")
+            self.file(path, data, size=max(size or 0, len(data)), age=age, used=used)
         return Layer(kind, digest, os.stat(path).st_size, name)
 
     def config(self, *, age: float = 0, **fields: Any) -> Layer:
@@ -91,7 +89,7 @@ class StoreBuilder:
     def derive(
         self, name: str, base: str, taken: Iterable[Layer], *own: Layer, config: Layer | None = None, age: float = 0
     ) -> Self:
-        """Write the manifest that a create writes which takes layers from ``base`` and adds its own."""
+        """Write the manifest of a create that takes layers from ``base`` and adds its own."""
         layers = [layer._replace(made_from=base) for layer in taken]
         return self.model(name, *layers, *own, config=config, age=age, created=True)
 
@@ -120,10 +118,7 @@ class StoreBuilder:
     def partial(
         self, seed: str, *, size: int, done: int = 0, content: bytes | None = None, parts: int = 1, age: float = 0
     ) -> str:
-        """Write an interrupted download: a sparse file of the full ``size``, and ``parts`` part files.
-
-        It begins with ``content``, or with ``done`` bytes of anything.
-        """
+        """Write an interrupted download of ``size`` bytes, with ``content`` or ``done`` bytes, and its part files."""
         digest = hashlib.sha256(seed.encode()).hexdigest()
         name = f"blobs/sha256-{digest}-partial"
         data = b"\xa5" * done if content is None else content
@@ -144,14 +139,14 @@ class StoreBuilder:
         age: float = 0,
         used: float | None = None,
     ) -> Self:
-        """Write any file below the store."""
+        """Write any file, by its path relative to the store."""
         path = os.path.join(self.root, relative)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             if size is not None:
                 file.truncate(size)
-        self._set_age(path, age, used)
+        os.utime(path, (self.now - (age if used is None else used), self.now - age))
         return self
 
     def link(self, relative: str, target: str) -> Self:
@@ -160,6 +155,3 @@ class StoreBuilder:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.symlink(target, path)
         return self
-
-    def _set_age(self, path: str, age: float, used: float | None = None) -> None:
-        os.utime(path, (self.now - (age if used is None else used), self.now - age))

@@ -1,4 +1,4 @@
-"""The store of ``prunella demo``: well-known models at one thousandth of their size, and what gathers around them.
+"""The store of ``prunella demo``: well-known models at one thousandth of their size, and typical leftovers.
 
 Every size is divided, in the manifests too, and every byte is written: what is listed, on disk and freed agrees.
 """
@@ -69,6 +69,10 @@ class _Demo:
         kind = {"adapter": "adapter", "mmproj": "projector"}.get(says.get("kind", ""), "weights")
         return self.builder.layer(kind, data, age=pulled * _DAY, used=(pulled if used is None else used) * _DAY)
 
+    def _config(self, family: str, parameters: str, quantization: str, pulled: int) -> Layer:
+        says = {"model_family": family, "model_type": parameters, "file_type": quantization}
+        return self.builder.config(age=pulled * _DAY, **says)
+
     def _bytes(self, megabytes: int) -> int:
         return megabytes * 1_000_000 // self.divisor
 
@@ -82,16 +86,14 @@ class _Demo:
         }
         small = (self.builder.layer(kind, text, age=age) for kind, text in texts.items() if text)
         layers = (self._weights(known.name, known.megabytes, known.pulled, known.used, **says), *small)
-        config = self.builder.config(
-            model_family=known.family, model_type=known.parameters, file_type=known.quantization, age=age
-        )
+        config = self._config(known.family, known.parameters, known.quantization, known.pulled)
         self.builder.model(known.name, *layers, config=config, age=age)
         return layers
 
     def _relatives(self, layers: dict[str, tuple[Layer, ...]]) -> None:
         """An alias, and models created from others: they share the weights."""
         builder = self.builder
-        llama = builder.config(model_family="llama", model_type="8.0B", file_type="Q4_K_M", age=212 * _DAY)
+        llama = self._config("llama", "8.0B", "Q4_K_M", 212)
         base = layers["llama3.1:8b"]
         builder.model("llama3.1:latest", *base, config=llama, age=212 * _DAY)
         assistant = builder.layer("system", "You are a patient assistant who answers in one paragraph.\n", age=5 * _DAY)
@@ -99,22 +101,21 @@ class _Demo:
         adapter = self._weights("support-adapter", 168, 8, kind="adapter")
         builder.derive("team/support-bot:v2", "llama3.1:8b", base, adapter, config=llama, age=8 * _DAY)
         reviewer = builder.layer("system", "Review this change. Be kind and precise.\n", age=3 * _DAY)
-        qwen = builder.config(model_family="qwen2", model_type="32.8B", file_type="Q4_K_M", age=97 * _DAY)
+        qwen = self._config("qwen2", "32.8B", "Q4_K_M", 97)
         coder = layers["qwen2.5-coder:32b"]
         builder.derive("code-reviewer:latest", "qwen2.5-coder:32b", coder, reviewer, config=qwen, age=3 * _DAY)
 
     def _special_models(self) -> None:
         """One with a projector, one of tensors, one in the cloud."""
         builder = self.builder
-        vision = builder.config(model_family="llama", model_type="13B", file_type="Q4_0", age=266 * _DAY)
+        vision = self._config("llama", "13B", "Q4_0", 266)
         weights = self._weights("llava", 7_366, 266, 204, parameters="13B", quantization="Q4_0")
         projector = self._weights("llava projector", 645, 266, 204, architecture="clip", kind="mmproj")
         builder.model("llava:13b", weights, projector, config=vision, age=266 * _DAY)
         names = [f"blocks.{number}.weight" for number in range(_TENSORS)]
-        tensors = [
-            builder.layer("tensor", tensor(self._bytes(27), name), age=26 * _DAY, used=24 * _DAY, name=name)
-            for name in names
-        ]
+        content = {name: tensor(self._bytes(27), name) for name in names}
+        age, used = 26 * _DAY, 24 * _DAY
+        tensors = [builder.layer("tensor", data, age=age, used=used, name=name) for name, data in content.items()]
         image = builder.config(model_family="flux", model_type="4B", file_type="FP8", model_format="safetensors")
         builder.model("x/flux2-klein:4b", *tensors, config=image, age=26 * _DAY)
         cloud = builder.config(
@@ -127,13 +128,16 @@ class _Demo:
         builder = self.builder
         says = {"architecture": "starcoder2", "parameters": "3B", "quantization": "Q4_0"}
         weights = self._weights("starcoder2:3b", 1_710, 333, 290, **says)
-        path = builder.blob_path(weights.digest).removeprefix(builder.root + "/")
-        builder.file(path, gguf(self._bytes(1_150), "starcoder2:3b", **says), age=333 * _DAY, used=290 * _DAY)
-        config = builder.config(model_family="starcoder2", model_type="3B", file_type="Q4_0", age=333 * _DAY)
-        builder.model("starcoder2:3b", weights, config=config, age=333 * _DAY)
+        builder.file(
+            builder.blob_path(weights.digest),
+            gguf(self._bytes(1_150), "starcoder2:3b", **says),
+            age=333 * _DAY,
+            used=290 * _DAY,
+        )
+        builder.model("starcoder2:3b", weights, config=self._config("starcoder2", "3B", "Q4_0", 333), age=333 * _DAY)
 
     def _unreferenced(self) -> None:
-        """What no list of models shows: blobs of tags that moved on, interrupted downloads, a file of the owner's."""
+        """What no list of models shows: replaced blobs, interrupted downloads, a file of the owner."""
         builder = self.builder
         self._weights("llama 3.2 of last spring", 2_019, 95, parameters="3.2B", quantization="Q4_K_M")
         self._weights("an upload that create rewrote", 16_068, 64, parameters="8.0B", quantization="F16")
