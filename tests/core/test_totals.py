@@ -8,8 +8,8 @@ import pytest
 
 from prunella_core.fs.sizes import allocated, reclaimed, reclaimed_each
 from prunella_core.inventory.records import Inventory, State
-from prunella_core.inventory.sharing import Sharing
 from prunella_core.sample import StoreBuilder
+from prunella_core.space.sharing import Sharing
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 from stores import DAY, disk_use, look, small_store
@@ -58,11 +58,11 @@ def test_a_file_of_two_names_counts_once_and_for_the_more_useful(builder: StoreB
 def test_usage_says_what_is_shared_and_with_whom(builder: StoreBuilder) -> None:
     inventory = look(builder.root)
     derived, solo = space_of(inventory).models["derived:latest"], space_of(inventory).models["team/solo:v1"]
-    assert inventory.shared_with(inventory.model_by_name["derived:latest"]) == Sharing(("base:latest",), 1)
+    assert space_of(inventory).shared_with("derived:latest") == Sharing(("base:latest",), 1)
     assert derived.shared == totals(inventory).shared
     assert derived.allocated == derived.shared + derived.frees
     assert (solo.shared, solo.frees) == (0, solo.allocated)
-    assert inventory.shared_with(inventory.model_by_name["team/solo:v1"]) == Sharing((), 0)
+    assert space_of(inventory).shared_with("team/solo:v1") == Sharing((), 0)
 
 
 def test_two_names_of_one_digest_and_one_file_take_its_bytes_once(builder: StoreBuilder) -> None:

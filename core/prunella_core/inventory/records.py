@@ -18,7 +18,6 @@ from prunella_core.inventory.parts import TrashedModel as TrashedModel
 from prunella_core.inventory.parts import TrashEntry as TrashEntry
 from prunella_core.inventory.parts import digest_of_file as digest_of_file
 from prunella_core.inventory.parts import is_of_blob as is_of_blob
-from prunella_core.inventory.sharing import Sharers, Sharing
 from prunella_core.ollama.paths import place_of
 from prunella_core.ollama.server_reading import ServerReading
 from prunella_core.store.locate import Store
@@ -70,14 +69,6 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     def blocking(self) -> tuple[Problem, ...]:
         """The problems that could hide a reference."""
         return tuple(problem for problem in self.problems if problem.blocks_prune)
-
-    def shared_with(self, model: Model) -> Sharing:
-        """Return the other models that need some of the blobs of ``model``, from the largest blobs they share down."""
-        return self._sharers.of(model.name, model.needs)
-
-    @cached_property
-    def _sharers(self) -> Sharers:
-        return Sharers(blob for blob in self.blobs if len(blob.models) > 1 and blob.state is not State.TRASHED)
 
     @cached_property
     def flipped(self) -> dict[str, str]:

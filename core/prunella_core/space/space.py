@@ -13,6 +13,7 @@ from prunella_core.fs.sizes import allocated as distinct
 from prunella_core.inventory.records import Blob, Inventory, State, TrashEntry, digest_of_file, is_of_blob
 from prunella_core.ollama.paths import place_of
 from prunella_core.space.cells import Cell, Holder, Selection
+from prunella_core.space.sharing import Sharers, Sharing
 
 K = TypeVar("K")
 Mode = Literal["trash", "delete", "server"]
@@ -37,6 +38,7 @@ class Space:
         self.of: dict[Holder, list[Cell]] = {}
         self.cell_of: dict[str, Cell] = {}
         """The cell of each row of ``blobs/`` that has files, under its key."""
+        self._sharers = Sharers()
         self._made: dict[tuple[str, frozenset[Holder]], Cell] = {}
         self._add_manifests()
         needed = _needed_by_trash(inventory.trash)
@@ -68,6 +70,10 @@ class Space:
     def models(self) -> dict[str, Usage]:
         """What each model takes, under its name."""
         return {model.name: self.usage(Holder("model", model.name)) for model in self.inventory.models}
+
+    def shared_with(self, name: str) -> Sharing:
+        """Return the other models that need files of the model ``name``."""
+        return self._sharers.of(name, self.of.get(Holder("model", name), ()))
 
     def partition(self, key: Callable[[Cell], K]) -> dict[K, int]:
         """Add up the whole store by ``key``, every file once: for the most useful of the cells that it is in."""

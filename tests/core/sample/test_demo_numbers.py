@@ -22,7 +22,7 @@ def demo(tmp_path: Path) -> Inventory:
 
 def test_a_model_that_shares_nothing_frees_what_is_listed(demo: Inventory) -> None:
     space = space_of(demo)
-    alone = [model for model in demo.models if not demo.shared_with(model).count and not demo.problems_of(model)]
+    alone = [model for model in demo.models if not space.shared_with(model.name).count and not demo.problems_of(model)]
     assert len(alone) >= 3
     for model in alone:
         slack = _BLOCK * (len(model.needs) + 1)

@@ -59,7 +59,8 @@ def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
 
 
 def _model(inventory: Inventory, model: Model) -> tuple[Part, ...]:
-    usage, sharing = space_of(inventory).models[model.name], inventory.shared_with(model)
+    space = space_of(inventory)
+    usage, sharing = space.models[model.name], space.shared_with(model.name)
     return (
         ("!", "bad") if inventory.problems_of(model) else "",
         (model.name, "strong"),

@@ -70,7 +70,7 @@ def _shown(names: Sequence[str], unclean: Mapping[str, str]) -> Sequence[str]:
 def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) -> Document:
     """One model, as in ``ls``; ``unclean`` has what is shown for names that need cleaning."""
     usage = space_of(inventory).models[model.name]
-    details, last_used, sharing = model.details, model.last_used, inventory.shared_with(model)
+    details, last_used, sharing = model.details, model.last_used, space_of(inventory).shared_with(model.name)
     return {
         "name": clean(model.name),
         "id": model.digest[:12],

@@ -7,8 +7,9 @@ import pytest
 
 from inventories import make_inventory, random_facts
 from prunella_core.inventory.records import Inventory, Model
-from prunella_core.inventory.sharing import MOST_NAMED, Sharing
 from prunella_core.sample import StoreBuilder
+from prunella_core.space.sharing import MOST_NAMED, Sharing
+from prunella_core.space.space import space_of
 from stores import NOW, look
 
 
@@ -31,9 +32,7 @@ def test_the_largest_shared_blobs_come_first(tmp_path: Path) -> None:
     for name in ("z", "m"):
         builder.model(name, licence, weights, config=builder.config(model_type=name))
     inventory = look(tmp_path)
-    assert inventory.shared_with(inventory.model_by_name["m:latest"]) == Sharing(
-        ("z:latest", "a:latest", "b:latest", "c:latest"), 4
-    )
+    assert space_of(inventory).shared_with("m:latest") == Sharing(("z:latest", "a:latest", "b:latest", "c:latest"), 4)
 
 
 def test_many_sharers_are_counted_and_few_are_named(tmp_path: Path) -> None:
@@ -43,7 +42,7 @@ def test_many_sharers_are_counted_and_few_are_named(tmp_path: Path) -> None:
         builder.model(f"m{number:02}", licence, config=config)
     inventory = look(tmp_path)
     for model in (inventory.models[0], inventory.models[30]):
-        sharing = inventory.shared_with(model)
+        sharing = space_of(inventory).shared_with(model.name)
         assert sharing.count == 49
         assert sharing.names == tuple(other.name for other in inventory.models if other is not model)[:MOST_NAMED]
 
@@ -52,4 +51,4 @@ def test_many_sharers_are_counted_and_few_are_named(tmp_path: Path) -> None:
 def test_it_is_what_the_rule_says(seed: int) -> None:
     inventory = make_inventory(random_facts(random.Random(seed), models=40, rubbish=3))
     for model in inventory.models:
-        assert inventory.shared_with(model) == plainly(inventory, model)
+        assert space_of(inventory).shared_with(model.name) == plainly(inventory, model)
