@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 from textual import on, work
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from prunella_tui.app.bindings import KEYS, shown
+from prunella_tui.app.contrast import Contrast
 from prunella_tui.app.screens.main import MainScreen
 from prunella_tui.app.session import Session
 from prunella_tui.app.setup import Setup
@@ -25,6 +27,7 @@ class PrunellaApp(App[int]):
     def __init__(self, setup: Setup) -> None:
         super().__init__(driver_class=Terminal)
         self.session = Session(setup)
+        self._contrast = Contrast()
         self._main_loop: asyncio.AbstractEventLoop | None = None
 
     def on_mount(self) -> None:
@@ -43,6 +46,10 @@ class PrunellaApp(App[int]):
                     yield SystemCommand(
                         f"{key.label}  ({shown(key.keys)})", key.about, lambda press=press: self.simulate_key(press)
                     )
+
+    def get_line_filters(self) -> list[LineFilter]:
+        """Those of Textual, and ours last: it sees the colours as they are drawn."""
+        return [*super().get_line_filters(), self._contrast]
 
     # Leaving
 
