@@ -43,6 +43,19 @@ def read_config(path: str) -> Config:
     return _understand(data, path)
 
 
+def remember_theme(path: str, theme: str) -> None:
+    """Write the theme into the configuration at ``path``, and leave the rest as it is. Raises OSError."""
+    path = os.path.realpath(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    lines = []
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            lines = [line for line in file.read().splitlines() if line.partition("=")[0].strip() != "theme"]
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        file.write("\n".join([*lines, f'theme = "{theme}"', ""]))
+    os.replace(f"{path}.new", path)
+
+
 def _understand(data: bytes, path: str) -> Config:
     import tomllib
 

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from textual.widgets import Input
 
-from journeys import Journey, Open
+from journeys import Journey, Open, app_over
 from prunella_core.sample import StoreBuilder
 from prunella_tui.app.bindings import KEYS, shown
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.help import Help
 from prunella_tui.app.screens.result import Result
 from prunella_tui.app.screens.review import Review
+from prunella_tui.config import Config, read_config, remember_theme
 from stores import tree
 
 
@@ -181,3 +183,33 @@ async def test_i_opens_the_details_where_the_pane_has_no_room(family: StoreBuild
         assert [*shown, bool(journey.main.details.display)] == [True, False]
         for column in ("Frees", "Idle"):
             assert column in header(journey)
+
+
+async def test_the_palette_remembers_the_theme(family: StoreBuilder, tmp_path: Path) -> None:
+    path = tmp_path / "config" / "config.toml"
+    path.parent.mkdir()
+    path.write_text('retention = "3d"\ntheme = "nord"\n')
+    app = app_over(Path(family.root))
+    app.session.setup = replace(app.session.setup, remember_theme=lambda name: remember_theme(str(path), name))
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        app.theme = "dracula"
+        await pilot.pause()
+    assert read_config(str(path)) == Config(retention="3d", theme="dracula")
+    assert [file.name for file in path.parent.iterdir()] == ["config.toml"]
+
+
+async def test_a_review_of_the_trash_names_the_models(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d", "t", "enter", "enter", "e")
+        assert isinstance(journey.top, Review)
+        assert "apart:7b" in journey.text("#text")
+        assert journey.focused == "word"
+
+
+async def test_pinned_models_stand_first_in_a_review(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("P", "d")
+        assert journey.text("#text").startswith("⚑ Pinned: apart:7b")

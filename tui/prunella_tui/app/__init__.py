@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -27,6 +27,7 @@ def run_app(
     store: Store,
     *,
     theme: str | None = None,
+    remember_theme: Callable[[str], None] | None = None,
     is_sample: bool = False,
     retention: int | None = None,
     environ: Mapping[str, str] | None = None,
@@ -46,6 +47,7 @@ def run_app(
         store=store,
         now=time.time if imported is None else lambda: imported.scanned_at,
         theme=theme,
+        remember_theme=remember_theme,
         is_sample=is_sample,
         retention=parse_age(DEFAULT_RETENTION) if retention is None else retention,
         connect=no_server if environ is None or is_sample or imported else lambda: connect(environ),

@@ -7,6 +7,7 @@ from textual import on, work
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.theme import Theme
 
 from prunella_tui.app.bindings import KEYS, shown
 from prunella_tui.app.contrast import Contrast
@@ -34,7 +35,16 @@ class PrunellaApp(App[int]):
         self._main_loop = asyncio.get_running_loop()
         if theme := self.session.setup.theme:
             self.theme = theme
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
         self.push_screen(MainScreen(self.session))
+
+    def _remember_theme(self, theme: Theme) -> None:
+        setup = self.session.setup
+        if setup.remember_theme and theme.name != setup.theme:
+            try:
+                setup.remember_theme(theme.name)
+            except (OSError, UnicodeError) as error:
+                self.notify(f"The theme is not remembered: {error}", severity="warning")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
         """Everything that a key does, found by its words as well."""

@@ -27,6 +27,7 @@ def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
     inventory, now = snapshot.inventory, snapshot.now
     usage = space_of(inventory).models
     whole = snapshot.totals.allocated or 1
+    largest = max((each.frees for each in usage.values()), default=0) or 1
     troubled = {problem.model for problem in inventory.problems}
 
     def signs(model: Model) -> str:
@@ -36,7 +37,7 @@ def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
         return usage[model.name].frees
 
     def share(model: Model) -> str:
-        return f"{show.share_bar(frees(model) / whole, _BAR)} {frees(model) / whole:>4.0%}"
+        return f"{show.share_bar(frees(model) / largest, _BAR)} {frees(model) / whole:>4.0%}"
 
     return [
         Column("name", "Model", 0, lambda m: clean(m.name), lambda m: m.name.casefold(), least=20, letter="n"),

@@ -1,7 +1,7 @@
 """What takes longer than a key press, each as one flow from the key to the result. Flows run in workers."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from textual.app import App
@@ -11,6 +11,7 @@ from prunella_core.apply import Step
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, TrashEntry, digest_of_file
+from prunella_core.ledger.log import read_log
 from prunella_core.operations.carry_out import World, carry_out
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.plan.records import Plan, Receipt
@@ -25,9 +26,13 @@ from prunella_tui.app.screens.working import Step as Shown
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.tables import Tables
 from prunella_tui.report import format as show
+from prunella_tui.report.lines import STRONG, WARNING, Block, line
+from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.sharing import sharing_lines
 from prunella_tui.report.textual import Drawing
+from prunella_tui.report.trash import emptying_lines
 from prunella_tui.report.verify import progress_text
+from prunella_tui.report.ways import KEYS
 
 _TITLES = {"trash": "Moving to trash", "delete": "Deleting", "server": "Deleting", "restore": "Restoring"}
 
@@ -64,35 +69,49 @@ async def _delete_marked(here: Here) -> bool:
     session, inventory = here.session, here.session.inventory
     if inventory is None:
         return False
-    models = len(inventory.models)
 
-    def wipes(plan: Plan) -> str:
-        return "every model" if 0 < models == len(plan.models) else ""
+    def review(force: bool) -> Review:
+        plans = session.removal_plans(inventory, force=force)
+        wipes = "every model" if 0 < len(inventory.models) == len(plans[0].models) else ""
+        return _review(session, plans, [*_pinned(inventory, plans[0]), *plan_lines(plans[0], KEYS)], wipes)
 
-    plan = await _confirmed(here, lambda force: session.removal_plans(inventory, force=force), wipes)
+    plan = await _confirmed(here, review)
     if plan is None or not await _carry_out(here, plan):
         return False
     session.forget_marks()
     return True
 
 
+def _pinned(inventory: Inventory, plan: Plan) -> Iterator[Block]:
+    pinned = [name for name in plan.models if inventory.model_by_name[name].is_pinned]
+    if pinned:
+        yield line(("⚑ Pinned: ", WARNING), (", ".join(pinned), STRONG))
+        yield line()
+
+
 async def empty(here: Here) -> None:
     """Review the trash, or what is marked in it, or on its tab the row, and delete it permanently."""
-    session, tables = here.session, here.tables
-    inventory = session.inventory
+    session, tables, inventory = here.session, here.tables, here.session.inventory
     if refusal := session.refusal():
         await here.tell("Nothing can be deleted here", refusal)
-        return
-    if inventory is None or session.last_removal is None:
+    elif inventory is None or session.last_removal is None:
         here.app.notify("The trash is empty")
-        return
-    whole = {entry.id for entry in inventory.trash if not entry.is_spent}
-    row = {tables.table.key} if tables.tab.id == "trash" and tables.table.key else whole
-    entries = session.marks.trash or row
-    what = "everything in the trash" if whole <= entries else ""
-    plan = await _confirmed(
-        here, lambda force: session.emptying_plans(inventory, entries, force=force), lambda _plan: what
-    )
+    else:
+        whole = {entry.id for entry in inventory.trash if not entry.is_spent}
+        row = {tables.table.key} if tables.tab.id == "trash" and tables.table.key else whole
+        entries = session.marks.trash or row
+        await _empty(here, inventory, entries, "the whole trash" if whole <= entries else "")
+
+
+async def _empty(here: Here, inventory: Inventory, entries: Collection[str], wipes: str) -> None:
+    session = here.session
+    log = read_log(session.store)
+
+    def review(force: bool) -> Review:
+        plans = session.emptying_plans(inventory, entries, force=force)
+        return _review(session, plans, emptying_lines(inventory, plans[0], log), wipes)
+
+    plan = await _confirmed(here, review)
     if plan and await _carry_out(here, plan):
         session.unmark("trash", entries)
 
@@ -148,17 +167,17 @@ async def pin(here: Here) -> None:
         here.rescan()
 
 
-async def _confirmed(here: Here, plans_of: Callable[[bool], list[Plan]], wipes: Callable[[Plan], str]) -> Plan | None:
-    """Show the ways to do something until one is confirmed: that plan runs, file by file, or none."""
-    session, force = here.session, False
-    while True:
-        plans = plans_of(force)
-        undo_hint = "" if session.store.writable else f"; to be able to undo: {session.store.as_owner}"
-        review = Review(plans, retention=session.setup.retention, wipes=wipes(plans[0]), undo_hint=undo_hint)
-        answer = await here.app.push_screen_wait(review)
-        if answer != "force":
-            return answer
-        force = True
+def _review(session: Session, plans: list[Plan], blocks: Iterable[Block], wipes: str) -> Review:
+    undo_hint = "" if session.store.writable else f"; to be able to undo: {session.store.as_owner}"
+    return Review(plans, blocks, retention=session.setup.retention, wipes=wipes, undo_hint=undo_hint)
+
+
+async def _confirmed(here: Here, review: Callable[[bool], Review]) -> Plan | None:
+    """Show a review, forced or not, until a plan is confirmed: that one runs, file by file. ``None``: none is."""
+    answer = await here.app.push_screen_wait(review(False))
+    while answer == "force":
+        answer = await here.app.push_screen_wait(review(True))
+    return answer
 
 
 async def _carry_out(here: Here, plan: Plan) -> bool:

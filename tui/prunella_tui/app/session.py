@@ -187,10 +187,9 @@ class Session:
             requests = [for_good, request] if self.frees_first else [request, for_good]
         return [make_plan(inventory, each, self.setup.now()) for each in requests]
 
-    def emptying_plans(self, inventory: Inventory, entries: Collection[str] | None, *, force: bool) -> list[Plan]:
-        """The one way to empty ``entries`` of the trash, or all of it."""
-        chosen = None if entries is None else tuple(entries)
-        return [make_plan(inventory, Empty(entries=chosen, force=force), self.setup.now())]
+    def emptying_plans(self, inventory: Inventory, entries: Collection[str], *, force: bool) -> list[Plan]:
+        """The one way to empty ``entries`` of the trash."""
+        return [make_plan(inventory, Empty(entries=tuple(entries), force=force), self.setup.now())]
 
     def restore_plan(self, inventory: Inventory, entry: TrashEntry) -> Plan:
         """What brings an entry of the trash back."""

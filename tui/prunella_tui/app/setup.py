@@ -29,6 +29,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     space_of: Callable[[str], Space] = space_of
     connect: Callable[[], Server | None] = no_server
     theme: str | None = None
+    remember_theme: Callable[[str], None] | None = None
+    """Keeps the theme that was chosen for the next run. Raises OSError."""
     is_sample: bool = False
     collects: bool = True
     """Whether expired trash is emptied after every removal and restore."""

@@ -12,6 +12,7 @@ from prunella_core.base.units import parse_age
 from prunella_core.store.locate import Store
 from prunella_tui.cli.importing import imported, is_on_stdin, open_keyboard, take_keyboard
 from prunella_tui.cli.session import collects, duration_setting, open_store, retention, setting
+from prunella_tui.config import config_path, remember_theme
 
 if TYPE_CHECKING:
     from prunella_core.inventory.records import Inventory
@@ -52,6 +53,7 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     return run_app(
         store,
         theme=theme.value if theme else None,
+        remember_theme=lambda name: remember_theme(config_path(), name),
         is_sample=is_sample,
         retention=retention(),
         environ=os.environ,

@@ -232,7 +232,7 @@ class MapScreen(Screen[Place | None]):
             parts.append(Content.assemble(f"{which} frees ", (frees, "bold $text-success")))
         marks = self.session.marks
         if count := marks.count + len(marks.trash):
-            parts.append(Content.styled(f"{show.number(count)} marked", "$foreground 60%"))
+            parts.append(Content.styled(f"{show.number(count)} marked", "$text-muted"))
         return Content(" · ").join(parts)
 
 

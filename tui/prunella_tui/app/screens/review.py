@@ -1,6 +1,6 @@
 """The review before anything is deleted: everything that is deleted, everything that is kept, and the ways to do it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Literal
 
 from textual import on
@@ -14,19 +14,18 @@ from prunella_core.plan.records import Plan
 from prunella_tui.app.screens import sheet
 from prunella_tui.app.screens.dialog import Dialog
 from prunella_tui.report import format as show
-from prunella_tui.report.plan import plan_lines
+from prunella_tui.report.lines import Block
 from prunella_tui.report.textual import Drawing
-from prunella_tui.report.ways import KEYS
 
 EVERYTHING = "everything"
-_LABELS = {"trash": "Move to trash", "delete": "Delete now", "server": "Let the server delete"}
+_LABELS = {"trash": "Move to trash", "delete": "Delete now", "server": "Server deletes"}
 
 
 class Review(Dialog[Plan | Literal["force"]]):
     """Returns the plan that was confirmed, or ``force`` to include what is held back. Cancel has the focus.
 
-    ``plans`` delete the same in different ways, the one to prefer first. ``wipes`` says what is deleted when that is
-    everything: then a typed word unlocks the buttons. ``retention`` is in seconds.
+    ``plans`` delete the same in different ways, preferred first; ``blocks`` say what. ``wipes`` names it when it
+    is everything: then a typed word unlocks the buttons. ``retention`` is in seconds.
     """
 
     CSS_PATH = [sheet("dialog"), sheet("review")]  # noqa: RUF012 -- as Textual has it
@@ -37,18 +36,26 @@ class Review(Dialog[Plan | Literal["force"]]):
         Binding("x", "point_at('delete')", "Delete now", show=False),
     ]
 
-    def __init__(self, plans: Sequence[Plan], *, retention: int, wipes: str = "", undo_hint: str = "") -> None:
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        blocks: Iterable[Block],
+        *,
+        retention: int,
+        wipes: str = "",
+        undo_hint: str = "",
+    ) -> None:
         self.plan = plans[0]
         self.plans = {plan.mode: plan for plan in plans}
         self.retention = retention
         self.wipes = wipes
         self.undo_hint = undo_hint
-        super().__init__(_title(plans[0]), Drawing(plan_lines(plans[0], KEYS)), is_dangerous=True)
+        super().__init__(_title(plans[0]), Drawing(blocks), is_dangerous=True)
 
     def parts(self) -> Iterator[Widget]:
         """The word to type, and each way with what it means."""
         if self.wipes:
-            placeholder = f"This deletes {self.wipes}. To confirm, type “{EVERYTHING}”"
+            placeholder = f"Type “{EVERYTHING}” to delete {self.wipes}"
             yield Input(placeholder=placeholder, id="word", compact=True, classes="part")
         yield _Way(Button("Cancel", id="cancel", compact=True), "Change nothing", is_first=True)
         for plan in self.plans.values():
@@ -57,7 +64,7 @@ class Review(Dialog[Plan | Literal["force"]]):
             button.disabled = self._is_locked("")
             yield _Way(button, self._meaning(plan))
         if self.plan.held_back:
-            yield _Way(Button("Include recent files", id="force", compact=True), "Then they are listed here too")
+            yield _Way(Button("Include recent", id="force", compact=True), "Review files again, with those held back")
 
     def buttons(self) -> Iterator[Button]:
         """None in a row: each has a line of its own."""

@@ -28,10 +28,11 @@ class KeyLine(Line):
         self._fit()
 
     def _fit(self) -> None:
-        keys = list(self._keys)
-        while keys and sum(len(_label(key)) + 2 for key in keys) - 2 > self.size.width - 2:
-            keys.remove(max(reversed(keys), key=lambda key: key.rank))
-        self.say(*map(_label, keys), between="  ")
+        room, kept = self.size.width - 2, set[Key]()
+        for key in sorted(self._keys, key=lambda key: key.rank):
+            if sum(len(_label(other)) + 2 for other in {*kept, key}) - 2 <= room:
+                kept.add(key)
+        self.say(*(_label(key) for key in self._keys if key in kept), between="  ")
 
 
 def _label(key: Key) -> Content:

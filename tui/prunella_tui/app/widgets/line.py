@@ -19,4 +19,4 @@ class Line(Static):
 
 def muted(text: str) -> Content:
     """Return text of less weight."""
-    return Content.styled(text, "$foreground 60%")
+    return Content.styled(text, "$text-muted")

@@ -14,7 +14,7 @@ _SHARES = (
     ("unreferenced", "unreferenced", "$warning"),
     ("partial", "partial", "$accent"),
     ("leftover", "leftover", "$success"),
-    ("stray", "stray", "$foreground 60%"),
+    ("stray", "stray", "$text-muted"),
     ("trashed", "trash", "$error"),
 )
 
