@@ -26,7 +26,7 @@ from prunella_tui.app.screens.working import Step as Shown
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.tables import Tables
 from prunella_tui.report import format as show
-from prunella_tui.report.lines import STRONG, WARNING, Block, line
+from prunella_tui.report.lines import Block, line
 from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.sharing import sharing_lines
 from prunella_tui.report.textual import Drawing
@@ -85,7 +85,7 @@ async def _delete_marked(here: Here) -> bool:
 def _pinned(inventory: Inventory, plan: Plan) -> Iterator[Block]:
     pinned = [name for name in plan.models if inventory.model_by_name[name].is_pinned]
     if pinned:
-        yield line(("⚑ Pinned: ", WARNING), (", ".join(pinned), STRONG))
+        yield line(("⚑ Pinned: ", "warning"), (", ".join(pinned), "strong"))
         yield line()
 
 
