@@ -128,7 +128,6 @@ def _is_in_v2(model: Model) -> bool:
 
 
 def _kept(inventory: Inventory, knows_v2: bool) -> set[str]:
-    """Return the digests that the server finds in manifests, as written there."""
     if knows_v2:
         return {digest for model in inventory.models for digest in model.needs}
     by_server = {reading.path: reading.digests or () for reading in inventory.by_server}
@@ -158,8 +157,7 @@ def _why(stops: tuple[Stop, ...]) -> str | None:
 
 
 def _lost(removed: Collection[str], staying: Iterable[str]) -> set[str]:
-    """Return the digests of which no whole blob stays, in whatever case its name is."""
-    folded = {path.lower() for path in removed}
+    folded = {path.lower() for path in removed}  # a name may be in any case
     return _digests(removed) - _digests(path for path in staying if path.lower() in folded)
 
 

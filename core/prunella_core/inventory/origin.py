@@ -72,7 +72,6 @@ class _Provenance:
         return self._pullable(name) if name in self.pulled_as else self._made(name)
 
     def _find_source(self, alike: list[str]) -> None:
-        """Note the name to pull for models with the same manifest: the oldest's, or another tag of it."""
         with_default = any(self.names[name].host == DEFAULT_HOST for name in alike)
         candidates = [name for name in alike if self._may_be_pulled(name, with_default)]
         if not candidates:
@@ -82,7 +81,6 @@ class _Provenance:
         self.pulled_as.update({name: name if name in tags else first for name in alike})
 
     def _may_be_pulled(self, name: str, copied_to_default: bool) -> bool:
-        """Whether this very name may have been pulled."""
         model, where = self.models[name], self.names[name]
         if model.details.remote_host or not model.layers:
             return not model.details.remote_host
@@ -153,7 +151,6 @@ class _Provenance:
         )
 
     def _layers(self, name: str) -> dict[str, Layer]:
-        """Return the layers of a model by digest, without its config."""
         if name not in self.layers_of:
             named = (layer for layer in self.models[name].layers if layer.digest and layer.kind != _CONFIG)
             self.layers_of[name] = {layer.digest: layer for layer in named}
@@ -210,8 +207,7 @@ def _without_tag(name: ModelName) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=1024)
 def _short(text: str) -> str:
-    """Return the short name of the model in a ``from`` field; old versions wrote paths there."""
     try:
         return parse_name(text).short if text else ""
-    except InvalidInput:
+    except InvalidInput:  # old versions wrote paths into ``from``
         return ""

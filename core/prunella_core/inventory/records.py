@@ -96,11 +96,6 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         return [self.blob_by_key[digest] for digest in model.needs]
 
     @cached_property
-    def trashed_blobs(self) -> dict[str, File]:
-        """Where in the trash each digest lies; the newest removal wins."""
-        return {digest: files[0] for digest, files in self.trashed_files.items()}
-
-    @cached_property
     def trashed_files(self) -> dict[str, tuple[File, ...]]:
         """Under each digest all files of it in the newest removal: a blob in every spelling, then its sidecars."""
         found: dict[str, tuple[File, ...]] = {}

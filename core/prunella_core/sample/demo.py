@@ -91,7 +91,6 @@ class _Demo:
         return layers
 
     def _relatives(self, layers: dict[str, tuple[Layer, ...]]) -> None:
-        """An alias, and models created from others: they share the weights."""
         builder = self.builder
         llama = self._config("llama", "8.0B", "Q4_K_M", 212)
         base = layers["llama3.1:8b"]
@@ -106,7 +105,6 @@ class _Demo:
         builder.derive("code-reviewer:latest", "qwen2.5-coder:32b", coder, reviewer, config=qwen, age=3 * _DAY)
 
     def _special_models(self) -> None:
-        """One with a projector, one of tensors, one in the cloud."""
         builder = self.builder
         vision = self._config("llama", "13B", "Q4_0", 266)
         weights = self._weights("llava", 7_366, 266, 204, parameters="13B", quantization="Q4_0")
@@ -124,20 +122,14 @@ class _Demo:
         builder.model("gpt-oss:120b-cloud", config=cloud, age=2 * _DAY)
 
     def _damaged(self) -> None:
-        """A model with weights that were cut off when a disk was full."""
         builder = self.builder
         says = {"architecture": "starcoder2", "parameters": "3B", "quantization": "Q4_0"}
         weights = self._weights("starcoder2:3b", 1_710, 333, 290, **says)
-        builder.file(
-            builder.blob_path(weights.digest),
-            gguf(self._bytes(1_150), "starcoder2:3b", **says),
-            age=333 * _DAY,
-            used=290 * _DAY,
-        )
+        cut_off = gguf(self._bytes(1_150), "starcoder2:3b", **says)
+        builder.file(builder.blob_path(weights.digest), cut_off, age=333 * _DAY, used=290 * _DAY)
         builder.model("starcoder2:3b", weights, config=self._config("starcoder2", "3B", "Q4_0", 333), age=333 * _DAY)
 
     def _unreferenced(self) -> None:
-        """What no list of models shows: replaced blobs, interrupted downloads, a file of the owner."""
         builder = self.builder
         self._weights("llama 3.2 of last spring", 2_019, 95, parameters="3.2B", quantization="Q4_K_M")
         self._weights("an upload that create rewrote", 16_068, 64, parameters="8.0B", quantization="F16")

@@ -74,12 +74,10 @@ class Store(Struct, frozen=True, kw_only=True):
 
     @property
     def blobs(self) -> str:
-        """The folder of the blobs."""
         return self.path("blobs")
 
     @property
     def manifests(self) -> str:
-        """The folder of the manifests."""
         return self.path("manifests")
 
     @property
@@ -89,7 +87,6 @@ class Store(Struct, frozen=True, kw_only=True):
 
     @property
     def trash(self) -> str:
-        """The folder of the trash."""
         return os.path.join(self.own, "trash")
 
     def path(self, relative: str) -> str:

@@ -30,5 +30,4 @@ def is_pinned(name: str, patterns: Iterable[str]) -> bool:
 
 
 def pins_path(store: Store) -> str:
-    """The file of the pins."""
     return os.path.join(store.own, "pins")

@@ -120,7 +120,6 @@ class _Reader:
         return struct.unpack_from(self.order + code, self.head, start)[0]
 
     def _skip(self, count: int) -> int:
-        """Skip ``count`` bytes and return where they began."""
         start = self.at
         if count > len(self.head) - start:
             raise _Ends

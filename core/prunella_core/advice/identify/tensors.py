@@ -48,5 +48,4 @@ def _sentence(tensors: dict[str, _Tensor]) -> str:
 
 
 def _types(dtypes: Iterable[str]) -> str:
-    """The three most frequent types of the tensors."""
     return short(" ".join(dtype for dtype, _count in Counter(dtypes).most_common(3)))
