@@ -10,15 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from generate import Truth, build_big, build_small
-from growth import growth
+from generate import Truth, build_big, build_shared, build_small
 from keys import press_keys
 from machine import machine, versions
 from profiling import profile
 from removing import hashing, removal
 from report import Line, facts, lines_table
 from setting import FULL, QUICK, Setting, build, make_plain, say
-from starting import starting
 from whole import big, small
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -72,18 +70,19 @@ def _report(setting: Setting, date: str) -> str:
 def _measure(setting: Setting) -> tuple[list[Line], list[Section]]:
     lines: list[Line] = []
     sections: list[Section] = []
-    store, other = setting.path("big"), setting.path("small")
+    store, shared, other = map(setting.path, ("big", "shared", "small"))
     say(f"building {setting.scale.blobs:,} blobs")
     truth = build(build_big, store, setting.scale.blobs, time.time())
+    shared_truth = build(build_shared, shared, setting.scale.shared, time.time())
     other_truth = build(build_small, other, time.time())
-    what, other_what = _told(truth), _told(other_truth)
     parts: list[tuple[str, str, Callable[[], tuple[list[Line], str]]]] = [
-        ("The big store", what + _WHOLE, lambda: big(setting, store, truth)),
-        ("The small store", other_what + _SMALL, lambda: small(setting, other, other_truth)),
-        ("Key presses on the big store", _KEYS, lambda: press_keys(setting, store, truth)),
+        ("Many blobs", _counts(truth) + _WHOLE, lambda: big(setting, "many blobs", store, truth)),
+        ("Much sharing", _counts(shared_truth) + _SHARED, lambda: big(setting, "much sharing", shared, shared_truth)),
+        ("A small store", _counts(other_truth) + _SMALL, lambda: small(setting, other, other_truth)),
+        ("Key presses, many blobs", _KEYS, lambda: press_keys(setting, store, truth)),
+        ("Key presses, much sharing", _KEYS, lambda: press_keys(setting, shared, shared_truth)),
         ("Removing", _REMOVING, lambda: removal(setting)),
         ("Verifying", _VERIFYING, lambda: hashing(setting)),
-        ("Growth", _GROWTH, lambda: growth(setting)),
     ]
     for title, meaning, measure in parts:
         say(f"{time.strftime('%X')} {title}")
@@ -91,16 +90,14 @@ def _measure(setting: Setting) -> tuple[list[Line], list[Section]]:
         lines += kept
         sections.append(Section(title, meaning, body))
     say(f"{time.strftime('%X')} Profiles")
-    sections.append(Section("Where the time until the first rows goes", _STARTING, starting(setting, store, other)))
     for command in (("ls", "--json"), ("blobs", "--json")):
-        title = f"Where the time of {' '.join(command)} goes"
-        sections.append(Section(title, _PROFILE, profile(store, *command)))
+        sections.append(Section(f"Profile of {' '.join(command)}", _PROFILE, profile(store, *command)))
     return lines, sections
 
 
-def _told(truth: Truth) -> str:
+def _counts(truth: Truth) -> str:
     return (
-        f"{truth.models:,} models, {truth.blobs:,} blobs, of which nothing needs {truth.unreferenced:,}, and "
+        f"{truth.models:,} models, {truth.blobs:,} blobs, {truth.unreferenced:,} of them unreferenced, "
         f"{truth.partials:,} partial downloads.\n\n"
     )
 
@@ -110,42 +107,32 @@ Each line is a ratio of medians of this run, so that a slow machine is slow for 
 process; key presses are milliseconds on this machine."""
 
 _WHOLE = """\
-Whole processes, from start to exit, their output thrown away. `du -s` and `find` look at every file once and print
-next to nothing; ours read every manifest too, and print a document about every model or blob. The application runs in a
-terminal of 120 columns and 40 lines: *first rows* is when the first models stand there, *all rows* when both tabs say
-the whole count. The *empty app* is a Textual application that shows one word. `ollama list` asks a server that runs
-already; a command of ours that finds such a server asks it what it has loaded."""
+Whole processes from start to exit, output discarded. `floor.py` prints the same rows in plain Python without anything
+that makes them safe or complete. `du -s` and `find` stat every file and print next to nothing; Prunella reads every
+manifest too. The application runs in a terminal of 120 columns and 40 lines: *all rows* is when both tabs show the
+whole count. The *empty app* is a Textual application that shows one word."""
+
+_SHARED = """\
+Every model has its own weights, but thousands share the same few licences and templates."""
 
 _SMALL = """\
-What starting costs: Python itself, our imports, and the application's first frame with all that belongs on it."""
+The cost of starting: Python, imports, and the application's first complete frame."""
 
 _KEYS = """\
-From the press until the last byte after which nothing is written for 80 ms. If the side or the foot follows in a frame
-of its own, that frame is in it: the first one was there earlier. Of a dozen presses 95 of 100 is the slowest. A
-press that stands out has such a second frame: it waits for the next tick of the application's clock."""
+From the press until the last byte after which nothing is written for 80 ms. Of a dozen presses, 95 of 100 is the
+slowest."""
 
 _REMOVING = """\
-The same blobs of 64 KiB, each time in a fresh store that was written to the disk first. `xargs rm` gets a ready list of
-them; ours read the store, plan, note what goes, rename it aside, look a second time, and only then unlink, or keep it
-in the trash. The trash twice: from the reading itself, as the application does it, and by `rm`, which has to find each
-of the names that it is given."""
+The same blobs of 64 KiB, each time in a fresh store that was flushed to disk first. `xargs rm` gets a ready list.
+Prunella reads the store, plans, writes its record, sets the files aside, looks a second time, and only then unlinks
+them (`--settle 0`: without watching for a pull first) or keeps them in the trash."""
 
 _VERIFYING = """\
-Large blobs in the cache, so that SHA-256 is what counts. `sha256sum` gets one file a process, two at a time.
-Some builds of it do not use what the processor has for SHA-256; `verify` uses Python's `hashlib`, so the same library,
-one file a process, two at a time, stands beside it: that says whether both cores are used."""
-
-_GROWTH = """\
-Seconds for stores that double. The factor is that of a store of exactly twice the blobs; whole processes, so it has the
-start in it."""
-
-_STARTING = """\
-Whole processes. Before our first line runs, Python and Textual have started; then our modules are imported, and the
-screen with its tables is composed, styled, laid out and drawn. The scan goes on beside that."""
+Large cached blobs, so SHA-256 is what counts. `sha256sum` gets one file per process, two at a time; some builds do not
+use the processor's SHA instructions, so Python's `hashlib` in two processes is measured too."""
 
 _PROFILE = """\
-By `cProfile`, which makes calls dearer than they are. Only the main thread of the main process: the second process,
-which calls `lstat` for every blob, is waited for in `read`."""
+By `cProfile`, which makes calls look slower than they are."""
 
 
 if __name__ == "__main__":

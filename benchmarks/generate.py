@@ -27,6 +27,9 @@ _TAGS = 10
 _MAKER = 50
 """Models of one maker, that share template and licence whatever their weights."""
 
+_LICENCES, _TEMPLATES = 8, 40
+"""What thousands of models of a public library share between them."""
+
 
 class Truth(NamedTuple):
     """What a store holds, by what was written into it. ``blobs`` are whole ones; ``partials`` count by digest."""
@@ -49,6 +52,24 @@ def build_big(root: str, blobs: int = BIG, now: float = NOW) -> Truth:
     unreferenced = sum(1 for _ in _orphans(builder, round(2_000 * part)))
     partials = sum(1 for _ in _partials(builder, round(40 * part)))
     return Truth(tensors + tagged, _whole_blobs(root), unreferenced, partials)
+
+
+def build_shared(root: str, models: int, now: float = NOW) -> Truth:
+    """Write a store of ``models`` models with weights of their own that share a few licences and templates."""
+    builder = StoreBuilder(root, now)
+    licences = [builder.layer("license", f"Licence {index}. " * 60, age=DAY) for index in range(_LICENCES)]
+    templates = [builder.layer("template", f"{{{{ .Prompt }}}} {index}", age=DAY) for index in range(_TEMPLATES)]
+    for index in range(models):
+        weights = builder.layer("weights", f"weights {index}", size=4_096 * (index % 900 + 100), age=30 * DAY)
+        texts = licences[index % _LICENCES], templates[index % _TEMPLATES]
+        params = builder.layer("params", f'{{"seed": {index % 500}}}', age=DAY)
+        config = builder.config(model_family="llama", model_type=f"{index % 90}B", file_type="Q4_K_M", age=DAY)
+        builder.model(
+            f"user{index % 40}/model-{index}:q4", weights, *texts, params, config=config, age=index % 400 * DAY
+        )
+    unreferenced = sum(1 for _ in _orphans(builder, models // 40))
+    partials = sum(1 for _ in _partials(builder, models // 400))
+    return Truth(models, _whole_blobs(root), unreferenced, partials)
 
 
 def build_small(root: str, now: float = NOW) -> Truth:

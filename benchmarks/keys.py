@@ -11,7 +11,7 @@ from setting import PRUNELLA, Setting
 from terminal import Terminal
 from whole import all_rows
 
-_FRAME, _HEAVY = 0.033, 0.150
+_FRAME, _HEAVY = 0.033, 0.100
 """Seconds that a press may take: nearly all of the quick ones, and the slow ones."""
 _TABS = {"1": "Models", "2": "Blobs"}
 _TYPED = "odel-1"

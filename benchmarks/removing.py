@@ -24,7 +24,7 @@ def removal(setting: Setting) -> tuple[list[Line], str]:
     found = in_turn(tasks, setting.scale.rounds)
     number = f"{setting.scale.orphans:,} blobs"
     lines = [
-        ratio(f"{number} for good, of xargs rm", found[_PRUNE], found[_XARGS], 2.0),
+        ratio(f"{number} for good, of xargs rm", found[_PRUNE], found[_XARGS], 3.0),
         ratio(f"{number} into the trash, of the same for good", found[_TRASH], found[_PRUNE], 1.0),
         ratio(f"{number} into the trash by rm, of the same for good", found[_RM], found[_PRUNE], 1.0),
     ]
@@ -55,7 +55,7 @@ def _xargs(store: str, files: list[str]) -> Run:
 
 
 def _prune(store: str, _files: list[str]) -> Run:
-    return run([PRUNELLA, "--store", store, "prune", "--age", "0", "--yes"])
+    return run([PRUNELLA, "--store", store, "prune", "--age", "0", "--yes", "--settle", "0"])
 
 
 def _trash(store: str, _files: list[str]) -> Run:

@@ -17,17 +17,17 @@ class Scale(NamedTuple):
 
     rounds: int
     blobs: int
+    shared: int
+    """Models of the store in which thousands share licences and templates."""
     orphans: int
     whole: tuple[int, int]
     """Number and bytes of the blobs that are hashed."""
-    growth: tuple[int, ...]
-    growth_rounds: int
     presses: int
     """How often a key that is cheap to press is pressed."""
 
 
-FULL = Scale(5, 75_000, 10_000, (12, 200_000_000), (10_000, 20_000, 40_000, 80_000, 160_000), 3, 60)
-QUICK = Scale(3, 4_000, 300, (4, 20_000_000), (2_000, 4_000, 8_000), 2, 10)
+FULL = Scale(5, 75_000, 6_000, 10_000, (12, 200_000_000), 60)
+QUICK = Scale(3, 4_000, 400, 300, (4, 20_000_000), 10)
 
 PYTHON = sys.executable
 PRUNELLA = os.path.join(os.path.dirname(PYTHON), "prunella")

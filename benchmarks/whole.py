@@ -1,6 +1,7 @@
 """Whole processes on the big and on the small store, and the application until it shows something."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,13 +13,15 @@ from terminal import Terminal
 from timing import Measured, Run, Task, in_turn, memory_floor, run
 
 _EMPTY = os.path.join(os.path.dirname(__file__), "empty.py")
-EMPTY_APP, FIRST_ROWS, ALL_ROWS, FULL_FRAME = "empty app", "first rows", "all rows", "full frame"
-LISTED = "prunella ls --json"
-_MEMORY = 150_000_000
+EMPTY_APP, ALL_ROWS, FULL_FRAME = "empty app", "all rows", "full frame"
+LISTED, ROWS, PRUNED = "prunella ls --json", "prunella blobs --json", "prunella prune --dry-run --json"
+_FLOOR = os.path.join(os.path.dirname(__file__), "floor.py")
+_MEMORY = 200_000_000
+_OUTPUT = 30_000_000
 _OURS = {
     LISTED: ("ls", "--json"),
-    "prunella blobs --json": ("blobs", "--json"),
-    "prunella prune --dry-run --json": ("prune", "--dry-run", "--json"),
+    ROWS: ("blobs", "--json"),
+    PRUNED: ("prune", "--dry-run", "--json"),
 }
 
 
@@ -45,19 +48,25 @@ def _until(command: list[str], *texts: str) -> Task:
     return task
 
 
-def big(setting: Setting, store: str, truth: Truth) -> tuple[list[Line], str]:
-    """Measure the big store."""
-    tasks: dict[str, Task] = {name: ours(store, *arguments) for name, arguments in _OURS.items()}
+def big(setting: Setting, name: str, store: str, truth: Truth) -> tuple[list[Line], str]:
+    """Measure one of the big stores."""
+    tasks: dict[str, Task] = {ours_name: ours(store, *arguments) for ours_name, arguments in _OURS.items()}
+    tasks |= {f"floor.py {what}": _floor(what, store) for what in ("ls", "blobs")}
     for command in (("du", "-s"), ("find", "-printf"), ("ncdu", "-0", "-o", os.devnull), ("gdu", "-npc")):
         tasks |= _walk(command, store)
-    tasks |= {
-        EMPTY_APP: empty_app(),
-        FIRST_ROWS: shown(store, "tensors-"),
-        ALL_ROWS: shown(store, *all_rows(truth)),
-    }
+    tasks |= {EMPTY_APP: empty_app(), ALL_ROWS: shown(store, *all_rows(truth))}
     with _server(setting, store) as more:
         found = in_turn(tasks | more, setting.scale.rounds)
-    return _big_lines(found), times_table(found, memory_floor())
+    return _big_lines(name, found, _printed(store)), times_table(found, memory_floor())
+
+
+def _floor(what: str, store: str) -> Task:
+    return lambda: run([PYTHON, _FLOOR, what, store])
+
+
+def _printed(store: str) -> int:
+    """The bytes that ``ls --json`` prints."""
+    return len(subprocess.run([PRUNELLA, "--store", store, "ls", "--json"], capture_output=True, check=True).stdout)
 
 
 def _walk(command: tuple[str, ...], store: str) -> dict[str, Task]:
@@ -81,18 +90,15 @@ def _server(setting: Setting, store: str) -> Iterator[dict[str, Task]]:
         }
 
 
-def _big_lines(found: dict[str, Measured]) -> list[Line]:
-    du = found["du -s"]
+def _big_lines(name: str, found: dict[str, Measured], printed: int) -> list[Line]:
     lines = [
-        ratio(f"{name}, of du -s", found[name], du, limit) for name, limit in zip(_OURS, (2.5, 3.0, 3.0), strict=True)
+        ratio(f"{name}: ls --json, of floor.py", found[LISTED], found["floor.py ls"], 1.25),
+        ratio(f"{name}: blobs --json, of floor.py", found[ROWS], found["floor.py blobs"], 1.4),
+        ratio(f"{name}: prune --dry-run, of du -s", found[PRUNED], found["du -s"], 3.0),
+        Line(f"{name}: output of ls --json", printed / 1e6, "MB", _OUTPUT / 1e6),
     ]
-    if "ollama list" in found:
-        lines.insert(1, ratio(f"{LISTED}, of a warm ollama list", found[LISTED], found["ollama list"], 1.2))
-    lines += [Line(f"{name}, peak memory", found[name].peak / 1e6, "MB", _MEMORY / 1e6) for name in _OURS]
-    return [
-        *lines,
-        ratio("application, first rows, of the empty app", found[FIRST_ROWS], found[EMPTY_APP], 1.2),
-        ratio(f"application, all rows, of {LISTED}", found[ALL_ROWS], found[LISTED], 2.0),
+    return lines + [
+        Line(f"{name}: peak memory of {each}", found[each].peak / 1e6, "MB", _MEMORY / 1e6) for each in _OURS
     ]
 
 
@@ -108,8 +114,8 @@ def small(setting: Setting, store: str, truth: Truth) -> tuple[list[Line], str]:
     }
     found = in_turn(tasks, setting.scale.rounds)
     lines = [
-        ratio("small store: ls, of python -c pass", found[listed], found[plain], 9.0),
-        ratio("small store: --help, of python -c pass", found[told], found[plain], 6.0),
-        ratio("small store: first full frame, of the empty app", found[FULL_FRAME], found[EMPTY_APP], 2.0),
+        ratio("small store: ls, of python -c pass", found[listed], found[plain], 8.0),
+        ratio("small store: --help, of python -c pass", found[told], found[plain], 3.5),
+        ratio("small store: first full frame, of the empty app", found[FULL_FRAME], found[EMPTY_APP], 1.8),
     ]
     return lines, times_table(found, memory_floor())

@@ -1,14 +1,18 @@
 """What the benchmarks stand on: stores that hold what their makers say, and figures in the units that they bear."""
 
 import hashlib
+import json
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from generate import Truth, build_big, build_orphans, build_small, build_whole
+from generate import Truth, build_big, build_orphans, build_shared, build_small, build_whole
 from keys import Presses, line_of
 from prunella_core.inventory.records import State
 from report import Line
+from setting import PRUNELLA, PYTHON
 from stores import look
 from terminal import Terminal
 from timing import run
@@ -36,6 +40,28 @@ def test_tensor_models_share_a_third_of_their_layers(tmp_path: Path) -> None:
     first, second = ({layer.digest for layer in model.layers} for model in models)
     assert len(first) == len(second) == 1_172
     assert len(first & second) == 390
+
+
+def test_a_shared_store_holds_what_was_written(tmp_path: Path) -> None:
+    truth = build_shared(str(tmp_path), 400)
+    assert _found(tmp_path) == truth
+    assert (truth.models, truth.unreferenced, truth.partials) == (400, 10, 1)
+
+
+@pytest.mark.parametrize("what", ["ls", "blobs"])
+def test_the_yardstick_prints_the_rows_that_the_program_prints(what: str, tmp_path: Path) -> None:
+    """So that the ratio compares like with like."""
+    build_shared(str(tmp_path), 40, now=time.time())
+    plain = subprocess.run([PYTHON, "benchmarks/floor.py", what, str(tmp_path)], capture_output=True, check=True)
+    ours = subprocess.run([PRUNELLA, "--store", str(tmp_path), what, "--json"], capture_output=True, check=True)
+    rows = json.loads(plain.stdout)["rows"]
+    key = "models" if what == "ls" else "blobs"
+    by_name = {row.get("name") or row["files"][0]: row for row in json.loads(ours.stdout)[key]}
+    for row in rows:
+        name = row.get("name") or row["files"][0]
+        same = set(row) - {"comes_back", "age_seconds", "last_used", "age_from", "shared_with", "likely"}
+        if row.get("state") != "partial":
+            assert {field: row[field] for field in same} == {field: by_name[name][field] for field in same}
 
 
 def test_a_small_store_holds_what_was_written(tmp_path: Path) -> None:
