@@ -14,7 +14,8 @@ import pytest
 
 from conftest import Recorded
 from prunella_core.ledger.ages import scan_store
-from prunella_core.ollama.client import Server, connect, serves
+from prunella_core.ollama.client import Server, connect
+from prunella_core.operations.served import serves
 from prunella_core.plan.records import Restore
 from stores import bring_back, broken_models, has_bytes, in_trash, of_ollama, open_store, plan_for, remove
 

@@ -22,9 +22,8 @@ from prunella_core.ollama.client import (
     ServerError,
     address,
     connect,
-    loaded_here,
-    serves,
 )
+from prunella_core.operations.served import loaded_here, serves
 from prunella_core.sample import StoreBuilder
 from servers import Answer, Stub, listed, serving
 from stores import look, small_store

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
-from prunella_core.inventory.records import Inventory
 
 _DEFAULT_PORT = 11_434
 _PORTS = {"http": 80, "https": 443}
@@ -252,20 +251,3 @@ def _exchange(where: Address, method: str, path: str, body: object, seconds: flo
                 each.shutdown(socket.SHUT_RDWR)
 
     return _within(seconds, talk, hang_up)
-
-
-def serves(server: Server, inventory: Inventory) -> bool:
-    """Whether the server has the same models, with the same digests, as this store."""
-    return server.models() == {model.name: model.digest for model in inventory.models}
-
-
-def loaded_here(server: Server | None, inventory: Inventory) -> frozenset[str] | None:
-    """The models of this store that the server has in memory; ``None`` when it listens but does not answer."""
-    if server is None:
-        return frozenset()
-    try:
-        loaded = server.loaded()
-    except ServerError:
-        return None
-    known = {model.name: model.digest for model in inventory.models}
-    return frozenset(model.name for model in loaded if known.get(model.name) == model.digest)

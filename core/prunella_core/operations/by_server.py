@@ -10,7 +10,8 @@ from prunella_core.base.text import clean
 from prunella_core.fs.sizes import reclaimed
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import rescan
-from prunella_core.ollama.client import Server, ServerError, serves
+from prunella_core.ollama.client import Server, ServerError
+from prunella_core.operations.served import serves
 from prunella_core.operations.world import World
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from prunella_core.ollama.client import Server, loaded_here
+from prunella_core.ollama.client import Server
+from prunella_core.operations.served import loaded_here
 from prunella_core.scan import Progress
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.snapshot import Snapshot

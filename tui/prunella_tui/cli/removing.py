@@ -13,11 +13,12 @@ from prunella_core.base.errors import Locked, Refused
 from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import plan_document, receipt_document
 from prunella_core.inventory.records import Inventory
-from prunella_core.ollama.client import Server, connect, loaded_here
+from prunella_core.ollama.client import Server, connect
 from prunella_core.ollama.quiet import is_quiet
 from prunella_core.operations.by_server import refuse_single_files, serving
 from prunella_core.operations.carry_out import World, make_ready, refuse_unless_allowed
 from prunella_core.operations.carry_out import carry_out as operate
+from prunella_core.operations.served import loaded_here
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.options import Wishes

@@ -17,7 +17,8 @@ from prunella_core.export.documents.checking import doctor_document, next_start_
 from prunella_core.export.portable import dump
 from prunella_core.fs.files import write_new
 from prunella_core.inventory.records import Blob, Inventory
-from prunella_core.ollama.client import ServerError, address, connect, loaded_here, serves
+from prunella_core.ollama.client import ServerError, address, connect
+from prunella_core.operations.served import loaded_here, serves
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, PARTLY
 from prunella_tui.cli.completion import complete_targets
