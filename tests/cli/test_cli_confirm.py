@@ -94,4 +94,4 @@ def test_a_store_that_changed_while_the_question_waited(builder: StoreBuilder) -
         assert terminal.end() == 3
     assert "the store changed since this was planned" in terminal.screen
     assert "new:latest" in terminal.screen
-    assert "Nothing was removed" in terminal.screen
+    assert "Nothing was changed" in terminal.screen

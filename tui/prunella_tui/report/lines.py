@@ -207,7 +207,9 @@ def _least(found: Table, number: int, natural: int) -> int:
 
 def _shrunk(found: Table, widths: dict[int, int], least: dict[int, int], room: int) -> dict[int, int]:
     excess = _sum(widths) - room
-    for number in sorted(widths, key=lambda number: (found.columns[number].is_name, -found.columns[number].rank)):
+    for number in sorted(
+        widths, key=lambda number: (found.columns[number].is_name, -found.columns[number].rank, -number)
+    ):
         spared = max(min(excess, widths[number] - least[number]), 0)
         widths[number] -= spared
         excess -= spared
