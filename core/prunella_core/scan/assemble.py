@@ -183,19 +183,24 @@ def _users(manifests: Iterable[ReadManifest], reaches: dict[str, tuple[str, ...]
 
     What a needed link leads to is needed by the same models.
     """
-    users: dict[str, list[str]] = {}
+    users: _Users = {}
+    several: dict[str, list[str]] = {}
     for manifest in manifests:
+        alone = (manifest.name,)
         for digest in manifest.needs:
-            users.setdefault(digest, []).append(manifest.name)
+            if (first := users.setdefault(digest, alone)) is not alone:
+                several.setdefault(digest, [*first]).append(manifest.name)
     led: dict[str, set[str]] = {}
     for link, keys in reaches.items():
         for key in keys:
-            led.setdefault(key, set()).update(users.get(link, ()))
+            led.setdefault(key, set()).update(several.get(link) or users.get(link, ()))
     for key, names in led.items():
         if names:
-            users[key] = sorted(names.union(users.get(key, ())))
+            several[key] = sorted(names.union(several.get(key) or users.get(key, ())))
     known: dict[tuple[str, ...], tuple[str, ...]] = {}
-    return {digest: known.setdefault(together := tuple(names), together) for digest, names in users.items()}
+    for digest, together in several.items():
+        users[digest] = known.setdefault(tuple(together), tuple(together))
+    return users
 
 
 def _digest_of(key: str) -> str | None:
