@@ -17,7 +17,12 @@ MATRIX = Path(__file__).parent / "kill_matrix.py"
 
 def test_a_sample_of_the_matrix_loses_nothing() -> None:
     run = subprocess.run(
-        [sys.executable, MATRIX, "--every", "11", "--judge", "recovery", "ollama-start"],
+        [
+            sys.executable,
+            MATRIX,
+            "--every",
+            "11",
+        ],
         check=False,
         capture_output=True,
         text=True,

@@ -18,6 +18,7 @@ from prunella_core.fs.files import files_below
 from prunella_core.fs.folders import read_own
 from prunella_core.plan.records import FileError, Plan, Receipt
 from prunella_core.scan import RECORD
+from prunella_core.scan.own import RESTORING
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import sign
 
@@ -26,7 +27,6 @@ _LARGEST_NOTE = 64 * 1024 * 1024
 _PLACE = r"(?!\.prunella/)(?:(?!\.\.?/)[^/]+/)+(?!\.\.?\Z)[^/]+\Z"
 _SOURCE = re.compile(r"\.prunella/trash/(?!\.\.?/)[^/]+/" + _PLACE, re.DOTALL)
 _TARGET = re.compile(_PLACE, re.DOTALL)
-_NOTE_NAME = "restoring.json"
 
 
 def restore(plan: Plan, disk: Disk, control: Control) -> Receipt:
@@ -105,7 +105,7 @@ def _move_back(plan: Plan, disk: Disk) -> list[FileError]:
 
 def _halfway(error: OSError) -> FileError:
     message = f"the restore stopped halfway ({error.strerror}); the next rm or restore finishes or undoes it"
-    return FileError(path=f".prunella/{_NOTE_NAME}", message=message)
+    return FileError(path=f".prunella/{RESTORING}", message=message)
 
 
 def _tidy_up(plan: Plan, disk: Disk) -> list[FileError]:
@@ -204,7 +204,7 @@ def _write_note(plan: Plan, disk: Disk) -> None:
 
 
 def _note(store: Store) -> str:
-    return os.path.join(store.own, _NOTE_NAME)
+    return os.path.join(store.own, RESTORING)
 
 
 def _encode(path: str) -> str:

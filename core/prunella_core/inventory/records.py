@@ -37,6 +37,8 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     trash: tuple[TrashEntry, ...] = ()
     held_open: frozenset[str] = frozenset()
     """The keys of downloads that a process has open right now."""
+    staged: frozenset[str] = frozenset()
+    """The digests that manifests need which a running or killed operation set aside: they may come back."""
     disk_total: int
     disk_free: int
 

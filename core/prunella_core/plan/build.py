@@ -275,6 +275,8 @@ class _Draft:
             return BLOCKED
         if others[0].kind == "trash":
             return f"{self._trashed_model(others[0].key, key)} in the trash needs it"
+        if others[0].kind == "staged":
+            return "a removal that was interrupted needs it: the next one undoes that first"
         if others[0].key != key:
             return f"{others[0].key} links to it"
         return "only the link to it is deleted; prune deletes it when nothing needs it"

@@ -11,8 +11,12 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.paths import Area
+from prunella_core.scan.manifests import blob_in, read_manifests
 from prunella_core.store.locate import Store
 from prunella_core.store.pins import read_pins
+
+RESTORING = "restoring.json"
+"""What a restore notes in our folder while it moves files: some have a name in the store and one in the trash then."""
 
 _HOLDING = (Area.STAGING, Area.REMOVING, Area.GUARD)
 
@@ -25,9 +29,13 @@ class OwnFiles:
         """By device and inode, the links in staging, removing and the guard: they go when an operation ends."""
         self.problems: list[Problem] = []
         self.pins = self._read_pins(store)
+        self.staged: frozenset[str] = frozenset()
+        """What manifests need that an operation set aside: unless it is decided, they come back."""
         if not os.path.islink(store.own):
-            for area in _HOLDING:
+            is_restoring = os.path.lexists(os.path.join(store.own, RESTORING))
+            for area in (*_HOLDING, Area.TRASH) if is_restoring else _HOLDING:
                 self._count_links(store, f".prunella/{area}")
+            self._read_staged(store)
 
     def _read_pins(self, store: Store) -> tuple[str, ...]:
         """The pins; while they cannot be read every model counts as pinned."""
@@ -37,6 +45,13 @@ class OwnFiles:
             message = f"cannot read the pins: {error.strerror}"
             self.problems.append(problem(".prunella/pins", "pins-unreadable", message))
             return ("*",)
+
+    def _read_staged(self, store: Store) -> None:
+        folder = os.path.join(store.own, Area.STAGING)
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) and not os.path.islink(folder) else ():
+            aside = Store(root=os.path.join(folder, name), why="staging", owner=store.owner, writable=False)
+            if os.path.isdir(aside.manifests) and not os.path.islink(aside.manifests):
+                self.staged |= read_manifests(aside, lambda digest: blob_in(store, digest)).needed
 
     def _count_links(self, store: Store, folder: str) -> None:
         try:

@@ -44,6 +44,7 @@ def scan(
         by_server=manifests.by_server,
         trash=trash.entries,
         held_open=held_open(store, blobs.partial),
+        staged=own.staged,
         disk_total=space.total,
         disk_free=space.free,
     )

@@ -10,9 +10,9 @@ from prunella_core.inventory.records import Blob, State
 
 class Holder(NamedTuple):
     """Something that keeps files on the disk: a model by name, a row of ``blobs/`` by key (a link holds what it leads
-    to), a damaged manifest by path, an entry of the trash by ID, the guard by digest."""
+    to), a damaged manifest by path, an entry of the trash by ID, the guard by digest, what an operation set aside."""
 
-    kind: Literal["model", "blob", "manifest", "trash", "guard"]
+    kind: Literal["model", "blob", "manifest", "trash", "guard", "staged"]
     key: str
 
 

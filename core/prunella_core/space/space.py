@@ -20,6 +20,7 @@ Mode = Literal["trash", "delete", "server"]
 """How files go. What is deleted for good stays while the trash needs it; what Ollama deletes stays in the guard."""
 
 _NOBODY: frozenset[Holder] = frozenset()
+_STAGED = Holder("staged", "")
 
 
 class Usage(NamedTuple):
@@ -42,7 +43,7 @@ class Space:
         self._made: dict[tuple[str, frozenset[Holder]], Cell] = {}
         self._add_manifests()
         needed = _needed_by_trash(inventory.trash)
-        self._add_blobs(needed if mode == "delete" else {})
+        self._add_blobs(_with_staged(needed if mode == "delete" else {}, inventory.staged))
         self._add_trash(needed)
         self.cells = sorted(self._made.values(), key=lambda cell: cell.rank)
 
@@ -110,7 +111,7 @@ class Space:
             if problem.file:
                 self._cell("broken", frozenset([Holder("manifest", path)])).add([problem.file])
 
-    def _add_blobs(self, needed_by_trash: Mapping[str, frozenset[Holder]]) -> None:
+    def _add_blobs(self, needed: Mapping[str, frozenset[Holder]]) -> None:
         leads = _leads(self.inventory)
         alike: dict[tuple[State, int], Cell] = {}  # tens of thousands of blobs have the very same tuple of models
         for blob in self.inventory.blobs:
@@ -118,10 +119,10 @@ class Space:
                 continue
             same = blob.state, id(blob.models) if blob.models else id(blob)
             cell = alike.get(same)
-            if cell is None or blob.key in leads or blob.key in needed_by_trash:
-                holders = self._holders(blob, leads) | needed_by_trash.get(blob.key, _NOBODY)
+            if cell is None or blob.key in leads or blob.key in needed:
+                holders = self._holders(blob, leads) | needed.get(blob.key, _NOBODY)
                 cell = self._cell(blob.state, holders, blob.models)
-                if blob.key not in leads and blob.key not in needed_by_trash:
+                if blob.key not in leads and blob.key not in needed:
                     alike[same] = cell
             cell.blobs.append(blob)
             cell.add(blob.files)
@@ -182,6 +183,11 @@ def _needed_by_trash(trash: Iterable[TrashEntry]) -> dict[str, frozenset[Holder]
         for digest in entry.needs - {digest_of_file(file.path) for file in entry.files}:
             needed.setdefault(digest, set()).add(Holder("trash", entry.id))
     return {digest: frozenset(holders) for digest, holders in needed.items()}
+
+
+def _with_staged(needed: Mapping[str, frozenset[Holder]], staged: Collection[str]) -> Mapping[str, frozenset[Holder]]:
+    """The same, and what manifests need that an operation set aside: they may come back."""
+    return {**needed, **{digest: needed.get(digest, _NOBODY) | {_STAGED} for digest in staged}} if staged else needed
 
 
 def _leads(inventory: Inventory) -> dict[str, frozenset[Holder]]:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import pytest
 
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory
+from prunella_core.plan.records import Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.space.space import space_of
-from stores import look, remove, small_store
+from stores import WatchedDisk, carry_out, look, plan_for, remove, small_store, to_trash
 
 NOBODY = 65534
 
@@ -123,3 +124,42 @@ def test_a_link_of_somebody_else_still_counts(builder: StoreBuilder) -> None:
         os.link(path, f"{builder.root}/{name}")
     assert os.stat(path).st_nlink == 4
     assert look(builder.root).blob_by_key[blob.key].files[0].links == 2
+
+
+def frees(root: str) -> dict[str, int]:
+    """What each model frees, by its name."""
+    return {name: usage.frees for name, usage in space_of(look(root)).models.items()}
+
+
+def test_at_every_change_of_a_removal_what_stays_frees_what_it_did(builder: StoreBuilder) -> None:
+    """A manifest that is set aside still needs its blobs: it comes back unless it is decided."""
+    before = frees(builder.root)
+    seen: list[dict[str, int]] = []
+
+    class Looking(WatchedDisk):
+        is_decided = False
+
+        def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+            seen.extend([] if self.is_decided else [frees(builder.root)])
+            change()
+            self.is_decided |= name == "move" and os.path.basename(os.path.dirname(path)) == "staging"
+
+    carry_out(plan_for(builder.root, to_trash("base:latest")), disk=Looking())
+    assert len(seen) > 5
+    assert [now for now in seen if not now.items() <= before.items()] == []
+    assert frees(builder.root)["derived:latest"] > before["derived:latest"], "it is the only one that needs them now"
+
+
+def test_at_every_change_of_a_restore_what_is_back_frees_what_it_will(builder: StoreBuilder) -> None:
+    (entry,) = look(builder.root).trash
+    seen: list[dict[str, int]] = []
+
+    class Looking(WatchedDisk):
+        def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+            seen.append(frees(builder.root))
+            change()
+
+    carry_out(plan_for(builder.root, Restore(entry=entry.id)), disk=Looking())
+    after = frees(builder.root)
+    assert any("team/solo:v1" in now for now in seen)
+    assert [now for now in seen if not now.items() <= after.items()] == []
