@@ -16,7 +16,7 @@ def plan_restore(inventory: Inventory, request: Restore, now: float) -> Plan:
     models = [model for model in entry.models if request.model in (None, model.name)] if entry else []
     moves = list(_blobs(inventory, models))
     if entry and request.model is None:
-        moves += _loose(entry, {file.path for file, _target in moves})
+        moves += _loose(entry, {file.path for file, _where in moves})
     manifests = [(model.manifest, _target(model, request.under)) for model in models]
     blocked = [*_taken(inventory, moves), *_taken_names(inventory, manifests)]
     going = [] if blocked else [*moves, *manifests]
