@@ -61,7 +61,7 @@ screenshots: $(VENV)/dev  ## take the pictures of screenshots/ anew
 	$(BIN)/python screenshots/take.py screenshots
 
 snapshots: $(VENV)/dev  ## accept today's screens as the ones the tests compare with
-	$(BIN)/pytest tests/tui -n auto --snapshot-update
+	$(BIN)/pytest tests/tui/app/test_app_screens.py -n 2 --snapshot-update
 
 clean:  ## remove what was built here
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis .import_linter_cache

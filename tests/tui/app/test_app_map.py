@@ -229,7 +229,7 @@ async def test_an_empty_store_says_what_would_be_there(tmp_path: Path, open_map:
     os.makedirs(tmp_path / "store" / "blobs")
     os.makedirs(tmp_path / "store" / "manifests")
     async with open_map(tmp_path / "store") as there:
-        assert "Nothing is on the disk" in "\n".join(there.lines())
+        assert "Nothing on disk" in "\n".join(there.lines())
         await there.press("right", "enter", "space", "w")
         assert there.marks.count == 0
         await there.press("q")

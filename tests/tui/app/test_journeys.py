@@ -385,7 +385,7 @@ async def test_an_interrupted_removal_is_told_on_the_first_screen(family: StoreB
         assert "interrupted removal" in journey.text("#title")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (60, 20), (120, 40)])
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12)])
 @pytest.mark.parametrize("marks", [("space",), ("a",)])
 async def test_every_button_of_a_review_is_in_sight(
     demo: Path, open_app: Open, size: tuple[int, int], marks: tuple[str, ...]

@@ -45,7 +45,7 @@ class Here(NamedTuple):
     tables: Tables
     rescan: Callable[[], object]
 
-    async def tell(self, title: str, text: Visual | str) -> None:
+    async def say(self, title: str, text: Visual | str) -> None:
         """Say something that is longer than a line, and wait until it is read."""
         await self.app.push_screen_wait(Reading(title, text))
 
@@ -56,7 +56,7 @@ async def delete(here: Here) -> None:
     if tables.tab.id == "trash":
         await empty(here)
     elif refusal := session.refusal(by_server=True):
-        await here.tell("Nothing can be deleted here", refusal)
+        await here.say("Nothing can be deleted here", refusal)
     else:
         before = session.marks
         if not before.count and tables.table.key and (why_not := session.toggle(tables.tab.id, tables.table.key)):
@@ -93,7 +93,7 @@ async def empty(here: Here) -> None:
     """Review the trash, or what is marked in it, or on its tab the row, and delete it permanently."""
     session, tables, inventory = here.session, here.tables, here.session.inventory
     if refusal := session.refusal():
-        await here.tell("Nothing can be deleted here", refusal)
+        await here.say("Nothing can be deleted here", refusal)
     elif inventory is None or session.last_removal is None:
         here.app.notify("The trash is empty")
     else:
@@ -123,7 +123,7 @@ async def undo(here: Here) -> None:
     if session.dropped and not isinstance(row, TrashEntry):
         session.put_back()
     elif (refusal := session.refusal()) and (entry or session.store.read_only):
-        await here.tell("Nothing can be restored here", refusal)
+        await here.say("Nothing can be restored here", refusal)
     elif entry is None:
         here.app.notify("Nothing to undo")
     else:
@@ -137,7 +137,7 @@ async def _restore(here: Here, entry: TrashEntry) -> None:
     if plan.blocked:
         taken = "\n".join(clean(problem.message) for problem in plan.blocked)
         hint = f"prunella restore {plan.models[0]} --as NEWNAME" if plan.models else ""
-        await here.tell("That name is taken", f"{taken}\n\n{clean(hint)}")
+        await here.say("That name is taken", f"{taken}\n\n{clean(hint)}")
     else:
         await _carry_out(here, plan)
 
@@ -146,7 +146,7 @@ async def free(here: Here) -> None:
     """Ask how much space to free, and mark what is suggested for it."""
     session = here.session
     if refusal := session.refusal(by_server=True):
-        await here.tell("Nothing can be freed here", refusal)
+        await here.say("Nothing can be freed here", refusal)
     elif session.snapshot:
         dialog = FreeDialog(session.snapshot.inventory, session.setup.now, session.snapshot.loaded)
         if proposal := await here.app.push_screen_wait(dialog):
@@ -158,12 +158,12 @@ async def pin(here: Here) -> None:
     """Pin the model under the cursor, or unpin it."""
     model = here.tables.table.row
     if refusal := here.session.refusal():
-        await here.tell("Nothing can be pinned here", refusal)
+        await here.say("Nothing can be pinned here", refusal)
     elif isinstance(model, Model):
         try:
             here.app.notify(toggle_pin(here.session.store, model))
         except (PrunellaError, OSError) as error:
-            await here.tell("The pins were not changed", str(error))
+            await here.say("The pins were not changed", str(error))
         here.rescan()
 
 
@@ -192,7 +192,7 @@ async def _carry_out(here: Here, plan: Plan) -> bool:
         await here.app.push_screen_wait(Result(outcome))
         return not outcome.cancelled
     if isinstance(outcome, Failure):
-        await here.tell("Nothing was changed" if outcome.is_refusal else "Failed", outcome.reason)
+        await here.say("Nothing was changed" if outcome.is_refusal else "Failed", outcome.reason)
     return False
 
 
@@ -228,7 +228,7 @@ async def verify(here: Here) -> None:
     if inventory is None:
         return
     if refusal := session.store.read_only:
-        await here.tell("Nothing can be verified here", refusal)
+        await here.say("Nothing can be verified here", refusal)
     elif blobs := _chosen(session, inventory, here.tables.table.row):
         again = False
         while await _verify(here, inventory, blobs, again):
@@ -250,7 +250,7 @@ async def _verify(here: Here, inventory: Inventory, blobs: list[Blob], again: bo
     if isinstance(outcome, VerifyResult):
         return await here.app.push_screen_wait(Verified(outcome)) == "again"
     if isinstance(outcome, Failure):
-        await here.tell("Verifying failed", outcome.reason)
+        await here.say("Verifying failed", outcome.reason)
     return False
 
 
@@ -291,7 +291,7 @@ async def sharing(here: Here) -> None:
     inventory, row = here.session.inventory, here.tables.table.row
     name = row.name if isinstance(row, Model) else next(iter(row.models), None) if isinstance(row, Blob) else None
     if inventory and name in inventory.model_by_name:
-        await here.tell(f"What {clean(name)} shares", Drawing(sharing_lines(inventory, name)))
+        await here.say(f"What {clean(name)} shares", Drawing(sharing_lines(inventory, name)))
     else:
         here.app.notify("Put the cursor on a model, or on a blob that models use", severity="warning")
 

@@ -1,4 +1,4 @@
-"""The screens: each with its style sheet beside it."""
+"""The screens: each with its style sheet next to it."""
 
 import os
 

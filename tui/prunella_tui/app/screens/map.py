@@ -50,14 +50,14 @@ _TITLES = {
 
 
 class Place(NamedTuple):
-    """A row of a tab that somebody wants to go to: the tab's ID and the row's key."""
+    """A row to go to: the ID of its tab and its key."""
 
     tab: str
     key: str
 
 
 class Level(NamedTuple):
-    """What is looked at: the whole store, or one area of it; and the tile from which somebody came here."""
+    """What is shown: the whole store, or one area of it; and the tile that was opened."""
 
     title: str
     areas: tuple[Area, ...]
@@ -76,7 +76,7 @@ class MapScreen(Screen[Place | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Look inside", tooltip="look inside the tile, or go to its row", id="map.open"),
         Binding("space", "mark", "Mark", tooltip="mark or unmark what the tile stands for", id="map.mark"),
-        Binding("w", "sharing", "Who shares", tooltip="with whom the model shares", id="map.sharing"),
+        Binding("w", "sharing", "Sharing", tooltip="which models share its data", id="map.sharing"),
         Binding("escape,backspace", "back", "Back", tooltip="one step back", id="map.back"),
         Binding("m,q", "leave", "Leave", show=False, tooltip="leave the map", id="map.leave"),
     ]
@@ -147,7 +147,7 @@ class MapScreen(Screen[Place | None]):
         self.dismiss(None)
 
     def action_sharing(self) -> None:
-        """Show with whom the model shares; of a family, its oldest."""
+        """Show which models share data with the model, or with the oldest of a family."""
         spot = self.view.spot
         if spot and spot.area and spot.area.models:
             name = self._oldest(spot.area)
@@ -180,7 +180,7 @@ class MapScreen(Screen[Place | None]):
         lines = (self._title(spot), f"{show.size(spot.allocated)} · {share:.0%}", *self._more(spot))
         sign = _SIGNS[kind] if kind else "…"
         titled = lines if kind in (AreaKind.MODEL, None) else (f"{sign} {lines[0]}", *lines[1:])
-        is_alike = len(self.levels) > 1 and kind is not AreaKind.SHARED  # where all is of one kind, no pattern tells
+        is_alike = len(self.levels) > 1 and kind is not AreaKind.SHARED
         fill = " " if kind is None or is_alike else _FILLS.get(kind, " ")
         return Label(sign, titled, fill, _tone(kind), self._is_marked(spot))
 
@@ -224,7 +224,7 @@ class MapScreen(Screen[Place | None]):
 
     def _status(self, spot: Spot) -> Content:
         title = Content.styled(("✓ " if self._is_marked(spot) else "") + self._title(spot), "bold")
-        parts = [title, Content(f"{show.size(spot.allocated)} on the disk")]
+        parts = [title, Content(f"{show.size(spot.allocated)} on disk")]
         area = spot.area
         if area and area.models and area.kind in _OF_MODELS:
             frees = show.size(reclaims_together(self.inventory, area.models))

@@ -29,6 +29,7 @@ class Review(Dialog[Plan | Literal["force"]]):
     """
 
     CSS_PATH = [sheet("dialog"), sheet("review")]  # noqa: RUF012 -- as Textual has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-normal")]  # noqa: RUF012 -- Textual's own name and type
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "app.focus_previous", "Previous button", show=False),
         Binding("down", "app.focus_next", "Next button", show=False),

@@ -25,7 +25,7 @@ HEAVY = Pen("━", "┃", "┏┓┗┛", is_closed=True)
 
 
 class Canvas:
-    """Cells with a character and a style each; beside a wide character there is an empty one."""
+    """Cells with a character and a style each; a wide character is followed by an empty one."""
 
     def __init__(self, width: int, height: int) -> None:
         self._rows = [[(" ", Style.null())] * width for _row in range(height)]

@@ -1,4 +1,4 @@
-"""The treemap as a widget: tiles of whole cells, each told apart by lines, words and signs as well as by colour."""
+"""The treemap as a widget: tiles of whole cells, with lines, words and signs as well as colour."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
@@ -88,7 +88,7 @@ class MapView(Widget, can_focus=True):
             self.spot = spot
 
     class Opened(Message):
-        """Somebody wants to look closer at the tile under the cursor."""
+        """The tile under the cursor is to be opened."""
 
     def __init__(self, label: Callable[[Spot], Label]) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class MapView(Widget, can_focus=True):
     # Drawing
 
     def redraw(self) -> None:
-        """Draw everything anew, since the cursor or what is marked changed."""
+        """Draw everything again, since the cursor or what is marked changed."""
         canvas = Canvas(self.size.width, self.size.height)
         for spot in self.spots:
             self._draw(canvas, spot)
@@ -187,7 +187,7 @@ class MapView(Widget, can_focus=True):
         if y < len(self._lines) and self.spots:
             return self._lines[y]
         if y == 1 and not self.spots:
-            text = "   Nothing is on the disk. Here would be a tile for every model, as large as what it takes."
+            text = "   Nothing on disk: no tile to show."
             style = self.get_component_rich_style("map--empty")
             return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, self.rich_style)
         return Strip.blank(self.size.width, self.rich_style)

@@ -7,7 +7,7 @@ Row = TypeVar("Row")
 
 
 class Order(Generic[Row]):
-    """Numbers of rows, sorted and filtered. ``words_of`` tells what a filter looks at in a row; ``texts``, if known,
+    """Numbers of rows, sorted and filtered. ``words_of`` returns what a filter searches in a row; ``texts``, if known,
     are these words of all rows in lower case."""
 
     def __init__(self, rows: Sequence[Row], words_of: Callable[[Row], str], texts: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What scrolls beside other things: its text may grow and shrink, and nothing around it is laid out anew."""
+"""Scrolling widgets that may grow and shrink without a new layout of what is around them."""
 
 from typing import ClassVar
 
@@ -25,7 +25,7 @@ class StillView(ScrollView):
     """As in every widget, but that a change draws and does not lay out."""
 
     def watch_virtual_size(self, size: Size) -> None:
-        """Tell the bar, and stay within what there is, as a layout would."""
+        """Update the bar, and stay within the text, as a layout would."""
         self.vertical_scrollbar.window_virtual_size = size.height
         if self.scroll_target_y > self.max_scroll_y:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)

@@ -87,7 +87,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             self.key = key
 
     class Toggled(Message):
-        """Somebody wants to mark or unmark a row."""
+        """A row is to be marked or unmarked."""
 
         def __init__(self, table: "RowTable[Any]", key: str) -> None:
             super().__init__()
@@ -95,7 +95,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             self.key = key
 
     class Opened(Message):
-        """Somebody wants to see a row in full."""
+        """A row is to be shown in full."""
 
         def __init__(self, table: "RowTable[Any]", key: str) -> None:
             super().__init__()
@@ -136,7 +136,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         words_of: Callable[[Row], str],
         texts: list[str] | None = None,
     ) -> None:
-        """Show other rows; ``texts`` is what ``words_of`` tells of them, in lower case, when that is known.
+        """Show other rows; ``texts`` is what ``words_of`` returns for them, in lower case, when that is known.
 
         The cursor stays on the row with the same key, else at the same height."""
         before = self.key
@@ -148,7 +148,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self._arranged(self._number(before))
 
     def show_marks(self, mark_of: Callable[[str], Mark]) -> None:
-        """Draw the marks that ``mark_of`` tells for each key."""
+        """Draw the marks that ``mark_of`` returns for each key."""
         self._mark_of = mark_of
         self.refresh()
 
@@ -383,7 +383,8 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         style = self._base(index)
         if index != self.cursor:
             style += self._color("muted")
-        return Strip([Segment("     " + (self._below(row) if self._below else ""), style)])
+        text = self._below(row) if self._below else ""
+        return Strip([Segment("     " + _fit(text, max(self.size.width - 5, 1), right=False), style)])
 
     def _color(self, component: str) -> Style:
         """The colour alone of a component class: its background would hide the cursor's."""
