@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STORE  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage kill race bench check lint types imports wheel screenshots snapshots clean
+.PHONY: help demo test coverage kill race break bench check lint types imports wheel screenshots snapshots clean
 
 help:  ## list what can be made
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ kill: $(VENV)/dev  ## kill every operation at every step, let Ollama start after
 
 race: $(VENV)/dev  ## prune while Ollama pulls, removes and starts; print rounds and losses
 	$(BIN)/python tests/safety/race.py 1000
+
+break: $(VENV)/dev  ## break the core on purpose in each way of tests/breakages.toml; print what no test noticed
+	$(BIN)/python tests/breakages.py
 
 bench: $(VENV)/dev  ## time it beside du, find and others; write benchmarks/RESULTS.md (QUICK=1: small, only print)
 	$(BIN)/python benchmarks/bench.py --date $$(date -u +%F) $(if $(QUICK),--quick)

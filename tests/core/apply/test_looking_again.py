@@ -8,7 +8,7 @@ import pytest
 
 from ollama_rules import Ollama
 from prunella_core.base.errors import Refused
-from prunella_core.plan.records import Empty, Removal
+from prunella_core.plan.records import Empty, Removal, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import (
@@ -105,6 +105,29 @@ def test_what_a_link_that_came_meanwhile_leads_to_returns(builder: StoreBuilder)
     receipt = carry_out(plan, disk=MeanwhileDisk("/blobs/", come))
     assert receipt.returned == (f"blobs/{os.path.basename(builder.blob_path(target.digest))}",)
     assert Path(builder.blob_path(target.digest)).exists()
+
+
+def test_a_restore_overwrites_nothing_that_came_meanwhile(builder: StoreBuilder) -> None:
+    entry = remove(builder.root, "team/solo:v1")
+    before = in_trash(builder.root)
+    weights = os.path.basename(builder.blob_path(max(before)))
+
+    def pull() -> None:
+        builder.file(f"blobs/{weights}", "pulled again meanwhile", age=DAY)
+
+    class Pulling(WatchedDisk):
+        is_done = False
+
+        def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
+            if name == "link" and path.endswith(weights) and not self.is_done:
+                self.is_done = True
+                pull()
+            change()
+
+    with pytest.raises(Refused, match="there again"):
+        carry_out(plan_for(builder.root, Restore(entry=entry.id)), disk=Pulling())
+    assert in_trash(builder.root) == before
+    assert Path(builder.root, "blobs", weights).read_text() == "pulled again meanwhile"
 
 
 def test_no_model_misses_a_blob_at_any_moment(builder: StoreBuilder) -> None:
