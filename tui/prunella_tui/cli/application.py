@@ -8,7 +8,6 @@ import click
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
-from prunella_core.base.units import parse_age
 from prunella_core.store.locate import Store
 from prunella_tui.cli.importing import imported, is_on_stdin, open_keyboard, take_keyboard
 from prunella_tui.cli.session import collects, duration_setting, open_store, retention, setting
@@ -59,14 +58,8 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
         environ=os.environ,
         imported=found,
         collects=collects(_says_no_gc()),
-        settle=_settle(),
+        settle=duration_setting("settle", "10s"),
     )
-
-
-def _settle() -> int:
-    """Return how long to watch for a pull (seconds), read as the commands read it. Raises InvalidInput."""
-    in_environment = os.environ.get("PRUNELLA_SETTLE", "").strip()
-    return parse_age(in_environment) if in_environment else duration_setting("settle", "10s")
 
 
 def _says_no_gc() -> bool:

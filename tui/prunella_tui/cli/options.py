@@ -1,5 +1,6 @@
 """Options that several commands share, and the settings of a run that they carry."""
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,25 +19,25 @@ class Said(NamedTuple):
 
 def remember(context: click.Context, option: click.Parameter, value: str | None) -> None:
     """Keep a setting for the whole run. A later one, after the command's name, wins."""
-    if value is None or option.name is None:
-        return
-    from_variable = context.get_parameter_source(option.name) is click.core.ParameterSource.ENVIRONMENT
-    by = str(option.envvar) if from_variable else f"--{option.name}"
-    context.meta[f"prunella.{option.name}"] = Said(value, by)
+    if value is not None:
+        context.meta[f"prunella.{option.name}"] = Said(value, f"--{option.name}")
 
 
 def said(name: str) -> Said | None:
-    """Return the setting of a flag or variable of this run."""
+    """Return the setting of a flag, else of the variable ``PRUNELLA_NAME``."""
     found = click.get_current_context().meta.get(f"prunella.{name}")
-    return found if isinstance(found, Said) else None
+    if isinstance(found, Said):
+        return found
+    variable = f"PRUNELLA_{name.upper()}"
+    value = os.environ.get(variable, "")
+    return Said(value, variable) if value else None
 
 
-def setting_option(flag: str, metavar: str, help_: str = "", **more: Any) -> Callable[[_Command], _Command]:
+def setting_option(flag: str, metavar: str, help_: str = "") -> Callable[[_Command], _Command]:
     """Return an option whose value is kept for the whole run; without a help text it is hidden."""
-    more["type"] = click.Path() if metavar in ("DIR", "FILE") else str
-    return click.option(
-        flag, metavar=metavar, help=help_, hidden=not help_, expose_value=False, callback=remember, **more
-    )
+    kind = click.Path() if metavar in ("DIR", "FILE") else str
+    keep: dict[str, Any] = {"expose_value": False, "callback": remember, "type": kind}
+    return click.option(flag, metavar=metavar, help=help_, hidden=not help_, **keep)
 
 
 def once(name: str, make: Callable[[], _Result]) -> _Result:
@@ -78,7 +79,7 @@ def restores(command: _Command) -> _Command:
 def deletes(command: _Command) -> _Command:
     """Give a command the options of those that ask before they delete."""
     watch = "Watch for a pull before deleting for good; 0: don't.  [PRUNELLA_SETTLE; else 10s]"
-    command = setting_option("--settle", "AGE", watch, envvar="PRUNELLA_SETTLE")(command)
+    command = setting_option("--settle", "AGE", watch)(command)
     return _changes(click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command))
 
 

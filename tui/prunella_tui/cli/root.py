@@ -89,16 +89,9 @@ class CommandTable(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@setting_option(
-    "--store",
-    "DIR",
-    "The model store.  [PRUNELLA_STORE; else OLLAMA_MODELS; else the one found]",
-    envvar="PRUNELLA_STORE",
-)
-@setting_option("--theme", "NAME", "Colours of the application.  [PRUNELLA_THEME]", envvar="PRUNELLA_THEME")
-@setting_option(
-    "--retention", "AGE", "How long the trash keeps things.  [PRUNELLA_RETENTION; else 7d]", envvar="PRUNELLA_RETENTION"
-)
+@setting_option("--store", "DIR", "The model store.  [PRUNELLA_STORE; else OLLAMA_MODELS; else the one found]")
+@setting_option("--theme", "NAME", "Colours of the application.  [PRUNELLA_THEME]")
+@setting_option("--retention", "AGE", "How long the trash keeps things.  [PRUNELLA_RETENTION; else 7d]")
 @setting_option("--import", "FILE", "Read an export instead of a store; - reads it from stdin.")
 @click.version_option(__version__, message="prunella %(version)s")
 @click.pass_context
