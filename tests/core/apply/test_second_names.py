@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -122,6 +122,45 @@ def test_killed_at_any_change_and_ollama_started_every_model_is_whole(
         assert models == {*BOTH.models, *SOLO.models} or not request_.to_trash, at
         assert not has_unfinished(open_store(builder.root))
     assert at > 15
+
+
+def test_killed_while_it_is_undone_and_ollama_started_every_model_is_whole(tmp_path: Path) -> None:
+    """It is cancelled when the first blobs have left, and looks whole at every change on the way back."""
+    for at in range(1, 100):
+        builder = small_store(tmp_path / f"{at}")
+        asked = iter(range(100))
+
+        def is_cancelled(asked: Iterator[int] = asked) -> bool:
+            return next(asked) >= 9
+
+        try:
+            carry_out(plan_for(builder.root, BOTH), disk=KilledDisk(at, after=True), cancelled=is_cancelled)
+            break
+        except Killed:
+            assert broken_models(builder.root) == {}, at
+            Ollama(builder.root, now=lambda: NOW).start()
+            recover(builder.root)
+        assert broken_models(builder.root) == {}, at
+        assert set(look(builder.root).model_by_name) == {*BOTH.models, *SOLO.models}, at
+    assert at > 20
+
+
+def test_a_restore_is_undone_until_its_last_manifest_is_in_place_and_finished_after_that(tmp_path: Path) -> None:
+    ends = set()
+    for at in range(1, 100):
+        builder = small_store(tmp_path / f"{at}")
+        finished = tree(builder.root)
+        entry = remove(builder.root, *BOTH.models)
+        before = tree(builder.root)
+        try:
+            carry_out(plan_for(builder.root, Restore(entry=entry.id)), disk=KilledDisk(at, after=True))
+            break
+        except Killed:
+            is_in_place = set(BOTH.models) <= set(look(builder.root).model_by_name)
+            recover(builder.root)
+        assert tree(builder.root) == (finished if is_in_place else before), at
+        ends.add(is_in_place)
+    assert ends == {True, False}
 
 
 def test_what_ollama_deletes_between_manifest_and_blob_is_in_the_trash_all_the_same(builder: StoreBuilder) -> None:
