@@ -3,6 +3,7 @@
 Planning a hundred thousand files takes longer than a key press may.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from prunella_core.fs.sizes import allocated
@@ -25,7 +26,10 @@ class Marked:
         self._selection = self._space.selection()
         self._policy = Policy(inventory, now)
         self._marks = _NONE, _NONE, _NONE
+        self._wanted: set[Holder] = set()
         self._held: set[str] = set()
+        self._users: Counter[tuple[str, ...]] = Counter()
+        """How many marked rows the same models need."""
 
     @property
     def frees(self) -> int:
@@ -58,30 +62,33 @@ class Marked:
         """Mark exactly these: models by name, rows by key, damaged manifests by path."""
         if (models, blobs, manifests) == self._marks:
             return
-        known = self._marks
-        self._marks = models, blobs, manifests
-        self._selection.remove(*(Holder("blob", key) for key in known[1] - blobs))
-        self._held -= known[1] - blobs
-        self._selection.add(*self._new_rows(blobs - known[1]))
-        models |= self._imply(models, blobs) if blobs != known[1] or self.implied else _NONE
+        known, self._marks = self._marks[1], (models, blobs, manifests)
+        self._mark_rows(blobs - known, known - blobs)
+        models |= self.implied
         wanted = {Holder("model", name) for name in models} | {Holder("manifest", path) for path in manifests}
-        going = {holder for holder in self._selection.gone if holder.kind != "blob"}
-        self._selection.remove(*(going - wanted))
-        self._selection.add(*(wanted - going))
+        self._selection.remove(*(self._wanted - wanted))
+        self._selection.add(*(wanted - self._wanted))
+        self._wanted = wanted
         if self.inventory.blocking:
             paths = {self.inventory.model_by_name[name].manifest.path for name in models} | manifests
             self._selection.block(bool(self._policy.blocking(paths)))
 
-    def _new_rows(self, keys: frozenset[str]) -> Iterator[Holder]:
+    def _mark_rows(self, new: frozenset[str], old: frozenset[str]) -> None:
+        find, users = self.inventory.blob_by_key.__getitem__, self._users
+        before = set(users)
+        self._selection.remove(*(Holder("blob", key) for key in old))
+        self._held -= old
+        self._selection.add(*self._going(new))
+        users.update(names for key in new if (names := find(key).models))
+        users.subtract(names for key in old if (names := find(key).models))
+        self._users = +users
+        if self._users.keys() != before:
+            self.implied = frozenset().union(*self._users)
+
+    def _going(self, keys: frozenset[str]) -> Iterator[Holder]:
         for key in keys:
             blob = self.inventory.blob_by_key[key]
             if blob.state not in (State.REFERENCED, State.MISSING) and self._policy.row(blob):
                 self._held.add(key)
             else:
                 yield Holder("blob", key)
-
-    def _imply(self, models: frozenset[str], blobs: frozenset[str]) -> frozenset[str]:
-        find = self.inventory.blob_by_key.__getitem__
-        users = {id(names): names for names in (find(key).models for key in blobs) if names}
-        self.implied = frozenset().union(*users.values()) if users else _NONE
-        return self.implied

@@ -146,6 +146,14 @@ def test_while_the_trash_cannot_be_read_nothing_in_it_is_deleted(builder: StoreB
         assert len(plan.held_back) == 1
 
 
+def test_a_download_that_a_process_has_open_stays(builder: StoreBuilder) -> None:
+    inventory = look(builder.root)
+    (partial,) = (blob for blob in inventory.blobs if blob.state == "partial")
+    plan = make_plan(replace(inventory, held_open=frozenset({partial.key})), prune(), NOW)
+    assert not {file.path for file in partial.files} & planned(plan)
+    assert "a process has it open: a pull is running" in reasons(plan)
+
+
 # Clocks
 
 
