@@ -39,6 +39,8 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     """The keys of downloads that a process has open right now."""
     staged: frozenset[str] = frozenset()
     """The digests that manifests need which a running or killed operation set aside: they may come back."""
+    guarded: frozenset[tuple[int, int]] = frozenset()
+    """Device and inode of what the guard has a link to: where Ollama deletes, that stays on the disk."""
     disk_total: int
     disk_free: int
 

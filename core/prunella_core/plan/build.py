@@ -44,7 +44,7 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
     """
     if isinstance(request, Restore):
         return plan_restore(inventory, request, now)
-    draft = _Draft(inventory, request, now)
+    draft = _Draft(_with_guard(inventory) if _mode_of(request) == "server" else inventory, request, now)
     match request:
         case Removal():
             draft.choose(request)
@@ -53,6 +53,18 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
         case Empty(entries=chosen):
             draft.empty(inventory.trash if chosen is None else _entries(inventory, chosen))
     return draft.finish()
+
+
+def _with_guard(inventory: Inventory) -> Inventory:
+    """The store as Ollama deletes from it: the guard's links are not its own, and keep what they hold on the disk."""
+    if not inventory.guarded:
+        return inventory
+
+    def with_link(file: File) -> File:
+        is_guarded = (file.device, file.inode) in inventory.guarded
+        return replace(file, links=file.links + 1) if is_guarded else file
+
+    return replace(inventory, blobs=tuple(replace(b, files=tuple(map(with_link, b.files))) for b in inventory.blobs))
 
 
 def reclaimable(inventory: Inventory, now: float) -> int:

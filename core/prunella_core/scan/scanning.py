@@ -45,6 +45,7 @@ def scan(
         trash=trash.entries,
         held_open=held_open(store, blobs.partial),
         staged=own.staged,
+        guarded=own.guarded,
         disk_total=space.total,
         disk_free=space.free,
     )

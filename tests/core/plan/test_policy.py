@@ -238,3 +238,19 @@ def test_deleted_by_the_server_a_problem_keeps_nothing(builder: StoreBuilder) ->
     plan = plan_for(builder.root, Removal(models=("team/solo:v1",), by_server=True))
     assert (plan.mode, plan.blocked, plan.kept) == ("server", (), ())
     assert len(plan.blobs) == 2
+
+
+def test_deleted_by_the_server_what_the_guard_or_the_trash_keeps_frees_nothing(builder: StoreBuilder) -> None:
+    solo = Removal(models=("team/solo:v1",), by_server=True)
+    manifest, *blobs = plan_for(builder.root, solo).files
+    assert manifest.reclaims
+    assert all(item.reclaims for item in blobs)
+    for item, folder in zip(blobs, (".prunella/guard", ".prunella/trash/20260101T000000-abc"), strict=True):
+        held = Path(builder.root, folder, item.file.path)
+        held.parent.mkdir(parents=True)
+        held.hardlink_to(f"{builder.root}/{item.file.path}")
+    plan = plan_for(builder.root, solo)
+    assert planned(plan) == {manifest.file.path, *(item.file.path for item in blobs)}
+    assert plan.reclaims == manifest.reclaims
+    by_us = plan_for(builder.root, Removal(models=("team/solo:v1",), to_trash=False))
+    assert by_us.reclaims == manifest.reclaims + blobs[0].reclaims
