@@ -11,10 +11,11 @@ import pytest
 
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory
-from prunella_core.plan.records import Restore
+from prunella_core.plan.build import make_plan
+from prunella_core.plan.records import Empty, PruneClass, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.space.space import space_of
-from stores import WatchedDisk, carry_out, look, plan_for, remove, small_store, to_trash
+from stores import NOW, WatchedDisk, carry_out, look, plan_for, prune, remove, small_store, to_trash
 
 NOBODY = 65534
 
@@ -87,6 +88,21 @@ def test_an_entry_or_a_manifest_in_the_trash_that_cannot_be_read_is_a_problem(bu
         found = look_at_closed(builder, path)
         assert own_problems(found) == [(path, "trash-unreadable", False)]
         assert found.trash_unreadable
+
+
+def test_while_they_cannot_be_read_nothing_in_the_trash_and_no_model_is_pruned(builder: StoreBuilder) -> None:
+    remove(builder.root, "derived:latest")
+    entry = look(builder.root).trash[0].id
+    found = look_at_closed(builder, f".prunella/trash/{entry}/blobs")
+    plan = make_plan(found, Empty(), NOW)
+    assert plan.files == ()
+    assert {held.reason for held in plan.held_back} == {
+        "the trash cannot be read as a whole: another entry may need it"
+    }
+    builder.file(".prunella/pins", "nothing\n")
+    plan = make_plan(look_at_closed(builder, ".prunella/pins"), prune(0, PruneClass.MODEL), NOW)
+    assert plan.models == ()
+    assert [held.reason for held in plan.held_back] == ["base:latest may be pinned: the pins cannot be read"]
 
 
 def test_a_folder_of_ours_that_cannot_be_read_ends_no_scan(builder: StoreBuilder) -> None:
