@@ -17,7 +17,6 @@ from prunella_core.sample import StoreBuilder
 from stores import (
     BOTH,
     REQUESTS,
-    SOLO,
     Killed,
     KilledDisk,
     carry_out,
@@ -26,6 +25,7 @@ from stores import (
     open_store,
     outcome,
     plan_for,
+    prune,
     recover,
     small_store,
     tree,
@@ -86,16 +86,15 @@ def test_a_kill_is_undone_before_a_new_plan_is_looked_at(builder: StoreBuilder) 
     assert kill(plan, 14, after=False)
     assert has_unfinished(open_store(builder.root))
     with pytest.raises(StalePlan):
-        carry_out(plan_for(builder.root, for_good(models=(*BOTH.models, *SOLO.models))))
+        carry_out(plan_for(builder.root, prune()))
     assert not has_unfinished(open_store(builder.root))
     assert carry_out(plan).done
 
 
 REAL_KILL = """
 import os, sys
-from stores import carry_out, plan_for
+from stores import carry_out, for_good, plan_for
 from prunella_core.apply import Disk
-from prunella_core.plan.records import Removal
 
 class Shot(Disk):
     def move(self, source, target):

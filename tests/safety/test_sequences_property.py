@@ -96,13 +96,13 @@ class Sequence(RuleBasedStateMachine):
 
     @rule(names=SOME_MODELS)
     def remove_now(self, names: set[str]) -> None:
-        self.carry_out(for_good(models=tuple(names)))
+        self.carry_out(for_good(models=tuple(names & self.models())))
         assert not names & self.models()
 
     @rule(data=st.data(), names=SOME_MODELS)
     def remove_now_and_empty_along(self, data: st.DataObject, names: set[str]) -> None:
         chosen = data.draw(some(self.promised), label="entries")
-        self.carry_out(for_good(models=tuple(names), entries=tuple(chosen)))
+        self.carry_out(for_good(models=tuple(names & self.models()), entries=tuple(chosen)))
         assert not names & self.models()
         self.forget(chosen)
 
