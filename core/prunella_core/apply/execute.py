@@ -108,6 +108,6 @@ def _recover(store: Store, disk: Disk) -> list[FileError]:
 
 def _tidy(store: Store, disk: Disk) -> None:
     for folder in (staging(store), removing(store), store.trash):
-        with suppress(OSError):  # an empty folder of ours that stays harms nobody
+        with suppress(OSError):  # an empty folder of ours that stays does no harm
             if os.path.isdir(folder):
                 disk.remove_if_empty(folder)

@@ -15,7 +15,7 @@ SETTLING_SECONDS = 600
 """What was written in the last ten minutes may belong to a pull or create that is still running."""
 
 DEFAULT_RETENTION = "7d"
-"""How long things are kept when nobody said otherwise."""
+"""How long the trash keeps things by default."""
 
 
 def parse_age(text: str) -> int:

@@ -82,7 +82,7 @@ def read_small(path: str, limit: int) -> bytes | None:
 def read_with_status(path: str, limit: int) -> tuple[os.stat_result, bytes | None]:
     """Return what a regular file is, and its bytes, or ``None`` when it has more than ``limit``. Raises OSError.
 
-    ``O_NONBLOCK`` keeps a pipe that somebody put there from holding the scan for ever.
+    ``O_NONBLOCK`` keeps a pipe put in its place from holding the scan for ever.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -7,7 +7,7 @@ _TABLE = "/proc/self/mountinfo"
 
 
 class Mount(NamedTuple):
-    """A mounted file system: where, of what kind (``ext4``), with which options. Empty where nobody tells."""
+    """A mounted file system: where, of what kind (``ext4``), with which options. Empty where unknown."""
 
     point: str
     kind: str

@@ -38,7 +38,7 @@ class File(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def identity(self) -> tuple[int, int, int, int]:
-        """What changes when somebody replaces or writes it."""
+        """What changes when the file is replaced or written."""
         return self.device, self.inode, self.size, self.mtime_ns
 
 

@@ -129,7 +129,7 @@ def _fingerprint(inventory: Inventory) -> str:
 
 
 def _count_as_needed(ledger: sqlite3.Connection, inventory: Inventory) -> None:
-    """Begin after a damaged ledger: nobody knows since when the unreferenced are, so it is now."""
+    """Begin after a damaged ledger: when blobs became unreferenced is unknown, so it is now."""
     rows = ((blob.digest, inventory.scanned_at) for blob in inventory.others if blob.state is State.UNREFERENCED)
     ledger.executemany("INSERT OR REPLACE INTO blob VALUES (?, ?, NULL)", rows)
 

@@ -69,7 +69,7 @@ class Policy:
         return _PULL_RUNNING if blob.state is State.UNREFERENCED and self.pull_is_running else None
 
     def model(self, model: Model) -> Reason | None:
-        """Why a model stays that nobody named: only its age was asked for."""
+        """Why a model stays that was chosen by its age alone, not by name."""
         if self.inventory.pins_unreadable:
             return Reason(f"{model.name} may be pinned: the pins cannot be read")
         if model.is_pinned:

@@ -108,7 +108,7 @@ class HeldBack(Struct, frozen=True, kw_only=True):
 
 
 class Lost(Struct, frozen=True, kw_only=True):
-    """A model that goes with layers that nothing brings back, once the trash has let go of them."""
+    """A deleted model with layers that cannot be recovered after the trash is emptied."""
 
     model: str
     origin: Origin
@@ -141,7 +141,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     blocked: tuple[Problem, ...]
     """Problems that keep something in the store which would go without them."""
     reclaims: int
-    """Bytes that leave the disk: at once, or when the trash lets go of them. A restored set takes them again."""
+    """Bytes that leave the disk: at once, or when the trash is emptied. A restored set takes them again."""
     loaded: tuple[str, ...] = ()
     """Models that go although the server has them loaded."""
     lost: tuple[Lost, ...] = ()

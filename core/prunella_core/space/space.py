@@ -19,7 +19,7 @@ K = TypeVar("K")
 Mode = Literal["trash", "delete", "server"]
 """How files go. What is deleted for good stays while the trash needs it; what Ollama deletes stays in the guard."""
 
-_NOBODY: frozenset[Holder] = frozenset()
+_NO_HOLDERS: frozenset[Holder] = frozenset()
 _STAGED = Holder("staged", "")
 
 
@@ -120,7 +120,7 @@ class Space:
             same = blob.state, id(blob.models) if blob.models else id(blob)
             cell = alike.get(same)
             if cell is None or blob.key in leads or blob.key in needed:
-                holders = self._holders(blob, leads) | needed.get(blob.key, _NOBODY)
+                holders = self._holders(blob, leads) | needed.get(blob.key, _NO_HOLDERS)
                 cell = self._cell(blob.state, holders, blob.models)
                 if blob.key not in leads and blob.key not in needed:
                     alike[same] = cell
@@ -134,7 +134,7 @@ class Space:
         if blob.key in leads:
             by_name = self.inventory.model_by_name
             is_asked_for = any(blob.key in by_name[name].needs for name in blob.models)
-            return holders | leads[blob.key] | (_NOBODY if is_asked_for else {Holder("blob", blob.key)})
+            return holders | leads[blob.key] | (_NO_HOLDERS if is_asked_for else {Holder("blob", blob.key)})
         return holders or frozenset([Holder("blob", blob.key)])
 
     def _add_trash(self, needed: Mapping[str, frozenset[Holder]]) -> None:
@@ -157,7 +157,7 @@ class Space:
         ):
             return own
         missed_by = [Holder("model", name) for name in blob.models] if blob and not blob.files else []
-        needs = needed.get(digest, _NOBODY).union(missed_by)
+        needs = needed.get(digest, _NO_HOLDERS).union(missed_by)
         return needs if needs and entry.is_spent else own | needs
 
 
@@ -187,7 +187,9 @@ def _needed_by_trash(trash: Iterable[TrashEntry]) -> dict[str, frozenset[Holder]
 
 def _with_staged(needed: Mapping[str, frozenset[Holder]], staged: Collection[str]) -> Mapping[str, frozenset[Holder]]:
     """The same, and what manifests need that an operation set aside: they may come back."""
-    return {**needed, **{digest: needed.get(digest, _NOBODY) | {_STAGED} for digest in staged}} if staged else needed
+    return (
+        {**needed, **{digest: needed.get(digest, _NO_HOLDERS) | {_STAGED} for digest in staged}} if staged else needed
+    )
 
 
 def _leads(inventory: Inventory) -> dict[str, frozenset[Holder]]:

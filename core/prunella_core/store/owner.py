@@ -1,4 +1,4 @@
-"""Root on somebody else's store becomes that user, for good, before anything in the store is opened."""
+"""Root on another user's store becomes that user, for good, before anything in the store is opened."""
 
 import os
 import pwd

@@ -94,7 +94,7 @@ def _signs(model: Model, troubled: set[str | None], loaded: Collection[str]) -> 
 
 
 def blob_columns(now: float) -> list[Column[Blob]]:
-    """Columns of the Blobs tab; ages are reckoned at ``now`` (seconds, UTC)."""
+    """Columns of the Blobs tab; ages count up to ``now`` (seconds, UTC)."""
     return [
         Column("blob", "Blob", 20, show.blob_title, lambda b: b.key, letter="n"),
         Column(

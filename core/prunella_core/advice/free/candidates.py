@@ -27,7 +27,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     kind: ItemKind
     key: str
     idle_since: float
-    """Since when nothing has needed it, or nobody used it (seconds, UTC)."""
+    """When it was last needed or used (seconds, UTC)."""
     guards: tuple[Guard, ...] = ()
     """What had to be asked for before it was proposed."""
     origin: Origin | None = None
