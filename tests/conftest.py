@@ -6,31 +6,16 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from prunella_core.store.locate import Store
+from recordings import RECORDED, Recorded
 from stores import open_store
-
-RECORDED = Path(__file__).parent / "recorded"
 
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
-
-
-class Recorded(NamedTuple):
-    """A store that a real server wrote, unpacked, and what the server said of it."""
-
-    store: Store
-    scenario: dict[str, Any]
-
-    @property
-    def now(self) -> float:
-        """The time of the recording: what the clock under test has to say."""
-        return float(self.scenario["recorded_at"])
 
 
 @pytest.fixture

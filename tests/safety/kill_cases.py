@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.commandline import call
+from commandline import call
 from ollama_rules import Ollama
 from prunella_core.inventory.records import State
 from prunella_core.plan.records import Empty, PruneClass, Request, Restore

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from conftest import Recorded
 from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.client import Server, connect
 from prunella_core.operations.served import serves
 from prunella_core.plan.records import Restore
+from recordings import Recorded
 from stores import bring_back, broken_models, has_bytes, in_trash, of_ollama, open_store, plan_for, remove
 
 BINARY = os.environ.get("PRUNELLA_OLLAMA", "")

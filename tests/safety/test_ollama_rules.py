@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from conftest import RECORDED, Recorded
 from ollama_rules import Ollama, PullFailed, digest_of
+from recordings import RECORDED, Recorded
 from stores import DAY, NOW, broken_models, facts, of_ollama, small_store, tree
 
 Unpack = Callable[..., Recorded]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import RECORDED, Recorded
 from prunella_core.base.errors import Cancelled
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.scan.other import other_files
 from prunella_core.space.totals import totals
+from recordings import RECORDED, Recorded
 from stores import disk_use, look, remove, small_store
 
 

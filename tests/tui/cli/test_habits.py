@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cli.commandline import DAY, Terminal, call, heeding_ctrl_c, make_store, snapshot_guard
+from commandline import DAY, Terminal, call, heeding_ctrl_c, make_store, snapshot_guard
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.lock import lock
 from stores import open_store

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import ENVIRONMENT, Result, call, make_store, program
+from commandline import ENVIRONMENT, Result, call, make_store, program
 from prunella_core.sample import StoreBuilder
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cli.commandline import call
-from conftest import RECORDED, Recorded
+from commandline import call
+from recordings import RECORDED, Recorded
 from stores import tree
 
 Unpack = Callable[..., Recorded]

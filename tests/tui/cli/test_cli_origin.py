@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import DAY, Terminal, call
+from commandline import DAY, Terminal, call
 from prunella_core.sample import StoreBuilder
 
 HF = "hf.co/someone/tiny:Q4_0"

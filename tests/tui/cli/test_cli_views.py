@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from cli.commandline import DAY, Terminal, call, digest_of, make_store, run
+from commandline import DAY, Terminal, call, digest_of, make_store, run
 from prunella_core.sample import StoreBuilder
 
 LONG = "hf.co/bartowski/a-model-with-a-very-long-name-that-no-terminal-likes-to-show-GGUF:Q4_K_M"

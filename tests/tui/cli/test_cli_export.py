@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import ENVIRONMENT, Terminal, call, control_bytes, digest_of, make_store, program, run
+from commandline import ENVIRONMENT, Terminal, call, control_bytes, digest_of, make_store, program, run
 from prunella_core.sample import StoreBuilder
 from prunella_tui.cli.root import READ_ONLY, SECTIONS
 from stores import tree

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Recorded
 from prunella_core.inventory.origin import Origin, origins
 from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
+from recordings import Recorded
 from stores import DAY, HOUR, NOW, for_good, look, plan_for, prune, to_trash
 
 Unpack = Callable[..., Recorded]

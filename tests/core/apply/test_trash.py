@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import RECORDED, Recorded
 from prunella_core.apply import Disk
 from prunella_core.base.errors import InvalidInput, NotFound, Refused
 from prunella_core.inventory.records import State
@@ -16,6 +15,7 @@ from prunella_core.plan.build import make_plan, trash_reclaims
 from prunella_core.plan.records import Empty, PruneClass, Receipt, Request, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
+from recordings import RECORDED, Recorded
 from stores import (
     DAY,
     NOW,

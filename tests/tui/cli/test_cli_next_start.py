@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from cli.commandline import DAY, Terminal, call, make_store, snapshot_guard
-from conftest import RECORDED, Recorded
+from commandline import DAY, Terminal, call, make_store, snapshot_guard
+from recordings import RECORDED, Recorded
 
 Unpack = Callable[..., Recorded]
 STARTS = sorted(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import RECORDED, Recorded
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.ollama.names import match_name, parse_name
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, PruneClass
 from prunella_core.scan import scan
+from recordings import RECORDED, Recorded
 from stores import HOUR, carry_out, disk_use, for_good, planned, prune, tree
 
 Unpack = Callable[..., Recorded]

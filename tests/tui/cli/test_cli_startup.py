@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import ENVIRONMENT, call, make_store
+from commandline import ENVIRONMENT, call, make_store
 from prunella_tui.cli.root import SECTIONS, root
 
 COMMANDS = [name for section in SECTIONS.values() for name in section]

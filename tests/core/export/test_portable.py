@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from conftest import RECORDED, Recorded
 from prunella_core.apply import apply, has_unfinished, write_pins
 from prunella_core.base.errors import InvalidInput, Refused
 from prunella_core.export import portable
@@ -30,6 +29,7 @@ from prunella_core.plan.records import Empty, Restore
 from prunella_core.scan import scan
 from prunella_core.store.locate import Store
 from prunella_core.store.pins import read_pins
+from recordings import RECORDED, Recorded
 from stores import NOW, for_good, look, remove, small_store
 
 HERE = Store(root="/models", why="--store", owner="me", writable=True)

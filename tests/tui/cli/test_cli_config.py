@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import call, make_store
+from commandline import call, make_store
 from prunella_tui.config import Config, config_path, read_config
 
 

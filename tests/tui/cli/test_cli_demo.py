@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cli.commandline import call, heeding_ctrl_c
+from commandline import call, heeding_ctrl_c
 from prunella_core.store.locate import Store
 
 

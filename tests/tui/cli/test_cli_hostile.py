@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import Terminal, call, control_bytes, make_store, run
+from commandline import Terminal, call, control_bytes, make_store, run
 from prunella_core.sample import StoreBuilder
 
 LIBRARY = b"manifests/registry.ollama.ai/library"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import call, control_bytes, make_store, run
+from commandline import call, control_bytes, make_store, run
 from prunella_core.sample import StoreBuilder
 
 

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cli.commandline import DAY, ENVIRONMENT, Result, call, digest_of, make_store, program, run, snapshot_guard
+from commandline import DAY, ENVIRONMENT, Result, call, digest_of, make_store, program, run, snapshot_guard
 from prunella_core.apply import Disk
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.locate import locate

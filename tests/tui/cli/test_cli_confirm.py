@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import Terminal, call, heeding_ctrl_c, make_store, snapshot_guard
+from commandline import Terminal, call, heeding_ctrl_c, make_store, snapshot_guard
 from prunella_core.sample import StoreBuilder
 
 ONE = ")? [y/N] "

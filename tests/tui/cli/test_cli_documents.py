@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.commandline import call, digest_of, make_store, run
+from commandline import call, digest_of, make_store, run
 from stores import facts
 
 MODEL = {

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cli.commandline import DAY, Terminal, call, make_store, snapshot_guard
+from commandline import DAY, Terminal, call, make_store, snapshot_guard
 from prunella_core.sample import StoreBuilder
 from servers import Stub, ollama_on
 from stores import disk_use

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cli.commandline import DAY, Result, Terminal, call, digest_of, heeding_ctrl_c, make_store, run, snapshot_guard
+from commandline import DAY, Result, Terminal, call, digest_of, heeding_ctrl_c, make_store, run, snapshot_guard
 from prunella_core.sample import StoreBuilder
 from prunella_core.verify import Reader
 from prunella_tui.report.format import rate, rest

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from conftest import RECORDED, Recorded
 from prunella_core.advice.forecast import NextStart, is_noprune, next_start
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
+from recordings import RECORDED, Recorded
 from stores import DAY, HOUR, NOW, look, remove
 
 Unpack = Callable[..., Recorded]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commandline import ENVIRONMENT, call, digest_of, make_store
+from commandline import ENVIRONMENT, call, digest_of, make_store
 
 BASH = shutil.which("bash")
 

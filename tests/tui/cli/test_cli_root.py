@@ -16,7 +16,7 @@ import pytest
 
 import prunella_core
 import prunella_tui
-from cli.commandline import ENVIRONMENT, Result, Terminal, make_store, program
+from commandline import ENVIRONMENT, Result, Terminal, make_store, program
 from prunella_core.sample import StoreBuilder
 
 pytestmark = pytest.mark.skipif(
