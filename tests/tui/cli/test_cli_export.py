@@ -11,7 +11,8 @@ import pytest
 
 from commandline import ENVIRONMENT, Terminal, call, control_bytes, digest_of, make_store, program, run
 from prunella_core.sample import StoreBuilder
-from prunella_tui.cli.root import READ_ONLY, SECTIONS
+from prunella_tui.cli.help import LINES
+from prunella_tui.cli.root import READ_ONLY
 from stores import tree
 
 NAMED_HERE = {"why", "writable", "address"}
@@ -109,7 +110,7 @@ def test_a_damaged_store_elsewhere_is_no_problem_here(exported: str) -> None:
     assert "a manifest that cannot be read" in text or "truncated" in text
 
 
-CHANGES = [name for section in SECTIONS.values() for name in section if name not in READ_ONLY]
+CHANGES = [name for name in LINES if name not in READ_ONLY]
 
 
 @pytest.mark.parametrize("name", CHANGES)

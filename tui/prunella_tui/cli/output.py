@@ -1,4 +1,4 @@
-"""Where things are printed: documents and tables on stdout, prose and progress on stderr."""
+"""What a run says: documents and tables on stdout, prose and progress on stderr, and its exit code."""
 
 import os
 import sys
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from prunella_core.export.documents.fields import Document
     from prunella_tui.report.lines import Block
+
+DONE, FAILED, USAGE, REFUSED, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 130
+"""The exit codes, on which scripts may rely; refused: a safety rule or the person said no, and nothing was changed."""
 
 _NO_LIMIT = 1_000_000
 """The width of a pipe, in columns: nothing is folded or cut for a program that reads."""

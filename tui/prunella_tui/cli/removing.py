@@ -20,9 +20,8 @@ from prunella_core.operations.carry_out import World, make_ready, refuse_unless_
 from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.operations.served import loaded_here
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
-from prunella_tui.cli.codes import DONE, INTERRUPTED, PARTLY, REFUSED
 from prunella_tui.cli.options import Wishes
-from prunella_tui.cli.output import Meter, discard, present, show, tell
+from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, discard, present, show, tell
 from prunella_tui.cli.session import collects, duration_setting, look, open_store, retention
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.report.format import counted, size

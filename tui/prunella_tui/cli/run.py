@@ -4,19 +4,17 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
-
+from prunella_core import __version__
 from prunella_core.base.errors import InvalidInput, PrunellaError, Refused
-from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, REFUSED, USAGE
-from prunella_tui.cli.output import complain, discard, open_streams
-from prunella_tui.cli.root import root
+from prunella_tui.cli.help import page
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, REFUSED, USAGE, complain, discard, open_streams
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``prunella`` with ``arguments`` (the process's own by default) and return its exit code."""
+def main(arguments: Sequence[str]) -> int:
+    """Run ``prunella`` with ``arguments`` and return its exit code."""
     open_streams()
     try:
-        code = _run(arguments)
+        code = _run(list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
         discard(sys.stdout)
@@ -28,21 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    if "_PRUNELLA_COMPLETE" in os.environ:
-        from prunella_tui.cli.completion import register
-
-        register()
+def _run(arguments: list[str]) -> int:
+    if arguments in (["-h"], ["--help"]):  # without click, whose import takes longer than Python's own start
+        sys.stdout.write(page())
+        return DONE
+    if arguments == ["--version"]:
+        sys.stdout.write(f"prunella {__version__}\n")
+        return DONE
     try:
-        return int(root.main(arguments, prog_name="prunella", standalone_mode=False) or DONE)
-    except SystemExit as ended:  # click ends so after printing completions
-        return ended.code if isinstance(ended.code, int) else FAILED
-    except (KeyboardInterrupt, click.Abort):
+        return _call(arguments)
+    except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
-    except click.ClickException as error:
-        complain(_with_hint(error))
-        return USAGE
     except PrunellaError as error:
         complain(str(error))
         return _code_of(error)
@@ -53,13 +48,28 @@ def _run(arguments: Sequence[str] | None) -> int:
         return FAILED
 
 
+def _call(arguments: list[str]) -> int:
+    import click
+
+    from prunella_tui.cli.root import root
+
+    if "_PRUNELLA_COMPLETE" in os.environ:
+        from prunella_tui.cli.completion import register
+
+        register()
+    try:
+        return int(root.main(arguments, prog_name="prunella", standalone_mode=False) or DONE)
+    except SystemExit as ended:  # click ends so after printing completions
+        return ended.code if isinstance(ended.code, int) else FAILED
+    except click.Abort as abort:
+        raise KeyboardInterrupt from abort
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        complain(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
+        return USAGE
+
+
 def _code_of(error: PrunellaError) -> int:
     if isinstance(error, Refused):
         return REFUSED
     return USAGE if isinstance(error, InvalidInput) else FAILED
-
-
-def _with_hint(error: click.ClickException) -> str:
-    context = getattr(error, "ctx", None)
-    hint = f" (see {context.command_path} --help)" if context else ""
-    return error.format_message() + hint

@@ -20,10 +20,9 @@ from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ollama.client import ServerError, address, connect
 from prunella_core.operations.served import loaded_here, serves
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
-from prunella_tui.cli.codes import DONE, FAILED, INTERRUPTED, PARTLY
 from prunella_tui.cli.completion import complete_targets
 from prunella_tui.cli.options import looks, store_option
-from prunella_tui.cli.output import Meter, present, print_document
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, Meter, present, print_document
 from prunella_tui.cli.session import look, open_store
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_whole

@@ -18,10 +18,9 @@ from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.store.pins import read_pins
 from prunella_tui.cli import removing
-from prunella_tui.cli.codes import REFUSED
 from prunella_tui.cli.completion import complete_models, complete_targets
 from prunella_tui.cli.options import Wishes, deletes, force_option, looks
-from prunella_tui.cli.output import present, tell
+from prunella_tui.cli.output import REFUSED, present, tell
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_removal, unmatched
 from prunella_tui.report.lines import line
@@ -162,7 +161,7 @@ def _fall_short(inventory: Inventory, proposal: Proposal, wishes: Wishes, review
 @click.option("--remove", is_flag=True, help="Unpin these.")
 @looks
 def pin(patterns: tuple[str, ...], remove: bool, as_json: bool) -> None:
-    """Protect models from prune --all. Without a name: list the pins and the models they protect.
+    """Protect models from prune --all and free. Without a name: list the pins and the models they protect.
 
     \b
       prunella pin llama3.2 'qwen*'

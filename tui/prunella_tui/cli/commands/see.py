@@ -19,11 +19,10 @@ from prunella_core.plan.build import reclaimable
 from prunella_core.query import select
 from prunella_core.scan.other import other_files
 from prunella_core.space.space import space_of
-from prunella_tui.cli.codes import DONE, FAILED
 from prunella_tui.cli.completion import complete_digests, complete_models
 from prunella_tui.cli.filters import filters, read_filter
 from prunella_tui.cli.options import looks
-from prunella_tui.cli.output import complain, present
+from prunella_tui.cli.output import DONE, FAILED, complain, present
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_model, find_row
 from prunella_tui.report.blob import blob_lines
@@ -166,10 +165,10 @@ _BLOB_KEYS: dict[str, Callable[[Blob], Any]] = {
 }
 
 
-@click.command("show")
+@click.command()
 @click.argument("model", shell_complete=complete_models)
 @looks
-def show_(model: str, as_json: bool) -> None:
+def show(model: str, as_json: bool) -> None:
     """Show one model, its layers, and which models share them.
 
     MODEL is a name as Ollama takes it: without a tag it means latest; case does not matter.
