@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
@@ -49,6 +50,8 @@ class LogLine(Struct, frozen=True, kw_only=True):
     models: tuple[LoggedModel, ...]
     files: int
     size: int | None
+    note: str = ""
+    """What likely keeps the space that it freed."""
 
 
 _DECODER = msgspec.json.Decoder(LogLine)
@@ -78,6 +81,19 @@ def write_line(store: Store, line: LogLine) -> bool:
         return True
 
     return is_trace(store) and bool(consult(store, work, write=True))
+
+
+def add_note(store: Store, identity: str, note: str) -> None:
+    """Add ``note`` to the line of an operation, where the log has it and can be written."""
+
+    def work(ledger: sqlite3.Connection) -> None:
+        newest = "SELECT number, line FROM log WHERE id = ? ORDER BY number DESC LIMIT 1"
+        for number, data in fetch(ledger, tuple[int, bytes], newest, clean(identity)):
+            if line := _decode(data):
+                noted = msgspec.json.encode(replace(line, note=note))
+                ledger.execute("UPDATE log SET line = ? WHERE number = ?", (noted, number))
+
+    consult(store, work, write=True)
 
 
 def _forget_oldest(ledger: sqlite3.Connection) -> None:

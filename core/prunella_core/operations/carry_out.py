@@ -10,6 +10,7 @@ from prunella_core.base.errors import PrunellaError, Refused
 from prunella_core.ledger.ages import rescan
 from prunella_core.ollama.client import Server
 from prunella_core.operations.by_server import delete_by_server
+from prunella_core.operations.came_back import compared, free_space
 from prunella_core.operations.world import World
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal
@@ -40,8 +41,9 @@ def carry_out(plan: Plan, world: World) -> Receipt:
     Raises Refused and other PrunellaErrors only while nothing has changed: what fails later is in the Receipt.
     """
     refuse_unless_allowed(plan.store, by_server=plan.mode == "server")
+    before = free_space(plan, world)
     receipt = _do(plan, world)
-    return receipt if receipt.cancelled else _expire(receipt, world)
+    return compared(receipt if receipt.cancelled else _expire(receipt, world), before, world)
 
 
 def _do(plan: Plan, world: World) -> Receipt:

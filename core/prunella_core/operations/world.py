@@ -1,5 +1,6 @@
 """What an operation needs besides its plan."""
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,11 @@ from prunella_core.apply import Disk, Step
 from prunella_core.apply.work import ignore, never
 from prunella_core.ollama.client import Server
 from prunella_core.ollama.quiet import is_quiet
+
+
+def _free(path: str) -> int:
+    status = os.statvfs(path)
+    return status.f_bfree * status.f_frsize
 
 
 class World(Struct, frozen=True, kw_only=True):
@@ -28,5 +34,9 @@ class World(Struct, frozen=True, kw_only=True):
     """Seconds for which what is deleted for good is watched for a pull first; 0 does without."""
     is_quiet: Callable[[], bool] = partial(is_quiet, MappingProxyType({}))
     """Whether no Ollama can be running here: then nothing is watched."""
+    free: Callable[[str], int] = _free
+    """Free bytes of the file system at a path, with what is kept for root."""
+    wait: Callable[[float], None] = time.sleep
+    """Waits for freed space to come back, in seconds."""
     report: Callable[[Step], None] = ignore
     cancelled: Callable[[], bool] = never

@@ -98,6 +98,8 @@ def log_lines(history: History) -> Iterator[Block]:
         taken = "–" if logged.size is None else size(logged.size)
         found.add(date(logged.at), _action(logged), taken, _now(event), _what(logged), (logged.id, "quiet"))
     yield found
+    for logged in (event.line for event in reversed(history.events) if event.line.note):
+        yield line((f"{logged.id}: {logged.note}", "warning"))
     if history.pullable:
         yield line()
         gone = counted(len(history.pullable), "model")
