@@ -4,12 +4,14 @@ The rules are those of the server (its ``Serve``, ``fixBlobs`` and ``PruneLayers
 v0.33): blobs named ``sha256:…`` are renamed to ``sha256-…``; then, unless ``OLLAMA_NOPRUNE`` is set or one manifest
 cannot be read, every file in ``blobs/`` is deleted that is an hour old and not named by a digest in a manifest.
 Folders in ``blobs/`` stay, and so does all that lies outside of ``blobs/``, but for empty folders below ``manifests/``.
+A later server also reads ``manifests-v2/``, keeps what either tree names, and goes on past a bad manifest.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from prunella_core.fs.sizes import File, allocated, reclaimed
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State
@@ -19,8 +21,14 @@ from prunella_core.ollama.paths import Area, place_of
 GRACE_SECONDS = 3_600
 """What was written within this time stays (``layerPruneGracePeriod``)."""
 
+OLDER = "Ollama 0.33"
+"""The last release that does not read ``manifests-v2/``, and deletes what only that names."""
+
+_LAST_WITHOUT_V2 = (0, 33)
+
 _OLD_SPELLING, _NEW_SPELLING = "/sha256:", "/sha256-"
 _DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}\Z")
+_RELEASE = re.compile(r"v?([0-9]+)\.([0-9]+)")
 _NO = {"0", "f", "F", "false", "False", "FALSE"}
 _PART = re.compile(r".*-partial-[0-9]+\Z")
 _SLASHES_OF_A_TAG = 4  # manifests/host/namespace/model/tag
@@ -69,6 +77,10 @@ class NextStart(Struct, frozen=True, kw_only=True):
     stops: tuple[Stop, ...]
     unsure: tuple[Problem, ...]
     """What this user cannot read or this version does not know: the server may differ."""
+    server_version: str | None = None
+    """The version of the server that was asked."""
+    older_server: "NextStart | None" = None
+    """Where the store has models in ``manifests-v2/``: what a server does that does not know them."""
 
 
 def is_noprune(environ: Mapping[str, str]) -> bool:
@@ -77,14 +89,35 @@ def is_noprune(environ: Mapping[str, str]) -> bool:
     return bool(value) and value not in _NO
 
 
-def next_start(inventory: Inventory, now: float, noprune: bool, *, knows_v2: bool | None = None) -> NextStart:
+def next_start(inventory: Inventory, now: float, noprune: bool, version: str | None = None) -> NextStart:
     """Return what a server that starts at ``now`` (seconds, UTC) does to the store, if nothing changes until then.
 
-    A server that ``knows_v2`` reads both trees of manifests, keeps what either names, and goes on past a bad one. By
-    default that is assumed where the store has the newer tree.
+    A server of unknown ``version`` is one that knows every tree of manifests that the store has.
     """
-    if knows_v2 is None:
-        knows_v2 = any(_is_in_v2(model) for model in inventory.models)
+    has_v2 = any(map(_is_in_v2, inventory.models))
+    coming = _start(inventory, now, noprune, knows_v2=_knows_v2(version, has_v2))
+    older = _start(inventory, now, noprune, knows_v2=False) if has_v2 else None
+    return replace(coming, server_version=version, older_server=older)
+
+
+def _knows_v2(version: str | None, has_v2: bool) -> bool:
+    release = _RELEASE.match(version or "0.0")
+    found = tuple(map(int, release.groups())) if release else ()
+    return found > _LAST_WITHOUT_V2 if any(found) else has_v2  # a build between releases says 0.0.0
+
+
+def dangers(coming: NextStart) -> tuple[Problem, ...]:
+    """Return the danger that a server which does not know ``manifests-v2/`` is to the store, where it is one."""
+    older = coming.older_server
+    if older is None or not older.would_break:
+        return ()
+    blobs, models = len(older.files), len(older.would_break)
+    lost = f"{blobs} blob{'s' * (blobs > 1)}, {models} model{'s' * (models > 1)}"
+    message = f"{OLDER} would delete {lost}, at its next start"
+    return (Problem(path="manifests-v2", kind="older-server", message=message, blocks_prune=False),)
+
+
+def _start(inventory: Inventory, now: float, noprune: bool, *, knows_v2: bool) -> NextStart:
     before = [file for blob in inventory.blobs if blob.state is not State.TRASHED for file in blob.files]
     renamed = {file.path: new for file in before if (new := _new_spelling(file.path))}
     after = {renamed.get(file.path, file.path): file for file in before}
@@ -166,8 +199,14 @@ def _digests(paths: Iterable[str]) -> set[str]:
 
 
 def _broken(inventory: Inventory, lost: set[str]) -> Iterator[str]:
-    """Models that need a deleted blob; where an unreferenced one is deleted, also models that name no blob any more."""
-    yield from (model.name for model in inventory.models if not lost.isdisjoint(model.needs))
+    """Models that need a deleted blob; where an unreferenced one is deleted, also models that name no blob any more.
+
+    A manifest in the older tree is whole without the copy of it that lies in ``blobs/``.
+    """
+    for model in inventory.models:
+        spare = () if _is_in_v2(model) else (f"sha256:{model.digest}",)
+        if lost.intersection(model.needs).difference(spare):
+            yield model.name
     rows = (inventory.blob_by_key.get(digest) for digest in lost)
     if any(row and row.state is State.UNREFERENCED for row in rows):
         for reading in inventory.by_server:

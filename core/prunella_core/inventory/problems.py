@@ -83,6 +83,10 @@ ADVICE = {
         "One of the two names is likely damaged. The blob is kept; prunella verify says whether its name is right.",
         "Pull the model again: ollama pull {name}",
     ),
+    "older-server": Advice(
+        "A newer Ollama wrote these models; an older one does not read manifests-v2/ and deletes what only that names.",
+        "Do not start an older Ollama on this store; where you must, set OLLAMA_NOPRUNE=1 for its server.",
+    ),
     "pins-unreadable": Advice("Every model counts as pinned until they can be read.", _AS_OWNER),
     "trash-unreadable": Advice("Nothing in the trash is deleted until all of it can be read.", _AS_OWNER),
     "staging-unreadable": Advice("An interrupted operation may wait there to be undone.", _AS_OWNER),

@@ -1,4 +1,6 @@
-"""What the server says of this store."""
+"""What the server says of itself and of this store."""
+
+from contextlib import suppress
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import Server, ServerError
@@ -7,6 +9,13 @@ from prunella_core.ollama.client import Server, ServerError
 def serves(server: Server, inventory: Inventory) -> bool:
     """Whether the server has the same models, with the same digests, as this store."""
     return server.models() == {model.name: model.digest for model in inventory.models}
+
+
+def version_of(server: Server | None) -> str | None:
+    """The server's version; ``None`` where none answers."""
+    with suppress(ServerError):
+        return server.version() if server else None
+    return None
 
 
 def loaded_here(server: Server | None, inventory: Inventory) -> frozenset[str] | None:

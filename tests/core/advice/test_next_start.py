@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prunella_core.advice.forecast import NextStart, is_noprune, next_start
+from prunella_core.advice.forecast import NextStart, dangers, is_noprune, next_start
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from recordings import RECORDED, Recorded
@@ -38,12 +38,58 @@ def test_it_is_what_the_server_did(recorded: Unpack, name: str) -> None:
     recording = recorded(name)
     environment: dict[str, str] = recording.scenario["actions"][0]["env"]
     inventory = look(recording.store.root, recording.now)
-    knows_v2 = False if name == "v2-older-server" else None
-    coming = next_start(inventory, recording.now, is_noprune(environment), knows_v2=knows_v2)
+    version = "0.33.0" if name == "v2-older-server" else None
+    coming = next_start(inventory, recording.now, is_noprune(environment), version)
     assert list(coming.files) == sorted(recording.scenario["removed"])
     assert sorted(new for _old, new in coming.renamed) == sorted(recording.scenario["added"])
     told_corrupt = any("corrupt manifests" in line for line in recording.scenario.get("server_log", ()))
     assert coming.skipped == (told_corrupt or "OLLAMA_NOPRUNE" in environment)
+
+
+V2_MODELS = ("127.0.0.1:5052/library/listed:latest", "127.0.0.1:5052/library/three:8b", "copied:v2")
+
+
+def test_where_no_server_answers_both_kinds_are_foretold(recorded: Unpack) -> None:
+    recording = recorded("v2-older-server")
+    coming = next_start(look(recording.store.root, recording.now), recording.now, noprune=False)
+    assert coming.older_server
+    assert (coming.files, coming.would_break) == ((), ())
+    assert list(coming.older_server.files) == sorted(recording.scenario["removed"])
+    assert coming.older_server.would_break == V2_MODELS
+    (danger,) = dangers(coming)
+    assert danger.message == "Ollama 0.33 would delete 10 blobs, 3 models, at its next start"
+    assert not danger.blocks_prune
+
+
+def test_without_the_newer_tree_an_older_server_is_no_danger(case: "Case") -> None:
+    assert case.foretell().older_server is None
+    assert dangers(case.foretell()) == ()
+
+
+@pytest.mark.parametrize("version", ["0.33.0", "0.33.7-rc2", "v0.9.6", "0.5.1"])
+def test_releases_that_do_not_know_the_newer_tree(recorded: Unpack, case: "Case", version: str) -> None:
+    recording = recorded("v2-older-server")
+    coming = next_start(look(recording.store.root, recording.now), recording.now, False, version)
+    assert (coming.would_break, coming.server_version) == (V2_MODELS, version)
+    case.builder.file(f"{LIBRARY}/x/latest", "")
+    assert next_start(look(case.builder.root), NOW, False, version).skipped
+
+
+@pytest.mark.parametrize("version", ["0.34.0", "1.0", "0.100.0-rc1"])
+def test_releases_that_know_it_go_on_past_a_bad_manifest(case: "Case", version: str) -> None:
+    case.builder.file(f"{LIBRARY}/x/latest", "")
+    coming = next_start(look(case.builder.root), NOW, False, version)
+    assert (coming.skipped, coming.files) == (False, (case.orphan,))
+
+
+@pytest.mark.parametrize("version", ["0.0.0", "", "next", None])
+def test_of_a_build_between_releases_the_store_says_what_it_knows(
+    recorded: Unpack, case: "Case", version: str | None
+) -> None:
+    recording = recorded("v2-older-server")
+    assert not next_start(look(recording.store.root, recording.now), recording.now, False, version).files
+    case.builder.file(f"{LIBRARY}/x/latest", "")
+    assert next_start(look(case.builder.root), NOW, False, version).skipped
 
 
 def test_a_download_is_named_with_what_it_holds(recorded: Unpack) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 
+from msgspec.structs import replace
+
+from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import Server
-from prunella_core.operations.served import loaded_here
+from prunella_core.operations.served import loaded_here, version_of
 from prunella_core.scan import Progress
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.snapshot import Snapshot
@@ -27,16 +30,20 @@ class Scan:
             self._is_over = True
 
     def _read(self) -> Snapshot:
-        inventory = self.setup.survey(self._count, lambda: self._is_over)
-        return snapshot_of(inventory, self.setup.retention, noprune=self.setup.noprune)
+        return self._snapshot(self.setup.survey(self._count, lambda: self._is_over), None)
+
+    def _snapshot(self, inventory: Inventory, version: str | None) -> Snapshot:
+        return snapshot_of(inventory, self.setup.retention, noprune=self.setup.noprune, version=version)
 
     def _count(self, progress: Progress) -> None:
         self.models, self.blobs = progress
 
-    async def ask_server(self, snapshot: Snapshot) -> tuple[Server | None, frozenset[str] | None]:
-        """Return the server, if there is one, and what it has loaded of this store."""
+    async def ask_server(self, snapshot: Snapshot) -> tuple[Server | None, Snapshot]:
+        """Return the server, if there is one, and the snapshot with what it says of itself and of this store."""
         return await asyncio.to_thread(self._ask_server, snapshot)
 
-    def _ask_server(self, snapshot: Snapshot) -> tuple[Server | None, frozenset[str] | None]:
+    def _ask_server(self, snapshot: Snapshot) -> tuple[Server | None, Snapshot]:
         server = self.setup.connect()
-        return server, loaded_here(server, snapshot.inventory)
+        if version := version_of(server):
+            snapshot = self._snapshot(snapshot.inventory, version)
+        return server, replace(snapshot, loaded=loaded_here(server, snapshot.inventory) or frozenset())

@@ -60,9 +60,9 @@ class Session:
         try:
             snapshot = await scan.read()
             self._take(snapshot)
-            self.server, loaded = await scan.ask_server(snapshot)
+            self.server, snapshot = await scan.ask_server(snapshot)
             if self.server:
-                self._take(replace(snapshot, loaded=loaded or frozenset()))
+                self._take(snapshot)
         except OSError as error:
             self.failure = f"{clean(str(error.filename or self.store.root))}: {error.strerror}"
         finally:

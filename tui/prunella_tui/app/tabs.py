@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from prunella_core.advice.forecast import NextStart, next_start
+from prunella_core.advice.forecast import NextStart, dangers, next_start
 from prunella_core.advice.identify import described
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Problem, State, TrashEntry
@@ -64,11 +64,10 @@ def _blobs(snapshot: Snapshot) -> list[Blob]:
 
 
 def _problems(snapshot: Snapshot) -> Sequence[Problem]:
-    """The problems of the store; and a row for what Ollama's next start does, if that is anything."""
+    """The problems of the store; and rows for what Ollama's next start does, if that is anything."""
     coming = snapshot.coming
-    if coming.files or coming.why or coming.would_break:
-        return (*snapshot.inventory.problems, _coming_row(coming))
-    return snapshot.inventory.problems
+    has_row = coming.files or coming.why or coming.would_break
+    return (*snapshot.inventory.problems, *dangers(coming), *([_coming_row(coming)] if has_row else ()))
 
 
 def _coming_row(coming: NextStart) -> Problem:
@@ -143,13 +142,13 @@ TABS = (
 TAB_BY_ID = {tab.id: tab for tab in TABS}
 
 
-def snapshot_of(inventory: Inventory, retention: int, *, noprune: bool = False) -> Snapshot:
+def snapshot_of(inventory: Inventory, retention: int, *, noprune: bool = False, version: str | None = None) -> Snapshot:
     """Work out what the screens need of ``inventory``. For a large store this is work for a thread.
 
-    ``retention`` is in seconds; ``noprune`` says whether ``OLLAMA_NOPRUNE`` is set.
+    ``retention`` is in seconds; ``noprune`` says whether ``OLLAMA_NOPRUNE`` is set, ``version`` is the server's.
     """
     space_of(inventory).models, inventory.blob_by_key
-    coming = next_start(inventory, inventory.scanned_at, noprune)
+    coming = next_start(inventory, inventory.scanned_at, noprune, version)
     bare = Snapshot(inventory=inventory, retention=retention, totals=totals(inventory), coming=coming)
     rows = {tab.id: tab.rows(bare) for tab in TABS}
     texts = {tab.id: [tab.words(row).casefold() for row in rows[tab.id]] for tab in TABS}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from prunella_core.advice.forecast import NextStart
+from prunella_core.advice.forecast import OLDER, NextStart
 from prunella_core.base.text import clean
 from prunella_tui.report.format import counted, short_digest, size
 from prunella_tui.report.lines import Block, Tone, line, names_below, section
@@ -21,7 +21,8 @@ def forecast_summary(coming: NextStart) -> str:
 
 def forecast_lines(coming: NextStart) -> Iterator[Block]:
     """Yield what a server that starts now does to the store, and what is uncertain."""
-    yield line((_headline(coming), "head"))
+    version = f"Ollama {coming.server_version}" if coming.server_version else "Ollama"
+    yield line((_headline(coming, version), "head"))
     if coming.skipped:
         yield from _why_skipped(coming)
     else:
@@ -36,6 +37,7 @@ def forecast_lines(coming: NextStart) -> Iterator[Block]:
     yield from _listed("Other files it would delete" if of_downloads else "Files it would delete", "strong", others)
     renamed = [f"{old} → {new}" for old, new in coming.renamed]
     yield from _listed("Files it would rename", "strong", renamed)
+    yield from _older(coming)
     unsure = [f"{problem.path}: {problem.message}" for problem in coming.unsure]
     yield from _listed("Uncertain: the server may read these differently", "warning", unsure)
 
@@ -44,11 +46,20 @@ def _listed(title: str, tone: Tone, rows: Sequence[str]) -> Iterator[Block]:
     return section(f"{title}:", tone, names_below(rows))
 
 
-def _headline(coming: NextStart) -> str:
+def _older(coming: NextStart) -> Iterator[Block]:
+    """What is different where an older server starts on models of a newer one."""
+    older = coming.older_server
+    if older and set(older.files) != set(coming.files):
+        yield from (line(), line((_headline(older, OLDER), "bad")))
+        yield line("It does not read manifests-v2/, which a newer Ollama writes, and deletes what only that names.")
+        yield from _listed("Models it would break", "bad", older.would_break)
+
+
+def _headline(coming: NextStart, who: str) -> str:
     if coming.skipped or not _deleted(coming):
-        return "If Ollama started now, it would delete nothing"
+        return f"If {who} started now, it would delete nothing"
     files = counted(len(_deleted(coming)), "file")
-    return f"If Ollama started now, it would delete {files} and free {size(coming.reclaims)}"
+    return f"If {who} started now, it would delete {files} and free {size(coming.reclaims)}"
 
 
 def _deleted(coming: NextStart) -> list[str]:

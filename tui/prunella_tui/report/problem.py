@@ -59,6 +59,6 @@ def _server(server: Mapping[str, Any]) -> Iterator[Block]:
         yield line((f"no Ollama server at {server['address']} (none is needed)", "quiet"), indent=2)
         return
     here = "serves this store" if server["serves_this_store"] else "serves another store"
-    yield line(f"the Ollama server at {server['address']} {here}", indent=2)
+    yield line(f"the Ollama server at {server['address']}, version {server['version'] or 'unknown'}, {here}", indent=2)
     if server["loaded"]:
         yield line((f"loaded: {', '.join(server['loaded'])}; their space returns when unloaded", "warning"), indent=2)

@@ -35,11 +35,16 @@ def verify_document(store: Store, result: "VerifyResult") -> Document:
     }
 
 
+_EFFECT = ("skipped", "why", "files", "would_break", "reclaims")
+
+
 def next_start_document(inventory: Inventory, coming: NextStart) -> Document:
     """The document of ``doctor --next-start``: what the server does to the store when it starts."""
+    older = coming.older_server
     return {
         "store": clean(inventory.store.root),
-        **picked(coming, "skipped", "why", "noprune", "files", "would_break", "reclaims", "overlooked"),
+        **picked(coming, "server_version", *_EFFECT, "noprune", "overlooked"),
+        "older_server": older and picked(older, *_EFFECT),
         "renamed": [{"path": clean(old), "to": clean(new)} for old, new in coming.renamed],
         "downloads": [picked(lost, "digest", "files", "held", "size") for lost in coming.downloads],
         "stops": [picked(stop, "path", "message") for stop in coming.stops],

@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
-from prunella_core.advice.forecast import is_noprune, next_start
+from prunella_core.advice.forecast import dangers, is_noprune, next_start
 from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import InvalidInput, Refused
 from prunella_core.base.text import clean
@@ -17,8 +18,8 @@ from prunella_core.export.documents.checking import doctor_document, next_start_
 from prunella_core.export.portable import dump
 from prunella_core.fs.files import write_new
 from prunella_core.inventory.records import Blob, Inventory
-from prunella_core.ollama.client import ServerError, address, connect
-from prunella_core.operations.served import loaded_here, serves
+from prunella_core.ollama.client import Server, ServerError, address, connect
+from prunella_core.operations.served import loaded_here, serves, version_of
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import complete_targets
 from prunella_tui.cli.options import looks, store_option
@@ -45,25 +46,28 @@ def doctor(is_forecast: bool, as_json: bool) -> None:
     manifest names, and downloads, once they are over an hour old.
     """
     inventory = look(open_store())
+    server = None if inventory.store.exported_from else connect(os.environ)  # of this machine, not of the export's
+    coming = next_start(inventory, time.time(), is_noprune(os.environ), version_of(server))
     if is_forecast:
-        _forecast(inventory, as_json)
+        present(as_json, lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
         return
+    inventory = replace(inventory, problems=(*inventory.problems, *dangers(coming)))
     unfinished = has_unfinished(inventory.store)
-    server = _server(inventory)
+    answer = _server(inventory, server, coming.server_version)
     present(
         as_json,
-        lambda: {"server": server, **doctor_document(inventory), "unfinished": unfinished},
-        lambda: doctor_lines(inventory, unfinished, server),
+        lambda: {"server": answer, **doctor_document(inventory), "unfinished": unfinished},
+        lambda: doctor_lines(inventory, unfinished, answer),
     )
 
 
-def _server(inventory: Inventory) -> dict[str, Any]:
+def _server(inventory: Inventory, server: Server | None, version: str | None) -> dict[str, Any]:
     """Return where the server is expected, whether it answers, and what it does with this store."""
-    found: dict[str, Any] = {"address": None, "reachable": False, "serves_this_store": None, "loaded": []}
-    if inventory.store.exported_from is not None:  # the server of this machine has nothing to do with it
-        return found
-    found["address"] = _address()
-    if server := connect(os.environ):
+    found: dict[str, Any] = {"address": None, "reachable": False, "version": version and clean(version)}
+    found |= {"serves_this_store": None, "loaded": []}
+    if inventory.store.exported_from is None:
+        found["address"] = _address()
+    if server:
         found["loaded"] = sorted(map(clean, loaded_here(server, inventory) or ()))
         with suppress(ServerError):  # what listens there is not Ollama
             found["serves_this_store"] = serves(server, inventory)
@@ -76,11 +80,6 @@ def _address() -> str:
         return clean(address(os.environ).url)
     except ValueError:  # not an address
         return clean(os.environ.get("OLLAMA_HOST", ""))
-
-
-def _forecast(inventory: Inventory, as_json: bool) -> None:
-    coming = next_start(inventory, time.time(), is_noprune(os.environ))
-    present(as_json, lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
 
 
 @click.command()
