@@ -1,6 +1,5 @@
 """What a server of another version than the store's would do, as a problem of its own."""
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
