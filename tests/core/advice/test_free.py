@@ -7,6 +7,7 @@ import pytest
 
 from inventories import MB, Facts, ModelFact, check_proposal, choices, least_regret, make_inventory, random_facts
 from prunella_core.advice.free import Guard, Proposal, propose
+from prunella_core.advice.free.goals import to_free, until_free
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from stores import DAY, NOW, look, remove, small_store
@@ -137,7 +138,16 @@ def test_a_large_store_is_decided_too() -> None:
     inventory = make_inventory(random_facts(dice, models=300, rubbish=100))
     reachable = propose(inventory, 0, NOW).reachable
     for share in (0.3, 0.5, 0.9):
-        check_proposal(inventory, propose(inventory, int(reachable * share), NOW))
+        proposal = propose(inventory, int(reachable * share), NOW)
+        assert proposal.is_met
+        check_proposal(inventory, proposal)
+
+
+def test_a_share_is_of_the_disk() -> None:
+    inventory = make_inventory(STORE)
+    assert to_free(inventory, "20%") == until_free(inventory, "20%") == 10**15 // 5 - 10**12
+    assert until_free(inventory, "3000TB") == 3 * 10**15 - 10**12
+    assert until_free(inventory, "0.1%") == 0
 
 
 def test_what_may_belong_to_a_running_pull_is_left_out() -> None:

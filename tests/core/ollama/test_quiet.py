@@ -53,12 +53,15 @@ def test_a_process_is_called_so(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_processes_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    program = shutil.copy(shutil.which("sleep") or "", tmp_path / "ollama-here")
-    with subprocess.Popen([program, "60"]) as process:
-        try:
-            assert "ollama-here" in quiet._processes()
-        finally:
-            process.kill()
+    program = shutil.copy(shutil.which("cat") or "", tmp_path / "ollama-here")
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"ready\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"ready\n"  # it bears its name by now
+        assert "ollama-here" in quiet._processes()
+        process.stdin.close()
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/1"), reason="not as Linux shows its processes")

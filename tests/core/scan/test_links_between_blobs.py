@@ -88,6 +88,15 @@ def test_a_store_that_is_reached_by_a_link_has_the_same_links(builder: StoreBuil
     assert users(look(tmp_path / "way"), real.digest) == NEEDED
 
 
+def test_a_link_that_spells_its_target_otherwise_leads_there(builder: StoreBuilder) -> None:
+    """A start of Ollama renames ``sha256:`` to ``sha256-``, and the link works."""
+    real, first = builder.layer("weights", "the real bytes", age=DAY), named("1")
+    os.rename(builder.blob_path(real.digest), f"{builder.root}/blobs/{real.digest}")
+    builder.link(f"blobs/{file_name(first)}", file_name(real))
+    builder.model("linked", first, age=DAY)
+    assert users(look(builder.root), real.digest) == NEEDED
+
+
 def test_links_in_a_circle_and_out_of_the_store_end(builder: StoreBuilder, tmp_path: Path) -> None:
     one, two, out = named("1"), named("2"), named("3")
     builder.link(f"blobs/{file_name(one)}", file_name(two)).link(f"blobs/{file_name(two)}", file_name(one))

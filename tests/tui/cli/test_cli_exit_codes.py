@@ -27,14 +27,11 @@ def builder(tmp_path: Path) -> StoreBuilder:
     return make_store(tmp_path / "models")
 
 
-def ends(result: Result, code: int, *words: str) -> None:
-    """Check the exit code, and that one line on stderr has all the words."""
-    assert result.code == code, result
+def ends(result: Result, code: int, *words: str) -> bool:
+    """Whether a run ended with this exit code and one line on stderr, which has all the words."""
     lines = result.complaint.splitlines()
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("prunella: ")
-    for word in words:
-        assert word in lines[0]
+    is_one = len(lines) == 1 and lines[0].startswith("prunella: ")
+    return result.code == code and is_one and all(word in lines[0] for word in words)
 
 
 # 0: done
@@ -76,22 +73,22 @@ def test_rm_removes_a_model_and_keeps_what_others_use(builder: StoreBuilder) -> 
 
 def test_an_unknown_model_is_told_with_the_nearest(builder: StoreBuilder) -> None:
     with snapshot_guard(builder.root):
-        ends(call("rm", "base", "drived", "-y", store=builder.root), 1, "“drived”", "derived:latest")
-    ends(call("show", "team/sol:v1", store=builder.root), 1, "team/solo:v1")
+        assert ends(call("rm", "base", "drived", "-y", store=builder.root), 1, "“drived”", "derived:latest")
+    assert ends(call("show", "team/sol:v1", store=builder.root), 1, "team/solo:v1")
 
 
 def test_what_is_not_there_is_not_found(builder: StoreBuilder) -> None:
-    ends(call("why", "ffffff", store=builder.root), 1, "sha256:ffffff")
-    ends(call("rm", "blobs/nothing.txt", store=builder.root), 1, "blobs/nothing.txt")
-    ends(call("rm", f"{LIBRARY}/x/y", store=builder.root), 1, f"{LIBRARY}/x/y")
+    assert ends(call("why", "ffffff", store=builder.root), 1, "sha256:ffffff")
+    assert ends(call("rm", "blobs/nothing.txt", store=builder.root), 1, "blobs/nothing.txt")
+    assert ends(call("rm", f"{LIBRARY}/x/y", store=builder.root), 1, f"{LIBRARY}/x/y")
 
 
 @pytest.mark.parametrize("command", ["ls", "doctor", "prune"])
 def test_no_store(tmp_path: Path, command: str) -> None:
-    ends(call(command, store=str(tmp_path / "none")), 1, "no model store at")
-    ends(call(command, store=str(tmp_path)), 1, "neither blobs/ nor manifests/")
+    assert ends(call(command, store=str(tmp_path / "none")), 1, "no model store at")
+    assert ends(call(command, store=str(tmp_path)), 1, "neither blobs/ nor manifests/")
     Path(tmp_path, "file").write_text("x")
-    ends(call(command, store=str(tmp_path / "file")), 1, "is a file")
+    assert ends(call(command, store=str(tmp_path / "file")), 1, "is a file")
 
 
 def test_output_that_cannot_be_written(builder: StoreBuilder) -> None:
@@ -133,36 +130,36 @@ def test_a_reader_that_has_seen_enough(
 
 
 def test_what_cannot_be_understood(builder: StoreBuilder) -> None:
-    ends(call("prune", "--age", "nonsense", store=builder.root), 2, "“nonsense” is no age", "7d")
-    ends(call("--retention", "soon", "prune", store=builder.root), 2, "“soon” is no age")
-    ends(call("why", "xyz", store=builder.root), 2, "no digest")
-    ends(call("why", "sha256:../../x", store=builder.root), 2, "no digest")
-    ends(call("show", "a b", store=builder.root), 2, "no model name")
-    ends(call("rm", store=builder.root), 2, "NAME", "prunella rm --help")
-    ends(call("ls", "--nonsense", store=builder.root), 2, "--nonsense", "prunella ls --help")
-    ends(call("nonsense", store=builder.root), 2, "nonsense", "prunella --help")
-    ends(call("blobs", "--state", "lost", store=builder.root), 2, "'unreferenced'")
-    ends(call("prune", "--class", "everything", store=builder.root), 2, "'leftover'")
+    assert ends(call("prune", "--age", "nonsense", store=builder.root), 2, "“nonsense” is no age", "7d")
+    assert ends(call("--retention", "soon", "prune", store=builder.root), 2, "“soon” is no age")
+    assert ends(call("why", "xyz", store=builder.root), 2, "no digest")
+    assert ends(call("why", "sha256:../../x", store=builder.root), 2, "no digest")
+    assert ends(call("show", "a b", store=builder.root), 2, "no model name")
+    assert ends(call("rm", store=builder.root), 2, "NAME", "prunella rm --help")
+    assert ends(call("ls", "--nonsense", store=builder.root), 2, "--nonsense", "prunella ls --help")
+    assert ends(call("nonsense", store=builder.root), 2, "nonsense", "prunella --help")
+    assert ends(call("blobs", "--state", "lost", store=builder.root), 2, "'unreferenced'")
+    assert ends(call("prune", "--class", "everything", store=builder.root), 2, "'leftover'")
 
 
 def test_the_application_wants_a_terminal(builder: StoreBuilder) -> None:
     with patch("prunella_tui.app.run_app", side_effect=AssertionError):
-        ends(call(store=builder.root), 2, "terminal", "prunella ls")
-        ends(call("demo"), 2, "terminal")
+        assert ends(call(store=builder.root), 2, "terminal", "prunella ls")
+        assert ends(call("demo"), 2, "terminal")
 
 
 def test_an_ambiguous_prefix(builder: StoreBuilder) -> None:
     for digit in "01":
         builder.file(f"blobs/sha256-abcdef{digit}{'0' * 57}", age=DAY)
     with snapshot_guard(builder.root):
-        ends(call("rm", "abcdef", "-y", store=builder.root), 2, "ambiguous", "2 blobs")
-        ends(call("why", "sha256:abcdef", store=builder.root), 2, "ambiguous")
+        assert ends(call("rm", "abcdef", "-y", store=builder.root), 2, "ambiguous", "2 blobs")
+        assert ends(call("why", "sha256:abcdef", store=builder.root), 2, "ambiguous")
     assert call("why", "abcdef1", store=builder.root).code == 0
 
 
 def test_a_few_hexadecimal_digits_are_a_digest_unless_they_are_a_name(builder: StoreBuilder) -> None:
     builder.file(f"blobs/sha256-{'abcdef' * 10}0000", age=DAY)
-    ends(call("rm", "abcde", "-y", store=builder.root), 1, "no model “abcde”")
+    assert ends(call("rm", "abcde", "-y", store=builder.root), 1, "no model “abcde”")
     assert call("rm", "ABCDEF", "-n", "--json", store=builder.root).document["models"] == []
     builder.model("abcdef", age=DAY)
     assert call("rm", "ABCDEF", "-n", "--json", store=builder.root).document["models"] == ["abcdef:latest"]
@@ -176,15 +173,15 @@ def test_a_few_hexadecimal_digits_are_a_digest_unless_they_are_a_name(builder: S
 @pytest.mark.parametrize("arguments", [("rm", "base"), ("prune",), ("prune", "--json")])
 def test_without_a_terminal_it_needs_yes(builder: StoreBuilder, arguments: tuple[str, ...]) -> None:
     with snapshot_guard(builder.root):
-        ends(call(*arguments, store=builder.root), 3, "--yes")
+        assert ends(call(*arguments, store=builder.root), 3, "--yes")
 
 
 def test_a_blob_that_a_model_needs_stays(builder: StoreBuilder) -> None:
     layers = call("show", "base", "--json", store=builder.root).document["layers"]
     weights = next(layer["digest"] for layer in layers if layer["kind"] == "weights")
     with snapshot_guard(builder.root):
-        ends(call("rm", weights, "-y", store=builder.root), 3, "base:latest, derived:latest")
-        ends(call("rm", weights, "base", "-y", store=builder.root), 3, "used by derived:latest")
+        assert ends(call("rm", weights, "-y", store=builder.root), 3, "base:latest, derived:latest")
+        assert ends(call("rm", weights, "base", "-y", store=builder.root), 3, "used by derived:latest")
     assert call("rm", weights, "base", "derived", "-y", store=builder.root).code == 0
 
 
@@ -192,13 +189,13 @@ def test_a_prune_that_is_blocked_and_does_nothing(builder: StoreBuilder) -> None
     builder.manifest("broken", "{")
     with snapshot_guard(builder.root):
         result = call("prune", "--class", "unreferenced", "-y", store=builder.root)
-    ends(result, 3, f"{LIBRARY}/broken/latest", "prunella doctor")
+    assert ends(result, 3, f"{LIBRARY}/broken/latest", "prunella doctor")
 
 
 def test_a_blob_that_was_just_written_needs_force(builder: StoreBuilder) -> None:
     young = builder.layer("weights", "young")
     with snapshot_guard(builder.root):
-        ends(call("rm", young.digest, "-y", store=builder.root), 3, "last 10 minutes", "--force")
+        assert ends(call("rm", young.digest, "-y", store=builder.root), 3, "last 10 minutes", "--force")
     assert call("rm", young.digest, "-y", "--force", store=builder.root).code == 0
     assert not os.path.exists(builder.blob_path(young.digest))
 
@@ -206,19 +203,19 @@ def test_a_blob_that_was_just_written_needs_force(builder: StoreBuilder) -> None
 def test_a_folder_in_blobs_is_somebodys_own(builder: StoreBuilder) -> None:
     builder.file("blobs/folder/file")
     with snapshot_guard(builder.root):
-        ends(call("rm", "blobs/folder", "-y", store=builder.root), 3, "a folder")
+        assert ends(call("rm", "blobs/folder", "-y", store=builder.root), 3, "a folder")
 
 
 def test_another_prunella_is_at_work(builder: StoreBuilder) -> None:
     with lock(open_store(builder.root)), snapshot_guard(builder.root):
-        ends(call("rm", "base", "-y", store=builder.root), 3, "another Prunella")
+        assert ends(call("rm", "base", "-y", store=builder.root), 3, "another Prunella")
 
 
 def test_a_store_that_was_only_found_among_several(tmp_path: Path) -> None:
     first, second = make_store(tmp_path / ".ollama/models"), make_store(tmp_path / "var/lib/ollama")
     found = partial(locate, machine=str(tmp_path))
     with patch("prunella_tui.cli.session.locate", found), snapshot_guard(first.root):
-        ends(call("prune", environment={"HOME": str(tmp_path)}), 3, "several stores", second.root)
+        assert ends(call("prune", environment={"HOME": str(tmp_path)}), 3, "several stores", second.root)
         assert call("prune", "-n", environment={"HOME": str(tmp_path)}).code == 0
         assert "Several stores found. Pick one: --store DIR" in call("doctor", environment={"HOME": str(tmp_path)}).text
 
@@ -228,7 +225,7 @@ def test_a_store_of_somebody_else_is_refused_before_any_question(builder: StoreB
     os.chmod(os.path.join(builder.root, "blobs"), 0o555)
     result = call("rm", "base", store=builder.root)
     os.chmod(os.path.join(builder.root, "blobs"), 0o755)
-    ends(result, 3, "you may not write there")
+    assert ends(result, 3, "you may not write there")
 
 
 # 4: partly done
@@ -335,7 +332,7 @@ def test_without_manifests_nothing_is_pruned(builder: StoreBuilder) -> None:
     assert "0 models" in call("ls", store=builder.root).text
     with snapshot_guard(builder.root):
         result = call("prune", "--class", "unreferenced", "--age", "0", "-y", store=builder.root)
-    ends(result, 3, "no manifests/ folder")
+    assert ends(result, 3, "no manifests/ folder")
 
 
 def test_an_empty_store(tmp_path: Path) -> None:
