@@ -187,9 +187,7 @@ def reached_from(store: Store, on_disk: BlobReading) -> dict[str, tuple[str, ...
         links = [file.path for file in on_disk.find(key) or () if file.target is not None]
         hops = dict.fromkeys(hop for path in links for hop in _hops(root, os.path.join(root, path)))
         entries = [_entry(f"blobs/{hop[len(blobs) + 1 :]}") for hop in hops if hop.startswith(blobs + os.sep)]
-        keys = dict.fromkeys(
-            key_of.get(entry) or place_of(entry).whole for entry in entries
-        )
+        keys = dict.fromkeys(key_of.get(entry) or place_of(entry).whole for entry in entries)
         found[key] = tuple(other for other in keys if other and other != key and on_disk.find(other))
     return found
 
