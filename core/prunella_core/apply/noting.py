@@ -32,9 +32,9 @@ def action_of(plan: Plan) -> Action:
 
 
 def note(receipt: Receipt, at: float, origins: "Mapping[str, Origin]") -> Receipt:
-    """Write what ``receipt`` tells into the log, at ``at`` (seconds, UTC); where that fails, let the receipt say so.
+    """Write ``receipt`` into the log, at ``at`` (seconds, UTC); where that fails, let the receipt say so.
 
-    ``origins`` tells what would have brought the models back.
+    ``origins`` says how the models could have been downloaded again.
     """
     plan = receipt.plan
     if not receipt.removed:

@@ -28,7 +28,7 @@ def parse_age(text: str) -> int:
         return 0
     seconds = sum(int(count) * _UNITS[unit] for count, unit in _TERM.findall(wanted)) if len(wanted) < 40 else -1
     if not _AGE.match(wanted) or not 0 <= seconds <= _LONGEST:
-        raise InvalidInput(f"“{clean(text)}” is no age: it takes 7d, 12h, 2w, 1d12h or 0")
+        raise InvalidInput(f"invalid age “{clean(text)}”: use 7d, 12h, 2w, 1d12h or 0")
     return seconds
 
 
@@ -63,4 +63,4 @@ def _bytes_in(unit: str) -> int:
 
 def _refusal(text: str, percent_of: int | None) -> InvalidInput:
     takes = "50GB, 1.5TB, 500MB, 50GiB or plain bytes" + ("" if percent_of is None else ", or 20%")
-    return InvalidInput(f"“{clean(text)}” is no size: it takes {takes}")
+    return InvalidInput(f"invalid size “{clean(text)}”: use {takes}")

@@ -1,4 +1,4 @@
-"""On what file system a path lies, as Linux tells it in ``/proc/self/mountinfo``."""
+"""The file system that a path is on, from ``/proc/self/mountinfo``."""
 
 import os
 from typing import NamedTuple

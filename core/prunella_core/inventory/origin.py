@@ -2,7 +2,7 @@
 
 No registry is asked. A pull writes the registry's bytes; a create ends the manifest with a line end and notes for each
 layer the model that it was taken from; a copy has the bytes of what it was copied from (Ollama's ``server/images.go``,
-``server/create.go`` and ``manifest`` package). So a copy under another name cannot always be told from a pull.
+``server/create.go`` and ``manifest`` package). So a copy under another name can look like a pull.
 """
 
 from collections.abc import Iterator, Mapping
@@ -188,7 +188,7 @@ class _Provenance:
         else:
             yield self._why_lost(lost)
         if self._can_be_pushed(name):
-            yield f"if it was ever pushed as {name}, a pull brings it back; nothing here tells"
+            yield f"if it was ever pushed as {name}, a pull brings it back; nothing here shows whether it was"
 
     def _why_lost(self, lost: Layer | None) -> str:
         base = _short(lost.made_from) if lost else ""

@@ -35,7 +35,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     blocks_prune: bool
     model: str | None = None
     file: File | None = None
-    """The file itself, where it can be removed to mend the problem."""
+    """The file itself, where deleting it fixes the problem."""
 
 
 class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -145,7 +145,7 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def last_used(self) -> float | None:
-        """When it was last used as far as anyone knows; ``None`` when nothing tells."""
+        """When it was last used as far as is known; ``None`` when nothing shows it."""
         if not self.weights_read_at or not self.seen_loaded_at:
             return self.weights_read_at or self.seen_loaded_at or None
         return max(self.weights_read_at, self.seen_loaded_at)

@@ -12,34 +12,32 @@ class Advice(NamedTuple):
     """What a problem means for the user, and the way to fix it."""
 
     meaning: str
-    mend: str
+    fix: str
 
 
 _UNREADABLE_TO_OLLAMA = "Ollama cannot read it either: its own start-up prune is skipped while it is there."
 _OLLAMA_DELETES = "Ollama reads it as a model without layers: its next start deletes what only this model needs."
 _IGNORED_BY_OLLAMA = "Ollama overlooks it and, at its next start, deletes what only this file names."
 _RE_PULL = "Pull the model again (ollama pull {name}), or remove the broken name (prunella rm {name})."
-_FETCH = "Move it away and pull again what needs it; a pull takes what is there unchecked: mv {path} /tmp/"
-_MOVE = "If it is not yours to keep, move it away: mv {path} /tmp/"
+_FETCH = "Move it away, then pull the models that need it (a pull reuses a blob without checking it): mv {path} /tmp/"
+_MOVE = "Unless you need it there, move it away: mv {path} /tmp/"
 _AS_OWNER = "Run Prunella as the owner of the store, or fix the permissions: ls -l {path}"
 
 ADVICE = {
-    "empty-manifest": Advice(
-        "It may be half written by a pull or create that runs right now. " + _UNREADABLE_TO_OLLAMA, _RE_PULL
-    ),
+    "empty-manifest": Advice("A pull or create may be writing it right now. " + _UNREADABLE_TO_OLLAMA, _RE_PULL),
     "bad-manifest": Advice(_UNREADABLE_TO_OLLAMA, _RE_PULL),
-    "large-manifest": Advice("A file of this size is no manifest; it was not read.", _MOVE),
+    "large-manifest": Advice("It is too large for a manifest and was not read.", _MOVE),
     "no-layers": Advice(_OLLAMA_DELETES, _RE_PULL),
     "bad-digest": Advice(_OLLAMA_DELETES, _RE_PULL),
     "unknown-schema": Advice(
-        "It may name blobs in a way that this version does not know.", "Look for a newer version of Prunella."
+        "It may name blobs in a way that this version does not understand.", "Look for a newer version of Prunella."
     ),
-    "missing-child": Advice("No model can run by this name.", "Pull the model again (ollama pull {name})."),
+    "missing-child": Advice("No model can run under this name.", "Pull the model again (ollama pull {name})."),
     "bad-child": Advice(
-        "It may need blobs that are not known here.", "Pull the model again (ollama pull {name}), or remove it."
+        "It may need blobs that are unknown here.", "Pull the model again (ollama pull {name}), or remove it."
     ),
     "same-name": Advice(
-        "A newer Ollama reads the other one, an older Ollama this one, so what it needs is kept.",
+        "A newer Ollama reads the other one, an older Ollama this one, so its blobs are kept.",
         "Remove the one that you do not need: rm {path}",
     ),
     "bad-name": Advice("No model can have this name. " + _UNREADABLE_TO_OLLAMA, _MOVE),
@@ -54,11 +52,11 @@ ADVICE = {
     ),
     "not-a-file": Advice("Only folders and ordinary files belong below manifests/.", _MOVE),
     "unreadable": Advice(
-        "What cannot be read may name blobs that models need.",
-        "Run Prunella as a user who may read it, or fix its permissions: ls -l {path}",
+        "It may name blobs that models need.",
+        "Run Prunella as a user who can read it, or fix its permissions: ls -l {path}",
     ),
     "unreadable-folder": Advice(
-        "It is not Ollama's and is left alone; only its size is unknown.", "Nothing needs to be done: ls -l {path}"
+        "It is not Ollama's and is left alone; only its size is unknown.", "Nothing to do. To look at it: ls -l {path}"
     ),
     "no-manifests": Advice(
         "Without it every blob looks unreferenced, and Ollama's next start deletes them all.",
@@ -71,10 +69,8 @@ ADVICE = {
     ),
     "missing-blob": Advice("The model cannot run.", "Pull the model again (ollama pull {name}), or remove it."),
     "wrong-size": Advice("The model may not run.", "Remove the model and pull it again (ollama pull {name})."),
-    "wrong-hash": Advice(
-        "Its bytes are not those that its name stands for: what runs on them may fail or answer wrongly.", _FETCH
-    ),
-    "unreadable-blob": Advice("The disk did not give its bytes, and may be failing: see to your backups.", _FETCH),
+    "wrong-hash": Advice("Its bytes do not match its name: models that use it may fail or give wrong answers.", _FETCH),
+    "unreadable-blob": Advice("It could not be read; the disk may be failing: check your backups.", _FETCH),
     "ledger": Advice(
         "It holds the ages of unreferenced blobs, the log, and what verify found.",
         "Check who owns it and whether its disk is full: ls -l {path}",
@@ -89,8 +85,10 @@ ADVICE = {
     ),
     "pins-unreadable": Advice("Every model counts as pinned until they can be read.", _AS_OWNER),
     "trash-unreadable": Advice("Nothing in the trash is deleted until all of it can be read.", _AS_OWNER),
-    "staging-unreadable": Advice("An interrupted operation may wait there to be undone.", _AS_OWNER),
-    "exists": Advice("Nothing is ever overwritten.", "Restore it under another name, or remove what is there first."),
+    "staging-unreadable": Advice("An interrupted operation may be waiting there to be undone.", _AS_OWNER),
+    "exists": Advice(
+        "Prunella never overwrites anything.", "Restore under another name, or delete what is there first."
+    ),
 }
 _HARMLESS = {
     "dropping",
@@ -118,7 +116,7 @@ def advice(found: Problem, root: str) -> Advice:
     """Return what ``found`` means and how to fix it, with the paths below ``root`` filled in."""
     known = ADVICE[found.kind]
     return Advice(
-        known.meaning, known.mend.format(name=found.model or "NAME", path=_for_a_shell(f"{root}/{found.path}"))
+        known.meaning, known.fix.format(name=found.model or "NAME", path=_for_a_shell(f"{root}/{found.path}"))
     )
 
 

@@ -70,7 +70,7 @@ def parse_digest_prefix(text: str) -> str:
     """
     match = _PREFIX.match(text)
     if not match:
-        raise InvalidInput(f"“{clean(text)}” is no digest: it takes sha256: and up to 64 hexadecimal digits")
+        raise InvalidInput(f"invalid digest “{clean(text)}”: use sha256: and up to 64 hexadecimal digits")
     return f"sha256:{match[1].lower()}"
 
 

@@ -69,7 +69,7 @@ def parse_name(text: str) -> ModelName:
     host = host.rpartition("://")[2]
     name = ModelName(host or DEFAULT_HOST, namespace or DEFAULT_NAMESPACE, model, tag)
     if not name.is_valid or "" in text.strip().rpartition("://")[2].split("/"):
-        raise InvalidInput(f"“{clean(text)}” is no model name: it takes [[host/]namespace/]model[:tag]")
+        raise InvalidInput(f"invalid model name “{clean(text)}”: use [[host/]namespace/]model[:tag]")
     return name
 
 

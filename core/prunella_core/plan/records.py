@@ -18,7 +18,7 @@ _TREES = (Area.MANIFESTS, Area.MANIFESTS_V2)
 
 
 class PruneClass(StrEnum):
-    """What ``prune`` can be told to take."""
+    """A class of things that ``prune`` deletes."""
 
     UNREFERENCED = "unreferenced"
     PARTIAL = "partial"
@@ -84,7 +84,7 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
     target: str | None = None
     """Where it goes in the store, when it is restored."""
     idle_since: float | None = None
-    """Since when nothing has needed it (seconds, UTC), as ``clock`` tells."""
+    """Since when nothing has needed it (seconds, UTC), by ``clock``."""
     clock: Clock | None = None
 
 

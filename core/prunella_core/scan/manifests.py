@@ -120,10 +120,10 @@ class _ManifestReader:
     def _add(self, path: str, kind: str, message: str, name: str | None = None) -> None:
         try:
             file = look_at(self.store.root, path)
-        except OSError:  # the problem is told all the same, only not offered for removal
+        except OSError:  # the problem is reported all the same, only not offered for deletion
             file = None
-        mendable = file if file and (file.is_regular or file.target is not None) and "/" in path else None
-        self.problems.append(problem(path, kind, message, name, mendable))
+        deletable = file if file and (file.is_regular or file.target is not None) and "/" in path else None
+        self.problems.append(problem(path, kind, message, name, deletable))
 
     def _walk(self, relative: str) -> Iterator[tuple[str, bool]]:
         """Yield the path of every file at the depth of a tag, and whether it is a link; note what is misplaced."""

@@ -42,6 +42,6 @@ def _files_of(listing: str, folder: str) -> Iterator[tuple[int, int]]:
 
 
 def keeps_atime(path: str) -> bool:
-    """Whether reading a file below ``path`` leaves its time: then the atime of weights tells the last use."""
+    """Whether reading a file below ``path`` leaves its time: then the atime of weights is their last use."""
     mount = mount_of(path)
     return bool(mount.kind) and "noatime" not in mount.options

@@ -172,7 +172,7 @@ def space_of(inventory: Inventory, mode: Mode = "trash") -> Space:
 
 
 def is_like(other: File, file: File) -> bool:
-    """Whether another file of the same digest will do as well, as far as its size tells."""
+    """Whether another file of the same digest will do as well, going by its size."""
     return other.is_regular and other.size == file.size
 
 

@@ -40,7 +40,7 @@ def test_both_names_are_told(builder: StoreBuilder, places: tuple[int, ...]) -> 
     assert problem.model == "m:latest"
     assert weights.digest in problem.message
     assert not problem.blocks_prune
-    assert "ollama pull m:latest" in advice(problem, builder.root).mend
+    assert "ollama pull m:latest" in advice(problem, builder.root).fix
 
 
 def test_three_digits_are_another_blob(builder: StoreBuilder) -> None:

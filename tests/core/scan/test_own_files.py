@@ -111,7 +111,7 @@ def test_a_folder_of_ours_that_cannot_be_read_ends_no_scan(builder: StoreBuilder
     assert {"pins-unreadable", "trash-unreadable"} <= kinds
     assert {model.name for model in found.models} == {"base:latest", "derived:latest"}
     for problem in found.problems:
-        assert advice(problem, builder.root).mend
+        assert advice(problem, builder.root).fix
 
 
 def test_a_damaged_manifest_in_the_trash_is_no_unreadable_one(builder: StoreBuilder) -> None:

@@ -101,7 +101,7 @@ def test_a_retention_that_is_no_age(home: Path) -> None:
     write(home, 'retention = "a while"\n')
     result = call("prune", store=make_store(home / "models").root, environment=at(home))
     assert result.code == 2
-    assert "“a while” is no age" in result.complaint
+    assert "invalid age “a while”" in result.complaint
 
 
 def test_a_file_that_cannot_be_read(home: Path) -> None:

@@ -130,11 +130,11 @@ def test_a_reader_that_has_seen_enough(
 
 
 def test_what_cannot_be_understood(builder: StoreBuilder) -> None:
-    assert ends(call("prune", "--age", "nonsense", store=builder.root), 2, "“nonsense” is no age", "7d")
-    assert ends(call("--retention", "soon", "prune", store=builder.root), 2, "“soon” is no age")
-    assert ends(call("why", "xyz", store=builder.root), 2, "no digest")
-    assert ends(call("why", "sha256:../../x", store=builder.root), 2, "no digest")
-    assert ends(call("show", "a b", store=builder.root), 2, "no model name")
+    assert ends(call("prune", "--age", "nonsense", store=builder.root), 2, "invalid age “nonsense”", "7d")
+    assert ends(call("--retention", "soon", "prune", store=builder.root), 2, "invalid age “soon”")
+    assert ends(call("why", "xyz", store=builder.root), 2, "invalid digest")
+    assert ends(call("why", "sha256:../../x", store=builder.root), 2, "invalid digest")
+    assert ends(call("show", "a b", store=builder.root), 2, "invalid model name")
     assert ends(call("rm", store=builder.root), 2, "NAME", "prunella rm --help")
     assert ends(call("ls", "--nonsense", store=builder.root), 2, "--nonsense", "prunella ls --help")
     assert ends(call("nonsense", store=builder.root), 2, "nonsense", "prunella --help")

@@ -84,7 +84,7 @@ def test_what_cannot_be_freed_changes_nothing_and_names_the_most(builder: StoreB
 
 @pytest.fixture
 def guarded(builder: StoreBuilder) -> StoreBuilder:
-    """``base`` is pinned; ``mine`` was created here, as a line end behind its manifest tells."""
+    """``base`` is pinned; ``mine`` was created here, as the line end after its manifest shows."""
     call("pin", "base", store=builder.root)
     weights = builder.layer("weights", "mine alone" * 9_000, age=90 * DAY)
     builder.model("mine", weights, age=90 * DAY)
@@ -118,6 +118,13 @@ def test_people_are_told_what_is_left_out_and_what_would_help(guarded: StoreBuil
     assert "Left out: 1 model can't be fully downloaded again (--also-local)" in told.text
     assert "--also-pinned --also-local would allow" in told.complaint
     assert "Not recoverable: 1 model" in call("free", "150kB", "-n", "--also-local", store=guarded.root).text
+
+
+def test_pinned_models_come_first_in_a_plan_that_deletes_them(guarded: StoreBuilder) -> None:
+    for command in ("rm base derived", "rm --now base", "free 50GB --also-pinned"):
+        text = call(*command.split(), "-n", store=guarded.root).text
+        assert text.startswith("⚑ Pinned: base:latest\n"), command
+    assert "Pinned" not in call("rm", "derived", "-n", store=guarded.root).text
 
 
 class Resident:
@@ -170,11 +177,11 @@ def test_until_so_much_is_free(builder: StoreBuilder) -> None:
 
 def test_down_to_so_much(builder: StoreBuilder) -> None:
     most = call("df", "--json", store=builder.root).document["allocated"] - WEIGHTS
-    assert dry(builder, "--max-store", str(most))["target"] == WEIGHTS
-    assert call("free", "--max-store", str(most), "--yes", store=builder.root).code == 0
+    assert dry(builder, "--max-store", f"{most}B")["target"] == WEIGHTS
+    assert call("free", "--max-store", f"{most}B", "--yes", store=builder.root).code == 0
     assert call("df", "--json", store=builder.root).document["allocated"] <= most
     with snapshot_guard(builder.root):
-        again = call("free", "--max-store", str(most), "--yes", store=builder.root)
+        again = call("free", "--max-store", f"{most}B", "--yes", store=builder.root)
     assert again.code == 0
     assert "Nothing to do" in again.text
 

@@ -133,4 +133,4 @@ def test_df_has_nothing_to_fail_for_in_a_tidy_store(builder: StoreBuilder) -> No
     assert call("df", "--fail-if-reclaimable", "0", store=builder.root).code == 0
     result = call("df", "--fail-if-reclaimable", "much", store=builder.root)
     assert (result.code, result.out) == (2, b"")
-    assert "“much” is no size" in result.complaint
+    assert "invalid size “much”" in result.complaint

@@ -42,7 +42,7 @@ def test_ls_and_show_carry_it_in_their_documents(store: str) -> None:
     ("name", "sentence"),
     [
         (HF, f"Restore  ollama pull {HF}"),
-        ("brief", f"Restore  only in part, ollama pull {HF} (system exist only here)"),
+        ("brief", f"Restore  only in part, ollama pull {HF} (system exists only here)"),
         ("mine", "Restore  not recoverable: created here (weights exist only here)"),
         ("library", "Restore  ollama pull library:latest, likely"),
     ],
@@ -59,7 +59,7 @@ def test_the_review_puts_what_cannot_come_back_first_and_apart(store: str) -> No
         text.index(part) for part in ("Not recoverable", "! mine:latest", "Only partly", "! brief", "Move to trash")
     ]
     assert places == sorted(places)
-    assert f"only here: system; the rest: ollama pull {HF}" in text
+    assert f"system exists only here; the rest: ollama pull {HF}" in text
     plan = call("rm", "mine", "brief", "library", "-n", "--json", store=store).document
     assert [(lost["model"], lost["kinds"]) for lost in plan["lost"]] == [
         ("mine:latest", ["weights"]),

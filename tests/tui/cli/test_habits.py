@@ -77,7 +77,10 @@ def test_an_export_does_not_flood_a_terminal(builder: StoreBuilder) -> None:
 def test_a_small_number_without_a_unit_is_refused(builder: StoreBuilder, amount: str) -> None:
     result = call("free", amount, "-n", store=builder.root)
     assert result.code == 2
-    assert f"“{amount}” has no unit: use {amount}GB" in result.complaint
+    assert f"“{amount}” has no unit: use {amount}GB, {amount}MB or {amount}%" in result.complaint
+    for goal, units in (("--until-free", "MB or 5%"), ("--max-store", " or 5MB")):
+        result = call("free", goal, "5", "-n", store=builder.root)
+        assert (result.code, units in result.complaint) == (2, True), result.complaint
 
 
 def test_a_large_number_is_bytes_and_a_share_is_of_the_disk(builder: StoreBuilder) -> None:

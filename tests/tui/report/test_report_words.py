@@ -61,16 +61,18 @@ def test_the_details_says_whether_a_model_comes_back(builder: StoreBuilder) -> N
     inventory = look(builder.root)
     text = {name: plain(model_lines(inventory, model, NOW)) for name, model in inventory.model_by_name.items()}
     assert "Restore  ollama pull tiny:latest, likely" in text["tiny:latest"]
-    assert "Restore  only in part, ollama pull tiny:latest (system exist only here), likely" in text["brief:latest"]
+    assert "Restore  only in part, ollama pull tiny:latest (system exists only here), likely" in text["brief:latest"]
     assert "Restore  not recoverable: created here (weights exist only here)" in text["mine:latest"]
     assert "· no model that can be pulled has its weights" in text["mine:latest"]
 
 
 def test_the_review_puts_what_cannot_come_back_first(builder: StoreBuilder) -> None:
-    text = plain(plan_lines(plan_for(builder.root, to_trash("mine:latest", "brief:latest", "tiny:latest"))))
+    inventory = look(builder.root)
+    plan = plan_for(builder.root, to_trash("mine:latest", "brief:latest", "tiny:latest"))
+    text = plain(plan_lines(inventory, plan))
     places = [text.index(part) for part in ("Not recoverable", "! mine", "Only partly", "! brief", "Move to trash")]
     assert places == sorted(places)
-    assert "ecoverable" not in plain(plan_lines(plan_for(builder.root, to_trash("tiny:latest"))))
+    assert "ecoverable" not in plain(plan_lines(inventory, plan_for(builder.root, to_trash("tiny:latest"))))
 
 
 def test_a_blob_says_what_it_likely_is_and_from_where(builder: StoreBuilder) -> None:

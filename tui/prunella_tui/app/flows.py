@@ -1,7 +1,7 @@
 """What takes longer than a key press, each as one flow from the key to the result. Flows run in workers."""
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import NamedTuple
 
 from textual.app import App
@@ -26,7 +26,7 @@ from prunella_tui.app.screens.working import Step as Shown
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.tables import Tables
 from prunella_tui.report import format as show
-from prunella_tui.report.lines import Block, line
+from prunella_tui.report.lines import Block
 from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.sharing import sharing_lines
 from prunella_tui.report.textual import Drawing
@@ -73,20 +73,13 @@ async def _delete_marked(here: Here) -> bool:
     def review(force: bool) -> Review:
         plans = session.removal_plans(inventory, force=force)
         wipes = "every model" if 0 < len(inventory.models) == len(plans[0].models) else ""
-        return _review(session, plans, [*_pinned(inventory, plans[0]), *plan_lines(plans[0], KEYS)], wipes)
+        return _review(session, plans, plan_lines(inventory, plans[0], KEYS), wipes)
 
     plan = await _confirmed(here, review)
     if plan is None or not await _carry_out(here, plan):
         return False
     session.forget_marks()
     return True
-
-
-def _pinned(inventory: Inventory, plan: Plan) -> Iterator[Block]:
-    pinned = [name for name in plan.models if inventory.model_by_name[name].is_pinned]
-    if pinned:
-        yield line(("⚑ Pinned: ", "warning"), (", ".join(pinned), "strong"))
-        yield line()
 
 
 async def empty(here: Here) -> None:

@@ -57,7 +57,7 @@ def refuse_unless_served(server: Server | None, inventory: Inventory, plan: Plan
 class Review(NamedTuple):
     """How a plan is shown: in lines of its own, and with more ``fields`` in its documents."""
 
-    lines: Callable[[Plan], Iterable[Block]] = plan_lines
+    lines: Callable[[Inventory, Plan], Iterable[Block]] = plan_lines
     fields: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -69,10 +69,10 @@ def carry_out(
 ) -> int:
     """Do with ``plan`` what was wished, and return the exit code. ``server`` first unloads what it has loaded."""
     if wishes.dry_run:
-        show_plan(plan, wishes.as_json, review)
+        show_plan(inventory, plan, wishes.as_json, review)
         return DONE
     if not plan.files:
-        return _nothing_to_do(plan, wishes, review)
+        return _nothing_to_do(inventory, plan, wishes, review)
     if plan.mode != "restore" and not _is_agreed(inventory, plan, wishes, review):
         tell("Nothing was deleted.")
         return REFUSED
@@ -80,12 +80,12 @@ def carry_out(
     return _code_of(receipt) if _is_said(receipt, wishes, review) else PARTLY
 
 
-def show_plan(plan: Plan, as_json: bool, review: Review = PLAIN) -> None:
+def show_plan(inventory: Inventory, plan: Plan, as_json: bool, review: Review = PLAIN) -> None:
     """Print a plan."""
-    present(as_json, lambda: {**plan_document(plan), **review.fields}, lambda: review.lines(plan))
+    present(as_json, lambda: {**plan_document(plan), **review.fields}, lambda: review.lines(inventory, plan))
 
 
-def _nothing_to_do(plan: Plan, wishes: Wishes, review: Review) -> int:
+def _nothing_to_do(inventory: Inventory, plan: Plan, wishes: Wishes, review: Review) -> int:
     if plan.blocked:
         first = plan.blocked[0]
         what = "restored" if plan.mode == "restore" else "deleted"
@@ -95,7 +95,7 @@ def _nothing_to_do(plan: Plan, wishes: Wishes, review: Review) -> int:
         held = held_back[0]
         raise Refused(f"nothing was deleted: {clean(held.path)}: {held.reason} (--force includes it)")
     if not wishes.as_json:
-        show_plan(plan, False, review)
+        show_plan(inventory, plan, False, review)
     receipt = _execute(plan, wishes, None)
     if wishes.as_json or receipt.notes or receipt.expired:
         return DONE if _is_said(receipt, wishes, review) else PARTLY
@@ -106,11 +106,11 @@ def _is_agreed(inventory: Inventory, plan: Plan, wishes: Wishes, review: Review)
     """Show the plan and ask, unless --yes was given. Raises Refused without a terminal to ask on."""
     if wishes.yes:
         if not wishes.as_json:
-            show_plan(plan, False, review)
+            show_plan(inventory, plan, False, review)
         return True
     if not sys.stdin.isatty():
         raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
-    show(review.lines(plan), on_stderr=True)
+    show(review.lines(inventory, plan), on_stderr=True)
     if everything := _everything(inventory, plan):
         return _ask(f"This is {everything}. Type “everything” to delete it: ") == "everything"
     what = counted(len(plan.models), "model") if plan.models else counted(len(plan.files), "file")

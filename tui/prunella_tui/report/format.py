@@ -109,6 +109,12 @@ def names(known: Sequence[str], most: int = 3, count: int | None = None) -> str:
     return f"{shown} and {number(more)} more" if more > 0 else shown
 
 
+def only_here(kinds: Sequence[str]) -> str:
+    """Return which kinds of layers exist nowhere else: ``weights exist only here``, ``system exists only here``."""
+    is_many = len(kinds) > 1 or kinds[0].endswith("s")  # weights, params, messages
+    return f"{clean(', '.join(kinds))} {'exist' if is_many else 'exists'} only here"
+
+
 def short_digest(digest: str | None) -> str:
     """Return the first 12 digits of a digest, without ``sha256:``."""
     return digest.removeprefix("sha256:")[:12] if digest else ""

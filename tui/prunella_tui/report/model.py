@@ -10,7 +10,7 @@ from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ollama.manifest import Layer
 from prunella_core.space.cells import Holder
 from prunella_core.space.space import space_of
-from prunella_tui.report.format import counted, date, details, duration, names, number, short_digest, size
+from prunella_tui.report.format import counted, date, details, duration, names, number, only_here, short_digest, size
 from prunella_tui.report.lines import Block, Column, Part, field, line, section, table
 
 _FEW = 12
@@ -60,8 +60,9 @@ def recovery(model: Model, origin: Origin) -> str:
 
 
 def _way_back(model: Model, origin: Origin) -> str:
-    lost = only_here(model, origin)
-    suffix = f" ({lost} exist only here)" if lost else ""
+    layers = set(origin.only_here)
+    lost = list(dict.fromkeys(layer.kind for layer in model.layers if layer.digest in layers))
+    suffix = f" ({only_here(lost)})" if lost else ""
     pull = f"ollama pull {clean(origin.source or '')}"
     match origin.kind:
         case "created":
@@ -73,12 +74,6 @@ def _way_back(model: Model, origin: Origin) -> str:
         case "derived":
             return f"only in part, {pull}{suffix}"
     return pull
-
-
-def only_here(model: Model, origin: Origin) -> str:
-    """Return the kinds of layers that exist nowhere else: ``system, params``."""
-    lost = set(origin.only_here)
-    return ", ".join(dict.fromkeys(clean(layer.kind) for layer in model.layers if layer.digest in lost))
 
 
 def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:

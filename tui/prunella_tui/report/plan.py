@@ -5,8 +5,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from prunella_core.base.text import clean
+from prunella_core.inventory.records import Inventory
 from prunella_core.plan.records import HeldBack, Kept, Lost, Plan, PlannedFile, Receipt
-from prunella_tui.report.format import counted, names, number, short_digest, size
+from prunella_tui.report.format import counted, names, number, only_here, short_digest, size
 from prunella_tui.report.lines import Block, Column, Table, line, names_below, section, table
 from prunella_tui.report.ways import COMMANDS, Ways
 
@@ -23,9 +24,9 @@ class _Row(NamedTuple):
     files: int = 1
 
 
-def plan_lines(plan: Plan, ways: Ways = COMMANDS) -> Iterator[Block]:
-    """Yield the whole plan, as a person should see it before agreeing to it; what is lost for good comes first."""
-    yield from lost_lines(plan)
+def plan_lines(inventory: Inventory, plan: Plan, ways: Ways = COMMANDS) -> Iterator[Block]:
+    """Yield the whole plan, as a person should see it before agreeing to it."""
+    yield from warning_lines(inventory, plan)
     yield line((_headline(plan, ways), "head"))
     yield from _models(plan)
     yield _rows(_folded(list(_going(plan))))
@@ -43,8 +44,12 @@ def plan_lines(plan: Plan, ways: Ways = COMMANDS) -> Iterator[Block]:
         yield line((f"Too recent: {counted(len(plan.younger), 'blob')}, {taken}", "quiet"))
 
 
-def lost_lines(plan: Plan) -> Iterator[Block]:
-    """Yield the models that cannot be downloaded again: whole models, then those that lose a part."""
+def warning_lines(inventory: Inventory, plan: Plan) -> Iterator[Block]:
+    """Yield the pinned models that are deleted, and those that cannot be downloaded again, wholly or in part."""
+    models = filter(None, map(inventory.model_by_name.get, plan.models))
+    if plan.mode != "restore" and (pinned := [model.name for model in models if model.is_pinned]):
+        yield line(("⚑ Pinned: ", "warning"), (", ".join(pinned), "strong"))
+        yield line()
     when = " once the trash is emptied" if plan.mode == "trash" else ""
     for title, found in (
         (f"Not recoverable{when}", [lost for lost in plan.lost if lost.is_weights]),
@@ -60,9 +65,8 @@ def lost_lines(plan: Plan) -> Iterator[Block]:
 def _why_lost(lost: Lost) -> str:
     if lost.is_weights:
         return f"created here; no other copy of its weights{'' if lost.origin.certainty == 'known' else ' (likely)'}"
-    kinds = ", ".join(lost.kinds)
     source = f"; the rest: ollama pull {lost.origin.source}" if lost.origin.source else ""
-    return f"exist only here: {kinds}{source}"
+    return f"{only_here(lost.kinds)}{source}"
 
 
 def _headline(plan: Plan, ways: Ways) -> str:

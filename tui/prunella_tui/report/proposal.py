@@ -9,7 +9,7 @@ from prunella_core.advice.free import Guard, Item, ItemKind, Proposal, propose
 from prunella_core.inventory.records import Inventory
 from prunella_tui.report.format import blob_title, counted, size, trash_title
 from prunella_tui.report.lines import Block, Column, Table, line, table
-from prunella_tui.report.plan import lost_lines
+from prunella_tui.report.plan import warning_lines
 from prunella_tui.report.ways import COMMANDS, Ways
 
 _FEW = 10
@@ -30,7 +30,7 @@ _WHY_NOT: dict[Guard, tuple[str, str]] = {
 
 def proposal_lines(inventory: Inventory, proposal: Proposal, ways: Ways = COMMANDS) -> Iterator[Block]:
     """Yield the whole proposal, as a person should see it before agreeing to it."""
-    yield from lost_lines(proposal.plan)
+    yield from warning_lines(inventory, proposal.plan)
     if not proposal.is_met:
         yield line((f"{shortfall(proposal)}:", "warning"))
     elif proposal.items:

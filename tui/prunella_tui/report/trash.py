@@ -77,7 +77,7 @@ def emptying_lines(inventory: Inventory, plan: Plan, log: Iterable[LogLine]) -> 
             yield line((model.name, "strong"), f"  {size(model.size)}", (again, "quiet"), indent=2)
     if found:
         yield line()
-    yield from plan_lines(plan)
+    yield from plan_lines(inventory, plan)
 
 
 def log_lines(history: History) -> Iterator[Block]:

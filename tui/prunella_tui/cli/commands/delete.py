@@ -132,7 +132,7 @@ def free(
         tell("The server does not answer, so every model counts as loaded.")
     allowed = [guard for guard in asked if asked[guard]]
     proposal = propose(inventory, target, time.time(), loaded=loaded, allowed=allowed)
-    review = removing.Review(lambda _plan: proposal_lines(inventory, proposal), proposal_fields(proposal))
+    review = removing.Review(lambda inventory, _plan: proposal_lines(inventory, proposal), proposal_fields(proposal))
     if not proposal.is_met:
         return _fall_short(inventory, proposal, wanted, review)
     return removing.carry_out(inventory, proposal.plan, wanted, review, server)
@@ -151,7 +151,7 @@ def _fall_short(inventory: Inventory, proposal: Proposal, wishes: Wishes, review
     hint = f"{shortfall(proposal)}; {help_}" if help_ else shortfall(proposal)
     if not wishes.dry_run:
         raise Refused(f"{hint}. Nothing was deleted")
-    removing.show_plan(proposal.plan, wishes.as_json, review)
+    removing.show_plan(inventory, proposal.plan, wishes.as_json, review)
     tell(f"{hint}.")
     return REFUSED
 

@@ -70,7 +70,7 @@ def empty(entries: tuple[str, ...], **wishes: Any) -> int:
     wanted = Wishes(**wishes)
     inventory = removing.look_for_change(wanted.dry_run)
     plan = make_plan(inventory, Empty(entries=find_entries(inventory, entries)), time.time())
-    review = removing.Review(lambda plan: emptying_lines(inventory, plan, read_log(inventory.store)))
+    review = removing.Review(lambda inventory, plan: emptying_lines(inventory, plan, read_log(inventory.store)))
     return removing.carry_out(inventory, plan, wanted, review)
 
 
