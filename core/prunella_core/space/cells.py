@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from prunella_core.fs.sizes import File
-from prunella_core.fs.sizes import allocated as distinct
+from prunella_core.fs.sizes import File, allocated
 from prunella_core.inventory.records import Blob, State
 
 
@@ -36,7 +35,6 @@ class Cell:
         """Its files with several links: each is freed with the last of them, which may lie in another cell."""
 
     def add(self, files: Iterable[File]) -> None:
-        """Take files in."""
         for file in files:
             self.files.append(file)
             if file.links > 1:
@@ -48,7 +46,7 @@ class Cell:
     @property
     def allocated(self) -> int:
         """What all its files take."""
-        return self.plain + distinct(self.linked)
+        return taken_by([self])
 
     @property
     def may_be_needed(self) -> bool:
@@ -66,11 +64,17 @@ class Cell:
         return 0 if self.is_shared else _RANKS.index(self.kind) + 1
 
 
+def taken_by(cells: Iterable[Cell]) -> int:
+    """What the files of several cells take, each file once."""
+    together = list(cells)
+    return sum([cell.plain for cell in together]) + allocated([file for cell in together for file in cell.linked])
+
+
 _RANKS = ("referenced", "manifest", "broken", "unreferenced", "partial", "leftover", "stray", "trashed", "guard")
 
 
 class Selection:
-    """A set of holders that go, in the making: what it frees is kept up to date as they come and go."""
+    """The holders that are to be deleted: what they free is kept up to date as they are added and removed."""
 
     def __init__(self, of: Mapping[Holder, list[Cell]]) -> None:
         self.of = of
@@ -84,7 +88,7 @@ class Selection:
         self._links: dict[tuple[int, int], int] = {}
 
     def add(self, *holders: Holder) -> None:
-        """Let holders go."""
+        """Choose holders."""
         for holder in holders:
             if holder not in self.gone:
                 self.gone.add(holder)
@@ -94,7 +98,7 @@ class Selection:
                         self._account(cell, 1)
 
     def remove(self, *holders: Holder) -> None:
-        """Let holders stay."""
+        """Choose holders no more."""
         for holder in holders:
             if holder in self.gone:
                 self.gone.remove(holder)
@@ -104,7 +108,7 @@ class Selection:
                     self._touched[cell] -= 1
 
     def gain(self, holders: Iterable[Holder]) -> int:
-        """What would leave the disk if these went too."""
+        """What would leave the disk with these too."""
         before, new = self.frees, [holder for holder in holders if holder not in self.gone]
         self.add(*new)
         gained = self.frees - before
@@ -112,7 +116,7 @@ class Selection:
         return gained
 
     def block(self, is_blocked: bool) -> None:
-        """Let a problem keep what a model could need, or not any more."""
+        """Say whether a problem keeps what a model could need."""
         if is_blocked != self.is_blocked:
             self.is_blocked = False
             for cell in self._touched:

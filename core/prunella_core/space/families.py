@@ -1,11 +1,11 @@
 """Which models share: families of models, and what two have in common."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from msgspec import Struct
 
 from prunella_core.inventory.records import Blob, Inventory
-from prunella_core.space.cells import Cell, Holder
+from prunella_core.space.cells import Cell, Holder, taken_by
 from prunella_core.space.space import Space, space_of
 
 BOND = 100
@@ -17,20 +17,15 @@ Otherwise a licence text, which dozens of models have, would make one family of 
 
 def families(space: Space) -> list[tuple[str, ...]]:
     """Return every model in one family: each shares with some other of it, if not with all; the largest model first."""
-    leader = {name: name for name in space.models}
-
-    def find(name: str) -> str:
-        while leader[name] != name:
-            leader[name] = name = leader[leader[name]]
-        return name
-
-    for tied in _ties(space):
-        for name in tied[1:]:
-            leader[find(name)] = find(tied[0])
-    found: dict[str, list[str]] = {}
-    for name in leader:
-        found.setdefault(find(name), []).append(name)
-    return [tuple(sorted(names, key=lambda name: (-space.models[name].allocated, name))) for names in found.values()]
+    family_of = {name: [name] for name in space.models}
+    for first, *others in _ties(space):
+        for name in others:
+            small, large = sorted((family_of[first], family_of[name]), key=len)
+            if small is not large:
+                large += small
+                family_of.update(dict.fromkeys(small, large))
+    distinct = {id(family): family for family in family_of.values()}.values()
+    return [tuple(sorted(names, key=lambda name: (-space.models[name].allocated, name))) for names in distinct]
 
 
 def _ties(space: Space) -> Iterator[list[str]]:
@@ -59,20 +54,15 @@ def sharers(inventory: Inventory, name: str) -> tuple[Sharer, ...]:
     common: dict[str, list[Cell]] = {}
     for cell in space.of[Holder("model", name)]:
         for other in cell.models:
-            if other != name:
-                common.setdefault(other, []).append(cell)
+            common.setdefault(other, []).append(cell)
+    del common[name]
     found = (
         Sharer(
             name=other,
             blobs=tuple(blob for cell in cells for blob in cell.blobs),
-            shared=sum(cell.allocated for cell in cells),
-            together=reclaims_together(inventory, (name, other)),
+            shared=taken_by(cells),
+            together=space.frees_models([name, other]),
         )
         for other, cells in common.items()
     )
     return tuple(sorted(found, key=lambda sharer: (-sharer.shared, sharer.name)))
-
-
-def reclaims_together(inventory: Inventory, names: Iterable[str]) -> int:
-    """Bytes that leave the disk when exactly these models go (problems and settling left out of account)."""
-    return space_of(inventory).frees([Holder("model", name) for name in names])

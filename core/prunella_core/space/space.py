@@ -4,22 +4,23 @@ Files held by exactly the same holders form a cell and leave the disk when the l
 bytes on the disk; a file with several links counts once, and is freed with the last of them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 from prunella_core.fs.sizes import File
-from prunella_core.fs.sizes import allocated as distinct
-from prunella_core.inventory.records import Blob, Inventory, State, TrashEntry, digest_of_file, is_of_blob
+from prunella_core.inventory.records import Inventory, State, TrashEntry, digest_of_file, is_of_blob
 from prunella_core.ollama.paths import place_of
-from prunella_core.space.cells import Cell, Holder, Selection
-from prunella_core.space.sharing import Sharers, Sharing
+from prunella_core.space.cells import Cell, Holder, Selection, taken_by
 
 K = TypeVar("K")
 Mode = Literal["trash", "delete", "server"]
 """How files go. What is deleted for good stays while the trash needs it; what Ollama deletes stays in the guard."""
 
-_NO_HOLDERS: frozenset[Holder] = frozenset()
+MOST_NAMED = 20
 _STAGED = Holder("staged", "")
 
 
@@ -31,6 +32,13 @@ class Usage(NamedTuple):
     shared: int
 
 
+class Sharing(Struct, frozen=True):
+    """The models that share files with one: the first ``MOST_NAMED`` from the largest cell down, and how many."""
+
+    names: tuple[str, ...]
+    count: int
+
+
 class Space:
     """All cells of a store, and those of each holder."""
 
@@ -39,33 +47,28 @@ class Space:
         self.of: dict[Holder, list[Cell]] = {}
         self.cell_of: dict[str, Cell] = {}
         """The cell of each row of ``blobs/`` that has files, under its key."""
-        self._sharers = Sharers()
+        self._sharers: dict[frozenset[Cell], tuple[list[str], int]] = {}
         self._made: dict[tuple[str, frozenset[Holder]], Cell] = {}
         self._add_manifests()
         needed = _needed_by_trash(inventory.trash)
-        self._add_blobs(_with_staged(needed if mode == "delete" else {}, inventory.staged))
+        self._add_blobs(_held_otherwise(inventory, needed if mode == "delete" else {}))
         self._add_trash(needed)
         self.cells = sorted(self._made.values(), key=lambda cell: cell.rank)
 
-    def frees(self, gone: Collection[Holder]) -> int:
+    def frees(self, gone: Iterable[Holder]) -> int:
         """What leaves the disk when exactly these go."""
         selection = self.selection()
         selection.add(*gone)
         return selection.frees
 
+    def frees_models(self, names: Iterable[str]) -> int:
+        """What leaves the disk when exactly these models go (problems and settling left out of account)."""
+        return self.frees([Holder("model", name) for name in names])
+
     def usage(self, holder: Holder) -> Usage:
         """What one holder takes, frees and shares."""
         cells = self.of.get(holder, [])
-        if any(cell.linked for cell in cells):
-            shared = [file for cell in cells if cell.is_shared for file in cell.files]
-            return Usage(
-                distinct(file for cell in cells for file in cell.files), self.frees([holder]), distinct(shared)
-            )
-        return Usage(
-            sum([cell.plain for cell in cells]),
-            sum([cell.own for cell in cells if len(cell.holders) == 1]),
-            sum([cell.plain for cell in cells if cell.is_shared]),
-        )
+        return Usage(taken_by(cells), self.frees([holder]), taken_by(cell for cell in cells if cell.is_shared))
 
     @cached_property
     def models(self) -> dict[str, Usage]:
@@ -74,11 +77,15 @@ class Space:
 
     def shared_with(self, name: str) -> Sharing:
         """Return the other models that need files of the model ``name``."""
-        return self._sharers.of(name, self.of.get(Holder("model", name), ()))
+        cells = frozenset([cell for cell in self.of.get(Holder("model", name), ()) if cell.is_shared])
+        if cells and cells not in self._sharers:  # thousands of models may have the same in common
+            self._sharers[cells] = _users(cells)
+        first, count = self._sharers.get(cells, ([name], 1))
+        return Sharing(tuple([other for other in first if other != name][:MOST_NAMED]), count - 1)
 
     def partition(self, key: Callable[[Cell], K]) -> dict[K, int]:
         """Add up the whole store by ``key``, every file once: for the most useful of the cells that it is in."""
-        sums: dict[K, int] = {}
+        sums: dict[K, int] = defaultdict(int)
         seen: set[tuple[int, int]] = set()
         for cell in self.cells:
             size = cell.plain
@@ -86,15 +93,12 @@ class Space:
                 identity = file.device, file.inode
                 size += 0 if identity in seen else file.allocated
                 seen.add(identity)
-            into = key(cell)
-            sums[into] = sums.get(into, 0) + size
+            sums[key(cell)] += size
         return sums
 
     def selection(self) -> Selection:
         """An empty selection."""
         return Selection(self.of)
-
-    # Which files whom hold
 
     def _cell(self, kind: str, holders: frozenset[Holder], models: tuple[str, ...] = ()) -> Cell:
         cell = self._made.get((kind, holders))
@@ -111,54 +115,38 @@ class Space:
             if problem.file:
                 self._cell("broken", frozenset([Holder("manifest", path)])).add([problem.file])
 
-    def _add_blobs(self, needed: Mapping[str, frozenset[Holder]]) -> None:
-        leads = _leads(self.inventory)
-        alike: dict[tuple[State, int], Cell] = {}  # tens of thousands of blobs have the very same tuple of models
+    def _add_blobs(self, otherwise: Mapping[str, set[Holder]]) -> None:
+        users: dict[int, frozenset[Holder]] = {}  # tens of thousands of blobs have the very same tuple of models
         for blob in self.inventory.blobs:
             if not blob.files or blob.state is State.TRASHED:
                 continue
-            same = blob.state, id(blob.models) if blob.models else id(blob)
-            cell = alike.get(same)
-            if cell is None or blob.key in leads or blob.key in needed:
-                holders = self._holders(blob, leads) | needed.get(blob.key, _NO_HOLDERS)
-                cell = self._cell(blob.state, holders, blob.models)
-                if blob.key not in leads and blob.key not in needed:
-                    alike[same] = cell
+            if id(blob.models) not in users:
+                users[id(blob.models)] = frozenset([Holder("model", name) for name in blob.models])
+            holders = users[id(blob.models)] or frozenset([Holder("blob", blob.key)])
+            if blob.key in otherwise:
+                holders |= otherwise[blob.key]
+            cell = self.cell_of[blob.key] = self._cell(blob.state, holders, blob.models)
             cell.blobs.append(blob)
             cell.add(blob.files)
-            self.cell_of[blob.key] = cell
 
-    def _holders(self, blob: Blob, leads: Mapping[str, frozenset[Holder]]) -> frozenset[Holder]:
-        """Its models, or the row itself; where links lead to it also these, as long as no model needs them."""
-        holders = frozenset([Holder("model", name) for name in blob.models])
-        if blob.key in leads:
-            by_name = self.inventory.model_by_name
-            is_asked_for = any(blob.key in by_name[name].needs for name in blob.models)
-            return holders | leads[blob.key] | (_NO_HOLDERS if is_asked_for else {Holder("blob", blob.key)})
-        return holders or frozenset([Holder("blob", blob.key)])
-
-    def _add_trash(self, needed: Mapping[str, frozenset[Holder]]) -> None:
+    def _add_trash(self, needed: Mapping[str, set[Holder]]) -> None:
         for entry in self.inventory.trash:
             for file in entry.files:
-                self._cell(State.TRASHED, self._trash_holders(entry, file, needed)).add([file])
+                needs = self._who_needs(file, needed)
+                own = set() if needs and entry.is_spent else {Holder("trash", entry.id)}
+                self._cell(State.TRASHED, frozenset(needs | own)).add([file])
 
-    def _trash_holders(
-        self, entry: TrashEntry, file: File, needed: Mapping[str, frozenset[Holder]]
-    ) -> frozenset[Holder]:
-        """The entry that it lies in, unless that was emptied; of the last copy of a blob also all that need it."""
-        own = frozenset([Holder("trash", entry.id)])
-        digest = place_of(file.path).digest if is_of_blob(file.path) else None
-        copies = self.inventory.trashed_files.get(digest or "")
-        if digest is None or copies is None:
-            return own
+    def _who_needs(self, file: File, needed: Mapping[str, set[Holder]]) -> set[Holder]:
+        """What needs a file of the trash, when it is the last copy of its blob: other entries, and models."""
+        digest = (is_of_blob(file.path) and place_of(file.path).digest) or ""
+        copies = self.inventory.trashed_files.get(digest)
+        if copies is None or (file not in copies and is_like(copies[0], file)):
+            return set()
         blob = self.inventory.blob_by_key.get(digest)
-        if (file not in copies and is_like(copies[0], file)) or (
-            blob and any(is_like(f, copies[0]) for f in blob.files)
-        ):
-            return own
-        missed_by = [Holder("model", name) for name in blob.models] if blob and not blob.files else []
-        needs = needed.get(digest, _NO_HOLDERS).union(missed_by)
-        return needs if needs and entry.is_spent else own | needs
+        if blob and any(is_like(other, copies[0]) for other in blob.files):
+            return set()
+        missed_by = {Holder("model", name) for name in blob.models} if blob and not blob.files else set()
+        return missed_by | needed.get(digest, set())
 
 
 def space_of(inventory: Inventory, mode: Mode = "trash") -> Space:
@@ -176,26 +164,35 @@ def is_like(other: File, file: File) -> bool:
     return other.is_regular and other.size == file.size
 
 
-def _needed_by_trash(trash: Iterable[TrashEntry]) -> dict[str, frozenset[Holder]]:
+def _users(cells: Iterable[Cell]) -> tuple[list[str], int]:
+    """The first users of some cells, one more than are named, and how many there are."""
+    largest = sorted(cells, key=lambda cell: (-cell.allocated, cell.models))
+    first = dict.fromkeys(name for cell in largest for name in cell.models[: MOST_NAMED + 1])
+    return list(first), len(set().union(*(cell.models for cell in largest)))
+
+
+def _needed_by_trash(trash: Iterable[TrashEntry]) -> Mapping[str, set[Holder]]:
     """Under each digest the entries of the trash that need it and do not have it themselves."""
     needed: dict[str, set[Holder]] = {}
     for entry in trash:
         for digest in entry.needs - {digest_of_file(file.path) for file in entry.files}:
             needed.setdefault(digest, set()).add(Holder("trash", entry.id))
-    return {digest: frozenset(holders) for digest, holders in needed.items()}
+    return needed
 
 
-def _with_staged(needed: Mapping[str, frozenset[Holder]], staged: Collection[str]) -> Mapping[str, frozenset[Holder]]:
-    """The same, and what manifests need that an operation set aside: they may come back."""
-    return (
-        {**needed, **{digest: needed.get(digest, _NO_HOLDERS) | {_STAGED} for digest in staged}} if staged else needed
-    )
+def _held_otherwise(inventory: Inventory, needed: Mapping[str, set[Holder]]) -> Mapping[str, set[Holder]]:
+    """Under the key of a row what holds it besides its models: the trash, an operation that set its model aside, links.
 
-
-def _leads(inventory: Inventory) -> dict[str, frozenset[Holder]]:
-    """Under the key of each row that links in ``blobs/`` lead to those of them that no model needs."""
-    found: dict[str, set[Holder]] = {}
-    for blob in inventory.blobs:
-        for key in blob.reaches:
-            found.setdefault(key, set()).update(() if blob.models else [Holder("blob", blob.key)])
-    return {key: frozenset(holders - {Holder("blob", key)}) for key, holders in found.items()}
+    What links lead to is held by those of them that no model needs, and by its own row while no model asks for it.
+    """
+    held = defaultdict(set, {digest: set(holders) for digest, holders in needed.items()})
+    for digest in inventory.staged:
+        held[digest].add(_STAGED)
+    for link in inventory.blobs:
+        for key in link.reaches:
+            if not link.models:
+                held[key].add(Holder("blob", link.key))
+            models = inventory.blob_by_key[key].models
+            if not any(key in inventory.model_by_name[name].needs for name in models):
+                held[key].add(Holder("blob", key))
+    return held

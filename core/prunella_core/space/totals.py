@@ -1,9 +1,14 @@
-"""Where a whole store's bytes are, every file counted once, against what the list of models says."""
+"""Where a whole store's bytes are, every file counted once: as sums, and as areas of a map."""
+
+from collections.abc import Iterator
+from enum import StrEnum
 
 from msgspec import Struct
 
 from prunella_core.inventory.records import Inventory
-from prunella_core.space.space import space_of
+from prunella_core.space.cells import Cell
+from prunella_core.space.families import families
+from prunella_core.space.space import Space, space_of
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -12,15 +17,15 @@ class Totals(Struct, frozen=True, kw_only=True):
     models: int
     listed: int
     """The sum of the sizes in ``ollama list``, which counts a shared blob once for every model."""
-    exclusive: int
+    exclusive: int = 0
     """Blobs that one model needs, and the manifests."""
-    shared: int
+    shared: int = 0
     """Blobs that several models need."""
-    unreferenced: int
-    partial: int
-    leftover: int
-    stray: int
-    trashed: int
+    unreferenced: int = 0
+    partial: int = 0
+    leftover: int = 0
+    stray: int = 0
+    trashed: int = 0
     disk_total: int
     disk_free: int
 
@@ -41,18 +46,108 @@ class Totals(Struct, frozen=True, kw_only=True):
 
 
 _OF_MODELS = dict.fromkeys(("referenced", "manifest", "broken"), "exclusive")
-_SUMS = ("shared", "exclusive", "unreferenced", "partial", "leftover", "stray", "trashed")
 
 
 def totals(inventory: Inventory) -> Totals:
     """Add up a store. A file with several links counts once, for the most useful of its names."""
-    sums = space_of(inventory).partition(
-        lambda cell: "shared" if cell.is_shared else _OF_MODELS.get(cell.kind, cell.kind)
-    )
     return Totals(
         models=len(inventory.models),
         listed=sum(model.size for model in inventory.models),
         disk_total=inventory.disk_total,
         disk_free=inventory.disk_free,
-        **{name: sums.get(name, 0) for name in _SUMS},
+        **space_of(inventory).partition(
+            lambda cell: "shared" if cell.is_shared else _OF_MODELS.get(cell.kind, cell.kind)
+        ),
+    )
+
+
+class AreaKind(StrEnum):
+    """What an area of the map is, in the order of the map."""
+
+    FAMILY = "family"
+    MODEL = "model"
+    """What one model alone needs."""
+    SHARED = "shared"
+    """What several models of a family need."""
+    COMMON = "common"
+    """Small blobs, such as licences, that models of several families need."""
+    BROKEN = "broken"
+    """Manifests that cannot be read."""
+    UNREFERENCED = "unreferenced"
+    PARTIAL = "partial"
+    LEFTOVER = "leftover"
+    STRAY = "stray"
+    TRASH = "trash"
+
+
+_LAST_OF_MODELS = 1
+"""Families and models alone are in one order, by size."""
+
+
+class Area(Struct, frozen=True, kw_only=True):
+    """A piece of the map, and what it stands for: models by name, rows of ``blobs/`` by key, the trash by ID."""
+
+    kind: AreaKind
+    allocated: int
+    """Bytes on the disk; a file with several links counts once."""
+    models: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
+    parts: tuple["Area", ...] = ()
+    """What it consists of, where there is more to see; their bytes add up to its own."""
+
+
+def areas(inventory: Inventory) -> tuple[Area, ...]:
+    """Return the map: families of models, the largest first, then what no model needs. None is empty."""
+    space = space_of(inventory)
+    family_of = {name: family for family in families(space) for name in family}
+    groups: dict[tuple[AreaKind, tuple[str, ...]], list[Area]] = {}
+    for part in _parts(space):
+        homes = {family_of[name] for name in part.models}
+        home = homes.pop() if len(homes) == 1 else ()
+        kind = AreaKind.FAMILY if home else AreaKind.COMMON if homes else part.kind
+        groups.setdefault((kind, home), []).append(part)
+    kinds = list(AreaKind)
+    found = [_together(kind, family, parts) for (kind, family), parts in groups.items()]
+    found.sort(key=lambda area: (max(kinds.index(area.kind), _LAST_OF_MODELS), -area.allocated, area.models))
+    return tuple(found)
+
+
+def _parts(space: Space) -> Iterator[Area]:
+    """The smallest areas: what one model alone needs, what the same models share, one row, one entry of the trash."""
+    cells: dict[tuple[AreaKind, tuple[str, ...]], list[Cell]] = {}
+    for cell in space.cells:
+        cells.setdefault(_part_of(cell), []).append(cell)
+    for (kind, names), allocated in space.partition(_part_of).items():
+        if allocated:
+            yield Area(
+                kind=kind,
+                allocated=allocated,
+                models=names if kind in (AreaKind.MODEL, AreaKind.SHARED) else (),
+                blobs=tuple(blob.key for cell in cells[kind, names] for blob in cell.blobs),
+                entries=names if kind is AreaKind.TRASH else (),
+            )
+
+
+def _part_of(cell: Cell) -> tuple[AreaKind, tuple[str, ...]]:
+    if cell.models and cell.kind in ("manifest", "referenced"):
+        return AreaKind.SHARED if cell.is_shared else AreaKind.MODEL, cell.models
+    if cell.kind == "broken":
+        return AreaKind.BROKEN, ()
+    if cell.kind == "trashed":
+        return AreaKind.TRASH, (cell.files[0].path.split("/")[2],)
+    return AreaKind(cell.kind), tuple(blob.key for blob in cell.blobs)
+
+
+def _together(kind: AreaKind, models: tuple[str, ...], parts: list[Area]) -> Area:
+    if len(models) == 1:
+        return parts[0]
+    parts.sort(key=lambda part: -part.allocated)
+    return Area(
+        kind=kind,
+        allocated=sum(part.allocated for part in parts),
+        models=models,
+        blobs=tuple(key for part in parts for key in part.blobs),
+        entries=tuple(entry for part in parts for entry in part.entries),
+        parts=() if kind is AreaKind.BROKEN else tuple(parts),
     )

@@ -4,7 +4,7 @@ Squarified (Bruls, Huizing, van Wijk, 2000): rows are filled as long as their ti
 cells as each row is cut off, so what one row gets too much or too little the rest makes good.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -57,61 +57,46 @@ def _groups(sizes: Sequence[int], cells: int, least: float) -> list[tuple[int, .
     return [*groups, tuple(order[own:])] if order[own:] else groups
 
 
-def _cut(weights: Sequence[int], rect: Rect) -> list[Rect]:
-    parts: list[Rect] = []
-    start, rest = 0, sum(weights)
-    while start < len(weights):
+def _cut(weights: Sequence[int], rect: Rect) -> Iterator[Rect]:
+    rest = sum(weights)
+    while weights:
         is_wide = rect.width >= rect.height * CELL_HEIGHT
         length, side = (rect.width, rect.height) if is_wide else (rect.height, rect.width)
-        count = _row(weights[start:], rest, rect, is_wide)
-        row = weights[start : start + count]
-        left = len(weights) - start - count
-        thickness = length if not left else _clip(round(length * sum(row) / rest), 1, length - -(-left // side))
-        parts += _slice(row, rect, is_wide, thickness)
-        rect = _without(rect, is_wide, thickness)
-        start, rest = start + count, rest - sum(row)
-    return parts
+        count = _row(weights, rest, length, side, CELL_HEIGHT if is_wide else 1 / CELL_HEIGHT)
+        row, weights = weights[:count], weights[count:]
+        most = length + -len(weights) // side  # every other tile needs a cell
+        thickness = _clip(round(length * sum(row) / rest), 1, most) if weights else length
+        yield from _slice(row, rect, is_wide, thickness)
+        rest -= sum(row)
+        if is_wide:
+            rect = Rect(rect.x + thickness, rect.y, rect.width - thickness, rect.height)
+        else:
+            rect = Rect(rect.x, rect.y + thickness, rect.width, rect.height - thickness)
 
 
-def _row(weights: Sequence[int], rest: int, rect: Rect, is_wide: bool) -> int:
+def _row(weights: Sequence[int], rest: int, length: int, side: int, stretch: float) -> int:
     """How many of ``weights`` the next row takes: while the worst of its tiles gets no worse, and what is left fits."""
-    length, side = (rect.width, rect.height) if is_wide else (rect.height, rect.width)
+
+    def worst(row: Sequence[int]) -> float:
+        """The least square of a row's tiles: its longer edge by its shorter one."""
+        whole = sum(row)
+        thickness = length * whole / rest
+        edges = [side * stretch * weight / whole for weight in (max(row), min(row))]
+        return max(max(edge / thickness, thickness / edge) for edge in edges)
+
     count = max(len(weights) - (length - 1) * side, 1)
-    real_length, real_side = (length, side * CELL_HEIGHT) if is_wide else (length * CELL_HEIGHT, side)
-    worst = _worst(weights[:count], rest, real_length, real_side)
-    while count < min(len(weights), side):
-        longer = _worst(weights[: count + 1], rest, real_length, real_side)
-        if longer > worst:
-            break
-        count, worst = count + 1, longer
+    while count < min(len(weights), side) and worst(weights[: count + 1]) <= worst(weights[:count]):
+        count += 1
     return count
 
 
-def _worst(row: Sequence[int], rest: int, length: int, side: int) -> float:
-    """The least square of a row's tiles: its longer edge by its shorter one."""
-    whole = sum(row)
-    thickness = length * whole / rest
-    edges = [side * weight / whole for weight in (max(row), min(row))]
-    return max(max(edge / thickness, thickness / edge) for edge in edges)
-
-
-def _slice(row: Sequence[int], rect: Rect, is_wide: bool, thickness: int) -> list[Rect]:
+def _slice(row: Sequence[int], rect: Rect, is_wide: bool, thickness: int) -> Iterator[Rect]:
     """Cut a row of ``thickness`` off ``rect`` into its tiles, each at least one cell long."""
-    parts = []
     at, end, rest = 0, rect.height if is_wide else rect.width, sum(row)
-    for number, weight in enumerate(row):
-        left = len(row) - number - 1
-        size = end - at if not left else _clip(round((end - at) * weight / rest), 1, end - at - left)
-        across = (rect.x, rect.y + at, thickness, size) if is_wide else (rect.x + at, rect.y, size, thickness)
-        parts.append(Rect(*across))
+    for left, weight in zip(range(len(row) - 1, -1, -1), row, strict=True):
+        size = _clip(round((end - at) * weight / rest), 1, end - at - left) if left else end - at
+        yield Rect(rect.x, rect.y + at, thickness, size) if is_wide else Rect(rect.x + at, rect.y, size, thickness)
         at, rest = at + size, rest - weight
-    return parts
-
-
-def _without(rect: Rect, is_wide: bool, thickness: int) -> Rect:
-    if is_wide:
-        return Rect(rect.x + thickness, rect.y, rect.width - thickness, rect.height)
-    return Rect(rect.x, rect.y + thickness, rect.width, rect.height - thickness)
 
 
 def _clip(value: int, least: int, most: int) -> int:

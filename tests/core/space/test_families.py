@@ -10,10 +10,9 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan.other import other_files
-from prunella_core.space.areas import Area, AreaKind, areas
-from prunella_core.space.families import families, reclaims_together, sharers
+from prunella_core.space.families import families, sharers
 from prunella_core.space.space import space_of
-from prunella_core.space.totals import totals
+from prunella_core.space.totals import Area, AreaKind, areas, totals
 from recipes import Recipe, built, recipes
 from stores import DAY, NOW, disk_use, for_good, look, remove, small_store
 
@@ -53,7 +52,7 @@ def test_the_map_holds_every_byte_once(recipe: Recipe, data: st.DataObject) -> N
         names = data.draw(st.lists(st.sampled_from(sorted(inventory.model_by_name)), unique=True)) if found else []
         plan = make_plan(inventory, for_good(models=tuple(names)), NOW)
         if not plan.blocked:
-            assert reclaims_together(inventory, names) == plan.reclaims
+            assert space_of(inventory).frees_models(names) == plan.reclaims
 
 
 def test_what_shares_is_one_family_and_the_rest_lies_apart(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import pytest
 from prunella_core.fs.sizes import allocated, reclaimed, reclaimed_each
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.sample import StoreBuilder
-from prunella_core.space.sharing import Sharing
-from prunella_core.space.space import space_of
+from prunella_core.space.space import Sharing, space_of
 from prunella_core.space.totals import totals
 from stores import DAY, disk_use, look, small_store
 

@@ -12,7 +12,7 @@ from journeys import NOW, Journey, Open
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
-from prunella_core.space.areas import AreaKind
+from prunella_core.space.totals import AreaKind
 from prunella_tui.app.marks import Marks
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.map import MapScreen, Place

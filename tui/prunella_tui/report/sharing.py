@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prunella_core.inventory.records import Blob, Inventory
-from prunella_core.space.families import Sharer, reclaims_together, sharers
+from prunella_core.space.families import Sharer, sharers
 from prunella_core.space.space import space_of
 from prunella_tui.report.format import counted, number, short_digest, size
 from prunella_tui.report.lines import Block, line
@@ -24,7 +24,7 @@ def sharing_lines(inventory: Inventory, name: str) -> Iterator[Block]:
         yield line((f"and {counted(len(found) - _MOST, 'more model')}", "quiet"))
     if len(found) > 1:
         together = (name, *(sharer.name for sharer in found))
-        freed = size(reclaims_together(inventory, together))
+        freed = size(space_of(inventory).frees_models(together))
         yield line()
         yield line(f"All {number(len(together))} together free ", (freed, "good"))
 

@@ -11,8 +11,8 @@ from textual.widgets import Footer, Static
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, State
-from prunella_core.space.areas import Area, AreaKind, areas
-from prunella_core.space.families import reclaims_together
+from prunella_core.space.space import space_of
+from prunella_core.space.totals import Area, AreaKind, areas
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.mapview import Label, MapView, Spot
@@ -227,7 +227,7 @@ class MapScreen(Screen[Place | None]):
         parts = [title, Content(f"{show.size(spot.allocated)} on disk")]
         area = spot.area
         if area and area.models and area.kind in _OF_MODELS:
-            frees = show.size(reclaims_together(self.inventory, area.models))
+            frees = show.size(space_of(self.inventory).frees_models(area.models))
             which = "together" if len(area.models) > 1 else "alone"
             parts.append(Content.assemble(f"{which} frees ", (frees, "bold $text-success")))
         marks = self.session.marks

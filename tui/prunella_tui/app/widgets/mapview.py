@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from prunella_core.space.areas import Area
+from prunella_core.space.totals import Area
 from prunella_core.space.treemap import Rect, treemap
 from prunella_tui.app.widgets.canvas import HEAVY, LIGHT, Canvas
 
