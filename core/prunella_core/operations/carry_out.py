@@ -82,9 +82,13 @@ def _expire(receipt: Receipt, world: World) -> Receipt:
     if world.retention is None or store.refusal():
         return receipt
     try:
-        return replace(receipt, expired=_empty_expired(store, world.retention, world))
+        expired = _empty_expired(store, world.retention, world)
     except (PrunellaError, OSError) as error:
-        return replace(receipt, notes=(*receipt.notes, f"Expired trash was not emptied: {error}"))
+        why = error.strerror if isinstance(error, OSError) else error
+        return replace(receipt, notes=(*receipt.notes, f"Expired trash was not emptied: {why}"))
+    if expired is None or not (expired.removed or expired.errors):
+        return receipt
+    return replace(receipt, expired=expired, errors=(*receipt.errors, *expired.errors))
 
 
 def _empty_expired(store: Store, retention: int, world: World) -> Receipt | None:

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from journeys import NOW, Journey, Open
+from prunella_core.fs.disk import Disk
 from prunella_core.ollama.client import Loaded, ServerError
 from prunella_core.operations.carry_out import World, carry_out
 from prunella_core.plan.records import Plan, Receipt
@@ -20,7 +21,7 @@ from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.result import Result
 from prunella_tui.app.screens.review import Review
 from prunella_tui.app.screens.working import Working
-from stores import tree
+from stores import DAY, look, remove, tree
 
 
 class DeletingServer:
@@ -119,6 +120,50 @@ async def test_a_server_that_fails_half_way_leaves_a_receipt(family: StoreBuilde
         assert "no room" in journey.text()
     assert server.asked == ["apart:7b", "base:latest"]
     assert not os.path.exists(os.path.join(family.root, "manifests/registry.ollama.ai/library/apart/7b"))
+
+
+async def removed_with_expired_trash(family: StoreBuilder, open_app: Open) -> tuple[Receipt, str]:
+    """Move a model to the trash, where another one is past its time; return the receipt and what is shown of it."""
+    old = remove(family.root, "derived:latest", now=NOW - 8 * DAY)
+    async with open_app(Path(family.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d", "down", "enter")
+        result = journey.top
+        assert isinstance(result, Result)
+        assert "Nothing was changed" not in journey.text()
+        assert "Moved to trash: 311.3 kB" in journey.text()
+        kept = [entry.id for entry in look(family.root, NOW).trash]
+        assert result.receipt.id in kept
+        assert old.id in kept or os.path.exists(f"{family.root}/.prunella/removing")
+        return result.receipt, journey.text()
+
+
+async def test_trash_that_cannot_be_read_after_a_removal_is_said_with_what_was_done(
+    family: StoreBuilder, open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("prunella_core.operations.carry_out.rescan", fails)
+    receipt, text = await removed_with_expired_trash(family, open_app)
+    assert receipt.done
+    assert "Expired trash was not emptied: Input/output error" in text
+
+
+async def test_trash_that_cannot_be_deleted_after_a_removal_is_said_with_what_was_done(
+    family: StoreBuilder, open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = Disk.unlink
+
+    def fails(disk: Disk, path: str) -> None:
+        if "/.prunella/removing/" in path:
+            raise OSError(errno.EROFS, "Read-only file system", path)
+        unlink(disk, path)
+
+    monkeypatch.setattr(Disk, "unlink", fails)
+    receipt, text = await removed_with_expired_trash(family, open_app)
+    assert receipt.errors
+    assert "Read-only file system" in text
 
 
 async def test_deleting_every_model_through_the_server_asks_for_the_word(family: StoreBuilder, open_app: Open) -> None:
