@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from prunella_core.fs.folders import read_own
 from prunella_core.ledger.log import Action
-from prunella_core.ollama.digests import digest_of_name
+from prunella_core.ollama.digests import is_whole_name
 from prunella_core.ollama.paths import place_of
 from prunella_core.scan import RECORD
 from prunella_core.store.locate import Store
@@ -80,5 +80,6 @@ def is_whole(path: str) -> bool:
 def key_of(path: str) -> str:
     """What a manifest or a link needs a file by: the digest of a whole blob, the path of everything else."""
     folder, _slash, name = path.rpartition("/")
-    plain = digest_of_name(name) if folder == "blobs" else None  # nearly always, and quick
-    return plain or place_of(path).whole or path
+    if folder == "blobs" and is_whole_name(name):  # nearly always, and quick
+        return f"sha256:{name[7:]}"
+    return place_of(path).whole or path

@@ -8,11 +8,13 @@ from prunella_core.apply.places import is_own, key_of
 from prunella_core.base.units import SETTLING_SECONDS
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Inventory, Problem, State
+from prunella_core.ollama.digests import FileKind
 from prunella_core.scan import read_manifests
 from prunella_core.scan.blobs import BlobReading, led_to, read_blobs
 from prunella_core.store.locate import Store
 
 _SIGNS = {State.PARTIAL, State.LEFTOVER, State.UNREFERENCED}
+_NEWS = {FileKind.PARTIAL, FileKind.LEFTOVER, FileKind.WHOLE}
 
 
 class Look(NamedTuple):
@@ -36,14 +38,14 @@ def look(store: Store, now: float) -> Look:
     found = read_blobs(store)
     needed = reading.needed | led_to(store, reading.needed, found)
     needed |= _targets(found, needed)
-    rows = (*found.partial.items(), *found.leftover.items(), *found.whole.items())
-    signs = _fresh(((key, files) for key, files in rows if key not in needed), now)
+    news = [(key, files) for key, files in found.rows.items() if found.kind(key) in _NEWS and key not in needed]
+    signs = _fresh(news, now)
     return Look(needed, tuple(problem for problem in reading.problems if problem.blocks_prune), frozenset(signs))
 
 
 def _targets(found: BlobReading, needed: Set[str]) -> frozenset[str]:
     """What needed links name, also where that is set aside."""
-    links = [file.target for key in found.links if key in needed for file in found.find(key) or () if file.target]
+    links = [file.target for key in found.links if key in needed for file in found.rows[key] if file.target]
     return frozenset(key_of(f"blobs/{os.path.basename(target)}") for target in links)
 
 

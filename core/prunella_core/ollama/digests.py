@@ -13,7 +13,9 @@ _MENTION = re.compile(rb"sha256[:-]([0-9a-fA-F]{64})(?![0-9a-fA-F])")
 is_digest = re.compile(r"sha256:[0-9a-f]{64}\Z").match
 """Matches a digest in the form that Ollama writes, and that all are kept in here."""
 
-_WHOLE = re.compile(r"sha256-[0-9a-f]{64}\Z").match
+is_whole_name = re.compile(r"sha256-[0-9a-f]{64}\Z").match
+"""Matches the name of a whole blob as today's server writes it; ``read_blob_name`` knows all forms, and is slower."""
+
 _BLOB = re.compile(r"sha256[:-]([0-9a-fA-F]{64})(-partial(?:-[0-9]+)?|\.tmp)?\Z")
 _QUANTIZATION = r"BF16|F16|F32|MXFP[48]|NVFP4|FP8|INT[48]|[IT]?Q[0-9](?:_[0-9A-Z]+)+"
 _LEFTOVER = re.compile(
@@ -48,14 +50,6 @@ def parse_digest(text: str) -> str | None:
         return text
     match = _DIGEST.match(text)
     return f"sha256:{match[1].lower()}" if match else None
-
-
-def digest_of_name(name: str) -> str | None:
-    """Return the digest of a file name as today's server writes that of a whole blob, and ``None`` for every other.
-
-    What it does not know is no stray yet: ``read_blob_name`` knows all forms, and takes three times as long.
-    """
-    return f"sha256:{name[7:]}" if _WHOLE(name) else None
 
 
 def digests_mentioned(data: bytes) -> frozenset[str]:

@@ -13,10 +13,10 @@ _HOST_IN_V2 = "ollama.com"
 DEFAULT_NAMESPACE = "library"
 DEFAULT_TAG = "latest"
 
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}\Z").match
-_NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}\Z").match
-_MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z").match
-_TAG = _MODEL
+_MODEL = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
+_VALID = re.compile(
+    rf"[A-Za-z0-9_][A-Za-z0-9_.:-]{{0,349}}/[A-Za-z0-9_][A-Za-z0-9_-]{{0,79}}/{_MODEL}/{_MODEL}\Z"
+).match
 
 
 class ModelName(Struct, frozen=True):
@@ -52,7 +52,7 @@ class ModelName(Struct, frozen=True):
     @property
     def is_valid(self) -> bool:
         """Whether Ollama accepts every part; a valid name is safe to use as a path."""
-        return bool(_HOST(self.host) and _NAMESPACE(self.namespace) and _MODEL(self.model) and _TAG(self.tag))
+        return _VALID(f"{self.host}/{self.namespace}/{self.model}/{self.tag}") is not None
 
 
 def parse_name(text: str) -> ModelName:

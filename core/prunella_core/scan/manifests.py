@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from itertools import chain
 
@@ -24,7 +24,7 @@ from prunella_core.ollama.manifest import (
 )
 from prunella_core.ollama.names import ModelName
 from prunella_core.ollama.server_reading import ServerReading, digests_for_server
-from prunella_core.scan.progress import REPORT_EVERY, Count
+from prunella_core.scan.progress import Count
 from prunella_core.store.locate import Store
 
 _TREES = ("manifests-v2", "manifests")
@@ -69,14 +69,18 @@ class ManifestReading(Struct, frozen=True):
 
 
 def read_manifests(
-    store: Store, find_blob: Callable[[str], str | None] | None = None, count: Count | None = None
+    store: Store,
+    find_blob: Callable[[str], str | None] | None = None,
+    count: Count | None = None,
+    known: Container[str] = frozenset(),
 ) -> ManifestReading:
     """Read every manifest of ``store``, those of ``manifests-v2/`` first. Raises Cancelled.
 
     ``find_blob`` says where the blob of a digest lies, if it is here: it may be a manifest. By default that is looked
-    up in ``blobs/``.
+    up in ``blobs/``. ``known`` are digests that need no check.
     """
-    return _ManifestReader(store, find_blob or (lambda digest: blob_in(store, digest)), count or Count()).read()
+    reader = _ManifestReader(store, find_blob or (lambda digest: blob_in(store, digest)), known)
+    return reader.read(count or Count())
 
 
 def blob_in(store: Store, digest: str) -> str | None:
@@ -88,10 +92,10 @@ def blob_in(store: Store, digest: str) -> str | None:
 class _ManifestReader:
     """One walk. Problems are collected, not raised: one bad file must not hide the others."""
 
-    def __init__(self, store: Store, find_blob: Callable[[str], str | None], count: Count) -> None:
+    def __init__(self, store: Store, find_blob: Callable[[str], str | None], known: Container[str]) -> None:
         self.store = store
         self.find_blob = find_blob
-        self.count = count
+        self.known = known
         self.manifests: dict[str, ReadManifest] = {}
         self.problems: list[Problem] = []
         self.by_server: list[ServerReading] = []
@@ -99,16 +103,13 @@ class _ManifestReader:
         self.blobs: set[str] = set()
         self.keeps_manifests_as_blobs = os.path.lexists(store.path("manifests-v2"))
 
-    def read(self) -> ManifestReading:
+    def read(self, count: Count) -> ManifestReading:
         trees = [tree for tree in _TREES if os.path.lexists(self.store.path(tree))]
         if not trees:
             self._add("manifests", "no-manifests", "there is no manifests/ folder")
-        unreported = 0
-        for unreported, (path, is_link) in enumerate(chain.from_iterable(map(self._walk, trees)), 1):
+        listing = list(chain.from_iterable(map(self._walk, trees)))  # apart from the reading: that is quicker
+        for path, is_link in count.models(listing):
             self._read_one(path, is_link)
-            if unreported % REPORT_EVERY == 0:
-                self.count.add(models=REPORT_EVERY)
-        self.count.add(models=unreported % REPORT_EVERY)
         return ManifestReading(
             tuple(self.manifests.values()),
             tuple(self.problems),
@@ -209,7 +210,7 @@ class _ManifestReader:
 
     def _understand(self, name: str, file: File, data: bytes) -> None:
         try:
-            manifest = decode(data)
+            manifest = decode(data, self.known)
         except ManifestError as error:
             if _DROPPING.match(os.path.basename(file.path)) and not could_be_manifest(data):
                 self._add(file.path, *_A_DROPPING)

@@ -1,10 +1,13 @@
 """What a scan is given from outside, and what it reports while it runs."""
 
 import os
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 from prunella_core.base.errors import Cancelled
+
+_Entry = TypeVar("_Entry")
+_REPORT_EVERY = 256
 
 
 class Progress(NamedTuple):
@@ -16,8 +19,6 @@ class Progress(NamedTuple):
 
 Report = Callable[[Progress], None]
 """Called every few hundred entries."""
-
-REPORT_EVERY = 256
 
 
 class Space(NamedTuple):
@@ -46,15 +47,29 @@ class Count:
     """Counts what a scan has read, reports it, and ends the scan when it was cancelled."""
 
     def __init__(self, report: Report = silent, cancelled: Callable[[], bool] = never) -> None:
-        self.models = 0
-        self.blobs = 0
         self._report = report
         self._cancelled = cancelled
+        self._models = 0
 
-    def add(self, models: int = 0, blobs: int = 0) -> None:
-        """Count more. Raises Cancelled."""
-        self.models += models
-        self.blobs += blobs
+    def models(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
+        """Yield ``entries``, and count each as a manifest that is read. Raises Cancelled."""
+        for entry in entries:
+            yield entry
+            self._models += 1
+            if self._models % _REPORT_EVERY == 0:
+                self._tick(0)
+        self._tick(0)
+
+    def blobs(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
+        """Yield ``entries``, and count each as a file of ``blobs/`` that is read. Raises Cancelled."""
+        number = 0
+        for number, entry in enumerate(entries, 1):
+            yield entry
+            if number % _REPORT_EVERY == 0:
+                self._tick(number)
+        self._tick(number)
+
+    def _tick(self, blobs: int) -> None:
         if self._cancelled():
             raise Cancelled("the scan was cancelled")
-        self._report(Progress(self.models, self.blobs))
+        self._report(Progress(self._models, blobs))

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from prunella_core.inventory.records import Inventory
-from prunella_core.scan.assemble import Assembly
-from prunella_core.scan.blobs import list_blobs, look_at_blobs
+from prunella_core.scan.assemble import assemble
+from prunella_core.scan.blobs import list_blobs, read_blobs
 from prunella_core.scan.manifests import read_manifests
 from prunella_core.scan.own import OwnFiles
 from prunella_core.scan.progress import Count, Report, Space, never, silent, space_of
@@ -30,20 +30,20 @@ def scan(
     count = Count(report, cancelled)
     own = OwnFiles(store)
     listing = list_blobs(store)
-    manifests = read_manifests(store, count=count)
-    blobs = look_at_blobs(store, listing, count, own)
+    manifests = read_manifests(store, count=count, known=listing.whole)
+    blobs = read_blobs(store, listing, count, own)
     trash = read_trash(store, own)
-    assembly = Assembly(store, manifests, blobs, own.pins)
+    found = assemble(store, manifests, blobs, own.pins, trash.entries)
     space = space_of(store.root)
     return Inventory(
         store=store,
         scanned_at=now,
-        models=assembly.models(),
-        blobs=assembly.rows(trash.entries),
-        problems=(*assembly.problems(), *own.problems, *trash.problems),
+        models=found.models,
+        blobs=found.blobs,
+        problems=(*found.problems, *own.problems, *trash.problems),
         by_server=manifests.by_server,
         trash=trash.entries,
-        held_open=held_open(store, blobs.partial),
+        held_open=held_open(store, blobs),
         staged=own.staged,
         guarded=own.guarded,
         disk_total=space.total,

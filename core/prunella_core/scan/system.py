@@ -1,22 +1,24 @@
 """What the system knows of a store beyond its files: open downloads, and whether reading leaves a trace."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 
 from prunella_core.fs.caller import for_caller
 from prunella_core.fs.mounts import mount_of
-from prunella_core.fs.sizes import File
+from prunella_core.ollama.digests import FileKind
+from prunella_core.scan.blobs import BlobReading
 from prunella_core.store.locate import Store
 
 _PROCESSES = "/proc"
 
 
-def held_open(store: Store, partials: Mapping[str, tuple[File, ...]]) -> frozenset[str]:
+def held_open(store: Store, on_disk: BlobReading) -> frozenset[str]:
     """The keys of downloads that a process has open, as far as ``/proc`` may be read by this user."""
+    partials = [key for key, kind in on_disk.kinds.items() if kind is FileKind.PARTIAL]
     if not partials:
         return frozenset()
-    identities = {(file.device, file.inode): key for key, files in partials.items() for file in files}
+    identities = {(file.device, file.inode): key for key in partials for file in on_disk.rows[key]}
     opened = {(device, inode) for device, inode in opened_below(os.path.realpath(store.blobs))}
     return frozenset(key for identity, key in identities.items() if identity in opened)
 
