@@ -188,19 +188,24 @@ def test_an_import_opens_nothing_and_changes_nothing(tmp_path: Path) -> None:
     assert (found.store.writable, found.store.exported_from) == (False, "gpu1\\x1b")
     assert found.store.why == "an export of gpu1\\x1b, scanned 2026-09-21T14:13:20Z"
     assert found.store.place == f"gpu1\\x1b:{found.store.root}"
-    requests = (for_good(models=("base:latest",)), Empty(), Restore(entry=entry.id))
+    refused_everything(found, entry.id)  # what traces a run asks for the path of each module, once
     with closed_disk():
-        assert not has_unfinished(found.store)
-        for request in requests:
-            plan = make_plan(found, request, NOW)
-            assert plan.files
-            with pytest.raises(Refused, match="read-only"):
-                apply(plan, lambda: NOW)
-        for ask in (lambda: scan_store(found.store, NOW), lambda: read_pins(found.store)):
-            with pytest.raises(Refused, match="read-only"):
-                ask()
+        refused_everything(found, entry.id)
+
+
+def refused_everything(found: Inventory, entry: str) -> None:
+    """Plan from an import, and be refused whatever would need its store."""
+    assert not has_unfinished(found.store)
+    for request in (for_good(models=("base:latest",)), Empty(), Restore(entry=entry)):
+        plan = make_plan(found, request, NOW)
+        assert plan.files
         with pytest.raises(Refused, match="read-only"):
-            write_pins(found.store, ["base"])
+            apply(plan, lambda: NOW)
+    for ask in (lambda: scan_store(found.store, NOW), lambda: read_pins(found.store)):
+        with pytest.raises(Refused, match="read-only"):
+            ask()
+    with pytest.raises(Refused, match="read-only"):
+        write_pins(found.store, ["base"])
 
 
 def changed(tmp_path: Path, change: Callable[[Any], object]) -> bytes:
