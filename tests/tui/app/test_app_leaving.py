@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from prunella_core.apply import has_unfinished
 from prunella_core.sample import StoreBuilder
-from stores import small_store
+from stores import for_good, look, open_store, plan_for, planned, small_store, tree
 
 _DEADLINE_SECONDS = 20
 
@@ -22,10 +23,11 @@ _DEADLINE_SECONDS = 20
 class Terminal:
     """The application in a terminal of its own, below a wrapper that outlives the terminal."""
 
-    def __init__(self, tmp_path: Path, *arguments: str, errors: str | None = None) -> None:
+    def __init__(self, tmp_path: Path, *arguments: str, errors: str | None = None, script: str = "") -> None:
         self.master, slave = pty.openpty()
-        program = [sys.executable, "-m", "prunella_tui", *arguments]
-        environ = {**os.environ, "TMPDIR": str(tmp_path), "TERM": "xterm-256color", "HOME": str(tmp_path)}
+        program = [sys.executable, *(("-c", script) if script else ("-m", "prunella_tui")), *arguments]
+        home = {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "PRUNELLA_SETTLE": "0"}
+        environ = {**os.environ, **home, "TERM": "xterm-256color"}
         self.wrapper = subprocess.Popen(
             ["/bin/sh", "-c", f'trap "" HUP; "$@" {(errors and f"2>{errors}") or ""}; exit $?', "sh", *program],
             stdin=slave,
@@ -66,8 +68,8 @@ class Terminal:
 
 
 @contextmanager
-def running(tmp_path: Path, *arguments: str, errors: str | None = None) -> Iterator[Terminal]:
-    terminal = Terminal(tmp_path, *arguments, errors=errors)
+def running(tmp_path: Path, *arguments: str, **more: str) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path, *arguments, **more)
     try:
         yield terminal
     finally:
@@ -93,6 +95,51 @@ def test_the_demo_leaves_nothing_when_its_terminal_goes(tmp_path: Path) -> None:
         terminal.hang_up()
         terminal.wrapper.wait(_DEADLINE_SECONDS)
     assert not [name for name in os.listdir(tmp_path) if name.startswith("prunella-demo-")]
+
+
+HELD = """
+import os, time
+from prunella_core.fs.disk import Disk
+from prunella_tui.__main__ import main
+from prunella_tui.app import flows
+
+unlink, carry_out = Disk.unlink, flows.carry_out
+
+def hold(plan, world):
+    def held(disk, path):
+        if {where!r} in path and not world.cancelled():
+            os.write(1, b"It is held up.")
+            while not world.cancelled():
+                time.sleep(0.001)  # lets the application run
+        unlink(disk, path)
+    Disk.unlink = held
+    return carry_out(plan, world)
+
+flows.carry_out = hold
+main()
+"""
+"""The program, with an operation that is held up at its first unlink {where}, until the application wants it to end."""
+
+
+@pytest.mark.parametrize(("where", "is_done"), [("/.prunella/staging/", False), ("/.prunella/removing/", True)])
+def test_an_operation_ends_before_the_program_when_its_terminal_goes(
+    tmp_path: Path, store: StoreBuilder, where: str, is_done: bool
+) -> None:
+    """Before its decision it is undone, after it finished."""
+    before = tree(store.root)
+    plans = [plan_for(store.root, for_good(models=(model.name,))) for model in look(store.root).models]
+    with running(tmp_path, "--store", store.root, script=HELD.format(where=where)) as terminal:
+        terminal.wait_for(b"team/solo")
+        os.write(terminal.master, b"d")
+        terminal.wait_for(b"no undo")
+        os.write(terminal.master, b"x\r")
+        terminal.wait_for(b"It is held up.")
+        terminal.hang_up()
+        assert terminal.wrapper.wait(_DEADLINE_SECONDS) == 129
+    after = tree(store.root)
+    gone = {path for path, what in before.items() if after.get(path) != what != "/"}
+    assert gone in ([set(planned(plan)) for plan in plans] if is_done else [set()])
+    assert not has_unfinished(open_store(store.root))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -72,7 +72,7 @@ class Review(Dialog[Plan | Literal["force"]]):
         return iter(())
 
     def on_mount(self) -> None:
-        self.query_one("#word" if self.wipes else "#cancel").focus()
+        self.set_focus(self.query_one("#word" if self.wipes else "#cancel"))
 
     def _meaning(self, plan: Plan) -> str:
         frees = show.size(plan.reclaims)
@@ -96,7 +96,7 @@ class Review(Dialog[Plan | Literal["force"]]):
 
     def action_point_at(self, way: str) -> None:
         for button in self.query(f"#{way}").results(Button):
-            button.focus()
+            self.set_focus(button)  # at once: Enter may follow
 
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
