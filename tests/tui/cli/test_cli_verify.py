@@ -110,7 +110,7 @@ def test_what_cannot_be_named(builder: StoreBuilder) -> None:
     for arguments, code, word in (
         (("bse",), 1, "base:latest"),
         (("ffffff",), 1, "sha256:ffffff"),
-        (("a b",), 2, "no model name"),
+        (("a b",), 2, "invalid model name"),
         (("blobs/README.txt",), 2, "blobs/README.txt cannot be verified"),
         ((digest_of(builder.root, "partial"),), 2, "cannot be verified"),
     ):

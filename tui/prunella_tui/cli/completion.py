@@ -1,7 +1,8 @@
-"""Completion in the shell: the script that asks, and the names and digests that are answered."""
+"""Completion in the shell: the script that asks, and the names and digests that answer it."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -17,10 +18,10 @@ class _BashWithColons(BashComplete):
     """Bash takes a colon for the end of a word, and model names are full of them."""
 
     done = ""
-    """What Bash believes to be words before the one that it completes."""
+    """What Bash takes for words before the one that it completes."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Put together again what Bash took apart at colons."""
+        """Join again what Bash split at colons."""
         args, current = super().get_completion_args()
         whole: list[str] = []
         for word in (*args, current):
@@ -38,6 +39,11 @@ class _BashWithColons(BashComplete):
         return super().format_completion(item)
 
 
+def register() -> None:
+    """Let click answer Bash in our way."""
+    add_completion_class(_BashWithColons)
+
+
 def script(shell: str) -> str:
     """Return what the shell has to evaluate."""
     from prunella_tui.cli.root import root
@@ -47,44 +53,25 @@ def script(shell: str) -> str:
     return kind(root, {}, "prunella", "_PRUNELLA_COMPLETE").source()
 
 
-def complete_models(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
-    """Return the names of models that begin so, in any case."""
-    return _answer(context, lambda: [name for name in _models() if name.casefold().startswith(typed.casefold())])
+_Source = Callable[[str], Iterable[str]]
 
 
-def complete_digests(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
-    """Return the digests that begin so, written as they were begun."""
-    prefix = "sha256:" if typed.startswith("s") else ""
-    return _answer(context, lambda: [prefix + digits for digits in _digests() if (prefix + digits).startswith(typed)])
+def complete(*sources: _Source) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what click asks for completions: what ``sources`` offer for the typed beginning, in any case."""
+
+    def answer(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
+        try:
+            with context.scope(cleanup=False):
+                offered = dict.fromkeys(chain.from_iterable(source(typed) for source in sources))
+        except Exception:  # noqa: BLE001 -- a shell in the middle of a word is no place for a complaint
+            return []
+        return [name for name in offered if name.casefold().startswith(typed.casefold())]
+
+    return answer
 
 
-def complete_targets(context: click.Context, argument: click.Parameter, typed: str) -> list[str]:
-    """Return models, and digests once it is clear that one is meant."""
-    digests = complete_digests(context, argument, typed) if typed.startswith("sha256:") else []
-    return [*complete_models(context, argument, typed), *digests]
-
-
-def complete_entries(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
-    """Return the IDs of removals that begin so."""
-    return _answer(context, lambda: [entry.id for entry in _trash() if entry.id.startswith(typed)])
-
-
-def complete_trash(context: click.Context, argument: click.Parameter, typed: str) -> list[str]:
-    """Return what can be restored: models of the trash, and removals."""
-    names = _answer(context, lambda: [model.name for entry in _trash() for model in entry.models])
-    matching = [name for name in dict.fromkeys(names) if name.casefold().startswith(typed.casefold())]
-    return [*matching, *complete_entries(context, argument, typed)]
-
-
-def _answer(context: click.Context, look: Callable[[], list[str]]) -> list[str]:
-    try:
-        with context.scope(cleanup=False):
-            return look()
-    except Exception:  # noqa: BLE001 -- a shell in the middle of a word is no place for a complaint
-        return []
-
-
-def _models() -> Iterator[str]:
+def models(_typed: str) -> Iterator[str]:
+    """Yield the names of the models."""
     from prunella_core.scan import read_manifests
     from prunella_tui.cli.session import open_store
 
@@ -92,12 +79,28 @@ def _models() -> Iterator[str]:
         yield manifest.name
 
 
-def _digests() -> list[str]:
+def digests(typed: str) -> list[str]:
+    """Return the digests, written as they were begun."""
     from prunella_core.ollama.digests import read_blob_name
     from prunella_tui.cli.session import open_store
 
-    known = (read_blob_name(name).digest for name in os.listdir(open_store().blobs))
-    return sorted({digest.removeprefix("sha256:") for digest in known if digest})
+    known = sorted({read_blob_name(name).digest or "" for name in os.listdir(open_store().blobs)} - {""})
+    return known if typed.startswith("s") else [digest.removeprefix("sha256:") for digest in known]
+
+
+def clear_digests(typed: str) -> list[str]:
+    """Return the digests once it is clear that one is meant."""
+    return digests(typed) if typed.startswith("sha256:") else []
+
+
+def trash_entries(_typed: str) -> list[str]:
+    """Return the IDs of the trash."""
+    return [entry.id for entry in _trash()]
+
+
+def trashed_models(_typed: str) -> list[str]:
+    """Return the names of the models in the trash."""
+    return [model.name for entry in _trash() for model in entry.models]
 
 
 def _trash() -> "list[TrashEntry]":
@@ -105,8 +108,3 @@ def _trash() -> "list[TrashEntry]":
     from prunella_tui.cli.session import open_store
 
     return [entry for entry in read_trash(open_store()).entries if not entry.is_spent]
-
-
-def register() -> None:
-    """Let click answer Bash in our way."""
-    add_completion_class(_BashWithColons)

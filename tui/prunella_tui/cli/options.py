@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Callable
+from inspect import cleandoc
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+from prunella_tui.cli.help import LINES
+
 _Result = TypeVar("_Result")
+_Command = Callable[..., Any]
+_Option = Callable[[_Command], _Command]
 
 
 class Said(NamedTuple):
@@ -17,27 +21,19 @@ class Said(NamedTuple):
     by: str
 
 
-def remember(context: click.Context, option: click.Parameter, value: str | None) -> None:
-    """Keep a setting for the whole run. A later one, after the command's name, wins."""
-    if value is not None:
-        context.meta[f"prunella.{option.name}"] = Said(value, f"--{option.name}")
-
-
 def said(name: str) -> Said | None:
     """Return the setting of a flag, else of the variable ``PRUNELLA_NAME``."""
     found = click.get_current_context().meta.get(f"prunella.{name}")
-    if isinstance(found, Said):
-        return found
+    if found is not None:
+        return Said(found, f"--{name}")
     variable = f"PRUNELLA_{name.upper()}"
     value = os.environ.get(variable, "")
     return Said(value, variable) if value else None
 
 
-def setting_option(flag: str, metavar: str, help_: str = "") -> Callable[[_Command], _Command]:
-    """Return an option whose value is kept for the whole run; without a help text it is hidden."""
-    kind = click.Path() if metavar in ("DIR", "FILE") else str
-    keep: dict[str, Any] = {"expose_value": False, "callback": remember, "type": kind}
-    return click.option(flag, metavar=metavar, help=help_, hidden=not help_, **keep)
+def is_set(flag: str) -> bool:
+    """Whether a flag of this run is given: ``json``, ``dry_run``, ``yes`` or ``no_gc``."""
+    return bool(click.get_current_context().meta.get(f"prunella.{flag}"))
 
 
 def once(name: str, make: Callable[[], _Result]) -> _Result:
@@ -50,41 +46,57 @@ def once(name: str, make: Callable[[], _Result]) -> _Result:
     return found
 
 
-store_option = setting_option("--store", "DIR")
+def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
+    """Keep a value for the whole run. A later one, after the command's name, wins."""
+    if value is not None:
+        context.meta[f"prunella.{option.name}"] = value
+
+
+def setting_option(flag: str, metavar: str, help_: str = "", *, hidden: bool = False) -> _Option:
+    """Return an option whose value is kept for the whole run."""
+    kind = click.Path() if metavar in ("DIR", "FILE") else str
+    keep: dict[str, Any] = {"expose_value": False, "callback": _keep, "type": kind}
+    return click.option(flag, metavar=metavar, help=help_, hidden=hidden, **keep)
+
+
+def _flag(*names: str, help_: str = "") -> _Option:
+    keep: dict[str, Any] = {"expose_value": False, "callback": _keep, "is_flag": True}
+    return click.option(*names, help=help_, hidden=not help_, **keep)
+
+
+def all_of(*options: _Option) -> _Option:
+    """Return one decorator for several options, in the order of the help."""
+
+    def give(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give
+
+
+def command(function: _Command) -> click.Command:
+    """Declare a command. Its help begins with its line in the help of all, and goes on with its docstring."""
+    name = function.__name__
+    return click.command(name, help=f"{LINES[name]}\n\n{cleandoc(function.__doc__ or '')}")(function)
+
+
+store_option = setting_option("--store", "DIR", hidden=True)
 """``--store`` after the command's name, where people type it too."""
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
 force_option = click.option("--force", is_flag=True, help="Include files written in the last 10 minutes.")
-
-
-def looks(command: _Command) -> _Command:
-    """Give a command the options of those that only read a store."""
-    return store_option(json_option(command))
-
-
-class Wishes(NamedTuple):
-    """How a change is to be made."""
-
-    dry_run: bool
-    no_gc: bool
-    as_json: bool
-    yes: bool
-
-
-def restores(command: _Command) -> _Command:
-    """Give a command the options of those that change the store without asking."""
-    return _changes(click.option("-y", "--yes", is_flag=True, hidden=True)(command))
-
-
-def deletes(command: _Command) -> _Command:
-    """Give a command the options of those that ask before they delete."""
-    watch = "Watch for a pull before deleting for good; 0: don't.  [PRUNELLA_SETTLE; else 10s]"
-    command = setting_option("--settle", "AGE", watch)(command)
-    return _changes(click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command))
-
-
-def _changes(command: _Command) -> _Command:
-    command = setting_option("--wait", "AGE", "Wait for another run to end.  [5s]")(command)
-    no_gc = click.option("--no-gc", is_flag=True, envvar="PRUNELLA_NO_GC", help="Keep expired trash.")
-    dry_run = click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing.")
-    return looks(dry_run(no_gc(command)))
+looks = all_of(store_option, _flag("--json", help_="Print one JSON document for scripts."))
+"""Options of commands that only read a store."""
+_changes = all_of(
+    _flag("-n", "--dry-run", help_="Show the plan and change nothing."),
+    looks,
+    _flag("--no-gc", help_="Keep expired trash.  [PRUNELLA_NO_GC]"),
+    setting_option("--wait", "AGE", "How long to wait for another run to end.  [PRUNELLA_WAIT; else 5s]"),
+)
+restores = all_of(_changes, _flag("-y", "--yes"))
+"""Options of commands that change the store without asking."""
+deletes = all_of(
+    _flag("-y", "--yes", help_="Do not ask."),
+    _changes,
+    setting_option("--settle", "AGE", "How long to watch for a pull before deleting.  [PRUNELLA_SETTLE; else 10s]"),
+)
+"""Options of commands that ask before they delete."""

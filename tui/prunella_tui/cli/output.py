@@ -6,19 +6,16 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from prunella_core.base.text import clean
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from prunella_core.export.documents.fields import Document
     from prunella_tui.report.lines import Block
 
 DONE, FAILED, USAGE, REFUSED, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """The exit codes, on which scripts may rely; refused: a safety rule or the person said no, and nothing was changed."""
-
 _NO_LIMIT = 1_000_000
 """The width of a pipe, in columns: nothing is folded or cut for a program that reads."""
 _PATIENCE_SECONDS = 0.5
@@ -47,40 +44,31 @@ def discard(stream: TextIO) -> None:
         os.close(nowhere)
 
 
-def print_json(document: "Document") -> None:
-    """Write one document to stdout."""
+def present(document: "Callable[[], Document]", lines: "Callable[[], Iterable[Block]]") -> None:
+    """Print what a command found: one document with ``--json``, else lines for people."""
+    from prunella_tui.cli.options import is_set
+
+    if not is_set("json"):
+        show(lines())
+        return
     from prunella_core.base.encoding import encode
 
-    for piece in encode(document):
-        _write(piece, sys.stdout)
-
-
-def present(as_json: bool, document: "Callable[[], Document]", lines: "Callable[[], Iterable[Block]]") -> None:
-    """Print what a command found, for scripts or for people."""
-    if as_json:
-        print_json(document())
-    else:
-        show(lines())
-
-
-def print_document(data: bytes) -> None:
-    """Write an encoded document to stdout."""
-    _write(data, sys.stdout)
+    for piece in encode(document()):
+        write(piece)
 
 
 def show(blocks: "Iterable[Block]", *, on_stderr: bool = False) -> None:
     """Print for people: coloured and fitted on a terminal, plain and whole in a pipe."""
-    from prunella_tui.report.rich import Drawing
+    from prunella_tui.report.rich import drawn
 
     stream = sys.stderr if on_stderr else sys.stdout
-    surface = console(stream)
-    with surface.capture() as captured:
-        surface.print(Drawing(blocks), crop=False)
-    _write(captured.get().encode(stream.encoding, "replace"), stream)
+    text = drawn(blocks, stream, None if stream.isatty() else _NO_LIMIT)
+    write(text.encode(stream.encoding, "replace"), stream)
 
 
-def _write(data: bytes, stream: TextIO) -> None:
-    """Write all of it: an unbuffered stream may write a part and not say so."""
+def write(data: bytes, stream: TextIO | None = None) -> None:
+    """Write all of ``data``, by default to stdout: an unbuffered stream may write a part and not say so."""
+    stream = stream or sys.stdout
     stream.flush()
     rest = memoryview(data)
     while rest:
@@ -88,17 +76,14 @@ def _write(data: bytes, stream: TextIO) -> None:
     stream.buffer.flush()
 
 
-def console(stream: TextIO) -> "Console":
-    """Make a console for plain text. Colours follow the terminal, ``NO_COLOR`` and ``TERM``."""
-    from rich.console import Console
-
-    width = None if stream.isatty() else _NO_LIMIT
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
-
-
 def tell(sentence: str) -> None:
     """Say something about the run on stderr; where that is closed or full, the exit code has to do."""
     _write_prose(clean(sentence) + "\n")
+
+
+def complain(message: str) -> None:
+    """Say in one line on stderr what went wrong."""
+    tell(f"prunella: {message}")
 
 
 def _write_prose(text: str) -> None:
@@ -109,13 +94,8 @@ def _write_prose(text: str) -> None:
         discard(sys.stderr)
 
 
-def complain(message: str) -> None:
-    """Say in one line on stderr what went wrong."""
-    tell(f"prunella: {message}")
-
-
 class Meter:
-    """One line of progress on stderr: on a terminal only, and only after a while."""
+    """One line of progress on stderr: on a terminal only, only after a while, and gone at the end."""
 
     def __init__(self) -> None:
         self._is_drawn = False
@@ -129,8 +109,9 @@ class Meter:
             self._is_drawn = True
             _write_prose(f"\r{text} …\x1b[K")
 
-    def clear(self) -> None:
-        """Take the line away."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
         if self._is_drawn:
-            self._is_drawn = False
             _write_prose("\r\x1b[K")

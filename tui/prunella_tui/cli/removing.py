@@ -5,8 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from prunella_core.apply import Step
 from prunella_core.base.errors import Locked, Refused
@@ -15,12 +14,11 @@ from prunella_core.export.documents.changing import plan_document, receipt_docum
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import Server, connect
 from prunella_core.ollama.quiet import is_quiet
-from prunella_core.operations.by_server import refuse_single_files, serving
 from prunella_core.operations.carry_out import World, make_ready, refuse_unless_allowed
 from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.operations.served import loaded_here
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
-from prunella_tui.cli.options import Wishes
+from prunella_tui.cli.options import is_set
 from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, discard, present, show, tell
 from prunella_tui.cli.session import collects, duration_setting, look, open_store, retention
 from prunella_tui.cli.signals import cancelling
@@ -31,12 +29,12 @@ from prunella_tui.report.plan import plan_lines, receipt_lines
 _Result = TypeVar("_Result")
 
 
-def look_for_change(dry_run: bool, *, by_server: bool = False) -> Inventory:
+def look_for_change(*, by_server: bool = False) -> Inventory:
     """Scan the store that is to be changed. Raises Refused, before any question, where it may not be."""
     store = open_store()
     if by_server:
         refuse_unless_allowed(store, by_server=True)
-    elif not dry_run and _patiently(partial(make_ready, store, World(now=time.time)), Meter()):
+    elif not is_set("dry_run") and _patiently(partial(make_ready, store, World(now=time.time))):
         tell("An interrupted operation has been finished or undone first.")
     return look(store)
 
@@ -47,83 +45,110 @@ def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str] | No
     return server, loaded_here(server, inventory)
 
 
-def refuse_unless_served(server: Server | None, inventory: Inventory, plan: Plan, wishes: Wishes) -> None:
-    """Raise Refused, before any question, unless the server can delete what ``plan`` names from this store."""
-    refuse_single_files(plan.request)
-    if not wishes.dry_run:
-        serving(server, inventory)
+class Change:
+    """A plan, its ``lines`` for people, more ``fields`` for its documents, and the ``server`` that unloads models."""
 
+    def __init__(
+        self,
+        inventory: Inventory,
+        plan: Plan,
+        lines: Iterable[Block] | None = None,
+        fields: Mapping[str, Any] | None = None,
+        server: Server | None = None,
+    ) -> None:
+        self.inventory = inventory
+        self.plan = plan
+        self.lines = plan_lines(inventory, plan) if lines is None else lines
+        self.fields = fields or {}
+        self.server = server
 
-class Review(NamedTuple):
-    """How a plan is shown: in lines of its own, and with more ``fields`` in its documents."""
+    def carry_out(self) -> int:
+        """Do with the plan what the flags of the run say, and return the exit code. Raises Refused."""
+        if is_set("dry_run"):
+            self.show()
+            return DONE
+        if not self.plan.files:
+            _refuse_if_prevented(self.plan)
+            self._show_unless_json()
+        elif self.plan.mode != "restore" and not self._is_agreed():
+            tell("Nothing was deleted.")
+            return REFUSED
+        receipt = self._execute()
+        is_news = self.plan.files or is_set("json") or receipt.notes or receipt.expired
+        return _code_of(receipt) if not is_news or self._is_said(receipt) else PARTLY
 
-    lines: Callable[[Inventory, Plan], Iterable[Block]] = plan_lines
-    fields: Mapping[str, Any] = MappingProxyType({})
+    def show(self) -> None:
+        """Print the plan."""
+        present(lambda: {**plan_document(self.plan), **self.fields}, lambda: self.lines)
 
+    def _show_unless_json(self) -> None:
+        if not is_set("json"):
+            show(self.lines)
 
-PLAIN = Review()
+    def _is_agreed(self) -> bool:
+        """Show the plan and ask, unless --yes was given. Raises Refused without a terminal to ask on."""
+        if is_set("yes"):
+            self._show_unless_json()
+            return True
+        if not sys.stdin.isatty():
+            raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
+        show(self.lines, on_stderr=True)
+        if everything := _everything(self.inventory, self.plan):
+            return _ask(f"This is {everything}. Type “everything” to delete it: ") == "everything"
+        return _ask(f"{_question(self.plan)} [y/N] ").lower() in ("y", "yes")
 
+    def _execute(self) -> Receipt:
+        with cancelling() as cancelled, Meter() as meter:
 
-def carry_out(
-    inventory: Inventory, plan: Plan, wishes: Wishes, review: Review = PLAIN, server: Server | None = None
-) -> int:
-    """Do with ``plan`` what was wished, and return the exit code. ``server`` first unloads what it has loaded."""
-    if wishes.dry_run:
-        show_plan(inventory, plan, wishes.as_json, review)
-        return DONE
-    if not plan.files:
-        return _nothing_to_do(inventory, plan, wishes, review)
-    if plan.mode != "restore" and not _is_agreed(inventory, plan, wishes, review):
-        tell("Nothing was deleted.")
-        return REFUSED
-    receipt = _execute(plan, wishes, server)
-    return _code_of(receipt) if _is_said(receipt, wishes, review) else PARTLY
+            def report(step: Step) -> None:
+                meter.tell(f"{step.what}: step {step.done:,} of {step.total:,}")
 
+            world = World(
+                now=time.time,
+                server=self.server,
+                retention=retention() if collects() else None,
+                settle=duration_setting("settle", "10s"),
+                is_quiet=partial(is_quiet, os.environ),
+                report=report,
+                cancelled=cancelled,
+            )
+            return _patiently(partial(operate, self.plan, world))
 
-def show_plan(inventory: Inventory, plan: Plan, as_json: bool, review: Review = PLAIN) -> None:
-    """Print a plan."""
-    present(as_json, lambda: {**plan_document(plan), **review.fields}, lambda: review.lines(inventory, plan))
-
-
-def _nothing_to_do(inventory: Inventory, plan: Plan, wishes: Wishes, review: Review) -> int:
-    if plan.blocked:
-        first = plan.blocked[0]
-        what = "restored" if plan.mode == "restore" else "deleted"
-        hint = "--as NEWNAME restores it under another name" if plan.mode == "restore" else "see prunella doctor"
-        raise Refused(f"nothing was {what}: {clean(first.path)}: {clean(first.message)} ({hint})")
-    if held_back := _unexpectedly_held(plan):
-        held = held_back[0]
-        raise Refused(f"nothing was deleted: {clean(held.path)}: {held.reason} (--force includes it)")
-    if not wishes.as_json:
-        show_plan(inventory, plan, False, review)
-    receipt = _execute(plan, wishes, None)
-    if wishes.as_json or receipt.notes or receipt.expired:
-        return DONE if _is_said(receipt, wishes, review) else PARTLY
-    return DONE
-
-
-def _is_agreed(inventory: Inventory, plan: Plan, wishes: Wishes, review: Review) -> bool:
-    """Show the plan and ask, unless --yes was given. Raises Refused without a terminal to ask on."""
-    if wishes.yes:
-        if not wishes.as_json:
-            show_plan(inventory, plan, False, review)
+    def _is_said(self, receipt: Receipt) -> bool:
+        """Print a receipt. Where stdout takes no more, say what happened on stderr: something has been changed."""
+        try:
+            present(lambda: {**receipt_document(receipt), **self.fields}, lambda: receipt_lines(receipt))
+        except OSError as error:
+            discard(sys.stdout)
+            if not isinstance(error, BrokenPipeError):
+                tell(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
+            return False
         return True
-    if not sys.stdin.isatty():
-        raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
-    show(review.lines(inventory, plan), on_stderr=True)
-    if everything := _everything(inventory, plan):
-        return _ask(f"This is {everything}. Type “everything” to delete it: ") == "everything"
-    what = counted(len(plan.models), "model") if plan.models else counted(len(plan.files), "file")
-    frees = f"{counted(len(plan.files), 'file')}, {size(plan.reclaims)}"
-    question = f"Move {what} to the trash" if plan.mode == "trash" else f"Delete {what} permanently"
-    return _ask(f"{question} ({frees})? [y/N] ").lower() in ("y", "yes")
+
+
+def _refuse_if_prevented(plan: Plan) -> None:
+    """Raise Refused where a plan is empty because something is in its way."""
+    is_restore = plan.mode == "restore"
+    for problem in plan.blocked[:1]:
+        hint = "--as NEWNAME restores it under another name" if is_restore else "see prunella doctor"
+        what = f"{clean(problem.path)}: {clean(problem.message)} ({hint})"
+        raise Refused(f"nothing was {'restored' if is_restore else 'deleted'}: {what}")
+    for held in _unexpectedly_held(plan)[:1]:
+        raise Refused(f"nothing was deleted: {clean(held.path)}: {held.reason} (--force includes it)")
+
+
+def _question(plan: Plan) -> str:
+    files = counted(len(plan.files), "file")
+    what = counted(len(plan.models), "model") if plan.models else files
+    frees = f"({files}, {size(plan.reclaims)})"
+    return f"Move {what} to the trash {frees}?" if plan.mode == "trash" else f"Delete {what} permanently {frees}?"
 
 
 def _everything(inventory: Inventory, plan: Plan) -> str:
     """Return what is emptied as a whole: all models, or the whole trash."""
     if isinstance(plan.request, Empty):
-        kept = [entry.id for entry in inventory.trash if not entry.is_spent]
-        return "" if plan.request.entries and set(kept) - set(plan.request.entries) else "the whole trash"
+        kept = {entry.id for entry in inventory.trash if not entry.is_spent}
+        return "" if plan.request.entries and kept - set(plan.request.entries) else "the whole trash"
     return "every model" if len(plan.models) == len(inventory.models) > 0 else ""
 
 
@@ -136,53 +161,18 @@ def _ask(question: str) -> str:
     return answer.strip()
 
 
-def _execute(plan: Plan, wishes: Wishes, server: Server | None) -> Receipt:
-    meter = Meter()
-
-    def report(step: Step) -> None:
-        meter.tell(f"{step.what}: step {step.done:,} of {step.total:,}")
-
-    keeps = retention() if collects(wishes.no_gc) else None
-    try:
-        with cancelling() as cancelled:
-            world = World(
-                now=time.time,
-                server=server,
-                retention=keeps,
-                settle=duration_setting("settle", "10s"),
-                is_quiet=partial(is_quiet, os.environ),
-                report=report,
-                cancelled=cancelled,
-            )
-            return _patiently(partial(operate, plan, world), meter)
-    finally:
-        meter.clear()
-
-
-def _patiently(change: Callable[[], _Result], meter: Meter) -> _Result:
+def _patiently(change: Callable[[], _Result]) -> _Result:
     """Return what ``change`` returns; while another run has the store, try again until --wait is over."""
     until = time.monotonic() + duration_setting("wait", "5s")
-    while True:
-        try:
-            return change()
-        except Locked:
-            if time.monotonic() >= until:
-                raise
-        meter.tell("waiting for another Prunella to finish")
-        time.sleep(0.1)
-
-
-def _is_said(receipt: Receipt, wishes: Wishes, review: Review) -> bool:
-    """Print a receipt. Where stdout takes no more, say what happened on stderr: something has been changed."""
-    try:
-        document = {**receipt_document(receipt), **review.fields}
-        present(wishes.as_json, lambda: document, lambda: receipt_lines(receipt))
-    except OSError as error:
-        discard(sys.stdout)
-        if not isinstance(error, BrokenPipeError):
-            tell(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
-        return False
-    return True
+    with Meter() as meter:
+        while True:
+            try:
+                return change()
+            except Locked:
+                if time.monotonic() >= until:
+                    raise
+            meter.tell("waiting for another Prunella to finish")
+            time.sleep(0.1)
 
 
 def _code_of(receipt: Receipt) -> int:

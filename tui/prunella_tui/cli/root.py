@@ -58,10 +58,10 @@ class CommandTable(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@setting_option("--store", "DIR", "The model store.  [PRUNELLA_STORE; else OLLAMA_MODELS; else the one found]")
-@setting_option("--theme", "NAME", "Colours of the application.  [PRUNELLA_THEME]")
-@setting_option("--retention", "AGE", "How long the trash keeps things.  [PRUNELLA_RETENTION; else 7d]")
-@setting_option("--import", "FILE", "Read an export instead of a store; - reads it from stdin.")
+@setting_option("--store", "DIR")
+@setting_option("--theme", "NAME")
+@setting_option("--retention", "AGE")
+@setting_option("--import", "FILE")
 @click.version_option(__version__, message="prunella %(version)s")
 @click.pass_context
 def root(context: click.Context) -> int:

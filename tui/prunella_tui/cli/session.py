@@ -1,19 +1,20 @@
 """What every command starts with: the settings of this run, the store they lead to, and what is in it."""
 
 import os
+import sys
 import time
-from collections.abc import Collection
 
+import click
 from msgspec.structs import replace
 
+from prunella_core.base.errors import InvalidInput
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
 from prunella_core.scan import Progress
 from prunella_core.store.locate import Store, locate, may_be_unfinished
 from prunella_core.store.owner import as_owner_of
-from prunella_tui.cli.importing import imported
-from prunella_tui.cli.options import Said, once, said
+from prunella_tui.cli.options import Said, is_set, once, said
 from prunella_tui.cli.output import Meter, tell
 from prunella_tui.config import Config, config_path, read_config
 
@@ -43,9 +44,10 @@ def retention() -> int:
     return duration_setting("retention", DEFAULT_RETENTION)
 
 
-def collects(no_gc: bool) -> bool:
-    """Whether expired trash is emptied after this command."""
-    return not no_gc and configuration().gc is not False
+def collects() -> bool:
+    """Whether expired trash is emptied after a change."""
+    variable = os.environ.get("PRUNELLA_NO_GC", "").strip() or "no"
+    return not (is_set("no_gc") or click.BOOL.convert(variable, None, None)) and configuration().gc is not False
 
 
 def open_store() -> Store:
@@ -65,27 +67,45 @@ def _located() -> Store:
     return replace(locate(wanted.value, os.environ, home), why=wanted.by)
 
 
-def _is_unfinished(store: Store) -> bool:
-    from prunella_core.apply import has_unfinished
+def imported() -> Inventory | None:
+    """Return the export that ``--import`` names, read once a run, if it names one.
 
-    return has_unfinished(store)
-
-
-def look(store: Store, loaded: Collection[str] = ()) -> Inventory:
-    """Scan a store, with progress on stderr if that takes a while; ``loaded`` is what the server has loaded.
-
-    An export is returned as it is.
+    Raises InvalidInput for a file that is not an export, and OSError with the file's name.
     """
+    option = said("import")
+    return once("import", lambda: _read_export(option.value)) if option else None
+
+
+def _read_export(name: str) -> Inventory:
+    from prunella_core.export.portable import load, read
+
+    store = said("store")
+    if store and store.by == "--store":
+        raise InvalidInput("--store and --import cannot be combined")
+    if name != "-":
+        with open(name, "rb") as file:
+            return load(read(file))
+    if sys.stdin.isatty():
+        raise InvalidInput("nothing is piped into --import -: prunella export | prunella --import -")
+    return load(read(sys.stdin.buffer))
+
+
+def look(store: Store) -> Inventory:
+    """Scan a store, with progress on stderr if that takes a while. An export is returned as it is."""
     if (found := imported()) and store.exported_from is not None:
         return found
-    meter = Meter()
+    if may_be_unfinished(store):
+        _say_if_unfinished(store)
+    with Meter() as meter:
 
-    def report(progress: Progress) -> None:
-        meter.tell(f"reading the store: {progress.models + progress.blobs:,} files")
+        def report(progress: Progress) -> None:
+            meter.tell(f"reading the store: {progress.models + progress.blobs:,} files")
 
-    if may_be_unfinished(store) and _is_unfinished(store):
+        return scan_store(store, time.time(), report)
+
+
+def _say_if_unfinished(store: Store) -> None:
+    from prunella_core.apply import has_unfinished
+
+    if has_unfinished(store):
         tell("An operation was interrupted. What it set aside is not shown; the next rm or restore repairs it.")
-    try:
-        return scan_store(store, time.time(), report, loaded=loaded)
-    finally:
-        meter.clear()

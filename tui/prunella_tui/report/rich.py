@@ -1,9 +1,10 @@
 """Draws lines on a terminal, or plainly into a pipe."""
 
 from collections.abc import Iterable
+from typing import TextIO
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.segment import Segment
+from rich.console import Console
+from rich.segment import Segment, Segments
 from rich.style import Style
 
 from prunella_tui.report.lines import Block, lay_out
@@ -21,15 +22,12 @@ _STYLES = {
 }
 
 
-class Drawing:
-    """Something that Rich can print."""
-
-    def __init__(self, blocks: Iterable[Block]) -> None:
-        self.blocks = blocks
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the lines as they fit ``options``."""
-        for spans in lay_out(self.blocks, options.max_width):
-            for text, tone in spans:
-                yield Segment(text, _STYLES[tone])
-            yield Segment.line()
+def drawn(blocks: Iterable[Block], stream: TextIO, width: int | None = None) -> str:
+    """Return what to write to ``stream``. Colours follow the terminal, ``NO_COLOR`` and ``TERM``; so does the width."""
+    console = Console(file=stream, width=width)
+    pieces: list[Segment] = []
+    for spans in lay_out(blocks, console.width):
+        pieces += (*(Segment(text, _STYLES[tone]) for text, tone in spans), Segment.line())
+    with console.capture() as captured:
+        console.print(Segments(pieces), crop=False, end="")
+    return captured.get()

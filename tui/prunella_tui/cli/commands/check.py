@@ -21,9 +21,9 @@ from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ollama.client import Server, ServerError, address, connect
 from prunella_core.operations.served import loaded_here, serves, version_of
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
-from prunella_tui.cli.completion import complete_targets
-from prunella_tui.cli.options import looks, store_option
-from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, Meter, present, print_document
+from prunella_tui.cli.completion import clear_digests, complete, models
+from prunella_tui.cli.options import command, looks, store_option
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, Meter, present, write
 from prunella_tui.cli.session import look, open_store
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_whole
@@ -34,28 +34,25 @@ from prunella_tui.report.verify import progress_text, verify_lines
 _TO_STDOUT = "-"
 
 
-@click.command()
+@command
 @click.option("--next-start", "is_forecast", is_flag=True, help="Show what Ollama itself deletes at its next start.")
 @looks
-def doctor(is_forecast: bool, as_json: bool) -> None:
-    """Show what is wrong with the store and how to fix it.
+def doctor(is_forecast: bool) -> None:
+    """Also shows where the store is, why it was chosen, who owns it, and other stores on this machine.
 
-    Also shows which store this is and why it was chosen, who owns it, and other stores on this machine.
-
-    With --next-start: what Ollama's server would delete if it started now. Without asking, it deletes blobs that no
-    manifest names, and downloads, once they are over an hour old.
+    --next-start shows what Ollama would delete if its server started now: it does not ask before it deletes downloads
+    and blobs that no manifest names, once they are over an hour old.
     """
     inventory = look(open_store())
     server = None if inventory.store.exported_from else connect(os.environ)  # of this machine, not of the export's
     coming = next_start(inventory, time.time(), is_noprune(os.environ), version_of(server))
     if is_forecast:
-        present(as_json, lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
+        present(lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
         return
     inventory = replace(inventory, problems=(*inventory.problems, *dangers(coming)))
     unfinished = has_unfinished(inventory.store)
     answer = _server(inventory, server, coming.server_version)
     present(
-        as_json,
         lambda: {"server": answer, **doctor_document(inventory), "unfinished": unfinished},
         lambda: doctor_lines(inventory, unfinished, answer),
     )
@@ -82,16 +79,14 @@ def _address() -> str:
         return clean(os.environ.get("OLLAMA_HOST", ""))
 
 
-@click.command()
-@click.argument("names", metavar="[MODEL|DIGEST]...", nargs=-1, shell_complete=complete_targets)
+@command
+@click.argument("names", metavar="[MODEL|DIGEST]...", nargs=-1, shell_complete=complete(models, clear_digests))
 @click.option("--again", is_flag=True, help="Also read blobs verified by an earlier run.")
 @looks
-def verify(names: tuple[str, ...], again: bool, as_json: bool) -> int:
-    """Check every blob against its hash.
-
-    Checks the blobs of the named models, single blobs, or the whole store; blobs in the trash only by digest. Hard
-    links to one file are read once. Files verified before that have not changed (inode, size, mtime) are not read
-    again, so an interrupted run resumes where it stopped. ls and doctor show bad blobs from then on. Nothing is ever
+def verify(names: tuple[str, ...], again: bool) -> int:
+    """Without arguments: the whole store except the trash, whose blobs are checked when named by digest. Hard links to
+    one file are read once. Files that an earlier run verified and that have not changed (inode, size, mtime) are not
+    read again, so an interrupted run resumes where it stopped. Bad blobs show up in ls and doctor. Nothing is ever
     deleted or changed.
 
     \b
@@ -104,7 +99,7 @@ def verify(names: tuple[str, ...], again: bool, as_json: bool) -> int:
     begun = time.monotonic()
     result = _verified(inventory, blobs, again)
     seconds = time.monotonic() - begun
-    present(as_json, lambda: verify_document(inventory.store, result), lambda: verify_lines(result, seconds))
+    present(lambda: verify_document(inventory.store, result), lambda: verify_lines(result, seconds))
     if result.cancelled:
         return INTERRUPTED
     if result.bad:
@@ -113,26 +108,21 @@ def verify(names: tuple[str, ...], again: bool, as_json: bool) -> int:
 
 
 def _verified(inventory: Inventory, blobs: Iterable[Blob], again: bool) -> VerifyResult:
-    meter = Meter()
     begun = time.monotonic()
+    with cancelling() as cancelled, Meter() as meter:
 
-    def report(progress: VerifyProgress) -> None:
-        meter.tell(f"verifying: {progress_text(progress, time.monotonic() - begun)}")
+        def report(progress: VerifyProgress) -> None:
+            meter.tell(f"verifying: {progress_text(progress, time.monotonic() - begun)}")
 
-    try:
-        with cancelling() as cancelled:
-            return verify_blobs(inventory, blobs, again=again, report=report, cancelled=cancelled)
-    finally:
-        meter.clear()
+        return verify_blobs(inventory, blobs, again=again, report=report, cancelled=cancelled)
 
 
-@click.command()
+@command
 @click.argument("file", type=click.Path(), default=_TO_STDOUT)
 @store_option
 def export(file: str) -> None:
-    """Export a scan to view on another machine: names, sizes and times, no model data.
-
-    Without FILE it goes to stdout. An existing FILE is never overwritten; one that ends in .gz is compressed.
+    """The export holds names, sizes and times, but no model data. Without FILE it goes to stdout. An existing FILE is
+    never overwritten; one that ends in .gz is compressed.
 
     \b
       prunella export store.json.gz           there: prunella --import store.json.gz
@@ -144,7 +134,7 @@ def export(file: str) -> None:
     store = open_store()
     data = dump(look(store), os.uname().nodename)
     if file == _TO_STDOUT:
-        print_document(data)
+        write(data)
     else:
         _write(file, data, store.root)
 

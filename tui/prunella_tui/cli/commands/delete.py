@@ -1,7 +1,7 @@
 """The commands that delete, and the pins that protect: rm, prune, free, pin."""
 
 import time
-from typing import Any
+from typing import get_args
 
 import click
 from msgspec.structs import replace
@@ -14,13 +14,14 @@ from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.operations import pins as pinning
+from prunella_core.operations.by_server import refuse_single_files, serving
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.store.pins import read_pins
-from prunella_tui.cli import removing
-from prunella_tui.cli.completion import complete_models, complete_targets
-from prunella_tui.cli.options import Wishes, deletes, force_option, looks
+from prunella_tui.cli.completion import clear_digests, complete, models
+from prunella_tui.cli.options import command, deletes, force_option, is_set, looks
 from prunella_tui.cli.output import REFUSED, present, tell
+from prunella_tui.cli.removing import Change, ask_server, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_removal, unmatched
 from prunella_tui.report.lines import line
@@ -30,15 +31,15 @@ _CLASSES = [each.value for each in PruneClass]
 _WITHOUT_MODELS = frozenset(PruneClass) - {PruneClass.MODEL}
 
 
-@click.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_targets)
+@command
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete(models, clear_digests))
 @click.option("--now", is_flag=True, help="Delete permanently: frees the space at once, no undo.")
 @click.option("--unload", is_flag=True, help="Unload models that Ollama has loaded first.")
 @click.option("--by-server", is_flag=True, help="Let Ollama delete, where the store is read-only for you: no undo.")
 @force_option
 @deletes
-def rm(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, force: bool, **wishes: Any) -> int:
-    """Move models or single blobs to the trash; restore brings them back until they expire.
+def rm(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, force: bool) -> int:
+    """prunella restore brings them back until they expire.
 
     NAME is a model, the start of a digest (sha256:3f1a9c), or a path in the store (blobs/README.txt, manifests/...).
     Blobs that other models use are kept, and the plan names those models.
@@ -48,30 +49,32 @@ def rm(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, force: 
       prunella rm my-assistant              then: prunella restore my-assistant
       prunella rm --now sha256:3f1a9c
     """
-    wanted = Wishes(**wishes)
-    inventory = removing.look_for_change(wanted.dry_run, by_server=by_server)
+    inventory = look_for_change(by_server=by_server)
     request = find_removal(inventory, names, force, to_trash=not now)
-    server, loaded = removing.ask_server(inventory)
-    plan = make_plan(inventory, replace(request, loaded=loaded, by_server=by_server), time.time())
+    server, loaded = ask_server(inventory)
+    request = replace(request, loaded=loaded, by_server=by_server)
+    plan = make_plan(inventory, request, time.time())
     if loaded is None and plan.models:
         tell("The server does not answer: a model that it has loaded keeps its space until it is unloaded.")
     if by_server:
-        removing.refuse_unless_served(server, inventory, plan, wanted)
-    return removing.carry_out(inventory, plan, wanted, server=server if unload or by_server else None)
+        refuse_single_files(request)
+    if by_server and not is_set("dry_run"):
+        serving(server, inventory)  # raises Refused before any question
+    return Change(inventory, plan, server=server if unload or by_server else None).carry_out()
 
 
-@click.command()
+@command
 @click.option("--age", metavar="AGE", help="Delete what is at least this old: 7d, 12h, 2w, 1d12h or 0.  [7d]")
 @click.option("--all", "with_models", is_flag=True, help="Also models neither changed nor used for that long.")
 @click.option("--class", "classes", type=click.Choice(_CLASSES), multiple=True, help="Only these; may be repeated.")
 @force_option
 @deletes
-def prune(age: str | None, with_models: bool, classes: tuple[str, ...], force: bool, **wishes: Any) -> int:
-    """Delete what no model uses: unreferenced blobs, partial downloads, leftovers, expired trash. No undo.
+def prune(age: str | None, with_models: bool, classes: tuple[str, ...], force: bool) -> int:
+    """Deletes unreferenced blobs, partial downloads, leftovers and expired trash permanently. No undo.
 
-    Without --age: what is older than the retention (7 days by default). Age counts from when a blob was written or last
-    seen in use, whichever is later. Blobs that a model in the store or in the trash needs are kept. --all never deletes
-    a pinned or loaded model.
+    Without --age it deletes what is older than the retention (7 days by default). Age counts from when a blob was
+    written or last seen in use, whichever is later. Blobs that a model in the store or in the trash needs are kept.
+    --all never deletes a pinned or loaded model.
 
     \b
       prunella prune --dry-run            show what would be deleted
@@ -80,16 +83,15 @@ def prune(age: str | None, with_models: bool, classes: tuple[str, ...], force: b
       prunella prune --class partial -y   only interrupted downloads
     """
     seconds = retention() if age is None else parse_age(age)
-    wanted = Wishes(**wishes)
     chosen = frozenset(map(PruneClass, classes)) or _WITHOUT_MODELS
     chosen |= {PruneClass.MODEL} if with_models else frozenset()
-    inventory = removing.look_for_change(wanted.dry_run)
-    loaded = removing.ask_server(inventory)[1] if PruneClass.MODEL in chosen else frozenset()
+    inventory = look_for_change()
+    loaded = ask_server(inventory)[1] if PruneClass.MODEL in chosen else frozenset()
     policy = PrunePolicy(age=seconds, classes=chosen, force=force, loaded=loaded)
-    return removing.carry_out(inventory, make_plan(inventory, policy, time.time()), wanted)
+    return Change(inventory, make_plan(inventory, policy, time.time())).carry_out()
 
 
-@click.command()
+@command
 @click.argument("amount", metavar="[SIZE|PERCENT]", required=False)
 @click.option("--until-free", metavar="SIZE|PERCENT", help="Until this much of the file system is free.")
 @click.option("--max-store", metavar="SIZE", help="Until the store takes no more than this.")
@@ -97,20 +99,12 @@ def prune(age: str | None, with_models: bool, classes: tuple[str, ...], force: b
 @click.option("--also-pinned", is_flag=True, help="Include pinned models.")
 @click.option("--also-loaded", is_flag=True, help="Include models that Ollama has loaded; they are unloaded first.")
 @deletes
-def free(
-    amount: str | None,
-    until_free: str | None,
-    max_store: str | None,
-    also_local: bool,
-    also_pinned: bool,
-    also_loaded: bool,
-    **wishes: Any,
-) -> int:
-    """Free a given amount of space, least-missed first: suggest what to delete, say why, and ask. No undo.
+def free(amount: str | None, until_free: str | None, max_store: str | None, **also: bool) -> int:
+    """Suggests what to delete and why, then asks. No undo.
 
-    What no model uses comes first: leftovers, partial downloads, unreferenced blobs, the trash. Then models, by how
-    easily they can be downloaded again and how long they were not used. Models that share weights count together.
-    Nothing is suggested that the amount does not need. If there is not enough, nothing is deleted.
+    It suggests leftovers, partial downloads, unreferenced blobs and the trash first, then models: those that are easy
+    to download again and unused for long come first. Models that share weights count together. It never suggests more
+    than the amount needs. If there is not enough, nothing is deleted.
 
     Pinned and loaded models, and models that can't be fully downloaded again, are left out unless you include them.
 
@@ -119,23 +113,20 @@ def free(
       prunella free 20%                   until a fifth of the disk is free
       prunella free --max-store 300GB     until the store takes no more than that
     """
-    wanted = Wishes(**wishes)
     goals = [goal for goal in (amount, until_free, max_store) if goal is not None]
     if len(goals) != 1:
         raise click.UsageError("say how much: one of SIZE, --until-free and --max-store", click.get_current_context())
-    inventory = removing.look_for_change(wanted.dry_run)
+    inventory = look_for_change()
     target = _target(inventory, amount, until_free, max_store)
-    server, loaded = removing.ask_server(inventory)
-    asked: dict[Guard, bool] = {"local": also_local, "pinned": also_pinned, "loaded": also_loaded}
+    server, loaded = ask_server(inventory)
     if loaded is None:  # then any of them may be
         loaded = frozenset(inventory.model_by_name)
         tell("The server does not answer, so every model counts as loaded.")
-    allowed = [guard for guard in asked if asked[guard]]
+    allowed = [guard for guard in get_args(Guard) if also[f"also_{guard}"]]
     proposal = propose(inventory, target, time.time(), loaded=loaded, allowed=allowed)
-    review = removing.Review(lambda inventory, _plan: proposal_lines(inventory, proposal), proposal_fields(proposal))
-    if not proposal.is_met:
-        return _fall_short(inventory, proposal, wanted, review)
-    return removing.carry_out(inventory, proposal.plan, wanted, review, server)
+    lines = proposal_lines(inventory, proposal)
+    change = Change(inventory, proposal.plan, lines, proposal_fields(proposal), server)
+    return change.carry_out() if proposal.is_met else _fall_short(change, proposal)
 
 
 def _target(inventory: Inventory, amount: str | None, until: str | None, most: str | None) -> int:
@@ -145,23 +136,22 @@ def _target(inventory: Inventory, amount: str | None, until: str | None, most: s
     return down_to(inventory, most) if most is not None else to_free(inventory, amount or "")
 
 
-def _fall_short(inventory: Inventory, proposal: Proposal, wishes: Wishes, review: removing.Review) -> int:
-    """Say how much there is at most. Raises Refused unless this was a dry run."""
-    help_ = what_would_help(inventory, proposal)
-    hint = f"{shortfall(proposal)}; {help_}" if help_ else shortfall(proposal)
-    if not wishes.dry_run:
-        raise Refused(f"{hint}. Nothing was deleted")
-    removing.show_plan(inventory, proposal.plan, wishes.as_json, review)
-    tell(f"{hint}.")
+def _fall_short(change: Change, proposal: Proposal) -> int:
+    """Say how much there is at most. Raises Refused unless this is a dry run."""
+    why = "; ".join(filter(None, (shortfall(proposal), what_would_help(change.inventory, proposal))))
+    if not is_set("dry_run"):
+        raise Refused(f"{why}. Nothing was deleted")
+    change.show()
+    tell(f"{why}.")
     return REFUSED
 
 
-@click.command()
-@click.argument("patterns", metavar="[NAME|GLOB]...", nargs=-1, shell_complete=complete_models)
+@command
+@click.argument("patterns", metavar="[NAME|GLOB]...", nargs=-1, shell_complete=complete(models))
 @click.option("--remove", is_flag=True, help="Unpin these.")
 @looks
-def pin(patterns: tuple[str, ...], remove: bool, as_json: bool) -> None:
-    """Protect models from prune --all and free. Without a name: list the pins and the models they protect.
+def pin(patterns: tuple[str, ...], remove: bool) -> None:
+    """Without NAME, lists the pins and the models they protect.
 
     \b
       prunella pin llama3.2 'qwen*'
@@ -173,10 +163,9 @@ def pin(patterns: tuple[str, ...], remove: bool, as_json: bool) -> None:
     inventory = look(store)
     for warning in () if remove else unmatched(inventory, patterns):
         tell(warning)
-    models = [clean(model.name) for model in inventory.models if model.is_pinned]
+    pinned = [clean(model.name) for model in inventory.models if model.is_pinned]
     pins = [clean(pattern) for pattern in read_pins(store)]
     present(
-        as_json,
-        lambda: {"store": clean(store.root), "pins": pins, "models": models},
-        lambda: [*map(line, pins), line(f"Pinned models: {', '.join(models) or 'none'}")],
+        lambda: {"store": clean(store.root), "pins": pins, "models": pinned},
+        lambda: [*map(line, pins), line(f"Pinned models: {', '.join(pinned) or 'none'}")],
     )

@@ -10,13 +10,14 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_tui.cli.application import open_application, require_terminal
 from prunella_tui.cli.completion import SHELLS, script
+from prunella_tui.cli.options import command
 from prunella_tui.cli.signals import ending
 
 
-@click.command()
+@command
 @click.option("--dir", "folder", metavar="DIR", type=click.Path(), help="Only write the sample store into DIR.")
 def demo(folder: str | None) -> int:
-    """Try everything on a sample store, in a temporary folder that is deleted afterwards.
+    """It is in a temporary folder that is deleted when you quit. With --dir it is only written, and stays.
 
     \b
       prunella demo
@@ -45,12 +46,10 @@ def _write_sample(folder: str) -> int:
     return 0
 
 
-@click.command()
+@command
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 def completion(shell: str | None) -> None:
-    """Print the completion script for a shell, by default yours.
-
-    It completes commands, options, model names and digests.
+    """By default for your login shell. It completes commands, options, model names and digests.
 
     \b
       bash   eval "$(prunella completion bash)"       in ~/.bashrc

@@ -1,11 +1,10 @@
 """The commands that show: ls, blobs, show, why, df."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import click
 
-from prunella_core.base.text import clean
 from prunella_core.base.units import parse_size
 from prunella_core.export.documents.looking import (
     blob_document,
@@ -16,12 +15,11 @@ from prunella_core.export.documents.looking import (
 )
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.plan.build import reclaimable
-from prunella_core.query import select
 from prunella_core.scan.other import other_files
 from prunella_core.space.space import space_of
-from prunella_tui.cli.completion import complete_digests, complete_models
-from prunella_tui.cli.filters import filters, read_filter
-from prunella_tui.cli.options import looks
+from prunella_tui.cli.completion import complete, digests, models
+from prunella_tui.cli.listing import Listing, lists
+from prunella_tui.cli.options import command, looks
 from prunella_tui.cli.output import DONE, FAILED, complain, present
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_model, find_row
@@ -30,42 +28,25 @@ from prunella_tui.report.format import size
 from prunella_tui.report.model import model_lines
 from prunella_tui.report.tables import blobs_lines, models_lines, usage_lines
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-_Row = TypeVar("_Row")
-MODEL_SORTS = ("size", "disk", "frees", "shared", "age", "modified", "name", "id")
-BLOB_SORTS = ("disk", "size", "age", "models", "state", "kind", "digest")
+_STATES = list(State)
+_MODEL_SORTS = ("size", "disk", "frees", "shared", "age", "modified", "id", "name")
+_BLOB_KEYS: dict[str, Callable[[Blob], Any]] = {
+    "disk": lambda blob: -blob.allocated,
+    "size": lambda blob: -blob.size,
+    "age": lambda blob: blob.idle_since or 0,
+    "models": lambda blob: -len(blob.models),
+    "state": lambda blob: _STATES.index(blob.state),
+    "kind": lambda blob: blob.kind or "~",
+    "digest": lambda blob: blob.key,
+}
 
 
-def _listed(sorts: tuple[str, ...], quiet: str) -> Callable[[_Command], _Command]:
-    def give(command: _Command) -> _Command:
-        for option in (
-            click.option("-q", "--quiet", is_flag=True, help=quiet),
-            click.option("--reverse", is_flag=True, help="Reverse the order."),
-            click.option("--sort", type=click.Choice(sorts), default=sorts[0], help="Sort by a column, largest first."),
-        ):
-            command = option(command)
-        return command
-
-    return give
-
-
-@click.command()
-@_listed(MODEL_SORTS, "Print the names only.")
-@filters("models")
+@command
+@lists("models", _MODEL_SORTS, "Print the names only.")
 @looks
-def ls(
-    words: tuple[str, ...],
-    states: tuple[str, ...],
-    sort: str,
-    reverse: bool,
-    quiet: bool,
-    as_json: bool,
-    **flags: str | None,
-) -> None:
-    """List models with their sizes, what they share, and what each frees.
-
-    SIZE is what ollama list shows, ON DISK what the files take, FREES what deleting this model alone gives back: what
-    it shares with other models stays.
+def ls(listing: Listing) -> None:
+    """SIZE is what ollama list shows, ON DISK what the files take, FREES what deleting this model alone gives back.
+    Data that other models share stays on disk.
 
     FILTER: words that must occur, and terms on size, disk, frees, shared, age, unused, state and name.
 
@@ -75,57 +56,31 @@ def ls(
       prunella ls llama 'unused>30d' 'size>5GB'
       prunella ls --json | jq '.models[] | select(.shared == 0) | .name'
     """
-    query = read_filter("models", words, states, flags)
     inventory = look(open_store())
-    chosen = select(inventory.models, query, inventory, inventory.scanned_at)
-    shown = _in_order(chosen, _model_keys(inventory), sort, reverse)
-    if quiet and not as_json:
-        _print_names(model.name for model in shown)
-    else:
-        present(as_json, lambda: models_document(inventory, shown), lambda: models_lines(inventory, shown))
+    shown = listing.of(inventory.models, inventory, _model_keys(inventory))
+    if not listing.prints(model.name for model in shown):
+        present(lambda: models_document(inventory, shown), lambda: models_lines(inventory, shown))
 
 
 def _model_keys(inventory: Inventory) -> dict[str, Callable[[Model], Any]]:
     usage = space_of(inventory).models
     return {
-        "name": lambda model: model.name.casefold(),
-        "id": lambda model: model.digest,
         "size": lambda model: -model.size,
         "disk": lambda model: -usage[model.name].allocated,
         "frees": lambda model: -usage[model.name].frees,
         "shared": lambda model: -usage[model.name].shared,
         "age": lambda model: model.modified_at,
         "modified": lambda model: -model.modified_at,
+        "id": lambda model: model.digest,
+        "name": lambda model: model.name.casefold(),
     }
 
 
-def _in_order(rows: Iterable[_Row], keys: Mapping[str, Callable[[_Row], Any]], sort: str, reverse: bool) -> list[_Row]:
-    """Return ``rows`` by a key; those that are equal in it by the first."""
-    in_order = sorted(sorted(rows, key=next(iter(keys.values()))), key=keys[sort])
-    return in_order[::-1] if reverse else in_order
-
-
-def _print_names(names: Iterable[str]) -> None:
-    for name in names:
-        click.echo(clean(name))
-
-
-@click.command()
-@_listed(BLOB_SORTS, "Print the digests only, of other files the paths.")
-@filters("blobs")
+@command
+@lists("blobs", tuple(_BLOB_KEYS), "Print the digests only, of other files the paths.")
 @looks
-def blobs(
-    words: tuple[str, ...],
-    states: tuple[str, ...],
-    sort: str,
-    reverse: bool,
-    quiet: bool,
-    as_json: bool,
-    **flags: str | None,
-) -> None:
-    """List the files in blobs/: what each is, and which models use it.
-
-    Unreferenced ones show what their first bytes say they are, and which model they likely come from.
+def blobs(listing: Listing) -> None:
+    """Unreferenced blobs also show what their first bytes look like, and which model they likely come from.
 
     FILTER: words that must occur, and terms on size, disk, age, unused, state, kind, name and used.
 
@@ -137,41 +92,24 @@ def blobs(
     """
     from prunella_core.advice.identify import described
 
-    query = read_filter("blobs", words, states, flags)
     inventory = look(open_store())
-    now = inventory.scanned_at
-    rows = _in_order(select(inventory.blobs, query, inventory, now), _BLOB_KEYS, sort, reverse)
-    if quiet and not as_json:
-        _print_names(blob.digest or blob.key for blob in rows)
+    rows = listing.of(inventory.blobs, inventory, _BLOB_KEYS)
+    if listing.prints(blob.digest or blob.key for blob in rows):
         return
     found = {blob.key: described(inventory.store, blob) for blob in rows if not blob.models}
     identities = {key: identity for key, identity in found.items() if identity}
+    now = inventory.scanned_at
     present(
-        as_json,
         lambda: blobs_document(inventory, now, rows, identities),
         lambda: blobs_lines(inventory, rows, identities, now),
     )
 
 
-_STATES = list(State)
-_BLOB_KEYS: dict[str, Callable[[Blob], Any]] = {
-    "digest": lambda blob: blob.key,
-    "disk": lambda blob: -blob.allocated,
-    "size": lambda blob: -blob.size,
-    "age": lambda blob: blob.idle_since or 0,
-    "models": lambda blob: -len(blob.models),
-    "state": lambda blob: _STATES.index(blob.state),
-    "kind": lambda blob: blob.kind or "~",
-}
-
-
-@click.command()
-@click.argument("model", shell_complete=complete_models)
+@command
+@click.argument("model", shell_complete=complete(models))
 @looks
-def show(model: str, as_json: bool) -> None:
-    """Show one model, its layers, and which models share them.
-
-    MODEL is a name as Ollama takes it: without a tag it means latest; case does not matter.
+def show(model: str) -> None:
+    """MODEL is a name as Ollama takes it: without a tag it means latest; case does not matter.
 
     \b
       prunella show llama3.2
@@ -179,20 +117,16 @@ def show(model: str, as_json: bool) -> None:
     """
     inventory = look(open_store())
     found = find_model(inventory, model)
-    present(
-        as_json,
-        lambda: model_document(inventory, found),
-        lambda: model_lines(inventory, found, inventory.scanned_at),
-    )
+    now = inventory.scanned_at
+    present(lambda: model_document(inventory, found), lambda: model_lines(inventory, found, now))
 
 
-@click.command()
-@click.argument("digest", shell_complete=complete_digests)
+@command
+@click.argument("digest", shell_complete=complete(digests))
 @looks
-def why(digest: str, as_json: bool) -> None:
-    """Explain why a blob is on disk: which models use it, or since when none does.
-
-    Of an unreferenced blob it shows what its first bytes say it is, and which model it likely comes from.
+def why(digest: str) -> None:
+    """Names the models that use it, or says since when none does. For an unreferenced blob it also shows what the first
+    bytes look like, and which model it likely comes from.
 
     DIGEST is the unambiguous start of a digest, with or without sha256:, or a path like blobs/NAME.
 
@@ -206,21 +140,15 @@ def why(digest: str, as_json: bool) -> None:
     blob = find_row(inventory, digest)
     identity = described(inventory.store, blob, THOROUGH)
     now = inventory.scanned_at
-    present(
-        as_json,
-        lambda: blob_document(inventory, blob, now, identity),
-        lambda: blob_lines(inventory, blob, identity, now),
-    )
+    present(lambda: blob_document(inventory, blob, now, identity), lambda: blob_lines(inventory, blob, identity, now))
 
 
-@click.command()
+@command
 @click.option("--fail-if-reclaimable", "limit", metavar="SIZE", help="Exit with 1 if a prune would free this much now.")
 @looks
-def df(limit: str | None, as_json: bool) -> int:
-    """Compare what ollama list shows with what is on disk.
-
-    Ollama counts shared weights once per model, and leaves out what no model uses. This shows the difference, and what
-    prune can free: now, and once it is older than the retention.
+def df(limit: str | None) -> int:
+    """Ollama counts shared weights once per model and leaves out what no model uses. df shows the difference, and how
+    much prune can free now, and more once the retention is over.
 
     --fail-if-reclaimable counts unreferenced blobs, partial downloads and leftovers of any age, not the trash.
 
@@ -231,7 +159,7 @@ def df(limit: str | None, as_json: bool) -> int:
     keeps = retention()
     inventory = look(open_store())
     other = None if inventory.store.exported_from else other_files(inventory)
-    present(as_json, lambda: df_document(inventory, keeps, other), lambda: usage_lines(inventory, keeps, other))
+    present(lambda: df_document(inventory, keeps, other), lambda: usage_lines(inventory, keeps, other))
     return DONE if most is None else _judged(inventory, most)
 
 

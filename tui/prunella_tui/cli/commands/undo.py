@@ -1,7 +1,6 @@
 """The trash and the log: trash, restore, empty, log."""
 
 import time
-from typing import Any
 
 import click
 
@@ -11,36 +10,36 @@ from prunella_core.ledger.history import History, history
 from prunella_core.ledger.log import read_log
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty
-from prunella_tui.cli import removing
-from prunella_tui.cli.completion import complete_entries, complete_trash
-from prunella_tui.cli.options import Wishes, deletes, looks, restores
+from prunella_tui.cli.completion import complete, trash_entries, trashed_models
+from prunella_tui.cli.options import command, deletes, is_set, looks, restores
 from prunella_tui.cli.output import present, tell
+from prunella_tui.cli.removing import Change, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_entries, find_restore
 from prunella_tui.report.trash import emptying_lines, log_lines, trash_lines
 
 
-@click.command()
+@command
 @looks
-def trash(as_json: bool) -> None:
-    """List what is in the trash, and when it expires.
+def trash() -> None:
+    """IDs may be shortened.
 
     \b
       prunella restore NAME      restore a model
-      prunella restore ID        restore everything one command deleted
-      prunella empty ID          free its space
+      prunella restore ID        restore everything that one command deleted
+      prunella empty ID          delete it permanently, to free its space
     """
     inventory = look(open_store())
     keeps, now = retention(), inventory.scanned_at
-    present(as_json, lambda: trash_document(inventory, keeps, now), lambda: trash_lines(inventory, keeps, now))
+    present(lambda: trash_document(inventory, keeps, now), lambda: trash_lines(inventory, keeps, now))
 
 
-@click.command()
-@click.argument("name", metavar="NAME|ID", shell_complete=complete_trash)
+@command
+@click.argument("name", metavar="NAME|ID", shell_complete=complete(trashed_models, trash_entries))
 @click.option("--as", "under", metavar="NEWNAME", help="Restore it under another name.")
 @restores
-def restore(name: str, under: str | None, **wishes: Any) -> int:
-    """Restore a model or a whole trash entry: the same bytes, times and ID, without a download.
+def restore(name: str, under: str | None) -> int:
+    """The same bytes, times and ID, without a download.
 
     ID may be shortened. A name that exists is never overwritten. If a name was deleted several times, the last one is
     restored.
@@ -49,17 +48,16 @@ def restore(name: str, under: str | None, **wishes: Any) -> int:
       prunella restore my-assistant
       prunella restore my-assistant --as my-assistant:old
     """
-    wanted = Wishes(**wishes)
-    inventory = removing.look_for_change(wanted.dry_run)
+    inventory = look_for_change()
     plan = make_plan(inventory, find_restore(inventory, name, under), time.time())
-    return removing.carry_out(inventory, plan, wanted)
+    return Change(inventory, plan).carry_out()
 
 
-@click.command()
-@click.argument("entries", metavar="[ID]...", nargs=-1, shell_complete=complete_entries)
+@command
+@click.argument("entries", metavar="[ID]...", nargs=-1, shell_complete=complete(trash_entries))
 @deletes
-def empty(entries: tuple[str, ...], **wishes: Any) -> int:
-    """Delete trash entries permanently: these, or all. No undo.
+def empty(entries: tuple[str, ...]) -> int:
+    """Without an ID, empties the whole trash. No undo.
 
     ID may be shortened. Blobs that another trash entry needs are kept.
 
@@ -67,20 +65,17 @@ def empty(entries: tuple[str, ...], **wishes: Any) -> int:
       prunella empty --dry-run
       prunella empty 20260102T030405-6f1d2a
     """
-    wanted = Wishes(**wishes)
-    inventory = removing.look_for_change(wanted.dry_run)
+    inventory = look_for_change()
     plan = make_plan(inventory, Empty(entries=find_entries(inventory, entries)), time.time())
-    review = removing.Review(lambda inventory, plan: emptying_lines(inventory, plan, read_log(inventory.store)))
-    return removing.carry_out(inventory, plan, wanted, review)
+    lines = emptying_lines(inventory, plan, read_log(inventory.store))
+    return Change(inventory, plan, lines).carry_out()
 
 
-@click.command()
+@command
 @click.option("--pull-list", is_flag=True, help="Print the ollama pull commands that download what is gone.")
 @looks
-def log(pull_list: bool, as_json: bool) -> None:
-    """Show the history: what was deleted, and where it is now.
-
-    It covers the last 1,000 operations of Prunella, not what Ollama itself deleted.
+def log(pull_list: bool) -> None:
+    """Covers the last 1,000 operations of Prunella, not what Ollama itself deleted.
 
     \b
       prunella log
@@ -88,10 +83,10 @@ def log(pull_list: bool, as_json: bool) -> None:
     """
     inventory = look(open_store())
     found = history(read_log(inventory.store), inventory)
-    if pull_list and not as_json:
+    if pull_list and not is_set("json"):
         _print_pulls(found)
     else:
-        present(as_json, lambda: log_document(found, inventory.store), lambda: log_lines(found))
+        present(lambda: log_document(found, inventory.store), lambda: log_lines(found))
 
 
 def _print_pulls(found: History) -> None:
