@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
 from prunella_core.inventory.parts import Model
 from prunella_core.ollama.manifest import Layer
 from prunella_core.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, ModelName, parse_name
@@ -91,14 +92,14 @@ class _Provenance:
         return not (is_librarys and is_from_another)  # the library's own models are made from no other
 
     def _cloud(self, name: str) -> Origin:
-        model = self.models[name]
+        model, details = self.models[name], self.models[name].details
         own = [layer.digest for layer in model.layers if layer.kind != _CONFIG] if model.looks_created else []
-        there = model.details.remote_model or "a model there"
+        host, there = (clean(text or "a model there") for text in (details.remote_host, details.remote_model))
         return Origin(
             kind="cloud",
             source=None if model.looks_created else name,
             certainty="known",
-            evidence=(f"its config says that it runs at {model.details.remote_host} as {there}",),
+            evidence=(f"its config says that it runs at {host} as {there}",),
             only_here=tuple(digest for digest in dict.fromkeys(own) if digest not in self.brought_by),
         )
 

@@ -3,7 +3,6 @@
 The forms are those of Ollama's ``manifest`` package and of the OCI image specification.
 """
 
-from collections.abc import Container
 from functools import lru_cache
 from typing import Annotated
 
@@ -101,11 +100,10 @@ class ManifestError(ValueError):
         self.kind = kind
 
 
-def decode(data: bytes, known: Container[str] = frozenset()) -> Manifest:
+def decode(data: bytes) -> Manifest:
     """Read a manifest. Raises ManifestError when Ollama could not list it either.
 
-    A document that Ollama lists but that may hide references comes back with a ``flaw``. ``known`` are digests in the
-    one form that they are kept in.
+    A document that Ollama lists but that may hide references comes back with a ``flaw``.
     """
     if not data.strip():
         raise ManifestError("empty-manifest", "the manifest is empty")
@@ -117,7 +115,7 @@ def decode(data: bytes, known: Container[str] = frozenset()) -> Manifest:
         raise ManifestError("bad-manifest", f"the manifest has an unexpected form ({error})") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError("bad-manifest", f"the manifest is truncated or no JSON ({error})") from error
-    return _understand(document, data, known)
+    return _understand(document, data)
 
 
 def could_be_manifest(data: bytes) -> bool:
@@ -125,8 +123,8 @@ def could_be_manifest(data: bytes) -> bool:
     return data.strip(b"\0 \t\r\n")[:1] in (b"", b"{")
 
 
-def _understand(document: _Document, data: bytes, known: Container[str]) -> Manifest:
-    layers, as_written = _layers(document, known)
+def _understand(document: _Document, data: bytes) -> Manifest:
+    layers, as_written = _layers(document)
     children = tuple(map(_child, document.manifests)) if document.manifests else ()
     # A digest in a field that is not known here is a reference all the same.
     is_all_read = data.count(b"sha256") <= len(layers)
@@ -141,14 +139,14 @@ def _named(layers: tuple[Layer, ...], children: tuple[Child, ...]) -> set[str]:
     return {*(layer.digest for layer in (*layers, *inline)), *(child.digest for child in children)}
 
 
-def _layers(document: _Document | _Entry, known: Container[str]) -> tuple[tuple[Layer, ...], bool]:
+def _layers(document: _Document | _Entry) -> tuple[tuple[Layer, ...], bool]:
     """Config and layers, and whether their digests are as the server writes them."""
     layers = document.layers or ()
     if document.config and document.config.digest:
         config = document.config
         layers = (config if config.media_type == _CONFIG else replace(config, media_type=_CONFIG), *layers)
     digests = [layer.digest for layer in layers]
-    as_written = all(map(known.__contains__, digests)) or all(map(is_digest, digests))
+    as_written = all(map(is_digest, digests))
     if not as_written or min([layer.size for layer in layers], default=0) < 0:
         layers = tuple(map(_sound, layers))
     return layers, as_written
@@ -158,7 +156,7 @@ def _child(entry: _Entry) -> Child:
     digest = parse_digest(entry.digest) or ""
     if entry.config is None and entry.layers is None and entry.manifests is None:
         return Child(digest)
-    layers = _layers(entry, frozenset())[0]
+    layers = _layers(entry)[0]
     flaw = _NESTED if entry.manifests is not None else _BAD_DIGEST if _has_bad_digest(layers) else None
     return Child(digest, Manifest(layers, (), frozenset(), flaw, False))
 

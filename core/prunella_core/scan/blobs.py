@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Collection, Iterator
-from itertools import chain
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
@@ -26,9 +25,7 @@ Rows = dict[str, tuple[File, ...]]
 class Listing(NamedTuple):
     """The names in ``blobs/``, in the order that the disk has them in: that is the quickest to look at."""
 
-    whole: dict[str, str]
-    """Under each digest the name of its blob, as today's server writes it."""
-    others: list[str]
+    names: list[str]
     problems: tuple[Problem, ...] = ()
 
 
@@ -50,24 +47,21 @@ class BlobReading(Struct, frozen=True):
 def list_blobs(store: Store) -> Listing:
     """Read the names, and decide by that which files count."""
     try:
-        names = os.listdir(store.blobs)
+        return Listing(os.listdir(store.blobs))
     except FileNotFoundError:
-        return Listing({}, [], (problem("blobs", "no-blobs", "there is no blobs/ folder"),))
+        return Listing([], (problem("blobs", "no-blobs", "there is no blobs/ folder"),))
     except OSError as error:
-        return Listing({}, [], (problem("blobs", "unreadable", f"cannot list this folder: {error.strerror}"),))
-    whole = {f"sha256:{name[7:]}": name for name in names if is_whole_name(name)}
-    return Listing(whole, [name for name in names if not is_whole_name(name)] if len(whole) < len(names) else [])
+        return Listing([], (problem("blobs", "unreadable", f"cannot list this folder: {error.strerror}"),))
 
 
 def read_blobs(
     store: Store, listing: Listing | None = None, count: Count | None = None, own: OwnFiles | None = None
 ) -> BlobReading:
     """Look at every file of ``listing``, and at what Ollama keeps in the root besides. Raises Cancelled."""
-    whole, others, problems = listing or list_blobs(store)
+    names, problems = listing or list_blobs(store)
     reader = _BlobReader(store, [*problems])
-    if whole or others:
-        entries = chain(whole.items(), (("", name) for name in others))
-        reader.read((count or Count()).blobs(entries))
+    if names:
+        reader.read((count or Count()).blobs(names))
     reader.read_root()
     rows = {key: own.without(files) for key, files in reader.rows.items()} if own and own.links else reader.rows
     problems = tuple(sorted(reader.problems, key=lambda found: found.path))
@@ -85,29 +79,28 @@ class _BlobReader:
         self.kinds: dict[str, FileKind] = {}
         self.links: list[str] = []
 
-    def read(self, entries: Iterator[tuple[str, str]]) -> None:
-        """Look at names in ``blobs/``, with the digests of whole blobs."""
+    def read(self, names: Iterator[str]) -> None:
+        """Look at names in ``blobs/``."""
         try:
             folder = os.open(self.store.blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:  # gone since it was listed
             return
         try:
-            self._read_in(folder, entries)
+            self._read_in(folder, names)
         finally:
             os.close(folder)
 
-    def _read_in(self, folder: int, entries: Iterator[tuple[str, str]]) -> None:
+    def _read_in(self, folder: int, names: Iterator[str]) -> None:
         stat, rows, with_extents = os.stat, self.rows, self.with_extents
-        for digest, name in entries:
+        for name in names:
             try:
                 status = stat(name, dir_fd=folder, follow_symlinks=False)
                 mode, inode, device, links, _user, _group, size = status[:7]
-                if digest and S_ISREG(mode):
-                    blocks = status.st_blocks
-                    shared = shared_bytes(name, folder) if with_extents and blocks else 0
-                    mtime = status.st_mtime_ns
-                    path = f"blobs/{name}"
-                    rows[digest] = (File(path, size, blocks * BLOCK, mtime, mode, device, inode, links, None, shared),)
+                if S_ISREG(mode) and is_whole_name(name) and (digest := f"sha256:{name[7:]}") not in rows:
+                    taken = status.st_blocks * BLOCK
+                    shared = shared_bytes(name, folder) if with_extents and taken else 0
+                    mtime, path = status.st_mtime_ns, f"blobs/{name}"
+                    rows[digest] = (File(path, size, taken, mtime, mode, device, inode, links, None, shared),)
                 else:
                     self._place(name, status, folder)
             except FileNotFoundError:  # gone between listing and looking: as if the scan had come later

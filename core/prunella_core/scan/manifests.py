@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
 
@@ -69,18 +69,14 @@ class ManifestReading(Struct, frozen=True):
 
 
 def read_manifests(
-    store: Store,
-    find_blob: Callable[[str], str | None] | None = None,
-    count: Count | None = None,
-    known: Container[str] = frozenset(),
+    store: Store, find_blob: Callable[[str], str | None] | None = None, count: Count | None = None
 ) -> ManifestReading:
     """Read every manifest of ``store``, those of ``manifests-v2/`` first. Raises Cancelled.
 
     ``find_blob`` says where the blob of a digest lies, if it is here: it may be a manifest. By default that is looked
-    up in ``blobs/``. ``known`` are digests that need no check.
+    up in ``blobs/``.
     """
-    reader = _ManifestReader(store, find_blob or (lambda digest: blob_in(store, digest)), known)
-    return reader.read(count or Count())
+    return _ManifestReader(store, find_blob or (lambda digest: blob_in(store, digest))).read(count or Count())
 
 
 def blob_in(store: Store, digest: str) -> str | None:
@@ -92,10 +88,9 @@ def blob_in(store: Store, digest: str) -> str | None:
 class _ManifestReader:
     """One walk. Problems are collected, not raised: one bad file must not hide the others."""
 
-    def __init__(self, store: Store, find_blob: Callable[[str], str | None], known: Container[str]) -> None:
+    def __init__(self, store: Store, find_blob: Callable[[str], str | None]) -> None:
         self.store = store
         self.find_blob = find_blob
-        self.known = known
         self.manifests: dict[str, ReadManifest] = {}
         self.problems: list[Problem] = []
         self.by_server: list[ServerReading] = []
@@ -210,7 +205,7 @@ class _ManifestReader:
 
     def _understand(self, name: str, file: File, data: bytes) -> None:
         try:
-            manifest = decode(data, self.known)
+            manifest = decode(data)
         except ManifestError as error:
             if _DROPPING.match(os.path.basename(file.path)) and not could_be_manifest(data):
                 self._add(file.path, *_A_DROPPING)

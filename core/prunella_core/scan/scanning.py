@@ -30,7 +30,7 @@ def scan(
     count = Count(report, cancelled)
     own = OwnFiles(store)
     listing = list_blobs(store)
-    manifests = read_manifests(store, count=count, known=listing.whole)
+    manifests = read_manifests(store, count=count)
     blobs = read_blobs(store, listing, count, own)
     trash = read_trash(store, own)
     found = assemble(store, manifests, blobs, own.pins, trash.entries)

@@ -7,7 +7,6 @@ from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import (
     Document,
     age_at,
-    origin_row,
     picked,
     problem_rows,
     shown,
@@ -40,9 +39,7 @@ def plan_document(plan: Plan) -> Document:
         "held_back": _held_rows(plan.held_back, plan.made_at),
         "overridden": _held_rows(plan.overridden, plan.made_at),
         "younger": _held_rows(plan.younger, plan.made_at),
-        "lost": [
-            {**picked(lost, "model", "layers", "kinds"), "comes_back": origin_row(lost.origin)} for lost in plan.lost
-        ],
+        "lost": [{**picked(lost, "model", "layers", "kinds"), "comes_back": lost.origin} for lost in plan.lost],
         **picked(plan, "loaded", "missing", "reclaims"),
         "blocked": problem_rows(plan.blocked),
     }

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prunella_core.base.text import clean
-from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Problem
 
 Document = dict[str, Any]
@@ -31,11 +30,6 @@ def shown(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
     return [shown(each) for each in value] if isinstance(value, tuple) else value
-
-
-def origin_row(origin: Origin) -> Document:
-    """Return how to get a model back."""
-    return picked(origin, "kind", "source", "certainty", "evidence", "only_here")
 
 
 def problem_rows(problems: Iterable[Problem]) -> list[Document]:

@@ -1,13 +1,14 @@
 """The documents of ``ls``, ``blobs``, ``show``, ``why`` and ``df``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Struct
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
-from prunella_core.export.documents.fields import Document, age_at, origin_row, picked, problem_rows, timestamp
+from prunella_core.export.documents.fields import Document, age_at, picked, problem_rows, shown, timestamp
+from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
 from prunella_core.plan.build import prunable, reclaimable
@@ -16,10 +17,37 @@ from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 
 _NOTHING: dict[str, str] = {}
+_MOST_ENTRIES = 20
+
+
+class ModelRow(Struct, frozen=True, gc=False):
+    """A row of ``ls``; records and not dicts, as there may be thousands of them, and tens of thousands of blobs."""
+
+    name: str
+    id: str
+    digest: str
+    size: int
+    allocated: int
+    reclaims: int
+    shared: int
+    shared_with: tuple[str, ...]
+    shared_with_count: int
+    modified_at: str | None
+    last_used: str | None
+    age_seconds: int
+    age_from: str
+    pinned: bool
+    family: str | None
+    parameters: str | None
+    quantization: str | None
+    location: str
+    comes_back: Origin
+    problems: list[str]
+    blobs: tuple[str, ...]
 
 
 class BlobRow(Struct, frozen=True, gc=False):
-    """A row of ``blobs``; a record and not a dict, as there may be a hundred thousand."""
+    """A row of ``blobs``."""
 
     digest: str | None
     state: State
@@ -27,7 +55,7 @@ class BlobRow(Struct, frozen=True, gc=False):
     size: int
     allocated: int
     files: list[str]
-    models: Sequence[str]
+    models: tuple[str, ...]
     age_seconds: int | None
     age_from: str | None
     links: int | None
@@ -41,11 +69,9 @@ class BlobRow(Struct, frozen=True, gc=False):
 def models_document(inventory: Inventory, models: Iterable[Model] | None = None) -> Document:
     """The document of ``ls``; ``models`` are those to show, in their order. The totals are those of the whole store."""
     sums = totals(inventory)
-    unclean = _unclean(inventory)
-    shown = inventory.models if models is None else models
     return {
         "store": clean(inventory.store.root),
-        "models": Rows(model_row(inventory, model, unclean) for model in shown),
+        "models": Rows(model_row(inventory, model) for model in (inventory.models if models is None else models)),
         "totals": {
             "size": sums.listed,
             **picked(sums, "models", "allocated", "unreferenced", "partial", "leftover", "trashed"),
@@ -55,43 +81,34 @@ def models_document(inventory: Inventory, models: Iterable[Model] | None = None)
     }
 
 
-def _unclean(inventory: Inventory) -> dict[str, str]:
-    """Return the names of models that need cleaning, and what is shown for them: nearly always none."""
-    return {model.name: name for model in inventory.models if (name := clean(model.name)) != model.name}
-
-
-_MOST_ENTRIES = 20
-
-
-def _shown(names: Sequence[str], unclean: Mapping[str, str]) -> Sequence[str]:
-    return [unclean.get(name, name) for name in names] if unclean else names
-
-
-def model_row(inventory: Inventory, model: Model, unclean: Mapping[str, str]) -> Document:
-    """One model, as in ``ls``; ``unclean`` has what is shown for names that need cleaning."""
-    usage = space_of(inventory).models[model.name]
-    details, last_used, sharing = model.details, model.last_used, space_of(inventory).shared_with(model.name)
-    return {
-        "name": clean(model.name),
-        "id": model.digest[:12],
-        "digest": model.digest,
-        "size": model.size,
-        "allocated": usage.allocated,
-        "reclaims": usage.frees,
-        "shared": usage.shared,
-        "shared_with": _shown(sharing.names, unclean),
-        "shared_with_count": sharing.count,
-        "modified_at": timestamp(model.modified_at),
-        "last_used": timestamp(last_used),
-        "age_seconds": max(int(inventory.scanned_at - model.idle_since), 0),
-        "age_from": model.clock,
-        "pinned": model.is_pinned,
-        **picked(details, "family", "parameters", "quantization"),
-        "location": "cloud" if details.remote_host else "local",
-        "comes_back": origin_row(inventory.origins[model.name]),
-        "problems": [problem.kind for problem in inventory.problems_of(model)],
-        "blobs": model.needs,
-    }
+def model_row(inventory: Inventory, model: Model) -> ModelRow:
+    """One model, as in ``ls``."""
+    space, name, details = space_of(inventory), model.name, model.details
+    usage, sharing, used = space.models[name], space.shared_with(name), model.last_used
+    modified = model.modified_at
+    return ModelRow(
+        name,
+        model.digest[:12],
+        model.digest,
+        model.size,
+        usage.allocated,
+        usage.frees,
+        usage.shared,
+        sharing.names,
+        sharing.count,
+        timestamp(modified),
+        timestamp(used),
+        age_at(model.idle_since, inventory.scanned_at) or 0,
+        model.clock,
+        model.is_pinned,
+        shown(details.family),
+        shown(details.parameters),
+        shown(details.quantization),
+        "cloud" if details.remote_host else "local",
+        inventory.origins[name],
+        [problem.kind for problem in inventory.problems_by_model.get(name, ())],
+        model.needs,
+    )
 
 
 def blobs_document(
@@ -104,38 +121,30 @@ def blobs_document(
 
     ``identities`` has, by key, the descriptions of rows that no model needs.
     """
-    unclean = _unclean(inventory)
-    shown = inventory.blobs if blobs is None else blobs
     rows = (
-        blob_row(blob, now, unclean, identities.get(blob.key), None if blob.models else likely_model(inventory, blob))
-        for blob in shown
+        blob_row(blob, now, identities.get(blob.key), None if blob.models else likely_model(inventory, blob))
+        for blob in (inventory.blobs if blobs is None else blobs)
     )
     return {"store": clean(inventory.store.root), "blobs": Rows(rows)}
 
 
-def blob_row(
-    blob: Blob,
-    now: float,
-    unclean: Mapping[str, str],
-    identity: str | None = None,
-    likely: str | None = None,
-) -> BlobRow:
-    """One row of ``blobs/``; ``unclean`` has what is shown for names that need cleaning."""
-    files, kind = blob.files, blob.kind
+def blob_row(blob: Blob, now: float, identity: str | None = None, likely: str | None = None) -> BlobRow:
+    """One row of ``blobs/``."""
+    files = blob.files
     return BlobRow(
         blob.digest,
         blob.state,
-        kind and clean(kind),
+        shown(blob.kind),
         blob.size,
         blob.allocated,
         [clean(file.path) for file in files],
-        _shown(blob.models, unclean) if unclean else blob.models,
+        blob.models,
         age_at(blob.idle_since, now),
         blob.clock,
         files[0].links if len(files) == 1 else max((file.links for file in files), default=None),
         next((clean(file.target) for file in files if file.target), None),
-        identity and clean(identity),
-        likely and clean(likely),
+        shown(identity),
+        likely,
     )
 
 
@@ -152,17 +161,16 @@ def model_document(inventory: Inventory, model: Model) -> Document:
                 "size": layer.size,
                 "allocated": blob.allocated if blob else 0,
                 "state": blob.state.value if blob else None,
-                "shared_with": [clean(name) for name in blob.models if name != model.name] if blob else [],
+                "shared_with": [name for name in blob.models if name != model.name] if blob else [],
             }
         )
-    row = model_row(inventory, model, _unclean(inventory))
-    row["problems"] = problem_rows(inventory.problems_of(model))
+    row = {**msgspec.to_builtins(model_row(inventory, model)), "problems": problem_rows(inventory.problems_of(model))}
     return {"store": clean(inventory.store.root), **row, "layers": layers}
 
 
 def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | None = None) -> Document:
     """The document of ``why``: the blob, its models, its state and age."""
-    row = msgspec.to_builtins(blob_row(blob, now, _unclean(inventory), identity, likely_model(inventory, blob)))
+    row = msgspec.to_builtins(blob_row(blob, now, identity, likely_model(inventory, blob)))
     blocked = problem_rows(inventory.blocking) if blob.state == "unreferenced" else []
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 
