@@ -27,8 +27,8 @@ from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.tables import Tables
 from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block
+from prunella_tui.report.model import sharing_lines
 from prunella_tui.report.plan import plan_lines
-from prunella_tui.report.sharing import sharing_lines
 from prunella_tui.report.textual import Drawing
 from prunella_tui.report.trash import emptying_lines
 from prunella_tui.report.verify import progress_text

@@ -1,7 +1,7 @@
 """What the names on the command line mean in a store."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from prunella_core.base.errors import InvalidInput, NotFound, Refused
 from prunella_core.base.text import clean
@@ -14,7 +14,7 @@ from prunella_tui.report.format import names as listed
 from prunella_tui.report.format import short_digest
 
 _BARE_DIGITS = re.compile(r"[0-9a-fA-F]{6,64}\Z")
-"""Fewer digits than these are sooner a typing error than a digest."""
+"""Fewer digits are more likely a typing error than a digest."""
 
 
 def find_model(inventory: Inventory, text: str) -> Model:
@@ -42,13 +42,14 @@ def find_whole(inventory: Inventory, texts: Iterable[str]) -> list[Blob]:
 
 
 def _whole(inventory: Inventory, text: str) -> list[Blob]:
-    if name := _matching(text, inventory.model_by_name):
-        return inventory.blobs_of(inventory.model_by_name[name])
-    if not (text.startswith(("blobs/", "sha256:", "sha256-")) or _BARE_DIGITS.match(text)):
-        return inventory.blobs_of(find_model(inventory, text))  # raises, with the nearest names
-    blob = find_row(inventory, text)
+    kind, key = _meaning(inventory, text)
+    if kind == "models":
+        return inventory.blobs_of(inventory.model_by_name[key])
+    if kind != "blobs":
+        raise _unknown([text], inventory.model_by_name)
+    blob = inventory.blob_by_key[key]
     if not blob.has_hash:
-        raise InvalidInput(f"{clean(blob.key)} cannot be verified: only whole blobs are named by their hash")
+        raise InvalidInput(f"{clean(key)} cannot be verified: only whole blobs are named by their hash")
     return [blob]
 
 
@@ -57,13 +58,12 @@ def find_removal(inventory: Inventory, texts: Iterable[str], force: bool, to_tra
 
     Raises NotFound, InvalidInput, or Refused when a model that stays uses one of the blobs.
     """
-    broken = {problem.model: path for path, problem in inventory.broken_by_path.items() if problem.model}
     named: dict[str, dict[str, None]] = {"models": {}, "blobs": {}, "manifests": {}, "unknown": {}}
     for text in texts:
-        kind, key = _meaning(inventory, broken, text)
+        kind, key = _meaning(inventory, text)
         named[kind][key] = None
     if named["unknown"]:
-        raise _unknown(named["unknown"], (*inventory.model_by_name, *broken))
+        raise _unknown(named["unknown"], (*inventory.model_by_name, *_broken(inventory)))
     for key in named["blobs"]:
         if staying := [name for name in inventory.blob_by_key[key].models if name not in named["models"]]:
             raise Refused(f"{short_digest(key)} is used by {listed(staying)}; nothing was deleted")
@@ -71,13 +71,16 @@ def find_removal(inventory: Inventory, texts: Iterable[str], force: bool, to_tra
     return Removal(models=models, blobs=blobs, manifests=manifests, force=force, to_trash=to_trash)
 
 
-def _meaning(inventory: Inventory, broken: Mapping[str, str], text: str) -> tuple[str, str]:
+def _meaning(inventory: Inventory, text: str) -> tuple[str, str]:
     """Return what a name means, and its key; a model's name wins over everything that looks like it."""
     if name := _matching(text, inventory.model_by_name):
         return "models", name
+    if text in inventory.broken_by_path:
+        return "manifests", text
     if text.startswith("manifests/"):
-        return _manifest(inventory, text)
+        return "models", _model_at(inventory, text)
     is_blob = text.startswith(("blobs/", "sha256:", "sha256-"))
+    broken = _broken(inventory)
     if not is_blob and (name := _matching(text, broken)):
         return "manifests", broken[name]
     if is_blob or _BARE_DIGITS.match(text):
@@ -86,12 +89,16 @@ def _meaning(inventory: Inventory, broken: Mapping[str, str], text: str) -> tupl
     return "unknown", text
 
 
-def _manifest(inventory: Inventory, path: str) -> tuple[str, str]:
-    if name := next((model.name for model in inventory.models if model.manifest.path == path), None):
-        return "models", name
-    if path in inventory.broken_by_path:
-        return "manifests", path
+def _model_at(inventory: Inventory, path: str) -> str:
+    for model in inventory.models:
+        if model.manifest.path == path:
+            return model.name
     raise NotFound(f"no {clean(path)} in {clean(inventory.store.root)}")
+
+
+def _broken(inventory: Inventory) -> dict[str, str]:
+    """Return the paths of damaged manifests by the names of their models."""
+    return {problem.model: path for path, problem in inventory.broken_by_path.items() if problem.model}
 
 
 def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
@@ -100,21 +107,22 @@ def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
         parse_name(under)
     entries = [entry for entry in inventory.trash if not entry.is_spent]
     known = {model.name: entry.id for entry in entries for model in entry.models}
-    name = _matching(text, known) or _only_tag(text, known)
-    if name is None and (entry := _entry(entries, text)):
-        if under is not None and len(entry.models) != 1:
-            raise InvalidInput("--as takes one model: name it, not the trash entry")
-        return Restore(entry=entry.id, model=entry.models[0].name if under else None, under=under)
-    if name is None:
+    if name := _matching(text, known) or _only_tag(text, known):
+        return Restore(entry=known[name], model=name, under=under)
+    entry = _entry(entries, text)
+    if entry is None:
         parse_name(text)  # raises InvalidInput
         raise NotFound(f"no “{clean(text)}” in the trash{_hint([text], known) or '; prunella trash lists it'}")
-    return Restore(entry=known[name], model=name, under=under)
+    if under is None:
+        return Restore(entry=entry.id)
+    if len(entry.models) != 1:
+        raise InvalidInput("--as takes one model: name it, not the trash entry")
+    return Restore(entry=entry.id, model=entry.models[0].name, under=under)
 
 
 def _only_tag(text: str, known: Iterable[str]) -> str | None:
     """Return the only known name that is ``text`` with a tag: ``phi4`` finds ``phi4:14b``."""
-    wanted = f"{text.casefold()}:"
-    found = [name for name in known if name.casefold().startswith(wanted)]
+    found = [name for name in known if name.casefold().startswith(f"{text.casefold()}:")]
     return found[0] if len(found) == 1 else None
 
 
@@ -144,11 +152,6 @@ def unmatched(inventory: Inventory, patterns: Iterable[str]) -> Iterator[str]:
             yield f"“{clean(pattern)}” matches no model{_hint([pattern], inventory.model_by_name)}"
 
 
-def _hint(texts: Iterable[str], known: Iterable[str]) -> str:
-    near = list(dict.fromkeys(clean(name) for text in texts for name in nearest_names(text, known)))[:3]
-    return f"; did you mean {' or '.join(near)}?" if near else ""
-
-
 def _matching(text: str, known: Iterable[str]) -> str | None:
     try:
         return match_name(parse_name(text), known)
@@ -159,3 +162,8 @@ def _matching(text: str, known: Iterable[str]) -> str | None:
 def _unknown(texts: Collection[str], known: Iterable[str]) -> NotFound:
     what = "model" if len(texts) == 1 else "models"
     return NotFound(f"no {what} {', '.join(f'“{clean(text)}”' for text in texts)}{_hint(texts, known)}")
+
+
+def _hint(texts: Iterable[str], known: Iterable[str]) -> str:
+    near = list(dict.fromkeys(clean(name) for text in texts for name in nearest_names(text, known)))[:3]
+    return f"; did you mean {' or '.join(near)}?" if near else ""

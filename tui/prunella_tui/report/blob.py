@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prunella_core.inventory.records import Blob, Inventory, State
 from prunella_core.ledger.ages import likely_model
-from prunella_tui.report.format import STATE_MARKS, blob_title, counted, date, duration, likely_of, size
+from prunella_tui.report.format import STATE_MARKS, blob_title, counted, size, when
 from prunella_tui.report.lines import Block, Tone, field, line, names_below, section
 
 STATE_TONES: dict[State, Tone] = {
@@ -52,20 +52,17 @@ def blob_lines(inventory: Inventory, blob: Blob, identity: str | None, now: floa
 def contents(inventory: Inventory, blob: Blob, identity: str | None) -> str:
     """Return what an unreferenced row likely is: from its first bytes, and from which model."""
     model = likely_model(inventory, blob)
-    return ", ".join(filter(None, (identity, likely_of(blob, model) if model else None)))
+    older = "" if blob.state is State.PARTIAL else "an older "
+    return ", ".join(filter(None, (identity, f"likely from {older}{model}" if model else None)))
 
 
 def _times(blob: Blob, now: float) -> Iterator[Block]:
     if blob.written_at is not None:
-        yield field("Written", _when(blob.written_at, now))
+        yield field("Written", when(blob.written_at, now))
     if blob.removed_at is not None:
-        yield field("Deleted", _when(blob.removed_at, now))
+        yield field("Deleted", when(blob.removed_at, now))
     elif blob.clock == "seen-referenced" and blob.idle_since is not None:
-        yield field("In use", f"{_when(blob.idle_since, now)}, last seen; its age counts from there")
-
-
-def _when(seconds: float, now: float) -> str:
-    return f"{date(seconds)}, {duration(now - seconds)} ago"
+        yield field("In use", f"{when(blob.idle_since, now)}, last seen; its age counts from there")
 
 
 def _files(blob: Blob) -> Iterator[Block]:

@@ -89,9 +89,10 @@ def rest(share: float, seconds: float) -> str:
 
 def stepping(done: int, total: int, seconds: float) -> str:
     """Return the progress of a removal after ``seconds``: steps, steps per second and the time left."""
-    speed = f"{number(round(done / seconds))} a second" if seconds >= 1 and done else ""
-    left = rest(done / total, seconds) if seconds >= 1 and total else ""
-    return " · ".join(part for part in (f"{number(done)} of {counted(total, 'step')}", speed, left) if part)
+    parts = [f"{number(done)} of {counted(total, 'step')}"]
+    if seconds >= 1 and done:
+        parts += [f"{number(round(done / seconds))} a second", rest(done / total, seconds)]
+    return " · ".join(filter(None, parts))
 
 
 def date(seconds: float) -> str:
@@ -100,6 +101,11 @@ def date(seconds: float) -> str:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
     except (OverflowError, ValueError, OSError):  # a file can carry a time that no calendar has
         return "a time beyond the calendar"
+
+
+def when(seconds: float, now: float) -> str:
+    """Return a time and how long ago it is: ``2026-01-02 03:04 UTC, 5 days ago``."""
+    return f"{date(seconds)}, {duration(now - seconds)} ago"
 
 
 def names(known: Sequence[str], most: int = 3, count: int | None = None) -> str:
@@ -125,11 +131,6 @@ def blob_title(blob: Blob) -> str:
     if blob.digest is None:
         return clean(blob.key.removeprefix("blobs/"))
     return short_digest(blob.digest)
-
-
-def likely_of(blob: Blob, model: str) -> str:
-    """Return where an unreferenced row likely comes from."""
-    return f"likely from {'' if blob.state is State.PARTIAL else 'an older '}{clean(model)}"
 
 
 def trash_title(entry: TrashEntry) -> str:

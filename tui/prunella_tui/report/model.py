@@ -1,4 +1,4 @@
-"""A model in words: its sizes, its sharers, its layers, and whether it can be downloaded again."""
+"""A model in words: its sizes, which models share its data, its layers, and whether it can be downloaded again."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,11 +9,14 @@ from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ollama.manifest import Layer
 from prunella_core.space.cells import Holder
+from prunella_core.space.families import Sharer, sharers
 from prunella_core.space.space import space_of
-from prunella_tui.report.format import counted, date, details, duration, names, number, only_here, short_digest, size
+from prunella_tui.report.format import counted, details, names, number, only_here, short_digest, size, when
 from prunella_tui.report.lines import Block, Column, Part, field, line, section, table
 
 _FEW = 12
+_FEW_BLOBS = 3
+_MOST_SHARERS = 40
 _TRIFLE = 100
 """Shares below this fraction (a hundredth) of the largest are only counted."""
 _CLOCKS: dict[Clock, str] = {"weights-read": "atime of its weights", "seen-loaded": "seen loaded in Ollama"}
@@ -30,11 +33,11 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     yield field("Size", f"{size(model.size)}, as in ollama list")
     yield field("On disk", size(usage.allocated))
     yield field("Frees", (size(usage.frees), "good"), " if deleted alone")
-    yield _recovery(inventory, model)
-    yield field("Changed", f"{date(model.modified_at)}, {duration(now - model.modified_at)} ago")
+    yield _restore(inventory, model)
+    yield field("Changed", when(model.modified_at, now))
     if model.last_used is not None and model.last_use_clock:
         clock = _CLOCKS.get(model.last_use_clock, model.last_use_clock)
-        yield field("Used", f"{date(model.last_used)}, {duration(now - model.last_used)} ago ({clock})")
+        yield field("Used", f"{when(model.last_used, now)} ({clock})")
     if model.is_pinned:
         yield field("Pinned", "prune --all keeps it")
     yield field("ID", model.digest[:12])
@@ -47,16 +50,12 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     yield from section("Why we think so", "strong", evidence)
 
 
-def _recovery(inventory: Inventory, model: Model) -> Block:
+def _restore(inventory: Inventory, model: Model) -> Block:
+    """How the model could be downloaded again; a guess is called likely."""
     origin = inventory.origins[model.name]
+    likely = ", likely" if origin.certainty == "guess" else ""
     is_lost = origin.kind == "created" or bool(origin.only_here)
-    text = recovery(model, origin)
-    return field("Restore", (text, "warning") if is_lost else text)
-
-
-def recovery(model: Model, origin: Origin) -> str:
-    """Return how ``model`` could be downloaded again, in a line; a guess is called likely."""
-    return f"{_way_back(model, origin)}, likely" if origin.certainty == "guess" else _way_back(model, origin)
+    return field("Restore", (f"{_way_back(model, origin)}{likely}", "warning" if is_lost else "plain"))
 
 
 def _way_back(model: Model, origin: Origin) -> str:
@@ -123,3 +122,34 @@ def _layer_cells(model: Model, kind: str, digest: str, rows: list[tuple[Layer, B
         number(len(blob.models)) if blob else "",
         (names([name for name in blob.models if name != model.name], 2) if blob else "", "quiet"),
     )
+
+
+def sharing_lines(inventory: Inventory, name: str) -> Iterator[Block]:
+    """Yield the models that share with ``name``, the largest share first, and what they free together."""
+    yield line(f"{name} frees ", (size(space_of(inventory).models[name].frees), "good"), " alone")
+    found = sharers(inventory, name)
+    if not found:
+        yield line("It shares nothing with another model")
+    for sharer in found[:_MOST_SHARERS]:
+        yield from _sharer(inventory, sharer)
+    if len(found) > _MOST_SHARERS:
+        yield line((f"and {counted(len(found) - _MOST_SHARERS, 'more model')}", "quiet"))
+    if len(found) > 1:
+        together = (name, *(sharer.name for sharer in found))
+        freed = size(space_of(inventory).frees_models(together))
+        yield line()
+        yield line(f"All {number(len(together))} together free ", (freed, "good"))
+
+
+def _sharer(inventory: Inventory, sharer: Sharer) -> Iterator[Block]:
+    yield line()
+    yield line((sharer.name, "head"), f"  shares {size(sharer.shared)}")
+    by_kind: dict[str, list[Blob]] = {}
+    for blob in sharer.blobs:
+        by_kind.setdefault(blob.kind or "unknown", []).append(blob)
+    for kind, blobs in by_kind.items():
+        which = ", ".join(short_digest(blob.digest) for blob in blobs)
+        what = which if len(blobs) <= _FEW_BLOBS else counted(len(blobs), "blob")
+        yield line(f"{kind:<9} {size(sum(blob.allocated for blob in blobs)):>9}  ", (what, "quiet"), indent=2)
+    alone = size(space_of(inventory).models[sharer.name].frees)
+    yield line(f"frees {alone} alone, ", (size(sharer.together), "good"), " together", indent=2)

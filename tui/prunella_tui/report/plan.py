@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
-from prunella_core.plan.records import HeldBack, Kept, Lost, Plan, PlannedFile, Receipt
+from prunella_core.plan.records import HeldBack, Kept, Lost, Plan, Receipt
 from prunella_tui.report.format import counted, names, number, only_here, short_digest, size
 from prunella_tui.report.lines import Block, Column, Table, line, names_below, section, table
 from prunella_tui.report.ways import COMMANDS, Ways
@@ -28,15 +28,16 @@ def plan_lines(inventory: Inventory, plan: Plan, ways: Ways = COMMANDS) -> Itera
     """Yield the whole plan, as a person should see it before agreeing to it."""
     yield from warning_lines(inventory, plan)
     yield line((_headline(plan, ways), "head"))
-    yield from _models(plan)
-    yield _rows(_folded(list(_going(plan))))
+    if plan.models:
+        yield line((", ".join(map(clean, plan.models)), "strong"), indent=2, hang=0)
+    yield _table(_folded([*_manifests(plan), *_blobs(plan), *_trashed(plan)]))
     if plan.loaded:
         yield line((f"Loaded in Ollama: {names(plan.loaded)}; {ways.unload}", "warning"))
     yield from _missing(plan)
     taken = size(sum(kept.allocated for kept in plan.kept))
-    yield from section(f"Keeps {counted(len(plan.kept), 'blob')}, {taken}", "good", _sized(map(_kept, plan.kept)))
-    yield from _held(f"Held back ({ways.include})", plan.held_back)
-    yield from _held("Forced despite", plan.overridden)
+    yield from section(f"Keeps {counted(len(plan.kept), 'blob')}, {taken}", "good", [_table(map(_kept, plan.kept))])
+    yield from section(f"Held back ({ways.include})", "warning", [_held(plan.held_back)])
+    yield from section("Forced despite", "warning", [_held(plan.overridden)])
     problems = (line(("✗ ", "bad"), f"{found.path}: {found.message}", indent=2) for found in plan.blocked)
     yield from section(f"Unreferenced blobs are kept until you fix this: {ways.fix}", "bad", problems)
     if plan.younger:
@@ -51,12 +52,9 @@ def warning_lines(inventory: Inventory, plan: Plan) -> Iterator[Block]:
         yield line(("⚑ Pinned: ", "warning"), (", ".join(pinned), "strong"))
         yield line()
     when = " once the trash is emptied" if plan.mode == "trash" else ""
-    for title, found in (
-        (f"Not recoverable{when}", [lost for lost in plan.lost if lost.is_weights]),
-        (f"Only partly recoverable{when}", [lost for lost in plan.lost if not lost.is_weights]),
-    ):
-        if found:
-            yield line((f"{title}: {counted(len(found), 'model')}", "bad"))
+    for title, is_whole in (("Not recoverable", True), ("Only partly recoverable", False)):
+        if found := [lost for lost in plan.lost if lost.is_weights is is_whole]:
+            yield line((f"{title}{when}: {counted(len(found), 'model')}", "bad"))
             for lost in found:
                 yield line(("! ", "bad"), (lost.model, "strong"), (f"  {_why_lost(lost)}", "quiet"), indent=2)
             yield line()
@@ -70,87 +68,53 @@ def _why_lost(lost: Lost) -> str:
 
 
 def _headline(plan: Plan, ways: Ways) -> str:
-    what = ", ".join(_counts(plan))
+    models = f"{counted(len(plan.models), 'model')}, " if plan.models else ""
+    what, taken = f"{models}{counted(len(plan.files), 'file')}", size(plan.reclaims)
     if plan.mode == "restore":
-        return f"Restore {what}: {size(plan.reclaims)}" if plan.files else "Nothing to restore"
+        return f"Restore {what}: {taken}" if plan.files else "Nothing to restore"
     if not plan.files:
         return "Nothing to delete"
     if plan.mode == "trash":
-        return f"Move to trash: {what}. Frees {size(plan.reclaims)} when emptied{ways.now}"
-    by_server = " through Ollama" if plan.mode == "server" else ""
-    return f"Delete {what}{by_server}. Frees {size(plan.reclaims)}"
+        return f"Move to trash: {what}. Frees {taken} when emptied{ways.now}"
+    return f"Delete {what}{' through Ollama' if plan.mode == 'server' else ''}. Frees {taken}"
 
 
-def _counts(plan: Plan) -> Iterator[str]:
-    if plan.models:
-        yield counted(len(plan.models), "model")
-    yield counted(len(plan.files), "file")
-
-
-def _models(plan: Plan) -> Iterator[Block]:
-    if plan.models:
-        yield line((", ".join(map(clean, plan.models)), "strong"), indent=2, hang=0)
-
-
-def _going(plan: Plan) -> Iterator[_Row]:
+def _manifests(plan: Plan) -> Iterator[_Row]:
+    """Yield a row for the manifests of deleted models, and one for each damaged one."""
     own = [item for item in plan.manifests if item.models and item.models[0] in plan.models]
     if own:
         yield _Row(sum(item.reclaims for item in own), counted(len(own), "manifest"), "", len(own))
-    for item in plan.manifests:
-        if item not in own:
-            yield _Row(item.reclaims, item.file.path, item.reason)
-    for _key, items in groupby(plan.blobs, key=lambda item: (item.digest or item.file.path, item.reason)):
-        yield _blob_row(list(items))
-    for why, items in groupby(plan.trashed, key=lambda item: item.reason):
-        found = list(items)
-        blobs = [item for item in found if item.digest]
-        what = short_digest(blobs[0].digest) if len(blobs) == 1 else counted(len(found), "file")
-        yield _Row(sum(item.reclaims for item in found), what, why, len(found))
+    yield from (_Row(item.reclaims, item.file.path, item.reason) for item in plan.manifests if item not in own)
 
 
-def _blob_row(items: Sequence[PlannedFile]) -> _Row:
-    first = items[0]
-    what = short_digest(first.digest) or first.file.path.removeprefix("blobs/")
-    why = f"only used by {names(first.models)}" if first.models else first.reason
-    reclaims = sum(item.reclaims for item in items)
-    if reclaims < sum(item.file.allocated for item in items):
-        why += "; other links keep its bytes"
-    return _Row(reclaims, f"{what} ({counted(len(items), 'file')})" if len(items) > 1 else what, why, len(items))
+def _blobs(plan: Plan) -> Iterator[_Row]:
+    for _key, group in groupby(plan.blobs, key=lambda item: (item.digest or item.file.path, item.reason)):
+        items = list(group)
+        first, reclaims = items[0], sum(item.reclaims for item in items)
+        what = short_digest(first.digest) or first.file.path.removeprefix("blobs/")
+        why = f"only used by {names(first.models)}" if first.models else first.reason
+        if reclaims < sum(item.file.allocated for item in items):
+            why += "; other links keep its bytes"
+        yield _Row(reclaims, f"{what} ({counted(len(items), 'file')})" if len(items) > 1 else what, why, len(items))
+
+
+def _trashed(plan: Plan) -> Iterator[_Row]:
+    for why, group in groupby(plan.trashed, key=lambda item: item.reason):
+        items = list(group)
+        digests = [item.digest for item in items if item.digest]
+        what = short_digest(digests[0]) if len(digests) == 1 else counted(len(items), "file")
+        yield _Row(sum(item.reclaims for item in items), what, why, len(items))
 
 
 def _folded(rows: list[_Row]) -> list[_Row]:
     """Fold the trifles into one row: ``+3 small files, 12 kB``."""
     limit = sum(row.bytes for row in rows) // _SMALL
     small = [row for row in rows if row.bytes < limit * row.files]
-    if sum(row.files for row in small) < 2:
+    files = sum(row.files for row in small)
+    if files < 2:
         return rows
-    folded = _Row(sum(row.bytes for row in small), f"+{counted(sum(row.files for row in small), 'small file')}", "")
+    folded = _Row(sum(row.bytes for row in small), f"+{counted(files, 'small file')}", "")
     return [*(row for row in rows if row not in small), folded]
-
-
-def _sized(rows: Iterable[_Row]) -> Iterator[Block]:
-    yield _rows(list(rows))
-
-
-def _rows(rows: list[_Row]) -> Table:
-    found = table(Column(right=True), Column(least=12), Column(least=20), indent=2)
-    for row in _summed(rows):
-        found.add(size(row.bytes), row.what, (row.why, "quiet"))
-    return found
-
-
-def _summed(rows: list[_Row]) -> list[_Row]:
-    """Merge rows with the same reason where there are too many to read; the largest come first."""
-    if len(rows) > _FEW:
-        alike: dict[str, list[_Row]] = {}
-        for row in rows:
-            alike.setdefault(row.why, []).append(row)
-        rows = [_merged(same) if len(same) > 1 else same[0] for same in alike.values()]
-    return sorted(rows, key=lambda row: (row.what.startswith("+"), -row.bytes))
-
-
-def _merged(alike: list[_Row]) -> _Row:
-    return _Row(sum(row.bytes for row in alike), counted(len(alike), "blob"), alike[0].why)
 
 
 def _kept(kept: Kept) -> _Row:
@@ -158,14 +122,39 @@ def _kept(kept: Kept) -> _Row:
     return _Row(kept.allocated, short_digest(kept.digest), why)
 
 
-def _held(title: str, rows: Sequence[HeldBack]) -> Iterator[Block]:
-    found = [_Row(row.allocated, row.path.removeprefix("blobs/"), row.reason) for row in rows]
-    return section(title, "warning", _sized(found))
+def _held(rows: Sequence[HeldBack]) -> Table:
+    return _table(_Row(row.allocated, row.path.removeprefix("blobs/"), row.reason) for row in rows)
+
+
+def _table(rows: Iterable[_Row]) -> Table:
+    """The largest first; where there are too many to read, those with the same reason in one row."""
+    rows = list(rows)
+    if len(rows) > _FEW:
+        alike: dict[str, list[_Row]] = {}
+        for row in rows:
+            alike.setdefault(row.why, []).append(row)
+        rows = [_merged(same) if len(same) > 1 else same[0] for same in alike.values()]
+    found = table(Column(right=True), Column(least=12), Column(least=20), indent=2)
+    for row in sorted(rows, key=lambda row: (row.what.startswith("+"), -row.bytes)):
+        found.add(size(row.bytes), row.what, (row.why, "quiet"))
+    return found
+
+
+def _merged(alike: list[_Row]) -> _Row:
+    return _Row(sum(row.bytes for row in alike), counted(len(alike), "blob"), alike[0].why)
 
 
 def _missing(plan: Plan) -> Iterator[Block]:
     if count := len(plan.missing):
         yield line((f"{counted(count, 'blob')} {'is' if count == 1 else 'are'} missing: pull the model again", "bad"))
+
+
+def receipt_title(receipt: Receipt) -> str:
+    """Return what happened, in a few words."""
+    if receipt.cancelled:
+        return "Cancelled"
+    done = {"trash": "Moved to trash", "restore": "Restored"}.get(receipt.plan.mode, "Deleted")
+    return done if receipt.done else f"{done}, in part"
 
 
 def receipt_lines(receipt: Receipt, ways: Ways = COMMANDS) -> Iterator[Block]:
@@ -182,26 +171,16 @@ def receipt_lines(receipt: Receipt, ways: Ways = COMMANDS) -> Iterator[Block]:
     yield from section("Failed", "bad", names_below(errors))
 
 
-def receipt_title(receipt: Receipt) -> str:
-    """Return what happened, in a few words."""
-    if receipt.cancelled:
-        return "Cancelled"
-    done = {"trash": "Moved to trash", "restore": "Restored"}.get(receipt.plan.mode, "Deleted")
-    return done if receipt.done else f"{done}, in part"
-
-
 def _outcome(receipt: Receipt, ways: Ways) -> Iterator[Block]:
-    files = counted(len(receipt.removed), "file")
-    plan = receipt.plan
+    files, plan = counted(len(receipt.removed), "file"), receipt.plan
     if receipt.cancelled:
         done = f"{files} had already been deleted, {size(receipt.freed)}" if receipt.removed else "nothing was changed"
         yield line(("Cancelled", "warning"), f": {done}")
     elif plan.mode == "restore":
         yield line((f"Restored {files}", "strong"), f", {size(plan.reclaims)}")
     elif plan.mode == "trash":
-        yield line(
-            (f"Moved to trash: {size(receipt.trashed)}", "strong"), _compared(receipt.trashed, plan), f", {files}"
-        )
+        moved, exact = size(receipt.trashed), _compared(receipt.trashed, plan)
+        yield line((f"Moved to trash: {moved}", "strong"), f"{exact}, {files}")
         yield line(f"Nothing freed yet: {ways.empty} empties the trash")
         yield line(f"Undo: {ways.restore.format(receipt.id)}")
     else:

@@ -10,7 +10,6 @@ from prunella_core.inventory.records import Inventory
 from prunella_tui.report.format import blob_title, counted, size, trash_title
 from prunella_tui.report.lines import Block, Column, Table, line, table
 from prunella_tui.report.plan import warning_lines
-from prunella_tui.report.ways import COMMANDS, Ways
 
 _FEW = 10
 """Rows of one kind worth a line each; more are summed up."""
@@ -28,7 +27,7 @@ _WHY_NOT: dict[Guard, tuple[str, str]] = {
 }
 
 
-def proposal_lines(inventory: Inventory, proposal: Proposal, ways: Ways = COMMANDS) -> Iterator[Block]:
+def proposal_lines(inventory: Inventory, proposal: Proposal) -> Iterator[Block]:
     """Yield the whole proposal, as a person should see it before agreeing to it."""
     yield from warning_lines(inventory, proposal.plan)
     if not proposal.is_met:
@@ -47,7 +46,7 @@ def proposal_lines(inventory: Inventory, proposal: Proposal, ways: Ways = COMMAN
         yield line((f"Held back: {held}; a pull may be running", "warning"))
     if proposal.blocked:
         problems = counted(len(proposal.blocked), "problem")
-        yield line((f"Models and blobs left out because of {problems}: {ways.fix}", "bad"))
+        yield line((f"Models and blobs left out because of {problems}: prunella doctor", "bad"))
 
 
 def _rows(inventory: Inventory, proposal: Proposal) -> Table:

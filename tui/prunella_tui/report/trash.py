@@ -9,7 +9,7 @@ from prunella_core.ledger.log import LogLine
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Plan
 from prunella_core.space.totals import totals
-from prunella_tui.report.format import age, counted, date, duration, left, names, size, time_left, trash_title
+from prunella_tui.report.format import age, counted, date, left, names, size, time_left, trash_title, when
 from prunella_tui.report.lines import Block, Column, field, line, names_below, section, table
 from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.ways import COMMANDS, Ways
@@ -25,7 +25,7 @@ def entry_lines(
     remaining = entry.removed_at + retention - now
     yield line((trash_title(entry), "head"))
     yield line()
-    yield field("Deleted", f"{date(entry.removed_at)}, {duration(now - entry.removed_at)} ago")
+    yield field("Deleted", when(entry.removed_at, now))
     yield field("Expires", f"in {time_left(remaining)}" if remaining > 0 else "with the next operation")
     yield field("Frees", f"{size(trash_reclaims(inventory, entry))} when emptied ({ways.empty})")
     yield field("Restore", ways.restore.format(entry.id))

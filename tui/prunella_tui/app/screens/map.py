@@ -17,7 +17,7 @@ from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.mapview import Label, MapView, Spot
 from prunella_tui.report import format as show
-from prunella_tui.report.sharing import sharing_lines
+from prunella_tui.report.model import sharing_lines
 from prunella_tui.report.textual import Drawing
 
 _OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.SHARED}
