@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from prunella_core.apply import apply
+from prunella_core.apply import World, apply
 from prunella_core.inventory.records import State
 from prunella_core.ledger.ages import scan_store
 from prunella_core.plan.build import make_plan
@@ -16,7 +16,7 @@ def main(root: str) -> None:
     """Read, plan, and remove. The names need not be looked up: they are those of the reading."""
     inventory = scan_store(locate(root, os.environ, "/nowhere"), time.time())
     unneeded = tuple(blob.key for blob in inventory.blobs if blob.state is State.UNREFERENCED)
-    receipt = apply(make_plan(inventory, Removal(blobs=unneeded, to_trash=True), time.time()), time.time)
+    receipt = apply(make_plan(inventory, Removal(blobs=unneeded, to_trash=True), time.time()), World())
     if not receipt.done:
         sys.exit("not all blobs went")
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from prunella_core.apply import Disk, apply
+from prunella_core.apply import Disk, World, apply
 from prunella_core.base.errors import Refused
 from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.operations import carry_out as operations
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
-from prunella_core.scan import scan
+from prunella_core.scan import never, scan
 from prunella_core.store.locate import Store, locate
 
 NOW = 1_790_000_000.0
@@ -62,13 +62,14 @@ def plan_for(root: str | Path, request: Request, now: float = NOW) -> Plan:
 
 def carry_out(plan: Plan, **options: Any) -> Receipt:
     """Apply ``plan`` at the time at which it was made, without watching for a pull unless asked to."""
-    return apply(plan, lambda: plan.made_at, **{"settle": 0.0, **options})
+    given = {"settle": 0.0, "is_quiet": never, **options}
+    return apply(plan, World(now=lambda: plan.made_at, **given))
 
 
 def expire(root: str | Path, retention: int, now: float) -> Receipt | None:
     """What goes because its time in the trash is over, after an operation that has nothing of its own to do."""
     nothing = plan_for(root, Removal(), now)
-    return operations.carry_out(nothing, operations.World(now=lambda: now, retention=retention)).expired
+    return operations.carry_out(nothing, World(now=lambda: now, retention=retention)).expired
 
 
 def refusal(plan: Plan) -> str | None:

@@ -30,11 +30,11 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from prunella_core.apply import apply
+from prunella_core.apply import World, apply
 from prunella_core.base.errors import Locked, Refused, StalePlan
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
-from prunella_core.scan import scan
+from prunella_core.scan import never, scan
 from safety.beside import OWN, Beside, by_rules
 from safety.beside_real import by_binary
 from safety.kill_cases import memory
@@ -68,7 +68,7 @@ def attempt(root: str, request: Request, settle: float) -> str:
     """One run of Prunella; say how it ended."""
     try:
         plan = make_plan(scan(open_store(root), time.time()), request, time.time())
-        receipt = apply(plan, time.time, settle=settle)
+        receipt = apply(plan, World(settle=settle, is_quiet=never))
     except Locked:
         return "locked"
     except StalePlan:

@@ -14,7 +14,7 @@ import pytest
 
 from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.client import Server, connect
-from prunella_core.operations.served import serves
+from prunella_core.operations.server import serves
 from prunella_core.plan.records import Restore
 from recordings import Recorded
 from stores import bring_back, broken_models, has_bytes, in_trash, of_ollama, open_store, plan_for, remove

@@ -1,9 +1,8 @@
 """The one mutator: executes a Plan and says in a Receipt what really happened."""
 
 from prunella_core.apply.execute import apply
-from prunella_core.apply.pin import write_pins
 from prunella_core.apply.recover import has_unfinished
-from prunella_core.apply.work import Step
+from prunella_core.apply.work import Step, World
 from prunella_core.fs.disk import Disk
 
-__all__ = ["Disk", "Step", "apply", "has_unfinished", "write_pins"]
+__all__ = ["Disk", "Step", "World", "apply", "has_unfinished"]

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterable
 
-from prunella_core.apply.moves import drop_empty_folders, require_same
-from prunella_core.apply.second_look import look, still_needed
+from prunella_core.apply.look import look, still_needed
+from prunella_core.apply.moves import changed, drop_empty_folders, unlink
 from prunella_core.apply.work import Work
 from prunella_core.base.errors import Refused
 from prunella_core.fs.files import has_reflinks, look_at
@@ -18,18 +18,18 @@ def remove_in_place(work: Work, why: str) -> Receipt:
     work.is_decided = True
     if work.is_to_be_watched():
         work.notes.append("Deleted in place, without watching for a pull first")
-    freed = _unlink_all(work, work.manifests)
+    freed = _unlink_all(work, work.plan.manifests)
     freed += _unlink_blobs(work)
     freed += _unlink_all(work, _not_needed(work))
     if not os.path.islink(work.store.manifests):
         work.errors += drop_empty_folders(work.store, [item.file.path for item in work.moved], work.disk)
-    return work.receipt(freed, cancelled=work.control.cancelled())
+    return work.receipt(freed, cancelled=work.world.cancelled())
 
 
 def _unlink_all(work: Work, items: Iterable[PlannedFile]) -> int:
     freed = 0
     for item in items:
-        if work.control.cancelled():
+        if work.world.cancelled():
             break
         freed += _unlink(work, item)
     return freed
@@ -38,8 +38,8 @@ def _unlink_all(work: Work, items: Iterable[PlannedFile]) -> int:
 def _unlink_blobs(work: Work) -> int:
     """Unlink blobs until a pull begins; what a manifest needs by then stays."""
     freed = 0
-    for item in work.blobs:
-        if work.control.cancelled():
+    for item in work.plan.blobs:
+        if work.world.cancelled():
             break
         seen = look(work.store, work.plan.made_at)
         if stop := work.objection(seen, [item]):
@@ -54,23 +54,25 @@ def _unlink_blobs(work: Work) -> int:
 
 def _not_needed(work: Work) -> list[PlannedFile]:
     """What of the trash no model of the store needs."""
-    needed = look(work.store, work.plan.made_at).needed if work.own else frozenset()
-    kept = {file.path for file in still_needed(work.store, [item.file for item in work.own], needed)}
-    work.returned += [item for item in work.own if item.file.path in kept]
-    return [item for item in work.own if item.file.path not in kept]
+    trashed = work.plan.trashed
+    needed = look(work.store, work.plan.made_at).needed if trashed else frozenset()
+    kept = {file.path for file in still_needed(work.store, [item.file for item in trashed], needed)}
+    work.returned += [item for item in trashed if item.file.path in kept]
+    return [item for item in trashed if item.file.path not in kept]
 
 
 def _unlink(work: Work, item: PlannedFile) -> int:
     """Unlink one file and return the bytes that left the disk. ``blobs/`` may be a link here, or another device."""
     folder, name = os.path.split(work.store.path(item.file.path))
-    path = os.path.join(os.path.realpath(folder), name)
+    folder = os.path.realpath(folder)
     try:
-        file = look_at(os.path.dirname(path), name, has_reflinks(work.store.root))
-        require_same(file.identity == item.file.identity, item.file)
-        work.disk.unlink(path)
+        file = look_at(folder, name, has_reflinks(work.store.root))
+        if file.identity != item.file.identity:
+            raise changed(item.file)
+        freed = unlink(f"{folder}/{name}", file, work.disk)
     except OSError as error:
         work.fail(item, error)
         return 0
     work.moved.append(item)
-    work.step(work.per_file)
-    return file.own if file.links <= 1 else 0
+    work.step(3)
+    return freed

@@ -2,13 +2,14 @@
 
 import errno
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
-from prunella_core.apply.places import is_manifest
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.sizes import File
+from prunella_core.ollama.digests import is_whole_name
+from prunella_core.ollama.paths import place_of
 from prunella_core.plan.records import FileError
 from prunella_core.store.locate import Store
 
@@ -23,21 +24,26 @@ class Move(NamedTuple):
     target: str
 
 
-def bring_back(store: Store, moves: Collection[Move], disk: Disk, clash: Callable[[Move], None]) -> Iterator[Move]:
-    """Move files to where they belong, yielding each step; ``clash`` decides where another file is in the place.
+def bring_back(
+    store: Store, moves: Iterable[Move], disk: Disk, clash: Callable[[Move], None], step: Callable[[], object] = bool
+) -> None:
+    """Move files to where they belong; ``clash`` decides where another file is in the place.
 
     Ollama's start deletes blobs that no manifest names, and a manifest must not stand without its blobs. So blobs get
     a second name first, manifests follow, and our names of the blobs go last. Where second names cannot be given, the
     manifests come first. A source that is not there is done already. Raises OSError.
     """
-    manifests = [move for move in moves if is_manifest(move.source) or is_manifest(move.target)]
-    others = [move for move in moves if not (is_manifest(move.source) or is_manifest(move.target))]
-    for move in others:
+    ordered = sorted(moves, key=_is_other)
+    for move in filter(_is_other, ordered):
         _lend_name(store, move, disk)
-        yield move
-    for move in (*manifests, *others):
+        step()
+    for move in ordered:
         _settle(store, move, disk, clash)
-        yield move
+        step()
+
+
+def _is_other(move: Move) -> bool:
+    return not (is_manifest(move.source) or is_manifest(move.target))
 
 
 def _lend_name(store: Store, move: Move, disk: Disk) -> None:
@@ -75,10 +81,16 @@ def is_same(status: os.stat_result | None, file: File) -> bool:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) == file.identity
 
 
-def require_same(is_same: bool, file: File) -> None:
-    """Raise OSError where an entry is another one than was planned."""
-    if not is_same:
-        raise OSError(errno.ESTALE, "it was changed meanwhile", file.path)
+def changed(file: File) -> OSError:
+    """What is wrong where an entry is another one than was planned."""
+    return OSError(errno.ESTALE, "it was changed meanwhile", file.path)
+
+
+def unlink(path: str, file: File, disk: Disk) -> int:
+    """Unlink a file and return the bytes that left the disk with it. Raises OSError."""
+    now = disk.status(path) if file.links > 1 else None  # another link may have gone since
+    disk.unlink(path)
+    return file.own if file.links <= 1 or (now and now.st_nlink <= 1) else 0
 
 
 def drop_empty_folders(store: Store, paths: Collection[str], disk: Disk) -> list[FileError]:
@@ -94,3 +106,26 @@ def drop_empty_folders(store: Store, paths: Collection[str], disk: Disk) -> list
         except OSError as error:
             errors.append(FileError(path=folder, message=f"stays, empty: {error.strerror}"))
     return errors
+
+
+def is_own(path: str) -> bool:
+    """Whether a path relative to the store lies in our own folder."""
+    return path.startswith(".prunella/")
+
+
+def is_manifest(path: str) -> bool:
+    """Whether a path relative to the store is that of a manifest there, not in the trash."""
+    return path.startswith(("manifests/", "manifests-v2/"))
+
+
+def is_whole(path: str) -> bool:
+    """Whether it is a whole blob, of the store or of the trash."""
+    return key_of(path) != path
+
+
+def key_of(path: str) -> str:
+    """What a manifest or a link needs a file by: the digest of a whole blob, the path of everything else."""
+    folder, _slash, name = path.rpartition("/")
+    if folder == "blobs" and is_whole_name(name):  # nearly always, and quick
+        return f"sha256:{name[7:]}"
+    return place_of(path).whole or path

@@ -3,21 +3,19 @@
 import errno
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 
 import msgspec
 
-from prunella_core.apply.moves import Move, bring_back, drop_empty_folders, is_same
-from prunella_core.apply.places import is_manifest, operations
-from prunella_core.apply.work import Control, Step
-from prunella_core.base.errors import Refused
+from prunella_core.apply.folder import drop_finished_entries
+from prunella_core.apply.moves import Move, bring_back, drop_empty_folders, is_manifest, is_same
+from prunella_core.apply.work import Work
+from prunella_core.base.errors import Cancelled, Refused
 from prunella_core.base.text import clean
-from prunella_core.fs.disk import Disk, remove_tree_of_folders
-from prunella_core.fs.files import files_below
+from prunella_core.fs.disk import Disk
 from prunella_core.fs.folders import read_own
-from prunella_core.plan.records import FileError, Plan, Receipt
-from prunella_core.scan import RECORD
+from prunella_core.plan.records import FileError, PlannedFile, Receipt
 from prunella_core.scan.own import RESTORING
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import sign
@@ -29,78 +27,64 @@ _SOURCE = re.compile(r"\.prunella/trash/(?!\.\.?/)[^/]+/" + _PLACE, re.DOTALL)
 _TARGET = re.compile(_PLACE, re.DOTALL)
 
 
-def restore(plan: Plan, disk: Disk, control: Control) -> Receipt:
+def restore(work: Work) -> Receipt:
     """Move every planned file to its target. Raises Refused with all back in the trash."""
-    store = plan.store
-    moves = [Move(item.file.path, item.target) for item in plan.files if item.target]
+    store, moves = work.store, _moves(work.plan.files)
     for move in moves:
         _refuse_linked_folders(store, move.target)
     sign(store)
-    _write_note(plan, disk)
-    targets = tuple(move.target for move in moves)
+    _write_note(work)
+    work.moved += work.plan.files
     try:
-        is_whole = _move_all(store, moves, disk, control)
+        bring_back(store, moves, work.disk, _clash, lambda: _step(work))
+    except Cancelled:
+        return work.undone(_move_back(work), cancelled=True)
     except OSError as error:
-        if len(_in_place(plan, disk)) == len(moves):  # but for our own names of it, which the next run removes
-            return _receipt(plan, targets, [_halfway(error)])
-        if stuck := _move_back(plan, disk):
-            came = tuple(target for target in targets if os.path.lexists(store.path(target)))
-            return _receipt(plan, came, stuck)
-        where = clean(str(error.filename2 or error.filename or store.root))
-        raise Refused(f"cannot restore {where}: {error.strerror}; everything is back in the trash") from error
+        if len(_arrived(work)) == len(moves):  # but for our own names of it, which the next run removes
+            work.errors.append(_halfway(error))
+        elif stuck := _move_back(work):
+            work.errors += stuck
+            work.moved = [item for item in work.moved if os.path.lexists(store.path(item.target or ""))]
+        else:
+            where = clean(str(error.filename2 or error.filename or store.root))
+            raise Refused(f"cannot restore {where}: {error.strerror}; everything is back in the trash") from error
     except BaseException:
-        _move_back(plan, disk)
+        _move_back(work)
         raise
-    if not is_whole:
-        return _receipt(plan, (), _move_back(plan, disk), cancelled=True)
-    return _receipt(plan, targets, _tidy_up(plan, disk))
+    else:
+        work.errors += _tidy_up(work)
+    return work.receipt()
 
 
-def _receipt(plan: Plan, back: tuple[str, ...], errors: Sequence[FileError], cancelled: bool = False) -> Receipt:
-    return Receipt(
-        plan=plan,
-        id=getattr(plan.request, "entry", ""),
-        done=not (errors or cancelled),
-        freed=0,
-        removed=back,
-        errors=tuple(errors),
-        cancelled=cancelled,
-    )
+def _moves(files: Iterable[PlannedFile]) -> list[Move]:
+    return [Move(item.file.path, item.target) for item in files if item.target]
 
 
-def _move_all(store: Store, moves: list[Move], disk: Disk, control: Control) -> bool:
-    """Move all, unless it is cancelled before."""
-    total = 2 * len(moves)
-    for done, _move in enumerate(bring_back(store, moves, disk, _clash), 1):
-        control.report(Step(min(done, total), total, "restoring"))
-        if control.cancelled():
-            return False
-    return True
+def _step(work: Work) -> None:
+    work.step(1, "restoring")
+    if work.world.cancelled():
+        raise Cancelled
 
 
 def _clash(move: Move) -> None:
     raise FileExistsError(errno.EEXIST, "it is there again", move.target)
 
 
-def _in_place(plan: Plan, disk: Disk) -> list[Move]:
-    """What has arrived, or has a second name at its target."""
-    return [
-        Move(item.file.path, item.target)
-        for item in plan.files
-        if item.target and is_same(disk.status(plan.store.path(item.target)), item.file)
-    ]
+def _arrived(work: Work) -> list[PlannedFile]:
+    """What is at its target, or has a second name there."""
+    there = work.disk.status
+    return [item for item in work.plan.files if is_same(there(work.store.path(item.target or "")), item.file)]
 
 
-def _move_back(plan: Plan, disk: Disk) -> list[FileError]:
+def _move_back(work: Work) -> list[FileError]:
     """Undo what was moved; return what stands in the way: the note stays then, for the next run."""
-    back = [Move(move.target, move.source) for move in _in_place(plan, disk)]
+    back = [Move(move.target, move.source) for move in _moves(_arrived(work))]
     try:
-        for _move in bring_back(plan.store, back, disk, _clash):
-            pass
-        disk.unlink(_note(plan.store))
+        bring_back(work.store, back, work.disk, _clash)
+        work.disk.unlink(_note(work.store))
     except OSError as error:
         return [_halfway(error)]
-    return drop_empty_folders(plan.store, [str(item.target) for item in plan.files], disk)
+    return drop_empty_folders(work.store, [str(item.target) for item in work.plan.files], work.disk)
 
 
 def _halfway(error: OSError) -> FileError:
@@ -108,12 +92,12 @@ def _halfway(error: OSError) -> FileError:
     return FileError(path=f".prunella/{RESTORING}", message=message)
 
 
-def _tidy_up(plan: Plan, disk: Disk) -> list[FileError]:
+def _tidy_up(work: Work) -> list[FileError]:
     """Everything is in its place: what is left over is an error, and no reason to fail."""
-    errors = drop_empty_folders(plan.store, [item.file.path for item in plan.files], disk)
+    errors = drop_empty_folders(work.store, [item.file.path for item in work.plan.files], work.disk)
     try:
-        drop_finished_entries(plan.store, disk)
-        disk.unlink(_note(plan.store))
+        drop_finished_entries(work.store, work.disk)
+        work.disk.unlink(_note(work.store))
     except OSError as error:
         errors.append(FileError(path=".prunella", message=f"its rest stays until the next run: {error.strerror}"))
     return errors
@@ -145,8 +129,7 @@ def recover_restore(store: Store, disk: Disk) -> None:
         moves = [
             Move(move.target, move.source) for move, mtime in noted if _mtime_of(store, move.target, disk) == mtime
         ]
-    for _move in bring_back(store, moves, disk, lambda _move: None):  # what is there again stays
-        pass
+    bring_back(store, moves, disk, lambda _move: None)  # what is there again stays
     drop_empty_folders(store, [path for move, _mtime in noted for path in move], disk)
     disk.unlink(_note(store))
 
@@ -180,27 +163,18 @@ def is_restore_noted(store: Store) -> bool:
     return os.path.lexists(_note(store))
 
 
-def drop_finished_entries(store: Store, disk: Disk) -> None:
-    """Remove entries of the trash that hold nothing but their record. Raises OSError."""
-    for entry in operations(store.trash):
-        folder = os.path.join(store.trash, entry)
-        if all(file.path == RECORD for file in files_below(folder)):  # asks no further than the first other file
-            if os.path.lexists(os.path.join(folder, RECORD)):
-                disk.unlink(os.path.join(folder, RECORD))
-            remove_tree_of_folders(disk, folder)
-
-
-def _write_note(plan: Plan, disk: Disk) -> None:
-    store = plan.store
+def _write_note(work: Work) -> None:
+    path, files = _note(work.store), work.plan.files
     note = [
-        (_encode(item.file.path), _encode(item.target), str(item.file.mtime_ns)) for item in plan.files if item.target
+        (_encode(source), _encode(target), str(item.file.mtime_ns))
+        for item, (source, target) in zip(files, _moves(files), strict=True)
     ]
     try:
-        disk.write(_note(store), msgspec.json.encode(note))
+        work.disk.write(path, msgspec.json.encode(note))
     except OSError as error:
         with suppress(OSError):  # of a note that could not be written whole; without its name nothing reads it
-            disk.unlink(f"{_note(store)}.new")
-        raise Refused(f"cannot write {clean(_note(store))}: {error.strerror}; nothing was changed") from error
+            work.disk.unlink(f"{path}.new")
+        raise Refused(f"cannot write {clean(path)}: {error.strerror}; nothing was changed") from error
 
 
 def _note(store: Store) -> str:

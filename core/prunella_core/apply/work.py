@@ -1,14 +1,22 @@
-"""What an operation is given, and what has become of its files so far."""
+"""What an operation is given from outside, and what has become of its files so far."""
 
+import os
 import time
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
-from prunella_core.apply.places import is_manifest, is_own, is_whole
-from prunella_core.apply.second_look import Look
+from msgspec import Struct
+
+from prunella_core.apply.look import Look, signs_in
+from prunella_core.apply.moves import is_manifest, is_own, is_whole
 from prunella_core.fs.disk import Disk
-from prunella_core.fs.sizes import File
+from prunella_core.inventory.records import Inventory
+from prunella_core.ollama.client import Server
+from prunella_core.ollama.quiet import is_quiet
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
+from prunella_core.scan import never
 
 
 class Step(NamedTuple):
@@ -19,85 +27,87 @@ class Step(NamedTuple):
     what: str = "removing"
 
 
-def ignore(_step: Step) -> None:
+def _ignore(_step: Step) -> None:
     """Report nothing."""
 
 
-def never() -> bool:
-    """Say no."""
-    return False
+def _free(path: str) -> int:
+    status = os.statvfs(path)
+    return status.f_bfree * status.f_frsize
 
 
-class Control(NamedTuple):
-    """How an operation is watched and steered from outside."""
+class World(Struct, frozen=True, kw_only=True):
+    """Clock, disk and server, and how the front end follows an operation and cancels it."""
 
-    report: Callable[[Step], None] = ignore
-    cancelled: Callable[[], bool] = never
+    now: Callable[[], float] = time.time
+    """Seconds, UTC."""
+    disk: Disk | None = None
+    """The real one, unless a test has its own."""
+    server: Server | None = None
+    """Deletes what a plan for the server names; of any other plan it unloads the models that it has loaded."""
+    retention: int | None = None
+    """Seconds after which the trash is emptied; ``None`` leaves expired trash where it is."""
     settle: float = 10.0
-    """Seconds for which what will be unlinked is watched for a pull."""
-    is_quiet: Callable[[], bool] = never
-    """Whether no Ollama can be running here."""
+    """Seconds for which what is deleted for good is watched for a pull first; 0 does without."""
+    is_quiet: Callable[[], bool] = partial(is_quiet, MappingProxyType({}))
+    """Whether no Ollama can be running here: then nothing is watched."""
+    free: Callable[[str], int] = _free
+    """Free bytes of the file system at a path, with what is kept for root."""
     wait: Callable[[float], None] = time.sleep
-
-
-class Known(NamedTuple):
-    """What the plan knows of: it was there before anything was set aside."""
-
-    problems: Set[str] = frozenset()
-    signs: Set[str] = frozenset()
-    shared: tuple[File, ...] = ()
-    """Blobs that a model which leaves shares with one that stays."""
+    """Waits for a pull to show itself, or for freed space to come back, in seconds."""
+    report: Callable[[Step], None] = _ignore
+    cancelled: Callable[[], bool] = never
+    """Asked until the decision: a cancelled operation is undone."""
 
 
 class Work:
     """Files that are done with are in ``moved``, those that went back in ``returned``; ``errors`` says what failed."""
 
-    def __init__(self, plan: Plan, identity: str, disk: Disk, control: Control, known: Known) -> None:
+    def __init__(self, plan: Plan, inventory: Inventory, identity: str, disk: Disk, world: World) -> None:
         self.plan = plan
         self.store = plan.store
         self.id = identity
         self.disk = disk
-        self.control = control
-        self.known = known
-        self.manifests = [item for item in plan.files if is_manifest(item.file.path)]
-        self.own = [item for item in plan.files if is_own(item.file.path)]
-        """What lies in the trash."""
-        self.blobs = [item for item in plan.files if not is_manifest(item.file.path) and not is_own(item.file.path)]
-        """What lies in ``blobs/``, and what belongs to it elsewhere."""
-        self.just_removed = {item.file.path for item in self.own if _age(item, plan) < control.settle}
-        """What a pull may have found in the store a moment ago."""
+        self.world = world
+        going = {item.file.path for item in plan.files}
+        self.known_problems = frozenset(problem.path for problem in inventory.blocking) - going
+        self.known_signs = signs_in(inventory, plan.made_at)
+        self.just_removed = {
+            item.file.path for item in plan.trashed if plan.made_at - (item.idle_since or 0) < world.settle
+        }
+        """What lies in the trash, and a pull may have found in the store a moment ago."""
         self.moved: list[PlannedFile] = []
         self.returned: list[PlannedFile] = []
         self.errors: list[FileError] = []
         self.notes: list[str] = []
         self.is_decided = False
-        self.per_file = 2 if plan.mode == "trash" else 3
+        self._report = world.report
         self._steps = 0
 
     def step(self, count: int, what: str = "removing") -> None:
         """Report that ``count`` more steps are done. After the decision no failure of the report stops anything."""
-        total = len(self.plan.files) * self.per_file
+        total = len(self.plan.files) * (3 if self.plan.mode == "delete" else 2)
         self._steps = min(self._steps + count, total)
         try:
-            self.control.report(Step(self._steps, total, what))
+            self._report(Step(self._steps, total, what))
         except (Exception, KeyboardInterrupt) as error:
             if not self.is_decided:
                 raise
-            self.control = self.control._replace(report=ignore)
+            self._report = _ignore
             self.notes.append(f"The progress could not be shown: {error or type(error).__name__}")
 
     def is_to_be_watched(self) -> bool:
         """Whether a pull could count on what will be unlinked. In the trash no pull looks, but it may have before."""
-        is_for_good = self.plan.mode == "delete" and bool(self.blobs or self.just_removed)
-        return is_for_good and self.control.settle > 0 and not self.control.is_quiet()
+        is_for_good = self.plan.mode == "delete" and bool(self.plan.blobs or self.just_removed)
+        return is_for_good and self.world.settle > 0 and not self.world.is_quiet()
 
     def objection(self, seen: Look, items: Iterable[PlannedFile]) -> FileError | None:
         """What a look found that forbids to remove ``items``: a manifest that cannot be read, a pull that began."""
         paths = [path for item in items if not is_own(path := item.file.path) or path in self.just_removed]
-        hiding = seen.new_problem(self.known.problems)
+        hiding = seen.new_problem(self.known_problems)
         if hiding and any(is_manifest(path) or is_whole(path) for path in paths):
             return FileError(path=hiding.path, message=f"became unreadable meanwhile ({hiding.message})")
-        signs = seen.signs - self.known.signs
+        signs = seen.signs - self.known_signs
         if signs and paths and not self.plan.request.force:
             return FileError(path=min(signs), message="was written meanwhile: a pull may be running")
         return None
@@ -106,13 +116,12 @@ class Work:
         """Note that a file stays."""
         self.errors.append(FileError(path=item.file.path, message=f"cannot be removed: {error.strerror}"))
 
-    def give_back(self, files: Iterable[PlannedFile]) -> None:
-        """Note that files have gone back."""
-        back = {item.file.path: item for item in files}
-        self.returned += back.values()
-        self.moved = [item for item in self.moved if item.file.path not in back]
+    def give_back(self, paths: Collection[str]) -> None:
+        """Note that the files at ``paths`` have gone back."""
+        self.returned += [item for item in self.moved if item.file.path in paths]
+        self.moved = [item for item in self.moved if item.file.path not in paths]
 
-    def receipt(self, freed: int = 0, trashed: int = 0, cancelled: bool = False) -> Receipt:
+    def receipt(self, freed: int = 0, trashed: int = 0, *, cancelled: bool = False) -> Receipt:
         """What has really happened."""
         return Receipt(
             plan=self.plan,
@@ -120,24 +129,14 @@ class Work:
             done=not (cancelled or self.errors or self.returned),
             freed=freed,
             trashed=trashed,
-            removed=tuple(item.file.path for item in self.moved),
+            removed=tuple(item.target or item.file.path for item in self.moved),
             returned=tuple(item.file.path for item in self.returned),
             errors=tuple(self.errors),
             cancelled=cancelled,
             notes=tuple(self.notes),
         )
 
-    def start_again(self) -> None:
-        """Forget what was undone."""
-        self.moved, self.returned, self.errors, self._steps = [], [], [], 0
-
-    def stuck(self, errors: Iterable[FileError], cancelled: bool = False) -> Receipt:
-        """What has happened when all was undone, but for ``errors``."""
-        self.start_again()
-        self.errors += errors
+    def undone(self, stuck: Iterable[FileError] = (), *, cancelled: bool = False) -> Receipt:
+        """What has happened when all of it was undone, but for what is ``stuck``."""
+        self.moved, self.returned, self.errors, self._steps = [], [], list(stuck), 0
         return self.receipt(cancelled=cancelled)
-
-
-def _age(item: PlannedFile, plan: Plan) -> float:
-    """Seconds since a file of the trash was removed."""
-    return plan.made_at - (item.idle_since or 0)

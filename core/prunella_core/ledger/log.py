@@ -5,7 +5,7 @@ four megabytes.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
+from prunella_core.inventory.origin import Origin
 from prunella_core.ledger.file import consult, is_trace
 from prunella_core.ledger.tables import fetch
 from prunella_core.ollama.names import ModelName, parse_name
 from prunella_core.ollama.paths import place_of
-from prunella_core.plan.records import Mode
+from prunella_core.plan.records import Empty, Mode, Plan, PruneClass, PrunePolicy, Receipt, Restore
 from prunella_core.store.locate import Store
 
 Action = Literal["rm", "prune", "empty", "expire", "restore"]
@@ -55,6 +56,51 @@ class LogLine(Struct, frozen=True, kw_only=True):
 
 
 _DECODER = msgspec.json.Decoder(LogLine)
+_UNWRITTEN = "prunella log will not tell of this: its ledger could not be written"
+
+
+def action_of(plan: Plan) -> Action:
+    """What the log calls the execution of ``plan``."""
+    match plan.request:
+        case Restore():
+            return "restore"
+        case Empty():
+            return "empty"
+        case PrunePolicy(classes=classes):
+            return "expire" if classes == {PruneClass.TRASH} else "prune"
+        case _:
+            return "rm"
+
+
+def note(receipt: Receipt, at: float, origins: Mapping[str, Origin]) -> Receipt:
+    """Write into the log what was done at ``at`` (seconds, UTC); where that fails, let the receipt say so.
+
+    ``origins`` says what would bring the models back.
+    """
+    plan, identity, removed = receipt.plan, clean(receipt.id), set(receipt.removed)
+    taken = [item for item in plan.files if (item.target or item.file.path) in removed]
+    if not taken:
+        return receipt
+    models = models_in((item.file.path for item in taken), identity)
+    is_restore = plan.mode == "restore"
+    line = LogLine(
+        id=identity,
+        at=at,
+        action=action_of(plan),
+        mode="delete" if plan.mode == "server" else plan.mode,
+        models=tuple(_with_pull(model, origins) if model.entry == identity else model for model in models),
+        files=len(taken),
+        size=sum(item.reclaims for item in taken) if is_restore else receipt.trashed + receipt.freed,
+    )
+    return receipt if write_line(plan.store, line) else replace(receipt, notes=(*receipt.notes, _UNWRITTEN))
+
+
+def _with_pull(model: LoggedModel, origins: Mapping[str, Origin]) -> LoggedModel:
+    """Note what brings a model of the store back; of one in the trash, its own removal has noted it."""
+    origin = origins.get(model.name)
+    if origin is None:
+        return model
+    return replace(model, pull=(origin.source or "") if origin.kind in ("pullable", "cloud") else "")
 
 
 def models_in(paths: Iterable[str], entry: str) -> tuple[LoggedModel, ...]:

@@ -7,12 +7,11 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from prunella_core.apply import Step
+from prunella_core.apply import Step, World
 from prunella_core.base.text import clean
 from prunella_core.fs.caller import for_caller
 from prunella_core.fs.mounts import mount_of
 from prunella_core.ledger.log import add_note
-from prunella_core.operations.world import World
 from prunella_core.plan.records import Plan, Receipt
 
 _LEAST = 100_000_000

@@ -5,19 +5,16 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from prunella_core.apply import apply, has_unfinished
+from prunella_core.apply import World, apply, has_unfinished
 from prunella_core.base.errors import PrunellaError, Refused
 from prunella_core.ledger.ages import rescan
 from prunella_core.ollama.client import Server
-from prunella_core.operations.by_server import delete_by_server
 from prunella_core.operations.came_back import compared, free_space
-from prunella_core.operations.world import World
+from prunella_core.operations.server import delete_by_server
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal
 from prunella_core.scan import removed_at
 from prunella_core.store.locate import Store
-
-__all__ = ["World", "carry_out", "make_ready"]
 
 
 def make_ready(store: Store, world: World) -> bool:
@@ -25,7 +22,7 @@ def make_ready(store: Store, world: World) -> bool:
     refuse_unless_allowed(store)
     if not has_unfinished(store):
         return False
-    _apply(make_plan(rescan(store, world.now()), Removal(), world.now()), world)  # repairs before it reads its plan
+    apply(make_plan(rescan(store, world.now()), Removal(), world.now()), world)  # repairs before it reads its plan
     return True
 
 
@@ -52,20 +49,8 @@ def _do(plan: Plan, world: World) -> Receipt:
     if plan.mode == "server":
         return delete_by_server(plan, world)
     still_loaded = tuple(_unload(plan, world.server)) if world.server else ()
-    receipt = _apply(plan, world)
+    receipt = apply(plan, world)
     return replace(receipt, notes=(*still_loaded, *receipt.notes))
-
-
-def _apply(plan: Plan, world: World) -> Receipt:
-    return apply(
-        plan,
-        world.now,
-        disk=world.disk,
-        report=world.report,
-        cancelled=world.cancelled,
-        settle=world.settle,
-        is_quiet=world.is_quiet,
-    )
 
 
 def _unload(plan: Plan, server: Server) -> Iterator[str]:
@@ -99,4 +84,4 @@ def _empty_expired(store: Store, retention: int, world: World) -> Receipt | None
     inventory = rescan(store, world.now())
     policy = PrunePolicy(age=retention, classes=frozenset({PruneClass.TRASH}))
     plan = make_plan(inventory, policy, inventory.scanned_at)
-    return _apply(plan, world) if plan.files else None
+    return apply(plan, world) if plan.files else None

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from prunella_core.apply import apply, has_unfinished, write_pins
+from prunella_core.apply import World, apply, has_unfinished
 from prunella_core.base.errors import InvalidInput, Refused
 from prunella_core.export import portable
 from prunella_core.export.portable import VERSION, dump, load
@@ -24,6 +24,7 @@ from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Details, Inventory, Model, Problem, State, TrashedModel, TrashEntry
 from prunella_core.ledger.ages import scan_store
 from prunella_core.ollama.manifest import Layer
+from prunella_core.operations.pins import write_pins
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Restore
 from prunella_core.scan import scan
@@ -200,7 +201,7 @@ def refused_everything(found: Inventory, entry: str) -> None:
         plan = make_plan(found, request, NOW)
         assert plan.files
         with pytest.raises(Refused, match="read-only"):
-            apply(plan, lambda: NOW)
+            apply(plan, World(now=lambda: NOW))
     for ask in (lambda: scan_store(found.store, NOW), lambda: read_pins(found.store)):
         with pytest.raises(Refused, match="read-only"):
             ask()

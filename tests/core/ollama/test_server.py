@@ -23,7 +23,7 @@ from prunella_core.ollama.client import (
     address,
     connect,
 )
-from prunella_core.operations.served import loaded_here, serves
+from prunella_core.operations.server import loaded_here, serves
 from prunella_core.sample import StoreBuilder
 from servers import Answer, Stub, listed, serving
 from stores import look, small_store

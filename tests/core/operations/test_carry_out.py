@@ -8,10 +8,11 @@ from unittest.mock import patch
 import pytest
 from msgspec.structs import replace
 
+from prunella_core.apply import World
 from prunella_core.base.errors import Refused, StalePlan
 from prunella_core.inventory.records import Blob
 from prunella_core.ollama.client import Loaded, ServerError
-from prunella_core.operations.carry_out import World, carry_out, make_ready
+from prunella_core.operations.carry_out import carry_out, make_ready
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, Receipt, Removal
 from prunella_core.sample import StoreBuilder

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.apply import write_pins
 from prunella_core.base.errors import Refused, StalePlan
 from prunella_core.inventory.records import State
 from prunella_core.ledger.ages import scan_store
+from prunella_core.operations.pins import write_pins
 from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan.system import keeps_atime

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from prunella_core.apply import write_pins
 from prunella_core.base.errors import Locked, Refused
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.rename import rename_new
+from prunella_core.operations.pins import write_pins
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.lock import is_locked, lock
 from stores import SOLO, carry_out, open_store, plan_for, small_store

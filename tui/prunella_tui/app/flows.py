@@ -7,12 +7,12 @@ from typing import NamedTuple
 from textual.app import App
 from textual.visual import Visual
 
-from prunella_core.apply import Step
+from prunella_core.apply import Step, World
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, TrashEntry, digest_of_file
 from prunella_core.ledger.log import read_log
-from prunella_core.operations.carry_out import World, carry_out
+from prunella_core.operations.carry_out import carry_out
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.plan.records import Plan, Receipt
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs

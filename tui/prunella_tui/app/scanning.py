@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import Server
-from prunella_core.operations.served import loaded_here, version_of
+from prunella_core.operations.server import loaded_here, version_of
 from prunella_core.scan import Progress
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.snapshot import Snapshot

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from prunella_core.apply import Step
+from prunella_core.apply import Step, World
 from prunella_core.base.errors import Locked, Refused
 from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import plan_document, receipt_document
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import Server, connect
 from prunella_core.ollama.quiet import is_quiet
-from prunella_core.operations.carry_out import World, make_ready, refuse_unless_allowed
 from prunella_core.operations.carry_out import carry_out as operate
-from prunella_core.operations.served import loaded_here
+from prunella_core.operations.carry_out import make_ready, refuse_unless_allowed
+from prunella_core.operations.server import loaded_here, refuse_single_files, serving
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.options import is_set
 from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, discard, present, show, tell

@@ -19,7 +19,7 @@ from prunella_core.export.portable import dump
 from prunella_core.fs.files import write_new
 from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ollama.client import Server, ServerError, address, connect
-from prunella_core.operations.served import loaded_here, serves, version_of
+from prunella_core.operations.server import loaded_here, serves, version_of
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.options import command, looks, store_option

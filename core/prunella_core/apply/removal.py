@@ -3,23 +3,25 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from math import ceil
 
 import msgspec
 
-from prunella_core.apply.aside import Aside
-from prunella_core.apply.finish import finish
+from prunella_core.apply.folder import Folder
 from prunella_core.apply.in_place import remove_in_place
-from prunella_core.apply.moves import drop_empty_folders
-from prunella_core.apply.noting import action_of
-from prunella_core.apply.places import is_whole, removing
-from prunella_core.apply.second_look import look, still_needed
-from prunella_core.apply.work import Work
+from prunella_core.apply.look import look, still_needed
+from prunella_core.apply.moves import drop_empty_folders, is_whole
+from prunella_core.apply.recover import finish
+from prunella_core.apply.work import Work, World
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
+from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import files_below, has_reflinks
 from prunella_core.fs.sizes import File, reclaimed
+from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.log import action_of
+from prunella_core.ollama.paths import Area
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
 from prunella_core.scan import RECORD
 from prunella_core.store.lock import sign
@@ -36,39 +38,39 @@ _SLICE = 0.1
 _SLICES_A_LOOK = 10
 
 
-class Operation:
-    """A plan being executed.
+class Removal(Work):
+    """A plan that takes files out of the store, or out of its trash.
 
     The trash is only another place where the folder of the operation ends: ``staging/<id>`` is renamed to
     ``trash/<id>`` and stays, or to ``removing/<id>`` and is unlinked.
     """
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        self.store = work.store
-        self.disk = work.disk
-        self.is_trash = work.plan.mode == "trash"
-        self.aside = Aside(work.store, work.id, work.disk)
+    def __init__(self, plan: Plan, inventory: Inventory, identity: str, disk: Disk, world: World) -> None:
+        super().__init__(plan, inventory, identity, disk, world)
+        self.goal = Area.TRASH if plan.mode == "trash" else Area.REMOVING
+        self.aside = Folder(self.store, disk, Area.STAGING, identity)
         self.folders = self._identities()
+        self.shared = _shared(plan, inventory)
 
     def run(self) -> Receipt:
         """Set everything aside, look again, decide, and finish. Raises Refused with everything put back."""
         if why := self._why_not_aside():
-            return remove_in_place(self.work, why)
+            return remove_in_place(self, why)
         try:
             self._open()
             self._set_aside()
             self._watch()
-            if not self.work.control.cancelled():
+            if not self.world.cancelled():
                 self._refuse_if_nothing_went()
-                self._decide()
+                self.aside.decide(self.goal)
+                self.is_decided = True
         except OSError as error:
             return self._failed(error)
         except BaseException as error:
             if (stuck := self._undo()) and isinstance(error, Refused):
-                return self.work.stuck(stuck)
+                return self.undone(stuck)
             raise
-        return self._finish() if self.work.is_decided else self._cancelled()
+        return self._finish() if self.is_decided else self.undone(self._undo(), cancelled=True)
 
     # Before the decision
 
@@ -79,112 +81,94 @@ class Operation:
         device = os.stat(self.store.root).st_dev
         return None if all(os.stat(folder).st_dev == device for folder in folders) else _NOT_ASIDE[errno.EXDEV]
 
-    def _identities(self) -> list[tuple[int, int]]:
+    def _identities(self) -> list[tuple[int, int] | None]:
         """Which folders they are, to see that none is swapped for another meanwhile."""
-        found = []
-        for folder in (self.store.root, self.store.blobs, self.store.manifests):
-            status = self.disk.status(folder)
-            found.append((status.st_dev, status.st_ino) if status and stat.S_ISDIR(status.st_mode) else (0, 0))
-        return found
+        found = [self.disk.status(folder) for folder in (self.store.root, self.store.blobs, self.store.manifests)]
+        return [(each.st_dev, each.st_ino) if each and stat.S_ISDIR(each.st_mode) else None for each in found]
 
     def _open(self) -> None:
-        self.disk.make_folder(self.aside.folder)
-        self.disk.make_folder(self.store.trash if self.is_trash else removing(self.store))
+        self.disk.make_folder(self.aside.path)
+        self.disk.make_folder(self.store.path(f".prunella/{self.goal}"))
         sign(self.store)
-        self.disk.write(os.path.join(self.aside.folder, RECORD), _record(self.work.plan, self.work.id))
+        self.disk.write(f"{self.aside.path}/{RECORD}", _record(self.plan, self.id))
 
     def _set_aside(self) -> None:
         """Blobs get a second name before their manifests leave, so that a start of Ollama cannot delete them."""
-        work = self.work
-        blobs = self._each(work.blobs, self.aside.add_name, 1)
-        for file in work.known.shared:
+        blobs = self._each(self.plan.blobs, self.aside.add_name, 1)
+        for file in self.shared:
             self.aside.lend_name(file)
-        work.moved += self._each(work.manifests, self.aside.move, 2)
-        work.moved += self._each(self._without_needed(blobs), self.aside.take_name, 1)
-        work.moved += self._each(work.own, self.aside.move, 2)
+        self.moved += self._each(self.plan.manifests, self.aside.move, 2)
+        self.moved += self._each(self._without_needed(blobs), self.aside.take_name, 1)
+        self.moved += self._each(self.plan.trashed, self.aside.move, 2)
         self._look_again()
 
     def _each(self, items: Iterable[PlannedFile], how: Callable[[File], None], steps: int) -> list[PlannedFile]:
         """Do it to each until it is cancelled, and return those that it worked for."""
         done = []
         for item in items:
-            if self.work.control.cancelled():
+            if self.world.cancelled():
                 break
             try:
                 how(item.file)
             except OSError as error:
                 if error.errno in _NOT_ASIDE:
                     raise
-                self.work.fail(item, error)
+                self.fail(item, error)
             else:
                 done.append(item)
-            self.work.step(steps)
+            self.step(steps)
         return done
 
     def _without_needed(self, blobs: list[PlannedFile]) -> list[PlannedFile]:
         """Leave out the blobs of a model that stays because its manifest could not be moved."""
-        if not self.work.errors:
-            return blobs
-        needed = look(self.store, self.work.plan.made_at).needed
-        staying = still_needed(self.store, [item.file for item in blobs], needed)
-        for file in staying:
-            self.aside.return_file(file)
-        paths = {file.path for file in staying}
-        return [item for item in blobs if item.file.path not in paths]
+        staying = self._put_back(blobs, look(self.store, self.plan.made_at).needed) if self.errors else ()
+        return [item for item in blobs if item.file.path not in staying]
+
+    def _put_back(self, items: Iterable[PlannedFile], needed: Set[str]) -> set[str]:
+        """Put back those of ``items`` that a manifest needs; return their paths."""
+        paths = {file.path for file in still_needed(self.store, [item.file for item in items], needed)}
+        self.aside.give_back(*sorted(paths))
+        return paths
 
     def _look_again(self) -> None:
         """Read the store once more: what a manifest needs by now goes back, and all of it when a pull has begun."""
-        work = self.work
         if self._identities() != self.folders:
             raise Refused("blobs/ or manifests/ was replaced by another folder meanwhile; everything was put back")
-        seen = look(self.store, work.plan.made_at)
-        if found := work.objection(seen, work.moved):
+        seen = look(self.store, self.plan.made_at)
+        if found := self.objection(seen, self.moved):
             raise Refused(f"{clean(found.path)} {found.message}; everything was put back")
-        small = [item for item in work.moved if not is_whole(item.file.path)]
-        if changed := next((item for item in small if not self.aside.is_unchanged(item.file)), None):
-            raise Refused(f"{clean(changed.file.path)} is being written; everything was put back")
-        needed = {file.path for file in still_needed(self.store, [item.file for item in work.moved], seen.needed)}
-        back = [item for item in work.moved if item.file.path in needed]
-        for item in back:
-            self.aside.return_file(item.file)
-        work.give_back(back)
+        for item in self.moved:
+            if not is_whole(item.file.path) and not self.aside.is_unchanged(item.file):
+                raise Refused(f"{clean(item.file.path)} is being written; everything was put back")
+        self.give_back(self._put_back(self.moved, seen.needed))
 
     def _watch(self) -> None:
         """Watch what will be unlinked: a pull that found it there may not have written anything yet."""
-        control = self.work.control
-        if control.cancelled() or not self.work.is_to_be_watched():
+        if self.world.cancelled() or not self.is_to_be_watched():
             return
-        slices = ceil(control.settle / _SLICE)
+        slices = ceil(self.world.settle / _SLICE)
         for done in range(slices):
-            if control.cancelled():
+            if self.world.cancelled():
                 return
             if done % _SLICES_A_LOOK == 0:
-                self.work.step(0, f"watching for a pull ({ceil((slices - done) * _SLICE)} s)")
+                self.step(0, f"watching for a pull ({ceil((slices - done) * _SLICE)} s)")
                 self._look_again()
-            control.wait(_SLICE)
+            self.world.wait(_SLICE)
         self._look_again()
 
     def _refuse_if_nothing_went(self) -> None:
-        if self.work.errors and not (self.work.moved or self.work.returned):
-            first = self.work.errors[0]
+        if self.errors and not (self.moved or self.returned):
+            first = self.errors[0]
             raise Refused(f"{clean(first.path)} {first.message}; nothing was changed")
-
-    def _decide(self) -> None:
-        goal = os.path.join(self.store.trash, self.work.id) if self.is_trash else removing(self.store, self.work.id)
-        self.aside.drop_lent()
-        self.aside.drop_empty()
-        self.disk.settle(self.aside.folder)
-        self.disk.move(self.aside.folder, goal)
-        self.work.is_decided = True
 
     # Instead of it
 
     def _failed(self, error: OSError) -> Receipt:
-        if stuck := self._undo():
-            return self.work.stuck(stuck)
+        receipt = self.undone(self._undo())
+        if receipt.errors:
+            return receipt
         if why := _NOT_ASIDE.get(error.errno or 0):
-            self.work.start_again()
-            return remove_in_place(self.work, why)
+            return remove_in_place(self, why)
         where = clean(str(error.filename or self.store.own))
         raise Refused(f"cannot set files aside: {where}: {error.strerror}; everything was put back") from error
 
@@ -193,37 +177,39 @@ class Operation:
         try:
             return self.aside.undo()
         except OSError as error:
-            where = f".prunella/staging/{self.work.id}"
             message = f"cannot be put back: {error.strerror}; the next removal or restore does it"
-            return [FileError(path=where, message=message)]
-
-    def _cancelled(self) -> Receipt:
-        return self.work.stuck(self._undo(), cancelled=True)
+            return [FileError(path=self.aside.inside, message=message)]
 
     # After it
 
     def _finish(self) -> Receipt:
         try:
-            return self._filed() if self.is_trash else self._unlinked()
+            return self._filed() if self.goal is Area.TRASH else self._unlinked()
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (what is decided ends with a receipt)
             said = error.strerror if isinstance(error, OSError) else error or type(error).__name__
             message = f"not finished: {said}; the next removal or restore does it"
-            self.work.errors.append(FileError(path=".prunella", message=message))
-            return self.work.receipt()
+            self.errors.append(FileError(path=".prunella", message=message))
+            return self.receipt()
 
     def _filed(self) -> Receipt:
-        self.work.errors += drop_empty_folders(self.store, [item.file.path for item in self.work.moved], self.disk)
-        folder = os.path.join(self.store.trash, self.work.id)
-        kept = [file for file in files_below(folder, with_extents=has_reflinks(folder)) if file.path != RECORD]
-        return self.work.receipt(trashed=reclaimed(kept))
+        self.errors += drop_empty_folders(self.store, [item.file.path for item in self.moved], self.disk)
+        files = files_below(self.aside.path, with_extents=has_reflinks(self.aside.path))
+        return self.receipt(trashed=reclaimed(file for file in files if file.path != RECORD))
 
     def _unlinked(self) -> Receipt:
-        work = self.work
-        done = finish(self.store, work.id, self.disk, lambda: work.step(1), work.known.problems)
-        work.give_back([item for item in work.moved if item.file.path in done.returned])
-        work.errors += done.errors
-        work.step(len(work.plan.files))
-        return work.receipt(done.freed)
+        done = finish(self.aside, self.known_problems, lambda: self.step(1))
+        self.give_back(done.returned)
+        self.errors += done.errors
+        self.step(len(self.plan.files))
+        return self.receipt(done.freed)
+
+
+def _shared(plan: Plan, inventory: Inventory) -> list[File]:
+    """The files of blobs that stay, of models whose manifests leave."""
+    going = {item.file.path for item in plan.files}
+    leaving = [model for model in inventory.models if model.manifest.path in going]
+    needs = dict.fromkeys(need for model in leaving for need in model.needs)
+    return [file for need in needs for file in inventory.blob_by_key[need].files if file.path not in going]
 
 
 def _record(plan: Plan, identity: str) -> bytes:

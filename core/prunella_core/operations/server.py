@@ -1,21 +1,44 @@
-"""Lets the server delete models, where this user may not write to the store: at once, and without a trash."""
+"""What the server has of this store, and lets it delete models where this user may not: at once, without a trash."""
 
 import hashlib
 import os
+from contextlib import suppress
 
-from prunella_core.apply import Step
-from prunella_core.apply.noting import note
+from prunella_core.apply import Step, World
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.sizes import reclaimed
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import rescan
+from prunella_core.ledger.log import note
 from prunella_core.ollama.client import Server, ServerError
-from prunella_core.operations.served import serves
-from prunella_core.operations.world import World
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request
 from prunella_core.scan import new_id
+
+
+def serves(server: Server, inventory: Inventory) -> bool:
+    """Whether the server has the same models, with the same digests, as this store."""
+    return server.models() == {model.name: model.digest for model in inventory.models}
+
+
+def version_of(server: Server | None) -> str | None:
+    """The server's version; ``None`` where none answers."""
+    with suppress(ServerError):
+        return server.version() if server else None
+    return None
+
+
+def loaded_here(server: Server | None, inventory: Inventory) -> frozenset[str] | None:
+    """The models of this store that the server has in memory; ``None`` when it listens but does not answer."""
+    if server is None:
+        return frozenset()
+    try:
+        loaded = server.loaded()
+    except ServerError:
+        return None
+    known = {model.name: model.digest for model in inventory.models}
+    return frozenset(model.name for model in loaded if known.get(model.name) == model.digest)
 
 
 def delete_by_server(plan: Plan, world: World) -> Receipt:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Set
 from typing import NamedTuple
 
-from prunella_core.apply.places import is_own, key_of
+from prunella_core.apply.moves import is_own, key_of
 from prunella_core.base.units import SETTLING_SECONDS
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Inventory, Problem, State
