@@ -1,7 +1,9 @@
-"""Verifies many files: the largest first, by threads that take from one list, so that none is idle before the end."""
+"""Reads many files for their hashes: the largest first, by threads that take from one list until it is empty."""
 
+import errno
+import hashlib
 import os
-import sqlite3
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from queue import SimpleQueue
@@ -11,9 +13,7 @@ from prunella_core.inventory.records import Blob, Inventory, State
 from prunella_core.ledger.file import consult
 from prunella_core.ledger.verdicts import Identity, forget_gone, identity_of, read_sound, write_verdicts
 from prunella_core.store.locate import Store
-from prunella_core.verify.judge import Job, Tally
-from prunella_core.verify.reading import Reader, Reading, read_file
-from prunella_core.verify.records import Check, VerifyProgress, VerifyResult
+from prunella_core.verify.found import Check, Job, Reading, Tally, VerifyProgress, VerifyResult
 
 _WORKERS = 2
 """Two hash about as fast as disks read; with more, a spinning disk does little but seek."""
@@ -23,14 +23,30 @@ _REPORT_EVERY = 0.1
 _SAVE_FILES, _SAVE_BYTES = 1_000, 256 << 20
 """How much a killed run may have to do again."""
 
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_KEEP_ATIME: int = getattr(os, "O_NOATIME", 0)
+
 Report = Callable[[VerifyProgress], None]
-_Found = SimpleQueue[int | tuple[Job, Reading | OSError]]
-"""What the threads hand over: bytes as they are read, and files when they are done."""
 
 
 def whole_blobs(inventory: Inventory) -> list[Blob]:
     """Return every blob with a digest to check, missing ones too. Not the trash: that is verified when it is named."""
     return [blob for blob in inventory.blobs if blob.has_hash and blob.state is not State.TRASHED]
+
+
+class Reader:
+    """Opens and reads files; a test puts another in its place."""
+
+    def open(self, path: str) -> int:
+        """Open ``path``, keeping its atime where the system allows that: to the owner only. Raises OSError."""
+        try:
+            return os.open(path, _FLAGS | _KEEP_ATIME)
+        except PermissionError:
+            return os.open(path, _FLAGS)
+
+    def read(self, descriptor: int, buffer: memoryview) -> int:
+        """Read into ``buffer`` and return the number of bytes. Raises OSError."""
+        return os.readv(descriptor, [buffer])
 
 
 def verify_blobs(
@@ -64,13 +80,7 @@ def verify_blobs(
 
 
 def _save(store: Store, tally: Tally) -> None:
-    def work(ledger: sqlite3.Connection) -> bool:
-        write_verdicts(ledger, tally.unsaved)
-        return True
-
-    if not tally.unsaved:
-        return
-    if consult(store, work, write=True):
+    if tally.unsaved and consult(store, lambda ledger: write_verdicts(ledger, tally.unsaved), write=True):
         tally.unsaved, tally.unsaved_bytes = [], 0
 
 
@@ -86,8 +96,7 @@ def _checks_of(inventory: Inventory, blobs: Iterable[Blob]) -> Iterator[Check]:
 
 def _sort_out(store: Store, checks: Iterable[Check], known: Mapping[str, Identity], tally: Tally) -> list[Job]:
     """Look at each file once more and return what has to be read, the largest first."""
-    found: dict[tuple[int, int], list[Check]] = {}
-    identities: dict[tuple[int, int], Identity] = {}
+    jobs: dict[tuple[int, int], Job] = {}
     for check in checks:
         try:
             identity = identity_of(os.stat(store.path(check.path)))
@@ -97,10 +106,8 @@ def _sort_out(store: Store, checks: Iterable[Check], known: Mapping[str, Identit
         if known.get(check.path) == identity:
             tally.remembered += 1
         else:
-            found.setdefault(identity[:2], []).append(check)
-            identities[identity[:2]] = identity
-    jobs = [Job(identities[file], tuple(wanted)) for file, wanted in found.items()]
-    return sorted(jobs, key=lambda job: job.size, reverse=True)
+            jobs.setdefault(identity[:2], Job(identity, [])).checks.append(check)
+    return sorted(jobs.values(), key=lambda job: job.size, reverse=True)
 
 
 class _Ended(Exception):
@@ -119,7 +126,7 @@ class _Work:
         self.files = 0
         self.bytes = 0
         self._waiting = iter(jobs)  # threads may take from an iterator over a list without a lock
-        self._found: _Found = SimpleQueue()
+        self._found = SimpleQueue[int | tuple[Job, Reading | OSError]]()  # bytes as they are read, files when done
 
     def run(self, tally: Tally, follow: Report) -> None:
         """Read all files, judge them in this thread, and say every now and then how far it is."""
@@ -158,7 +165,7 @@ class _Work:
 
     def _outcome(self, job: Job, buffer: memoryview) -> Reading | OSError:
         try:
-            return read_file(self.store.path(job.checks[0].path), self.reader, buffer, self._count)
+            return _read_file(self.store.path(job.checks[0].path), self.reader, buffer, self._count)
         except OSError as error:
             return error
 
@@ -169,3 +176,26 @@ class _Work:
     def _end_if_cancelled(self) -> None:
         if self.ended.is_set() or self.cancelled():
             raise _Ended
+
+
+def _read_file(path: str, reader: Reader, buffer: memoryview, count: Callable[[int], None]) -> Reading:
+    """Hash the regular file at ``path``, following links and leaving no trace; ``count`` gets the bytes of each piece.
+
+    Raises OSError when it cannot be read to its end.
+    """
+    descriptor = reader.open(path)
+    try:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        digest, length = hashlib.sha256(), 0
+        while length < before.st_size and (come := reader.read(descriptor, buffer)):
+            digest.update(buffer[:come])
+            length += come
+            count(come)
+        after = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if length < after.st_size == before.st_size:
+        raise OSError(errno.EIO, f"it ended after {length} of its {after.st_size} bytes", path)
+    return Reading(f"sha256:{digest.hexdigest()}", identity_of(before), identity_of(after))

@@ -330,7 +330,7 @@ def test_where_the_atime_may_not_be_spared_it_is_read_all_the_same(
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
         return int(real(path, flags, *rest, **more))
 
-    monkeypatch.setattr("prunella_core.verify.reading.os.open", not_the_owner)
+    monkeypatch.setattr("prunella_core.verify.run.os.open", not_the_owner)
     assert verified(builder, digest(WEIGHTS)).bad == ()
 
 

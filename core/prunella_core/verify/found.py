@@ -1,23 +1,36 @@
-"""Judges each file by what was read, and counts."""
+"""What verify checks, reports while it runs, and finds: each file is judged by what was read. Sizes are bytes."""
 
 import errno
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from prunella_core.ledger.verdicts import Identity, Verdict
 from prunella_core.ollama.paths import Area, place_of
-from prunella_core.verify.reading import Reading
-from prunella_core.verify.records import Bad, Check, VerifyResult
+
+_OPENING_COSTS = 32_768
+"""Opening a file takes about as long as hashing so many bytes."""
 
 _OF_THE_DISK = {getattr(errno, name, None) for name in ("EIO", "EUCLEAN", "EBADMSG", "ENODATA", "EILSEQ", "EREMOTEIO")}
 """Errors about the bytes; the others (no right to read, no memory) are about the reader."""
 
 
-class Job(Struct, frozen=True, gc=False):
+class Check(Struct, frozen=True, gc=False):
+    """A file whose bytes have to hash to ``digest``. ``path`` is relative to the store."""
+
+    digest: str
+    path: str
+    models: tuple[str, ...] = ()
+    """The models that it breaks when they do not."""
+    declared: int | None = None
+    """The size that a manifest gives it."""
+
+
+class Job(NamedTuple):
     """A file that has to be read, and everything that it is checked for: hard links to it are one file."""
 
     identity: Identity
-    checks: tuple[Check, ...]
+    checks: list[Check]
 
     @property
     def size(self) -> int:
@@ -25,8 +38,57 @@ class Job(Struct, frozen=True, gc=False):
         return self.identity[2]
 
 
+class Reading(NamedTuple):
+    """The hash of a file, and its identity before and after it was read."""
+
+    digest: str
+    before: Identity
+    after: Identity
+
+
+class VerifyProgress(NamedTuple):
+    """How far it is. Files that an earlier run verified are not counted."""
+
+    files: int
+    of_files: int
+    bytes: int
+    of_bytes: int
+
+    @property
+    def share(self) -> float:
+        """How much of the work is done, 0 to 1: many small files take their time too."""
+        effort = self.bytes + self.files * _OPENING_COSTS
+        return min(effort / max(self.of_bytes + self.of_files * _OPENING_COSTS, 1), 1.0)
+
+
+class Bad(Struct, frozen=True, kw_only=True):
+    """A blob that does not have the bytes that its name stands for, and the models that this breaks."""
+
+    digest: str
+    path: str
+    kind: str
+    """The kind of Problem that it is: ``missing-blob``, ``wrong-size``, ``wrong-hash`` or ``unreadable-blob``."""
+    problem: str
+    models: tuple[str, ...]
+
+
+class VerifyResult(Struct, frozen=True, kw_only=True):
+    """What was found. Unchanged files that an earlier run found sound were not read again."""
+
+    checked: int
+    """Files judged by this run, bad ones too."""
+    bytes: int
+    """Read for that; hard links to one file are read once."""
+    remembered: int
+    """Files that an earlier run found sound."""
+    bad: tuple[Bad, ...]
+    changed: tuple[Check, ...]
+    """Files that changed or vanished while they were read: neither sound nor bad."""
+    cancelled: bool = False
+
+
 class Tally:
-    """Adds up what was found. ``unsaved`` is not in the ledger yet."""
+    """Judges, and adds up what was found. ``unsaved`` is not in the ledger yet."""
 
     def __init__(self) -> None:
         self.checked = 0
