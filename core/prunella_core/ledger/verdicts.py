@@ -37,10 +37,10 @@ def identity_of(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def write_verdicts(ledger: sqlite3.Connection, verdicts: Iterable[Verdict]) -> None:
-    """Keep ``verdicts`` in place of what was known of the same files."""
-    rows = ((each.path, " ".join(map(str, each.identity)), each.kind, each.problem) for each in verdicts)
-    ledger.executemany("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)", rows)
+def write_verdicts(ledger: sqlite3.Connection, verdicts: Iterable[Verdict]) -> int:
+    """Keep ``verdicts`` in place of what was known of the same files; return how many were written."""
+    rows = [(each.path, " ".join(map(str, each.identity)), each.kind, each.problem) for each in verdicts]
+    return ledger.executemany("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)", rows).rowcount
 
 
 def read_sound(ledger: sqlite3.Connection) -> dict[str, Identity]:
