@@ -34,10 +34,14 @@ def apply(plan: Plan, world: World) -> Receipt:
     with lock(plan.store), closing(world.disk or Disk()) as disk:
         stuck = _recover(plan.store, disk)
         try:
-            receipt = _apply(plan, disk, world)
+            inventory = rescan(plan.store, world.now())
+            refuse_if_stale(plan, inventory)
+            at = max(world.now(), last_run(plan.store))  # a clock that is behind must not make the trash expire at once
+            receipt = _execute(plan, inventory, at, disk, world)
         finally:
             _tidy(plan.store, disk)
-    return replace(receipt, notes=(*(f"{error.path}: {error.message}" for error in stuck), *receipt.notes))
+        notes = (*(f"{error.path}: {error.message}" for error in stuck), *receipt.notes)
+        return note(replace(receipt, notes=notes), at, inventory.origins if plan.models else {})
 
 
 def _recover(store: Store, disk: Disk) -> list[FileError]:
@@ -46,14 +50,6 @@ def _recover(store: Store, disk: Disk) -> list[FileError]:
     except OSError as error:
         where = clean(str(error.filename or store.own))
         raise Refused(f"cannot finish an interrupted removal: {where}: {error.strerror}; fix that first") from error
-
-
-def _apply(plan: Plan, disk: Disk, world: World) -> Receipt:
-    inventory = rescan(plan.store, world.now())
-    refuse_if_stale(plan, inventory)
-    at = max(world.now(), last_run(plan.store))  # a clock that is behind must not make the trash expire at once
-    receipt = _execute(plan, inventory, at, disk, world)
-    return note(receipt, at, inventory.origins if plan.models else {})
 
 
 def _execute(plan: Plan, inventory: Inventory, at: float, disk: Disk, world: World) -> Receipt:

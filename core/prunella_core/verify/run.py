@@ -80,7 +80,9 @@ def verify_blobs(
 
 
 def _save(store: Store, tally: Tally) -> None:
-    if tally.unsaved and consult(store, lambda ledger: write_verdicts(ledger, tally.unsaved), write=True):
+    if not tally.unsaved:
+        return
+    if consult(store, lambda ledger: write_verdicts(ledger, tally.unsaved), write=True):
         tally.unsaved, tally.unsaved_bytes = [], 0
 
 
