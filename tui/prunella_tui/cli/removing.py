@@ -16,7 +16,7 @@ from prunella_core.ollama.client import Server, connect
 from prunella_core.ollama.quiet import is_quiet
 from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.operations.carry_out import make_ready, refuse_unless_allowed
-from prunella_core.operations.server import loaded_here, refuse_single_files, serving
+from prunella_core.operations.server import loaded_here
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.options import is_set
 from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, discard, present, show, tell

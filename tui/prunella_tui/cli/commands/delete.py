@@ -14,7 +14,7 @@ from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.operations import pins as pinning
-from prunella_core.operations.by_server import refuse_single_files, serving
+from prunella_core.operations.server import refuse_single_files, serving
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.store.pins import read_pins
