@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -216,6 +218,39 @@ def test_flipped_bytes_end_nothing(builder: StoreBuilder, impatient: None) -> No
             write_line(inventory.store, line(1))
             assert remember(inventory, (MODEL,)).model_by_name.keys() == {MODEL}
             assert ledger_problems(remember(inventory)) == [], "the run before has seen to it"
+
+
+class Counted(sqlite3.Connection):
+    """A connection that is counted while it is open."""
+
+    open: list["Counted"] = []  # noqa: RUF012 -- one for all
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.open.append(self)
+
+    def close(self) -> None:
+        super().close()
+        self.open.remove(self)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "none", "locked"])
+def test_no_connection_stays_open(
+    builder: StoreBuilder, impatient: None, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """Newer Pythons warn of it, which ends the suite."""
+    other = sqlite3.connect(path(builder), isolation_level=None)
+    if damage == "locked":
+        other.execute("BEGIN EXCLUSIVE")
+    elif damage != "none":
+        path(builder).write_bytes(DAMAGES[damage](path(builder).read_bytes()))
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Counted))
+    run(builder)
+    rescan(open_store(builder.root), NOW)
+    read_log(open_store(builder.root))
+    write_line(open_store(builder.root), line(1))
+    assert Counted.open == []
+    other.close()
 
 
 # What is no damage

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from commandline import call, make_store
+from prunella_core.operations.carry_out import World
+from prunella_core.plan.records import Plan, Receipt
 from prunella_tui.config import Config, config_path, read_config
 
 
@@ -72,6 +74,27 @@ def test_the_retention_is_the_age_of_a_prune(home: Path) -> None:
     assert count("prune", PRUNELLA_RETENTION="20d") == 5
     assert count("--retention", "50d", "prune", PRUNELLA_RETENTION="20d") == 0
     assert count("--retention", "50d", "prune", "--age", "1h") == 5
+
+
+def test_how_long_a_deletion_is_watched(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[float] = []
+
+    def watch(plan: Plan, world: World) -> Receipt:
+        found.append(world.settle)
+        return Receipt(plan=plan, id="", done=True, freed=0, removed=())
+
+    def settle(*flags: str, **environment: str) -> float:
+        environment = at(home, **{"PRUNELLA_SETTLE": "", **environment})
+        assert call("prune", "-y", *flags, store=store, environment=environment).code == 0
+        return found.pop()
+
+    monkeypatch.setattr("prunella_tui.cli.removing.operate", watch)
+    store = make_store(home / "models").root
+    assert settle() == 10
+    write(home, 'settle = "1m"\n')
+    assert settle() == 60
+    assert settle(PRUNELLA_SETTLE="5s") == 5
+    assert settle("--settle", "0", PRUNELLA_SETTLE="5s") == 0
 
 
 @pytest.mark.parametrize(
