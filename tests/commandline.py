@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "TERM": "xterm-256color",
     "PRUNELLA_SETTLE": "0",
+    "PRUNELLA_NO_LOG": "1",
 }
 """What the tests' own environment says must not matter."""
 

@@ -15,6 +15,7 @@ class Config(NamedTuple):
     retention: str | None = None
     settle: str | None = None
     gc: bool | None = None
+    log: bool | None = None
 
 
 def config_path() -> str:
@@ -67,8 +68,9 @@ def _understand(data: bytes, path: str) -> Config:
         if key not in Config._fields:
             known = ", ".join(Config._fields)
             raise InvalidInput(f"the configuration {clean(path)} has the unknown key “{clean(key)}”: use {known}")
-        if key == "gc" and not isinstance(value, bool):
-            raise InvalidInput(f"the configuration {clean(path)}: gc must be true or false")
-        if key != "gc" and not (isinstance(value, str) and value):
+        is_switch = key in ("gc", "log")
+        if is_switch and not isinstance(value, bool):
+            raise InvalidInput(f"the configuration {clean(path)}: {key} must be true or false")
+        if not is_switch and not (isinstance(value, str) and value):
             raise InvalidInput(f"the configuration {clean(path)}: {key} must be text in quotes")
     return Config(**document)

@@ -45,7 +45,7 @@ def _numbers(inventory: Inventory) -> Iterator[str]:
     yield from (f"impossible numbers for {clean(file.path)}" for file in files if not _is_possible(file))
     times = chain(
         [inventory.scanned_at, *(entry.removed_at for entry in inventory.trash)],
-        (time for model in inventory.models for time in (model.weights_read_at, model.seen_loaded_at)),
+        (time for model in inventory.models for time in _times(model)),
         (time for blob in inventory.blobs for time in (blob.seen_referenced_at, blob.removed_at)),
     )
     if not all(isfinite(time) and abs(time) < _COUNT for time in times if time is not None):
@@ -53,11 +53,16 @@ def _numbers(inventory: Inventory) -> Iterator[str]:
     sizes = chain(
         (inventory.disk_total, inventory.disk_free),
         (model.size for model in _models(inventory)),
+        (model.loads for model in inventory.models),
         (layer.size for model in inventory.models for layer in model.layers),
         (blob.declared or 0 for blob in inventory.blobs),
     )
     if not all(0 <= size < _COUNT for size in sizes):
         yield "an impossible size"
+
+
+def _times(model: Model) -> tuple[float | None, ...]:
+    return model.weights_read_at, model.swept_at, model.seen_loaded_at, model.loaded_at, model.log_since
 
 
 def _is_possible(file: File) -> bool:

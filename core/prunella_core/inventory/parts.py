@@ -1,9 +1,12 @@
 """What an inventory consists of: frozen records. Sizes are bytes, times seconds (UTC)."""
 
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+from itertools import pairwise
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from prunella_core.fs.sizes import File, allocated
 from prunella_core.ollama.manifest import Layer
@@ -22,8 +25,22 @@ class State(StrEnum):
     TRASHED = "trashed"
 
 
-Clock = Literal["written", "seen-referenced", "removed", "manifest-written", "weights-read", "seen-loaded"]
-"""Where an age comes from: a file's mtime, an earlier run, the trash, a manifest's mtime, an atime, the server."""
+Clock = Literal[
+    "written",
+    "seen-referenced",
+    "removed",
+    "manifest-written",
+    "weights-read",
+    "maybe-read",
+    "seen-loaded",
+    "loaded-in-log",
+    "log-began",
+]
+"""Where an age comes from: a file's mtime, an earlier run, the trash, a manifest's mtime, an atime (of a sweep), the
+server, its log."""
+
+SWEEP = 120.0
+"""Seconds within which something that reads all weights, such as a start of Ollama or a backup, has read several."""
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -134,8 +151,16 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
     """Whether its manifest ends in a line end, as ``ollama create`` writes it; what a registry sends has none."""
     weights_read_at: float | None = None
     """The newest atime of its weights, where the mount keeps it."""
+    swept_at: float | None = None
+    """That atime instead, where something may have read the weights of all models: it may not be a use."""
     seen_loaded_at: float | None = None
     """When a run last found it loaded in the server."""
+    loaded_at: float | None = None
+    """The last load of its weights in Ollama's log."""
+    loads: int = 0
+    """How many the log names."""
+    log_since: float | None = None
+    """Since when the log names every load, where it covers ``swept_at`` too: that was none."""
     is_pinned: bool = False
 
     @property
@@ -144,29 +169,53 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
         return self.manifest.mtime_ns / 1e9
 
     @property
+    def _uses(self) -> list[tuple[float, Clock]]:
+        uses: list[tuple[float | None, Clock]] = [
+            (self.weights_read_at, "weights-read"),
+            (self.seen_loaded_at, "seen-loaded"),
+            (self.loaded_at, "loaded-in-log"),
+        ]
+        return [(at, clock) for at, clock in uses if at]
+
+    @property
     def last_used(self) -> float | None:
-        """When it was last used as far as is known; ``None`` when nothing shows it."""
-        if not self.weights_read_at or not self.seen_loaded_at:
-            return self.weights_read_at or self.seen_loaded_at or None
-        return max(self.weights_read_at, self.seen_loaded_at)
+        """When it was last used; ``None`` when that is unknown."""
+        return max(self._uses, default=(None,))[0]
 
     @property
     def last_use_clock(self) -> Clock | None:
         """Which clock ``last_used`` is read from."""
-        if self.last_used is None:
-            return None
-        return "seen-loaded" if self.last_used == self.seen_loaded_at else "weights-read"
+        return max(self._uses, default=(None, None))[1]
+
+    @property
+    def _idle(self) -> tuple[float, Clock]:
+        """What may have been a use counts as one: less knowledge never makes a model older."""
+        maybe: list[tuple[float, Clock]] = [(self.swept_at, "maybe-read")] if self.swept_at else []
+        if self.swept_at and self.log_since:
+            maybe = [min(*maybe, (self.log_since, "log-began"))]
+        return max([(self.modified_at, "manifest-written"), *self._uses, *maybe], key=lambda use: use[0])
 
     @property
     def idle_since(self) -> float:
         """Since when it was neither changed nor used; ``clock`` says how that is known."""
-        return max(self.modified_at, self.last_used or 0)
+        return self._idle[0]
 
     @property
     def clock(self) -> Clock:
         """Which clock ``idle_since`` is read from."""
-        used = self.last_used
-        return self.last_use_clock or "manifest-written" if used and used > self.modified_at else "manifest-written"
+        return self._idle[1]
+
+
+def without_sweep(model: Model, is_swept: Callable[[float], bool]) -> Model:
+    """Return ``model``; where ``is_swept`` says so of the atime of its weights, that may not be a use."""
+    at = model.weights_read_at
+    return replace(model, weights_read_at=None, swept_at=at) if at and is_swept(at) else model
+
+
+def without_sweeps(models: Iterable[Model], times: Iterable[float | None]) -> tuple[Model, ...]:
+    """Return ``models``; where the atimes of several weights are near each other they may not be uses."""
+    swept = {at for two in pairwise(sorted(filter(None, times))) if two[1] - two[0] <= SWEEP for at in two}
+    return tuple([without_sweep(model, swept.__contains__) if swept else model for model in models])
 
 
 class TrashedModel(Struct, frozen=True, kw_only=True):

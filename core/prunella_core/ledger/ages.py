@@ -16,6 +16,7 @@ from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Inventory, Problem, State
 from prunella_core.ledger.file import DAMAGED, NAME, Unusable, begin_afresh, consult, is_trace, may_write, transact
 from prunella_core.ledger.tables import Time, fetch
+from prunella_core.ledger.uses import read_uses, with_uses
 from prunella_core.ledger.verdicts import bad_blobs
 from prunella_core.scan import Report, Space, never, scan, silent, space_of
 from prunella_core.store.locate import Store
@@ -163,14 +164,16 @@ def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
     seen = {digest: (at, model) for digest, at, model in rows}
     used = dict(fetch(ledger, tuple[str, Time], "SELECT what, at FROM used"))
     bad = bad_blobs(ledger, inventory)
-    if not (seen or used or bad):
+    uses = read_uses(ledger)
+    if not (seen or used or bad or any(uses)):
         return inventory
-    return replace(
+    known = replace(
         inventory,
         blobs=tuple([_recalled(blob, seen) for blob in inventory.blobs]) if seen else inventory.blobs,
         models=tuple([replace(model, seen_loaded_at=used.get(model.name)) for model in inventory.models]),
         problems=(*inventory.problems, *bad),
     )
+    return with_uses(known, uses)
 
 
 def _recalled(blob: Blob, seen: Mapping[str, tuple[float, str | None]]) -> Blob:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.flipped import distance, flipped
+from prunella_core.inventory.parts import without_sweeps
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Details, Model, Problem, State, TrashEntry
 from prunella_core.ollama.digests import FileKind
@@ -189,10 +190,12 @@ def _models(store: Store, manifests: Iterable[ReadManifest], on_disk: BlobReadin
 
     with_atime = keeps_atime(store.blobs)
     models = []
+    times = {}
     for manifest in manifests:
         layers = manifest.layers
         config = layers[0].digest if layers and layers[0].kind == "config" else ""
         weights = next((layer.digest for layer in layers if layer.kind in _LOADED_KINDS), "") if with_atime else ""
+        times[weights] = read_at(weights)
         model = Model(
             name=manifest.name,
             manifest=manifest.file,
@@ -202,11 +205,11 @@ def _models(store: Store, manifests: Iterable[ReadManifest], on_disk: BlobReadin
             needs=manifest.needs,
             details=details(config),
             looks_created=manifest.looks_created,
-            weights_read_at=read_at(weights),
+            weights_read_at=times[weights],
             is_pinned=is_pinned(manifest.name, pins),
         )
         models.append(model)
-    return tuple(models)
+    return without_sweeps(models, times.values())
 
 
 def _is_there(store: Store, files: Iterable[File]) -> bool:

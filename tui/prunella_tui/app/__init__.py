@@ -14,6 +14,7 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.uses import Follower
 from prunella_core.ollama.client import connect
 from prunella_core.ollama.quiet import is_quiet
 from prunella_core.store.locate import Store
@@ -34,12 +35,14 @@ def run_app(
     imported: Inventory | None = None,
     collects: bool = True,
     settle: float = 10.0,
+    follows_log: bool = False,
 ) -> int:
     """Show ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
 
     ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says, but not
     for an ``imported`` export, which is shown as it was when it was scanned. ``collects`` says whether expired trash is
-    emptied after every removal. What is deleted for good is watched for a pull for ``settle`` seconds.
+    emptied after every removal. What is deleted for good is watched for a pull for ``settle`` seconds. ``follows_log``
+    says whether Ollama's log is read for when models were used.
     """
     if theme and theme not in BUILTIN_THEMES:
         raise InvalidInput(f"unknown theme “{clean(theme)}”: use {', '.join(sorted(BUILTIN_THEMES))}")
@@ -54,6 +57,7 @@ def run_app(
         imported=imported,
         collects=collects,
         settle=0 if is_sample else settle,
+        follow=partial(Follower, store, environ or {}) if follows_log and not (is_sample or imported) else None,
         is_quiet=partial(is_quiet, environ or {}),
         noprune=environ is not None and is_noprune(environ),
     )

@@ -47,7 +47,7 @@ def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
         _bytes("frees", "Frees", frees, letter="F"),
         Column("share", "", _BAR + 5, share, frees, largest_first=True, rank=2, tone=lambda _m: "bar"),
         _bytes("shared", "Shared", lambda m: usage[m.name].shared, rank=3, none="–", letter="H"),
-        _since("age", "Idle", lambda m: m.idle_since, now, rank=1),
+        _since("age", "Idle", lambda m: None if m.clock == "maybe-read" else m.idle_since, now, rank=1),
         Column("details", "Kind", 22, show.details, show.details, rank=5, tone=_muted, letter="K"),
     ]
 

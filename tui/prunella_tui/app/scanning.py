@@ -1,10 +1,13 @@
 """Reads the store in a thread, for a screen that waits for it."""
 
 import asyncio
+from collections.abc import Callable
+from threading import Event
 
 from msgspec.structs import replace
 
 from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.uses import with_uses
 from prunella_core.ollama.client import Server
 from prunella_core.operations.server import loaded_here, version_of
 from prunella_core.scan import Progress
@@ -37,6 +40,26 @@ class Scan:
 
     def _count(self, progress: Progress) -> None:
         self.models, self.blobs = progress
+
+    async def read_log(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with what Ollama's log says of its models."""
+        stop = Event()
+        try:
+            return await asyncio.to_thread(self._read_log, snapshot, stop.is_set)
+        finally:
+            stop.set()
+
+    def _read_log(self, snapshot: Snapshot, stopped: Callable[[], bool]) -> Snapshot:
+        if self.setup.follow is None:
+            return snapshot
+        follower = self.setup.follow(stopped)
+        follower.read_journal()
+        follower.read_files()
+        follower.save()
+        inventory = with_uses(snapshot.inventory, follower.uses)
+        if inventory is snapshot.inventory:
+            return snapshot
+        return replace(self._snapshot(inventory, snapshot.coming.server_version), loaded=snapshot.loaded)
 
     async def ask_server(self, snapshot: Snapshot) -> tuple[Server | None, Snapshot]:
         """Return the server, if there is one, and the snapshot with what it says of itself and of this store."""

@@ -53,7 +53,7 @@ class Session:
     # Scanning
 
     async def read(self) -> None:
-        """Scan the store, then ask the server. Cancelled, it leaves everything as it was."""
+        """Scan the store, then ask the server and read its log. Cancelled, it leaves everything as it was."""
         self.scan = scan = Scan(self.setup)
         self.failure = ""
         self.on_scan()
@@ -63,6 +63,8 @@ class Session:
             self.server, snapshot = await scan.ask_server(snapshot)
             if self.server:
                 self._take(snapshot)
+            if (known := await scan.read_log(snapshot)) is not snapshot:
+                self._take(known)
         except OSError as error:
             self.failure = f"{clean(str(error.filename or self.store.root))}: {error.strerror}"
         finally:

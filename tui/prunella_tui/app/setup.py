@@ -9,6 +9,7 @@ from msgspec import Struct
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
+from prunella_core.ledger.uses import Follower
 from prunella_core.ollama.client import Server
 from prunella_core.ollama.quiet import is_quiet
 from prunella_core.scan import Report, Space, never, space_of
@@ -37,6 +38,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     settle: float = 10.0
     """Seconds for which what is deleted for good is watched for a pull, unless ``is_quiet``."""
     is_quiet: Callable[[], bool] = partial(is_quiet, MappingProxyType({}))
+    follow: Callable[[Callable[[], bool]], Follower] | None = None
+    """Begins to read Ollama's log, until what it is given says stop."""
     noprune: bool = False
     """Whether ``OLLAMA_NOPRUNE`` is set in our environment."""
     imported: Inventory | None = None

@@ -7,7 +7,7 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.store.locate import Store
 from prunella_tui.cli.options import said
-from prunella_tui.cli.session import collects, duration_setting, imported, open_store, retention, setting
+from prunella_tui.cli.session import duration_setting, imported, is_on, open_store, retention, setting
 from prunella_tui.config import config_path, remember_theme
 
 
@@ -44,8 +44,9 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
         retention=retention(),
         environ=os.environ,
         imported=export,
-        collects=collects(),
+        collects=is_on("gc"),
         settle=duration_setting("settle", "10s"),
+        follows_log=is_on("log"),
     )
 
 

@@ -55,6 +55,7 @@ Options:
                    [PRUNELLA_RETENTION; else 7d]
   --import FILE    Read an export instead of a store; - reads it from stdin.
                    [PRUNELLA_IMPORT]
+  --no-log         Do not read Ollama's log.  [PRUNELLA_NO_LOG]
   --version        Show the version and exit.
   -h, --help       Show this message and exit.
 """

@@ -32,7 +32,7 @@ def said(name: str) -> Said | None:
 
 
 def is_set(flag: str) -> bool:
-    """Whether a flag of this run is given: ``json``, ``dry_run``, ``yes`` or ``no_gc``."""
+    """Whether a flag of this run is given: ``json``, ``dry_run``, ``yes``, ``no_gc`` or ``no_log``."""
     return bool(click.get_current_context().meta.get(f"prunella.{flag}"))
 
 
@@ -48,7 +48,7 @@ def once(name: str, make: Callable[[], _Result]) -> _Result:
 
 def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
     """Keep a value for the whole run. A later one, after the command's name, wins."""
-    if value is not None:
+    if value is not None and value is not False:
         context.meta[f"prunella.{option.name}"] = value
 
 
@@ -86,6 +86,7 @@ store_option = setting_option("--store", "DIR", hidden=True)
 force_option = click.option("--force", is_flag=True, help="Include files written in the last 10 minutes.")
 looks = all_of(store_option, _flag("--json", help_="Print one JSON document for scripts."))
 """Options of commands that only read a store."""
+no_log_option = _flag("--no-log", help_="Do not read Ollama's log.  [PRUNELLA_NO_LOG]")
 _changes = all_of(
     _flag("-n", "--dry-run", help_="Show the plan and change nothing."),
     looks,

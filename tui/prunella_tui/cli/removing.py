@@ -18,9 +18,10 @@ from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.operations.carry_out import make_ready, refuse_unless_allowed
 from prunella_core.operations.server import loaded_here
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
+from prunella_tui.cli.following import DELETING
 from prunella_tui.cli.options import is_set
 from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, discard, present, show, tell
-from prunella_tui.cli.session import collects, duration_setting, look, open_store, retention
+from prunella_tui.cli.session import duration_setting, is_on, look, open_store, retention
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.report.format import counted, size
 from prunella_tui.report.lines import Block
@@ -29,14 +30,14 @@ from prunella_tui.report.plan import plan_lines, receipt_lines
 _Result = TypeVar("_Result")
 
 
-def look_for_change(*, by_server: bool = False) -> Inventory:
+def look_for_change(*, by_server: bool = False, with_log: bool = False) -> Inventory:
     """Scan the store that is to be changed. Raises Refused, before any question, where it may not be."""
     store = open_store()
     if by_server:
         refuse_unless_allowed(store, by_server=True)
     elif not is_set("dry_run") and _patiently(partial(make_ready, store, World(now=time.time))):
         tell("An interrupted operation has been finished or undone first.")
-    return look(store)
+    return look(store, log_for=DELETING if with_log else 0)
 
 
 def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str] | None]:
@@ -106,7 +107,7 @@ class Change:
             world = World(
                 now=time.time,
                 server=self.server,
-                retention=retention() if collects() else None,
+                retention=retention() if is_on("gc") else None,
                 settle=duration_setting("settle", "10s"),
                 is_quiet=partial(is_quiet, os.environ),
                 report=report,

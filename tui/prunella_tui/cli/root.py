@@ -7,7 +7,7 @@ import click
 from prunella_core import __version__
 from prunella_core.base.errors import Refused
 from prunella_tui.cli.help import LINES, page
-from prunella_tui.cli.options import said, setting_option
+from prunella_tui.cli.options import no_log_option, said, setting_option
 
 _MODULES = {
     "see": ("ls", "blobs", "show", "why", "df"),
@@ -62,6 +62,7 @@ class CommandTable(click.Group):
 @setting_option("--theme", "NAME")
 @setting_option("--retention", "AGE")
 @setting_option("--import", "FILE")
+@no_log_option
 @click.version_option(__version__, message="prunella %(version)s")
 @click.pass_context
 def root(context: click.Context) -> int:

@@ -14,6 +14,7 @@ from prunella_core.ledger.ages import scan_store
 from prunella_core.scan import Progress
 from prunella_core.store.locate import Store, locate, may_be_unfinished
 from prunella_core.store.owner import as_owner_of
+from prunella_tui.cli.following import Following
 from prunella_tui.cli.options import Said, is_set, once, said
 from prunella_tui.cli.output import Meter, tell
 from prunella_tui.config import Config, config_path, read_config
@@ -44,10 +45,11 @@ def retention() -> int:
     return duration_setting("retention", DEFAULT_RETENTION)
 
 
-def collects() -> bool:
-    """Whether expired trash is emptied after a change."""
-    variable = os.environ.get("PRUNELLA_NO_GC", "").strip() or "no"
-    return not (is_set("no_gc") or click.BOOL.convert(variable, None, None)) and configuration().gc is not False
+def is_on(name: str) -> bool:
+    """Whether ``gc`` (expired trash is emptied after a change) or ``log`` (Ollama's is read) is on, as by default."""
+    variable = os.environ.get(f"PRUNELLA_NO_{name.upper()}", "").strip() or "no"
+    is_off = is_set(f"no_{name}") or click.BOOL.convert(variable, None, None)
+    return not is_off and getattr(configuration(), name) is not False
 
 
 def open_store() -> Store:
@@ -90,18 +92,23 @@ def _read_export(name: str) -> Inventory:
     return load(read(sys.stdin.buffer))
 
 
-def look(store: Store) -> Inventory:
-    """Scan a store, with progress on stderr if that takes a while. An export is returned as it is."""
+def look(store: Store, *, log_for: float = 0) -> Inventory:
+    """Scan a store, with progress on stderr if that takes a while. An export is returned as it is.
+
+    Ollama's log is waited for ``log_for`` seconds; 0: it is not read.
+    """
     if (found := imported()) and store.exported_from is not None:
         return found
     if may_be_unfinished(store):
         _say_if_unfinished(store)
+    following = Following(store) if log_for and is_on("log") else None
     with Meter() as meter:
 
         def report(progress: Progress) -> None:
             meter.tell(f"reading the store: {progress.models + progress.blobs:,} files")
 
-        return scan_store(store, time.time(), report)
+        inventory = scan_store(store, time.time(), report)
+    return following.add_to(inventory, log_for) if following else inventory
 
 
 def _say_if_unfinished(store: Store) -> None:

@@ -108,6 +108,13 @@ def when(seconds: float, now: float) -> str:
     return f"{date(seconds)}, {duration(now - seconds)} ago"
 
 
+def day(seconds: float, now: float) -> str:
+    """Return a time as people say it after “last”: ``3 hours ago``, ``Tuesday``, ``on 2026-05-01``; in UTC."""
+    if now - seconds < 86_400:
+        return f"{duration(now - seconds)} ago"
+    return f"{datetime.fromtimestamp(seconds, UTC):%A}" if now - seconds < 6 * 86_400 else f"on {date(seconds)[:10]}"
+
+
 def names(known: Sequence[str], most: int = 3, count: int | None = None) -> str:
     """Return a short list of names: ``a, b, c and 4 more``; ``count`` is how many there are if not all are known."""
     shown = ", ".join(clean(name) for name in known[:most])

@@ -11,7 +11,7 @@ from prunella_core.ollama.manifest import Layer
 from prunella_core.space.cells import Holder
 from prunella_core.space.families import Sharer, sharers
 from prunella_core.space.space import space_of
-from prunella_tui.report.format import counted, details, names, number, only_here, short_digest, size, when
+from prunella_tui.report.format import counted, day, details, names, number, only_here, short_digest, size, when
 from prunella_tui.report.lines import Block, Column, Part, field, line, section, table
 
 _FEW = 12
@@ -19,6 +19,7 @@ _FEW_BLOBS = 3
 _MOST_SHARERS = 40
 _TRIFLE = 100
 """Shares below this fraction (a hundredth) of the largest are only counted."""
+_SWEPT = "unknown: something read all weights at once, likely a start of Ollama or a backup"
 _CLOCKS: dict[Clock, str] = {"weights-read": "atime of its weights", "seen-loaded": "seen loaded in Ollama"}
 
 
@@ -35,9 +36,8 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     yield field("Frees", (size(usage.frees), "good"), " if deleted alone")
     yield _restore(inventory, model)
     yield field("Changed", when(model.modified_at, now))
-    if model.last_used is not None and model.last_use_clock:
-        clock = _CLOCKS.get(model.last_use_clock, model.last_use_clock)
-        yield field("Used", f"{when(model.last_used, now)} ({clock})")
+    if used := _last_use(model, now):
+        yield field("Used", used)
     if model.is_pinned:
         yield field("Pinned", "prune --all keeps it")
     yield field("ID", model.digest[:12])
@@ -48,6 +48,16 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     yield _layers(inventory, model)
     evidence = (line((f"· {sentence}", "quiet")) for sentence in inventory.origins[model.name].evidence)
     yield from section("Why we think so", "strong", evidence)
+
+
+def _last_use(model: Model, now: float) -> str:
+    at, clock = model.last_used, model.last_use_clock
+    if at is None or clock is None:
+        return _SWEPT if model.swept_at else ""
+    loads = f"loaded {'once' if model.loads == 1 else counted(model.loads, 'time')}"
+    if clock == "loaded-in-log":
+        return f"{loads}, last {day(at, now)}"
+    return f"{when(at, now)} ({_CLOCKS.get(clock, clock)}{f'; {loads} in its log' if model.loads else ''})"
 
 
 def _restore(inventory: Inventory, model: Model) -> Block:

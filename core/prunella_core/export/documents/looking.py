@@ -34,6 +34,7 @@ class ModelRow(Struct, frozen=True, gc=False):
     shared_with_count: int
     modified_at: str | None
     last_used: str | None
+    loads: int | None
     age_seconds: int
     age_from: str
     pinned: bool
@@ -98,6 +99,7 @@ def model_row(inventory: Inventory, model: Model) -> ModelRow:
         sharing.count,
         timestamp(modified),
         timestamp(used),
+        model.loads or None,
         age_at(model.idle_since, inventory.scanned_at) or 0,
         model.clock,
         model.is_pinned,

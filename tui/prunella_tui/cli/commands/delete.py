@@ -19,7 +19,7 @@ from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.store.pins import read_pins
 from prunella_tui.cli.completion import clear_digests, complete, models
-from prunella_tui.cli.options import command, deletes, force_option, is_set, looks
+from prunella_tui.cli.options import command, deletes, force_option, is_set, looks, no_log_option
 from prunella_tui.cli.output import REFUSED, present, tell
 from prunella_tui.cli.removing import Change, ask_server, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
@@ -69,6 +69,7 @@ def rm(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, force: 
 @click.option("--class", "classes", type=click.Choice(_CLASSES), multiple=True, help="Only these; may be repeated.")
 @force_option
 @deletes
+@no_log_option
 def prune(age: str | None, with_models: bool, classes: tuple[str, ...], force: bool) -> int:
     """Deletes unreferenced blobs, partial downloads, leftovers and expired trash permanently. No undo.
 
@@ -85,7 +86,7 @@ def prune(age: str | None, with_models: bool, classes: tuple[str, ...], force: b
     seconds = retention() if age is None else parse_age(age)
     chosen = frozenset(map(PruneClass, classes)) or _WITHOUT_MODELS
     chosen |= {PruneClass.MODEL} if with_models else frozenset()
-    inventory = look_for_change()
+    inventory = look_for_change(with_log=PruneClass.MODEL in chosen)
     loaded = ask_server(inventory)[1] if PruneClass.MODEL in chosen else frozenset()
     policy = PrunePolicy(age=seconds, classes=chosen, force=force, loaded=loaded)
     return Change(inventory, make_plan(inventory, policy, time.time())).carry_out()
@@ -99,6 +100,7 @@ def prune(age: str | None, with_models: bool, classes: tuple[str, ...], force: b
 @click.option("--also-pinned", is_flag=True, help="Include pinned models.")
 @click.option("--also-loaded", is_flag=True, help="Include models that Ollama has loaded; they are unloaded first.")
 @deletes
+@no_log_option
 def free(amount: str | None, until_free: str | None, max_store: str | None, **also: bool) -> int:
     """Suggests what to delete and why, then asks. No undo.
 
@@ -116,7 +118,7 @@ def free(amount: str | None, until_free: str | None, max_store: str | None, **al
     goals = [goal for goal in (amount, until_free, max_store) if goal is not None]
     if len(goals) != 1:
         raise click.UsageError("say how much: one of SIZE, --until-free and --max-store", click.get_current_context())
-    inventory = look_for_change()
+    inventory = look_for_change(with_log=True)
     target = _target(inventory, amount, until_free, max_store)
     server, loaded = ask_server(inventory)
     if loaded is None:  # then any of them may be

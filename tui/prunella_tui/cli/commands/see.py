@@ -18,8 +18,9 @@ from prunella_core.plan.build import reclaimable
 from prunella_core.scan.other import other_files
 from prunella_core.space.space import space_of
 from prunella_tui.cli.completion import complete, digests, models
+from prunella_tui.cli.following import SHOWING
 from prunella_tui.cli.listing import Listing, lists
-from prunella_tui.cli.options import command, looks
+from prunella_tui.cli.options import command, looks, no_log_option
 from prunella_tui.cli.output import DONE, FAILED, complain, present
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_model, find_row
@@ -44,6 +45,7 @@ _BLOB_KEYS: dict[str, Callable[[Blob], Any]] = {
 @command
 @lists("models", _MODEL_SORTS, "Print the names only.")
 @looks
+@no_log_option
 def ls(listing: Listing) -> None:
     """SIZE is what ollama list shows, ON DISK what the files take, FREES what deleting this model alone gives back.
     Data that other models share stays on disk.
@@ -56,7 +58,7 @@ def ls(listing: Listing) -> None:
       prunella ls llama 'unused>30d' 'size>5GB'
       prunella ls --json | jq '.models[] | select(.shared == 0) | .name'
     """
-    inventory = look(open_store())
+    inventory = look(open_store(), log_for=SHOWING)
     shown = listing.of(inventory.models, inventory, _model_keys(inventory))
     if not listing.prints(model.name for model in shown):
         present(lambda: models_document(inventory, shown), lambda: models_lines(inventory, shown))
@@ -108,6 +110,7 @@ def blobs(listing: Listing) -> None:
 @command
 @click.argument("model", shell_complete=complete(models))
 @looks
+@no_log_option
 def show(model: str) -> None:
     """MODEL is a name as Ollama takes it: without a tag it means latest; case does not matter.
 
@@ -115,7 +118,7 @@ def show(model: str) -> None:
       prunella show llama3.2
       prunella show hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M
     """
-    inventory = look(open_store())
+    inventory = look(open_store(), log_for=SHOWING)
     found = find_model(inventory, model)
     now = inventory.scanned_at
     present(lambda: model_document(inventory, found), lambda: model_lines(inventory, found, now))

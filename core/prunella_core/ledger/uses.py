@@ -1,0 +1,195 @@
+"""When models were last used: what Ollama's log says, remembered by digest with the position that was read."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing, suppress
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from prunella_core.inventory.parts import SWEEP, without_sweep
+from prunella_core.inventory.records import Inventory, Model
+from prunella_core.ledger.file import consult, is_trace
+from prunella_core.ledger.tables import Time, fetch
+from prunella_core.ollama.server_log import Event, Log, journalctl, log_files, read_journal
+from prunella_core.store.locate import Store
+
+_SAME_LOAD = 120.0
+"""Seconds within which what two lines say of one digest is one load."""
+_SAME_USE = 600.0
+"""Seconds within which weights are read after a load that the log names."""
+_MOST_STARTS = 20
+_CLOSE = 10.0
+"""Seconds by which two clocks differ on the start of a server."""
+_SLICE, _LONGEST_SLICE = 0.25, 8.0
+"""Seconds: how long the journal is read before anyone may stop it."""
+
+
+class Source(Struct):
+    """How far a log was read, and what it can say of the store."""
+
+    cursor: str = ""
+    offsets: dict[str, int] = {}
+    """How far each file was read, the oldest first."""
+    since: Time | None = None
+    """The first line without a gap after it that names this store; ``None`` while none does."""
+    until: Time = 0.0
+    version: str = ""
+    is_known: bool = False
+    """Whether this version has named a load: what loads it names then is all there were."""
+    starts: list[Time] = []
+
+    def add(self, event: Event, root: str) -> None:
+        """Take in what a line says beyond the load."""
+        if event.store:
+            is_ours = _real(event.store) == root
+            self.since = (event.at if self.since is None else self.since) if is_ours else None
+        if event.kind == "start":
+            self.since = self.since and min(self.since, event.at)  # lines before it may have no time
+            self.is_known &= event.what == self.version
+            self.version, self.starts = event.what, [*self.starts, event.at][-_MOST_STARTS:]
+        self.is_known |= event.kind in ("load", "loaded")
+
+    def covers(self, at: float) -> bool:
+        """Whether it would name a load at that time, and later."""
+        return self.since is not None and self.is_known and self.until >= at - SWEEP
+
+
+@lru_cache
+def _real(path: str) -> str:
+    return os.path.realpath(path)
+
+
+class Uses(NamedTuple):
+    """What the logs say: under each digest its last load and how many there were; and each log."""
+
+    loads: dict[str, tuple[float, int]]
+    sources: dict[str, Source]
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(dict[str, Source])
+_NOTHING = {"journal": Source(), "files": Source()}
+
+
+def read_uses(ledger: sqlite3.Connection) -> Uses:
+    """Return what earlier runs read; nothing of a log whose position cannot be understood: it is read again."""
+    rows = fetch(ledger, tuple[str, Time, int], "SELECT what, at, times FROM used WHERE times > 0")
+    loads = {what: (at, times) for what, at, times in rows}
+    for (value,) in fetch(ledger, tuple[Any], "SELECT value FROM state WHERE key = 'log'"):
+        with suppress(msgspec.MsgspecError, TypeError):
+            return Uses(loads, _DECODER.decode(value))
+    return Uses(loads, {})
+
+
+def with_uses(inventory: Inventory, uses: Uses) -> Inventory:
+    """Return ``inventory`` with what the logs say of each model."""
+    starts = [start for source in uses.sources.values() for start in source.starts]
+    models = tuple(_with_use(model, uses, starts) for model in inventory.models)
+    return replace(inventory, models=models) if models != inventory.models else inventory
+
+
+def _with_use(model: Model, uses: Uses, starts: Iterable[float]) -> Model:
+    weights = next((layer.digest for layer in model.layers if layer.kind == "weights"), "")
+    loaded_at, loads = uses.loads.get(weights, (None, 0))
+    model = without_sweep(model, lambda at: any(-_CLOSE <= at - start <= SWEEP for start in starts))
+    read, swept = model.weights_read_at, model.swept_at
+    if loaded_at:
+        read, swept = (None if at and at < loaded_at + _SAME_USE else at for at in (read, swept))
+    covering = (each.since for each in uses.sources.values() if weights and swept and each.covers(swept))
+    log_since = min(filter(None, covering), default=None)
+    return replace(model, weights_read_at=read, swept_at=swept, loaded_at=loaded_at, loads=loads, log_since=log_since)
+
+
+class Follower:
+    """Reads the logs on from where the last run stopped, as far as it is let; ``uses`` is what is known so far."""
+
+    def __init__(self, store: Store, environ: Mapping[str, str], stopped: Callable[[], bool]) -> None:
+        self.store = store
+        self.environ = environ
+        self.stopped = stopped
+        self.uses = consult(store, read_uses) or Uses({}, {})
+        self.journal = self.uses.sources.setdefault("journal", Source())
+        self.files = self.uses.sources.setdefault("files", Source())
+        self._before = _ENCODER.encode(self.uses.sources)
+        self._known = dict(self.uses.loads)
+        self._announced: set[str] = set()
+        """What only the library was seen to load: the server's own line may follow."""
+
+    def read_journal(self) -> None:
+        """Read on in the journal of the system; nothing where it cannot be read."""
+        if program := journalctl(self.environ.get("PATH", "")):
+            with suppress(OSError):
+                self._read_journal(program)
+
+    def _read_journal(self, program: str) -> None:
+        source, seconds, is_whole = self.journal, _SLICE, False
+        while not (is_whole or self.stopped()):
+            found = read_journal(program, source.cursor, seconds)
+            source.since = None if found.has_gap else source.since
+            self._add(source, found.events)
+            source.cursor, source.until = found.cursor, max(source.until, found.until)
+            is_whole, seconds = found.is_whole, min(2 * seconds, _LONGEST_SLICE)
+
+    def read_files(self) -> None:
+        """Read on in the log files; those that cannot be read are left out."""
+        with ExitStack() as stack:
+            logs = []
+            for path in log_files(self.store.root, self.environ.get("HOME", "")):
+                with suppress(OSError):
+                    logs.append(stack.enter_context(closing(Log(path))))
+            logs = [log for log in logs if log.mark]
+            before, self.files.offsets = self.files.offsets, {log.mark: 0 for log in logs}
+            going_on = {log.mark: at for log in logs if (at := before.get(log.mark, 0)) <= log.size}
+            if before and next(reversed(before)) not in going_on:
+                self.files.since = None
+            self.files.offsets.update(going_on)
+            for log in logs:
+                self._read(log)
+        self._look_for_servers()
+
+    def _look_for_servers(self) -> None:
+        """Note when the servers were started that run here: a log may not be readable."""
+        from prunella_core.ollama.quiet import server_starts  # late: `ls` does without
+
+        for at in server_starts():
+            if all(abs(at - start) > _CLOSE for start in self.files.starts):
+                self.files.starts = [*self.files.starts, at][-_MOST_STARTS:]
+
+    def _read(self, log: Log) -> None:
+        source = self.files
+        for events, offset in log.read(source.offsets[log.mark]):
+            self._add(source, events)
+            source.offsets[log.mark] = offset
+            if self.stopped():
+                return
+        source.until = max(source.until, log.written_at)
+
+    def _add(self, source: Source, events: Iterable[Event]) -> None:
+        for event in events:
+            source.add(event, self.store.root)
+            last, times = self.uses.loads.get(event.what, (0.0, 0))
+            is_same = event.at < last + _SAME_LOAD
+            if event.at <= last or event.kind not in ("load", "loaded") or (event.kind == "loaded" and is_same):
+                continue
+            is_counted = is_same and event.what in self._announced
+            self.uses.loads[event.what] = event.at, times + (not is_counted)
+            (self._announced.add if event.kind == "loaded" else self._announced.discard)(event.what)
+
+    def save(self) -> None:
+        """Leave what was read for later runs, unless one has read the same meanwhile."""
+        after = _ENCODER.encode(self.uses.sources)
+        news = [(what, *use) for what, use in self.uses.loads.items() if self._known.get(what) != use]
+
+        def work(ledger: sqlite3.Connection) -> None:
+            if _ENCODER.encode({**_NOTHING, **read_uses(ledger).sources}) == self._before:
+                ledger.execute("INSERT OR REPLACE INTO state VALUES ('log', ?)", (after,))
+                ledger.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", news)
+
+        if after != self._before and is_trace(self.store):
+            consult(self.store, work, write=True)
+            self._before, self._known = after, dict(self.uses.loads)

@@ -1,0 +1,205 @@
+"""Ollama's own log, in files and in the journal: when it loaded which weights, when it started, on which store."""
+
+import hashlib
+import os
+import re
+import select
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from prunella_core.fs.caller import for_caller
+
+_CHUNK = 1_000_000
+_HEAD = 4_096
+_NEEDLES = (b"sha256", b"OLLAMA_MODELS:", b"Listening on ")
+"""What the lines that matter have in common: looking for a word costs a tenth of looking for a pattern."""
+_LOAD = re.compile(rb'msg="(?:loading model via llama-server|starting runner|starting llama server)"')
+_LOADED = b"loaded meta data with "
+_WEIGHTS = re.compile(rb'(?:model[= ]|from )\\?"?([^"]*?)[/\\]+blobs[/\\]+sha256[-:]([0-9a-f]{64})')
+_MODELS = re.compile(rb'OLLAMA_MODELS:(.*?)(?: OLLAMA_|[]"]|$)')
+_VERSION = re.compile(rb"Listening on \S+ \(version ([^)\s]+)\)")
+_TIME = re.compile(rb"time=(20[0-9T:.-]{17,28}(?:Z|[+-][0-9]{2}:[0-9]{2}))")
+
+
+class Event(NamedTuple):
+    """A line that matters: ``what`` is the digest of a load, the version of a start; ``store`` where it names one.
+
+    ``loaded`` is a load as the library below says it, which the server itself may announce too.
+    """
+
+    kind: Literal["load", "loaded", "start", "store"]
+    at: float
+    """Seconds, UTC."""
+    what: str = ""
+    store: str = ""
+
+
+def events_in(lines: bytes, before: float) -> tuple[list[Event], float]:
+    """Return what matters in whole lines, and their last time; a line without one has that of the line ``before``."""
+    found: dict[int, Event] = {}
+    for needle in _NEEDLES:
+        at = lines.find(needle)
+        while at >= 0:
+            start, end = lines.rfind(b"\n", 0, at) + 1, lines.find(b"\n", at)
+            end = end if end >= 0 else len(lines)
+            if event := event_of(lines[start:end], _last_time(lines, end, before)):
+                found[start] = event
+            at = lines.find(needle, end)
+    return [found[start] for start in sorted(found)], _last_time(lines, len(lines), before)
+
+
+def event_of(line: bytes, at: float) -> Event | None:
+    """Return what a line says that was written ``at`` (seconds, UTC)."""
+    if weights := _WEIGHTS.search(line):
+        digest, store = f"sha256:{weights[2].decode()}", os.fsdecode(weights[1])
+        if _LOAD.search(line):
+            return Event("load", at, digest, store)
+        return Event("loaded", at, digest, store) if _LOADED in line else None
+    if models := _MODELS.search(line):
+        return Event("store", at, store=os.fsdecode(models[1]))
+    version = _VERSION.search(line)
+    return Event("start", at, version[1].decode(errors="replace")) if version else None
+
+
+def _last_time(lines: bytes, end: int, before: float) -> float:
+    if found := _TIME.match(lines, max(lines.rfind(b"time=20", 0, end), 0)):
+        with suppress(ValueError):
+            return datetime.fromisoformat(found[1].decode()).timestamp()
+    return before
+
+
+# Files
+
+
+def log_files(root: str, home: str) -> list[str]:
+    """Return the log files of the desktop apps and of Homebrew for the store at ``root``, the oldest first."""
+    beside = os.path.dirname(root)
+    windows = os.path.join(os.path.dirname(beside), "AppData", "Local", "Ollama")
+    folders = (os.path.join(beside, "logs"), os.path.join(home, ".ollama", "logs"), windows)
+    found = {f"{place}/var/log/ollama.log": 0.0 for place in ("/opt/homebrew", "/usr/local")}
+    for folder in folders:
+        with suppress(OSError):  # no such folder, or not ours to look into
+            found |= {path: 0.0 for name in os.listdir(folder) if _is_log(name) and (path := f"{folder}/{name}")}
+    for path in tuple(found):
+        try:
+            found[path] = os.stat(path).st_mtime
+        except OSError:
+            del found[path]
+    return sorted(found, key=lambda path: found[path])
+
+
+def _is_log(name: str) -> bool:
+    return name.startswith("server") and name.endswith(".log")
+
+
+class Log:
+    """A log file, read on from where it was left; known by its first line, whatever it is called by now."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file at ``path``. Raises OSError."""
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        status = os.fstat(self.descriptor)
+        self.size, self.written_at = status.st_size, status.st_mtime
+        first, end, _ = self._read(_HEAD, 0).partition(b"\n") if stat.S_ISREG(status.st_mode) else (b"", b"", b"")
+        self.mark = hashlib.sha256(first).hexdigest()[:16] if end or len(first) == _HEAD else ""
+        """Empty where there is no line yet."""
+
+    def _read(self, count: int, offset: int) -> bytes:
+        with suppress(OSError):  # gone from a network disk, or a bad one: that is where the log ends
+            return os.pread(self.descriptor, count, offset)
+        return b""
+
+    def read(self, offset: int) -> Iterator[tuple[list[Event], int]]:
+        """Yield the events of the next lines from ``offset`` on, and the offset behind them."""
+        at = self.written_at
+        while lines := self._read(_CHUNK, offset):
+            whole = lines.rfind(b"\n") + 1
+            if not whole and len(lines) < _CHUNK:  # the last line is being written
+                return
+            offset += whole or len(lines)
+            events, at = events_in(lines[:whole], at)
+            yield events, offset
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.descriptor)
+
+
+# The journal
+
+
+class _Entry(msgspec.Struct):
+    cursor: str = msgspec.field(name="__CURSOR")
+    realtime: str = msgspec.field(name="__REALTIME_TIMESTAMP")
+    message: str | list[int] | None = msgspec.field(name="MESSAGE", default=None)
+
+    @property
+    def at(self) -> float:
+        return int(self.realtime) / 1e6
+
+
+_DECODER = msgspec.json.Decoder(_Entry)
+
+
+def journalctl(path: str) -> str | None:
+    """Return the program that reads the journal, where one is in the folders of ``path``."""
+    programs = (os.path.join(folder, "journalctl") for folder in path.split(os.pathsep) if folder)
+    return next((program for program in programs if os.access(program, os.X_OK)), None)
+
+
+class Read(NamedTuple):
+    """A part of the journal: its events, where it ends and when that was, and whether that is all there is."""
+
+    events: list[Event]
+    cursor: str
+    until: float
+    is_whole: bool
+    has_gap: bool
+    """Whether what came before is no longer there."""
+
+
+def read_journal(program: str, cursor: str, seconds: float) -> Read:
+    """Read what ollama's units wrote after ``cursor``, for up to ``seconds``. Raises OSError."""
+    found = Read(*_read_journal(program, cursor, seconds))
+    return found._replace(events=[Event(*event) for event in found.events])
+
+
+@for_caller
+def _read_journal(program: str, cursor: str, seconds: float) -> tuple[list[Event], str, float, bool, bool]:
+    import subprocess
+
+    command = [program, "--unit=*ollama*", "--output=json", "--output-fields=MESSAGE", "--no-pager", "--quiet"]
+    command += [f"--cursor={cursor}"] if cursor else []
+    events, reached, until, is_whole, has_gap = [], "", 0.0, False, False
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:  # noqa: S603 -- no shell
+        assert run.stdout is not None
+        for line in _lines(run.stdout.fileno(), time.monotonic() + seconds):
+            is_whole = not line
+            with suppress(msgspec.MsgspecError, ValueError):
+                entry = _DECODER.decode(line)
+                has_gap |= bool(cursor and not reached and entry.cursor != cursor)
+                text = entry.message.encode() if isinstance(entry.message, str) else bytes(entry.message or [])
+                if entry.cursor != cursor and (event := event_of(text, entry.at)):
+                    events.append(event)
+                reached, until = entry.cursor, entry.at
+        run.kill()
+    has_gap |= bool(cursor and is_whole and not reached)
+    return events, reached if is_whole else reached or cursor, until, is_whole, has_gap
+
+
+def _lines(pipe: int, deadline: float) -> Iterator[bytes]:
+    """Yield what comes until the deadline, line by line, and an empty line at the end."""
+    rest = b""
+    while select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+        block = os.read(pipe, 1 << 16)
+        *lines, rest = (rest + block).split(b"\n")
+        yield from filter(None, lines)
+        if not block:
+            yield b""
+            return
