@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commandline import call, make_store
-from prunella_core.operations.carry_out import World
+from prunella_core.apply.work import World
 from prunella_core.plan.records import Plan, Receipt
 from prunella_tui.config import Config, config_path, read_config
 
