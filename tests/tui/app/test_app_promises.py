@@ -1,5 +1,6 @@
 """What the application says before an operation is what it does, and what it says afterwards is what happened."""
 
+import asyncio
 import errno
 import os
 import time
@@ -18,8 +19,7 @@ from prunella_core.plan.records import Plan, Receipt
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.store.locate import locate
-from prunella_tui.app.screens.dialog import Reading
-from prunella_tui.app.screens.result import Result
+from prunella_tui.app.screens.dialog import Reading, Result
 from prunella_tui.app.screens.review import Review
 from prunella_tui.app.screens.working import Working
 from stores import DAY, look, remove, tree
@@ -226,7 +226,7 @@ async def _until(journey: Journey, is_so: Callable[[], bool]) -> None:
     for _turn in range(2_000):
         if is_so():
             return
-        await journey.pilot.pause(0.01)
+        await asyncio.sleep(0.01)  # not the pilot's pause: that waits for widgets that an ending application stopped
     raise AssertionError(journey.top)
 
 

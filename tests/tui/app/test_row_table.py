@@ -2,17 +2,20 @@
 
 from textual.app import App, ComposeResult
 
+from prunella_tui.app import PrunellaApp
 from prunella_tui.app.widgets.table import Column, RowTable
 
 
 class Numbers(App[None]):
     """A table of a hundred numbers."""
 
+    CSS_PATH = PrunellaApp.CSS_PATH
+
     def compose(self) -> ComposeResult:
         yield RowTable[int](empty="nothing")
 
     def on_mount(self) -> None:
-        self.query_one(RowTable).show([Column("n", "Number", 0, str, int)], range(100), str, str)
+        self.query_one(RowTable).show([Column("n", "Number", 0, str, int)], range(100), str)
 
 
 async def test_fewer_rows_leave_no_blank_lines() -> None:

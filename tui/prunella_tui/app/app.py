@@ -1,6 +1,7 @@
 """The application: a theme, a palette, the main screen, and an orderly end."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 from textual import on, work
@@ -23,7 +24,7 @@ class PrunellaApp(App[int]):
     """Shows one store, with everything that it is given from outside in ``setup``."""
 
     TITLE = "Prunella"
-    CSS = "ToastRack { dock: bottom; align: right bottom; margin-bottom: 2; }"
+    CSS_PATH = os.path.join(os.path.dirname(__file__), "app.tcss")  # absolute: Textual resolves links in others
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(driver_class=Terminal)
@@ -47,19 +48,21 @@ class PrunellaApp(App[int]):
                 self.notify(f"The theme is not remembered: {error}", severity="warning")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
-        """Everything that a key does, found by its words as well."""
+        """Everything that a key of the main screen does, found by its words as well."""
         yield from super().get_system_commands(screen)
-        if isinstance(screen, MainScreen):
-            for key in KEYS:
-                press = key.keys.partition(",")[0]
-                if key.group != "Move" and not key.action.startswith("app."):
-                    yield SystemCommand(
-                        f"{key.label}  ({shown(key.keys)})", key.about, lambda press=press: self.simulate_key(press)
-                    )
+        for key in KEYS if isinstance(screen, MainScreen) else ():
+            if key.group not in ("Move", "Map") and not key.action.startswith("app."):
+                title, press = f"{key.label}  ({shown(key.keys)})", key.keys.partition(",")[0]
+                yield SystemCommand(title, key.about, lambda press=press: self.simulate_key(press))
 
     def get_line_filters(self) -> list[LineFilter]:
         """Those of Textual, and ours last: it sees the colours as they are drawn."""
         return [*super().get_line_filters(), self._contrast]
+
+    def action_help(self) -> None:
+        from prunella_tui.app.screens.help import Help
+
+        self.push_screen(Help())
 
     # Leaving
 

@@ -1,11 +1,11 @@
-"""Every key of the main screen, once: what it does, for the bindings, the line of keys, the help and the palette."""
+"""Every key of the main screen and the map, once: for the bindings, the line of keys, the help and the palette."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from textual.binding import Binding, BindingType
 
-Home = Literal["table", "tables", "screen"]
+Home = Literal["table", "tables", "screen", "map"]
 """What a key belongs to: it works while the focus is in there."""
 
 
@@ -20,6 +20,8 @@ class Key(NamedTuple):
     home: Home = "screen"
     rank: int = 0
     """Its place in the line of keys: the highest leave first where room is short; 0 is never shown there."""
+    short: str = ""
+    """Its label where not all keys have room for theirs."""
 
 
 _DELETE = "Mark and delete"
@@ -35,10 +37,10 @@ SORTS = {
 """The letters that sort, in every tab, by what they stand for."""
 
 KEYS = (
-    Key("up,k", "cursor_up", "Up", "up", "Move", "table"),
-    Key("down,j", "cursor_down", "Down", "down", "Move", "table"),
-    Key("pageup,ctrl+b", "page_up", "Page up", "page up", "Move", "table"),
-    Key("pagedown,ctrl+f", "page_down", "Page down", "page down", "Move", "table"),
+    Key("up,k", "move(-1)", "Up", "up", "Move", "table"),
+    Key("down,j", "move(1)", "Down", "down", "Move", "table"),
+    Key("pageup,ctrl+b", "page(-1)", "Page up", "page up", "Move", "table"),
+    Key("pagedown,ctrl+f", "page(1)", "Page down", "page down", "Move", "table"),
     Key("home,g", "first", "First row", "first row", "Move", "table"),
     Key("end,G", "last", "Last row", "last row", "Move", "table"),
     Key("1", "show_tab('models')", "Models", "models", "Tabs", "tables"),
@@ -49,16 +51,9 @@ KEYS = (
     Key("shift+tab", "next_tab(-1)", "Previous tab", "previous tab", "Tabs", "tables"),
     Key("space", "mark", "Mark", "mark or unmark the row", _DELETE, "tables", 3),
     Key("a", "mark_shown", "Mark all", "mark every row shown", _DELETE, "tables"),
-    Key("p", "mark_unused", "Mark unused", "mark everything that no model uses", _DELETE, "tables", 6),
-    Key(
-        "d,delete",
-        "flow('delete')",
-        "Delete",
-        "review and delete what is marked, or the row",
-        _DELETE,
-        rank=2,
-    ),
-    Key("f", "flow('free')", "Free up", "suggest what to delete to free a given amount", _DELETE, rank=5),
+    Key("p", "mark_unused", "Mark unused", "mark everything that no model uses", _DELETE, "tables", 8, "Unused"),
+    Key("d,delete", "flow('delete')", "Delete", "review and delete what is marked, or the row", _DELETE, rank=2),
+    Key("f", "flow('free')", "Free up", "suggest what to delete to free a given amount", _DELETE, "screen", 6, "Free"),
     Key(
         "u",
         "flow('undo')",
@@ -73,7 +68,9 @@ KEYS = (
         "Empty trash",
         "empty the trash; on Trash, what is marked or the row",
         _DELETE,
-        rank=8,
+        "screen",
+        5,
+        "Empty",
     ),
     Key("P", "flow('pin')", "Pin", "pin or unpin the model: prune --all and free skip it", _DELETE),
     Key("enter,right,l", "open", "Details", "the row in full", "Look"),
@@ -87,12 +84,17 @@ KEYS = (
     *(Key(key, f"sort_by('{key}')", f"Sort by {what}", what, "Sort", "tables") for key, what in SORTS.items()),
     Key("s", "sort", "Sort by the next column", "the next column", "Sort", "tables"),
     Key("S", "reverse", "Reverse the sort", "reverse; so does the same letter again", "Sort", "tables"),
+    Key("enter", "open", "Look inside", "look inside the tile, or go to its row", "Map", "map", 4),
+    Key("space", "mark", "Mark", "mark or unmark what the tile stands for", "Map", "map", 3),
+    Key("w", "sharing", "Sharing", "which models share its data", "Map", "map", 5),
+    Key("escape,backspace", "back", "Back", "one step out", "Map", "map", 2),
+    Key("question_mark", "app.help", "Help", "this help", "Map", "map", 1),
+    Key("m,q", "leave", "Leave", "leave the map", "Map", "map"),
     Key("r", "rescan", "Rescan", "read the store again", "Prunella"),
-    Key("question_mark", "help", "Help", "this help", "Prunella", rank=1),
+    Key("question_mark", "app.help", "Help", "this help", "Prunella", rank=1),
     Key("ctrl+p", "app.command_palette", "Commands", "all commands by name, and themes", "Prunella"),
     Key("q", "app.leave", "Quit", "quit; nothing is deleted", "Prunella", rank=1),
 )
-GROUPS = tuple(dict.fromkeys(key.group for key in KEYS))
 
 _SIGNS = {
     "question_mark": "?",
@@ -114,21 +116,19 @@ def shown(keys: str) -> str:
 
 
 def bindings(home: Home) -> list[BindingType]:
-    """Return the bindings of a table, of the tables or of the screen."""
+    """Return the bindings of a table, of the tables, of the main screen or of the map."""
     return [Binding(key.keys, key.action, key.label, show=False) for key in KEYS if key.home == home]
 
 
 def keys_here(tab: str, *, has_row: bool, has_trash: bool, undoes: str) -> Iterator[Key]:
     """Yield the keys that do something on a tab now; ``undoes`` is what undo would bring back."""
-    useless = set()
-    if tab == "problems":
-        useless |= {"mark_unused"}
-    if not has_row:
-        useless |= {"mark", "flow('delete')"}
-    if not has_trash:
-        useless.add("flow('empty')")
-    if not undoes:
-        useless.add("flow('undo')")
+    is_useless = {
+        "mark_unused": tab == "problems",
+        "mark": not has_row,
+        "flow('delete')": not has_row,
+        "flow('empty')": not has_trash,
+        "flow('undo')": not undoes,
+    }
     for key in KEYS:
-        if key.rank and key.action not in useless:
+        if key.rank and key.home != "map" and not is_useless.get(key.action):
             yield key._replace(label=f"Undo {undoes}") if key.action == "flow('undo')" else key

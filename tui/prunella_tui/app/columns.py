@@ -1,14 +1,40 @@
-"""The columns of the three tables: what each shows of a row, and how it sorts."""
+"""The store at one moment, and the columns of its tables: what each shows of a row, and how it sorts."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from msgspec import Struct
+
+from prunella_core.advice.forecast import NextStart
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.space.space import space_of
-from prunella_tui.app.snapshot import Snapshot
+from prunella_core.space.totals import Totals
 from prunella_tui.app.widgets.table import Column, Row
 from prunella_tui.report import format as show
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """An inventory, and what takes time to work out from it. ``retention`` is in seconds."""
+
+    inventory: Inventory
+    retention: int
+    totals: Totals
+    coming: NextStart
+    """What Ollama's own next start does to the store."""
+    loaded: frozenset[str] = frozenset()
+    """The models that the server has loaded."""
+    rows: Mapping[str, Sequence[Any]]
+    """The rows of each tab, under its ID."""
+    texts: Mapping[str, list[str]]
+    """What the filter searches in each row, likewise."""
+
+    @property
+    def now(self) -> float:
+        """The moment of the scan: ages on the screen do not move under the cursor."""
+        return self.inventory.scanned_at
+
 
 _TONES = {
     State.UNREFERENCED: "warning",
@@ -20,18 +46,25 @@ _TONES = {
 }
 
 _SOON = 86_400
+NEXT_START = "next-start"
+"""The kind of a row in Problems that is none of the store's: what Ollama itself is about to do."""
 
 
 def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
     """Columns of the Models tab."""
-    inventory, now = snapshot.inventory, snapshot.now
-    usage = space_of(inventory).models
+    usage = space_of(snapshot.inventory).models
     whole = snapshot.totals.allocated or 1
     largest = max((each.frees for each in usage.values()), default=0) or 1
-    troubled = {problem.model for problem in inventory.problems}
+    troubled = {problem.model for problem in snapshot.inventory.problems}
 
     def signs(model: Model) -> str:
-        return _signs(model, troubled, snapshot.loaded)
+        signs = {
+            "!": model.name in troubled,
+            "▸": model.name in snapshot.loaded,
+            "⚑": model.is_pinned,
+            "☁": model.details.remote_host,
+        }
+        return "".join(sign for sign, is_shown in signs.items() if is_shown)[:2]
 
     def frees(model: Model) -> int:
         return usage[model.name].frees
@@ -47,8 +80,8 @@ def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
         _bytes("frees", "Frees", frees, letter="F"),
         Column("share", "", _BAR + 5, share, frees, largest_first=True, rank=2, tone=lambda _m: "bar"),
         _bytes("shared", "Shared", lambda m: usage[m.name].shared, rank=3, none="–", letter="H"),
-        _since("age", "Idle", lambda m: None if m.clock == "maybe-read" else m.idle_since, now, rank=1),
-        Column("details", "Kind", 22, show.details, show.details, rank=5, tone=_muted, letter="K"),
+        _since("age", "Idle", lambda m: None if m.clock == "maybe-read" else m.idle_since, snapshot.now, rank=1),
+        Column("details", "Kind", 22, show.details, show.details, rank=5, tone=lambda _m: "muted", letter="K"),
     ]
 
 
@@ -76,40 +109,28 @@ def _since(key: str, title: str, time: Callable[[Row], float | None], now: float
     def sort(row: Row) -> float:
         return time(row) or 0
 
-    return Column(key, title, 7, cell, sort, right=True, largest_first=True, rank=rank, tone=_muted, letter="T")
-
-
-def _muted(_row: object) -> str:
-    return "muted"
-
-
-def _signs(model: Model, troubled: set[str | None], loaded: Collection[str]) -> str:
-    signs = (
-        "!" if model.name in troubled else "",
-        "▸" if model.name in loaded else "",
-        "⚑" if model.is_pinned else "",
-        "☁" if model.details.remote_host else "",
+    return Column(
+        key, title, 7, cell, sort, right=True, largest_first=True, rank=rank, tone=lambda _row: "muted", letter="T"
     )
-    return "".join(signs)[:2]
 
 
-def blob_columns(now: float) -> list[Column[Blob]]:
-    """Columns of the Blobs tab; ages count up to ``now`` (seconds, UTC)."""
+def blob_columns(snapshot: Snapshot) -> list[Column[Blob]]:
+    """Columns of the Blobs tab."""
+    states = list(State)
+
+    def state(blob: Blob) -> str:
+        return f"{show.STATE_MARKS[blob.state]} {blob.state.value}"
+
+    def tone(blob: Blob) -> str:
+        return _TONES.get(blob.state, "")
+
     return [
         Column("blob", "Blob", 20, show.blob_title, lambda b: b.key, letter="n"),
-        Column(
-            "state",
-            "State",
-            14,
-            lambda b: f"{show.STATE_MARKS[b.state]} {b.state.value}",
-            lambda b: list(State).index(b.state),
-            tone=lambda b: _TONES.get(b.state, ""),
-            letter="K",
-        ),
+        Column("state", "State", 14, state, lambda b: states.index(b.state), tone=tone, letter="K"),
         Column("kind", "Kind", 9, lambda b: clean(b.kind or "–"), lambda b: b.kind or "~", rank=1),
         _bytes("disk", "On disk", lambda b: b.allocated, letter="o"),
         _bytes("size", "Size", lambda b: b.size, rank=2, letter="z"),
-        _since("age", "Age", lambda b: b.idle_since, now, rank=3),
+        _since("age", "Age", lambda b: b.idle_since, snapshot.now, rank=3),
         Column("models", "Used by", 0, _used_by, lambda b: len(b.models), largest_first=True, least=16, letter="H"),
     ]
 
@@ -121,54 +142,45 @@ def _used_by(blob: Blob) -> str:
     return clean(blob.models[0]) + more
 
 
-def trash_columns(inventory: Inventory, now: float, retention: int) -> list[Column[TrashEntry]]:
-    """Columns of the Trash tab; ``retention`` is in seconds."""
-    frees = {entry.id: trash_reclaims(inventory, entry) for entry in inventory.trash}
+def trash_columns(snapshot: Snapshot) -> list[Column[TrashEntry]]:
+    """Columns of the Trash tab."""
+    frees = {entry.id: trash_reclaims(snapshot.inventory, entry) for entry in snapshot.inventory.trash}
+
+    def left(entry: TrashEntry) -> float:
+        return entry.removed_at + snapshot.retention - snapshot.now
+
+    def tone(entry: TrashEntry) -> str:
+        return "warning" if left(entry) < _SOON else "muted"
+
     return [
         Column("what", "Removed", 0, show.trash_title, show.trash_title, letter="n"),
         _bytes("frees", "Holds", lambda e: frees[e.id], letter="F"),
-        _since("removed", "When", lambda e: e.removed_at, now, rank=1),
-        Column(
-            "left",
-            "Left",
-            8,
-            lambda e: show.left(e.removed_at + retention - now),
-            lambda e: e.removed_at,
-            right=True,
-            tone=lambda e: "warning" if e.removed_at + retention - now < _SOON else "muted",
-        ),
+        _since("removed", "When", lambda e: e.removed_at, snapshot.now, rank=1),
+        Column("left", "Left", 8, lambda e: show.left(left(e)), lambda e: e.removed_at, right=True, tone=tone),
     ]
 
 
-def problem_columns(inventory: Inventory) -> list[Column[Problem]]:
+_SEVERITIES = (("■ blocks", "error"), ("▲ broken", "warning"), ("□ note", "muted"), ("▷ Ollama", "muted"))
+"""How bad a problem is: it blocks every prune, breaks a model, is only a note, or is what Ollama does itself."""
+
+
+def problem_columns(snapshot: Snapshot) -> list[Column[Problem]]:
     """Columns of the Problems tab; what is wrong stands below each row."""
-    tones = ("error", "warning", "muted", "muted")
+
+    def severity(problem: Problem) -> int:
+        if problem.blocks_prune:
+            return 0
+        if problem.kind == NEXT_START:
+            return 3
+        return 1 if problem.model in snapshot.inventory.model_by_name else 2
+
+    def word(problem: Problem) -> str:
+        return _SEVERITIES[severity(problem)][0]
+
+    def tone(problem: Problem) -> str:
+        return _SEVERITIES[severity(problem)][1]
+
     return [
-        Column(
-            "effect",
-            "Severity",
-            10,
-            lambda p: _SEVERITIES[severity(inventory, p)],
-            lambda p: severity(inventory, p),
-            tone=lambda p: tones[severity(inventory, p)],
-            letter="K",
-        ),
+        Column("effect", "Severity", 10, word, severity, tone=tone, letter="K"),
         Column("path", "Where", 0, lambda p: clean(p.model or p.path), lambda p: p.path, letter="n"),
     ]
-
-
-_SEVERITIES = ("■ blocks", "▲ broken", "□ note", "▷ Ollama")
-
-
-def severity(inventory: Inventory, problem: Problem) -> int:
-    """How bad a problem is: 0 blocks every prune, 1 breaks a model, 2 is only a note, 3 is what Ollama does itself."""
-    if problem.blocks_prune:
-        return 0
-    if problem.kind == "next-start":
-        return 3
-    return 1 if problem.model in inventory.model_by_name else 2
-
-
-def words_of_problem(problem: Problem) -> str:
-    """What the filter looks at in a problem."""
-    return f"{problem.path} {problem.kind} {problem.message} {problem.model or ''}"

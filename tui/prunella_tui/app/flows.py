@@ -16,12 +16,11 @@ from prunella_core.operations.carry_out import carry_out
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.plan.records import Plan, Receipt
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
-from prunella_tui.app.screens.dialog import Reading
+from prunella_tui.app.screens.dialog import Reading, Result
 from prunella_tui.app.screens.free import FreeDialog
-from prunella_tui.app.screens.result import Result
 from prunella_tui.app.screens.review import Review
 from prunella_tui.app.screens.verified import Verified
-from prunella_tui.app.screens.working import Cancelled, Failure, Job, Report, Working
+from prunella_tui.app.screens.working import Cancelled, Failure, Report, Working
 from prunella_tui.app.screens.working import Step as Shown
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.tables import Tables
@@ -75,8 +74,7 @@ async def _delete_marked(here: Here) -> bool:
         wipes = "every model" if 0 < len(inventory.models) == len(plans[0].models) else ""
         return _review(session, plans, plan_lines(inventory, plans[0], KEYS), wipes)
 
-    plan = await _confirmed(here, review)
-    if plan is None or not await _carry_out(here, plan):
+    if not await _reviewed(here, review):
         return False
     session.forget_marks()
     return True
@@ -92,21 +90,19 @@ async def empty(here: Here) -> None:
     else:
         whole = {entry.id for entry in inventory.trash if not entry.is_spent}
         row = {tables.table.key} if tables.tab.id == "trash" and tables.table.key else whole
-        entries = session.marks.trash or row
-        await _empty(here, inventory, entries, "the whole trash" if whole <= entries else "")
+        await _empty(here, inventory, session.marks.trash or row, whole)
 
 
-async def _empty(here: Here, inventory: Inventory, entries: Collection[str], wipes: str) -> None:
-    session = here.session
-    log = read_log(session.store)
+async def _empty(here: Here, inventory: Inventory, entries: Collection[str], whole: Collection[str]) -> None:
+    log = read_log(here.session.store)
 
     def review(force: bool) -> Review:
-        plans = session.emptying_plans(inventory, entries, force=force)
-        return _review(session, plans, emptying_lines(inventory, plans[0], log), wipes)
+        plan = here.session.emptying_plan(inventory, entries, force=force)
+        wipes = "the whole trash" if set(whole) <= set(entries) else ""
+        return _review(here.session, [plan], emptying_lines(inventory, plan, log), wipes)
 
-    plan = await _confirmed(here, review)
-    if plan and await _carry_out(here, plan):
-        session.unmark("trash", entries)
+    if await _reviewed(here, review):
+        here.session.unmark("trash", entries)
 
 
 async def undo(here: Here) -> None:
@@ -141,7 +137,7 @@ async def free(here: Here) -> None:
     if refusal := session.refusal(by_server=True):
         await here.say("Nothing can be freed here", refusal)
     elif session.snapshot:
-        dialog = FreeDialog(session.snapshot.inventory, session.setup.now, session.snapshot.loaded)
+        dialog = FreeDialog(session.snapshot.inventory, session.setup.now, session.loaded)
         if proposal := await here.app.push_screen_wait(dialog):
             session.propose(proposal.removal)
             here.app.notify("Marked. Change it as you like; d reviews it.")
@@ -165,31 +161,18 @@ def _review(session: Session, plans: list[Plan], blocks: Iterable[Block], wipes:
     return Review(plans, blocks, retention=session.setup.retention, wipes=wipes, undo_hint=undo_hint)
 
 
-async def _confirmed(here: Here, review: Callable[[bool], Review]) -> Plan | None:
-    """Show a review, forced or not, until a plan is confirmed: that one runs, file by file. ``None``: none is."""
+async def _reviewed(here: Here, review: Callable[[bool], Review]) -> bool:
+    """Show a review, forced or not, until a plan is confirmed; carry out that one, file by file."""
     answer = await here.app.push_screen_wait(review(False))
     while answer == "force":
         answer = await here.app.push_screen_wait(review(True))
-    return answer
+    return answer is not None and await _carry_out(here, answer)
 
 
 async def _carry_out(here: Here, plan: Plan) -> bool:
     """Do exactly what was confirmed, and show what happened; return whether it was not undone."""
-    stop = "" if plan.mode == "restore" else "Cancel"
-    stopping = "Stopping …" if plan.mode == "server" else "Putting everything back …"
-    outcome = await here.app.push_screen_wait(
-        Working(_TITLES[plan.mode], _job(here.session, plan), stop=stop, stopping=stopping)
-    )
-    here.rescan()
-    if isinstance(outcome, Receipt):
-        await here.app.push_screen_wait(Result(outcome))
-        return not outcome.cancelled
-    if isinstance(outcome, Failure):
-        await here.say("Nothing was changed" if outcome.is_refusal else "Failed", outcome.reason)
-    return False
+    setup = here.session.setup
 
-
-def _job(session: Session, plan: Plan) -> Job[Receipt]:
     def job(report: Report, cancelled: Cancelled) -> Receipt:
         began = time.monotonic()
 
@@ -198,12 +181,10 @@ def _job(session: Session, plan: Plan) -> Job[Receipt]:
             text = steps if step.what == "removing" else f"{step.what[0].upper()}{step.what[1:]}"
             report(Shown(step.done / step.total if step.total else None, text))
 
-        setup = session.setup
-        retention = setup.retention if setup.collects else None
         world = World(
             now=setup.now,
-            server=session.server,
-            retention=retention,
+            server=here.session.server,
+            retention=setup.retention if setup.collects else None,
             settle=setup.settle,
             is_quiet=setup.is_quiet,
             report=advance,
@@ -211,7 +192,16 @@ def _job(session: Session, plan: Plan) -> Job[Receipt]:
         )
         return carry_out(plan, world)
 
-    return job
+    stop = "" if plan.mode == "restore" else "Cancel"
+    stopping = "Stopping …" if plan.mode == "server" else "Putting everything back …"
+    outcome = await here.app.push_screen_wait(Working(_TITLES[plan.mode], job, stop=stop, stopping=stopping))
+    here.rescan()
+    if isinstance(outcome, Receipt):
+        await here.app.push_screen_wait(Result(outcome))
+        return not outcome.cancelled
+    if isinstance(outcome, Failure):
+        await here.say("Nothing was changed" if outcome.is_refusal else "Failed", outcome.reason)
+    return False
 
 
 async def verify(here: Here) -> None:
@@ -232,22 +222,7 @@ async def verify(here: Here) -> None:
 
 async def _verify(here: Here, inventory: Inventory, blobs: list[Blob], again: bool) -> bool:
     """Return whether what an earlier run found sound is to be read once more."""
-    working = Working(
-        f"Verifying {show.counted(len(blobs), 'blob')}",
-        _verification(inventory, blobs, again),
-        stop="Stop, and keep what was verified",
-        stopping="Stopping …",
-    )
-    outcome = await here.app.push_screen_wait(working)
-    here.rescan()
-    if isinstance(outcome, VerifyResult):
-        return await here.app.push_screen_wait(Verified(outcome)) == "again"
-    if isinstance(outcome, Failure):
-        await here.say("Verifying failed", outcome.reason)
-    return False
 
-
-def _verification(inventory: Inventory, blobs: list[Blob], again: bool) -> Job[VerifyResult]:
     def job(report: Report, cancelled: Cancelled) -> VerifyResult:
         began = time.monotonic()
 
@@ -256,7 +231,14 @@ def _verification(inventory: Inventory, blobs: list[Blob], again: bool) -> Job[V
 
         return verify_blobs(inventory, blobs, again=again, report=advance, cancelled=cancelled)
 
-    return job
+    title, stop = f"Verifying {show.counted(len(blobs), 'blob')}", "Stop, and keep what was verified"
+    outcome = await here.app.push_screen_wait(Working(title, job, stop=stop, stopping="Stopping …"))
+    here.rescan()
+    if isinstance(outcome, VerifyResult):
+        return await here.app.push_screen_wait(Verified(outcome)) == "again"
+    if isinstance(outcome, Failure):
+        await here.say("Verifying failed", outcome.reason)
+    return False
 
 
 def _chosen(session: Session, inventory: Inventory, row: object) -> list[Blob]:

@@ -35,10 +35,6 @@ class Marks(Struct, frozen=True):
         """Mark many rows of one kind."""
         return replace(self, **{kind: getattr(self, kind) | frozenset(keys)})
 
-    def remove(self, kind: str, keys: Iterable[str]) -> "Marks":
-        """Unmark many rows of one kind."""
-        return replace(self, **{kind: getattr(self, kind) - frozenset(keys)})
-
     def implied_models(self, inventory: Inventory) -> frozenset[str]:
         """The models that need a marked blob: without it they could not run, so they are deleted too."""
         users = {id(models): models for models in (inventory.blob_by_key[key].models for key in self.blobs)}

@@ -1,5 +1,6 @@
 """The state of one run: the store, what is in it, the server, and what is marked."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import replace
@@ -7,14 +8,15 @@ from msgspec.structs import replace
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, Problem, TrashEntry
 from prunella_core.ollama.client import Server
+from prunella_core.operations.server import loaded_here, version_of
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.marked import Marked
 from prunella_core.plan.records import Empty, Plan, Removal, Restore
 from prunella_core.store.locate import Store
+from prunella_tui.app.columns import Snapshot
 from prunella_tui.app.marks import Marks, problem_key, unused_keys
 from prunella_tui.app.scanning import Scan
 from prunella_tui.app.setup import Setup
-from prunella_tui.app.snapshot import Snapshot
 from prunella_tui.app.widgets.table import Mark
 from prunella_tui.report import format as show
 
@@ -50,6 +52,11 @@ class Session:
         """What the last scan found; ``None`` before the first."""
         return self.snapshot.inventory if self.snapshot else None
 
+    @property
+    def loaded(self) -> frozenset[str]:
+        """The models that the server has loaded."""
+        return self.snapshot.loaded if self.snapshot else frozenset()
+
     # Scanning
 
     async def read(self) -> None:
@@ -58,16 +65,17 @@ class Session:
         self.failure = ""
         self.on_scan()
         try:
-            snapshot = await scan.read()
+            snapshot = await asyncio.to_thread(scan.read)
             self._take(snapshot)
-            self.server, snapshot = await scan.ask_server(snapshot)
+            self.server, snapshot = await asyncio.to_thread(scan.ask_server, snapshot)
             if self.server:
                 self._take(snapshot)
-            if (known := await scan.read_log(snapshot)) is not snapshot:
+            if (known := await asyncio.to_thread(scan.read_log, snapshot)) is not snapshot:
                 self._take(known)
         except OSError as error:
             self.failure = f"{clean(str(error.filename or self.store.root))}: {error.strerror}"
         finally:
+            scan.is_over = True
             if self.scan is scan:  # else a later one has begun, or this one showed what it found
                 self.scan = None
                 self.on_scan()
@@ -84,25 +92,30 @@ class Session:
     # Marks
 
     def toggle(self, tab: str, key: str) -> str:
-        """Mark or unmark one row of a tab; return why that cannot be done, or nothing.
+        """Mark or unmark one row of a tab; return why that cannot be done, or nothing."""
+        if self.inventory is None:
+            return ""
+        kind, key = self._markable(tab, key)
+        if not kind:
+            return key
+        self._set(self.marks.toggle(kind, key, self.inventory))
+        return ""
+
+    def _markable(self, tab: str, key: str) -> tuple[str, str]:
+        """What a mark of a row marks; without a kind, why it cannot be marked.
 
         A problem is marked by its file; that of a listed model is marked as the model.
         """
-        inventory = self.inventory
-        if inventory is None:
-            return ""
-        if tab == "problems":
-            problem = self._problems.get(key)
-            if problem is None:
-                return "Ollama does this itself; nothing to mark"
-            if problem.path in inventory.broken_by_path:
-                tab, key = "manifests", problem.path
-            elif problem.model in inventory.model_by_name:
-                tab, key = "models", problem.model or ""
-            else:
-                return "No file to delete here; the details say how to fix it"
-        self._set(self.marks.toggle(tab, key, inventory))
-        return ""
+        if tab != "problems" or self.inventory is None:
+            return tab, key
+        problem = self._problems.get(key)
+        if problem is None:
+            return "", "Ollama does this itself; nothing to mark"
+        if problem.path in self.inventory.broken_by_path:
+            return "manifests", problem.path
+        if problem.model in self.inventory.model_by_name:
+            return "models", problem.model or ""
+        return "", "No file to delete here; the details say how to fix it"
 
     def mark(self, kind: str, keys: Collection[str]) -> None:
         """Mark many rows of a kind."""
@@ -129,7 +142,7 @@ class Session:
     def propose(self, removal: Removal) -> None:
         """Mark what was suggested to free space, and nothing else."""
         named = (removal.models, removal.blobs, removal.manifests, removal.entries)
-        self._put_back(Marks(*map(frozenset, named)), frees_first=True)
+        self.put_back(Marks(*map(frozenset, named)), frees_first=True)
 
     def drop_marks(self) -> None:
         """Unmark everything; undo puts it back."""
@@ -142,14 +155,11 @@ class Session:
         self.dropped = None
         self._set(Marks())
 
-    def put_back(self, marks: Marks | None = None) -> None:
+    def put_back(self, marks: Marks | None = None, *, frees_first: bool = False) -> None:
         """Mark exactly ``marks``, or what was dropped last, as far as it is still there."""
         wanted = marks or self.dropped or Marks()
         self.dropped = None
-        self._put_back(wanted)
-
-    def _put_back(self, marks: Marks, *, frees_first: bool = False) -> None:
-        self._set(marks.surviving(None, self.inventory) if self.inventory else marks, frees_first=frees_first)
+        self._set(wanted.surviving(None, self.inventory) if self.inventory else wanted, frees_first=frees_first)
 
     def _set(self, marks: Marks, *, frees_first: bool = False) -> None:
         self.marks = marks
@@ -160,15 +170,13 @@ class Session:
 
     def mark_of(self, tab: str, key: str) -> Mark:
         """How a row is drawn: marked itself, or deleted because of another mark."""
-        if tab == "problems":
-            problem = self._problems.get(key)
-            return "marked" if problem and problem.path in self.marks.manifests else ""
-        if key in getattr(self.marks, tab):
-            return "marked"
-        if not self.marked or not self.marks.count:
+        if not self.marked or self.marks == Marks():
             return ""
-        is_implied = key in self.marked.implied if tab == "models" else tab == "blobs" and self.marked.leaves(key)
-        return "implied" if is_implied else ""
+        kind, key = self._markable(tab, key)
+        if kind and key in getattr(self.marks, kind):
+            return "marked"
+        is_implied = key in self.marked.implied if kind == "models" else kind == "blobs" and self.marked.leaves(key)
+        return "implied" if is_implied and self.marks.count else ""
 
     # Plans
 
@@ -178,8 +186,7 @@ class Session:
 
     def removal_plans(self, inventory: Inventory, *, force: bool) -> list[Plan]:
         """The ways to delete what is marked: one of them is chosen, and is what runs."""
-        loaded = self.snapshot.loaded if self.snapshot else frozenset[str]()
-        request = replace(self.marks.request(inventory), force=force, loaded=loaded)
+        request = replace(self.marks.request(inventory), force=force, loaded=self.loaded)
         for_good = replace(request, to_trash=False)
         if not self.store.writable:
             requests = [replace(for_good, by_server=True, entries=())]
@@ -189,9 +196,9 @@ class Session:
             requests = [for_good, request] if self.frees_first else [request, for_good]
         return [make_plan(inventory, each, self.setup.now()) for each in requests]
 
-    def emptying_plans(self, inventory: Inventory, entries: Collection[str], *, force: bool) -> list[Plan]:
+    def emptying_plan(self, inventory: Inventory, entries: Collection[str], *, force: bool) -> Plan:
         """The one way to empty ``entries`` of the trash."""
-        return [make_plan(inventory, Empty(entries=tuple(entries), force=force), self.setup.now())]
+        return make_plan(inventory, Empty(entries=tuple(entries), force=force), self.setup.now())
 
     def restore_plan(self, inventory: Inventory, entry: TrashEntry) -> Plan:
         """What brings an entry of the trash back."""

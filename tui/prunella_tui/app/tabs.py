@@ -3,25 +3,23 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
 from prunella_core.advice.forecast import NextStart, dangers, next_start
 from prunella_core.advice.identify import described
 from prunella_core.base.text import clean
-from prunella_core.inventory.records import Blob, Inventory, Problem, State, TrashEntry
+from prunella_core.inventory.records import Inventory, Problem, State
 from prunella_core.query import Rows
 from prunella_core.query.fields import WORDS
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 from prunella_tui.app.columns import (
+    NEXT_START,
+    Snapshot,
     blob_columns,
     model_columns,
     problem_columns,
     trash_columns,
-    words_of_problem,
 )
 from prunella_tui.app.marks import problem_key
-from prunella_tui.app.snapshot import Snapshot
 from prunella_tui.app.widgets.table import Column
 from prunella_tui.report.blob import blob_lines
 from prunella_tui.report.forecast import forecast_lines, forecast_summary
@@ -31,9 +29,6 @@ from prunella_tui.report.problem import problem_lines
 from prunella_tui.report.trash import entry_lines
 from prunella_tui.report.ways import KEYS
 
-NEXT_START = "next-start"
-"""The kind of a row in Problems that is none of the store's: what Ollama itself is about to do."""
-
 
 class Tab(NamedTuple):
     """One tab, and everything that differs from the others."""
@@ -42,14 +37,14 @@ class Tab(NamedTuple):
     title: str
     empty: str
     columns: Callable[[Snapshot], list[Column[Any]]]
-    rows: Callable[[Snapshot], Sequence[Any]]
     key: Callable[[Any], str]
     words: Callable[[Any], str]
+    """What its filter searches in a row."""
     details: Callable[[Snapshot, Any], Iterable[Block]]
+    example: str = "words"
+    """An example of its filter."""
     fields: Rows | None = None
     """The fields that the terms of its filter ask for; ``None`` where only words count."""
-    placeholder: str = "words"
-    """An example of its filter."""
     below: Callable[[Any], str] | None = None
     """What stands below each row, where rows have two lines."""
 
@@ -58,87 +53,55 @@ class Tab(NamedTuple):
         return clean(row.path if isinstance(row, Problem) else self.key(row))
 
 
-def _blobs(snapshot: Snapshot) -> list[Blob]:
-    """What lies in ``blobs/``, or should; the trash has a tab of its own."""
-    return [blob for blob in snapshot.inventory.blobs if blob.state is not State.TRASHED]
-
-
-def _problems(snapshot: Snapshot) -> Sequence[Problem]:
-    """The problems of the store; and rows for what Ollama's next start does, if that is anything."""
-    coming = snapshot.coming
-    has_row = coming.files or coming.why or coming.would_break
-    return (*snapshot.inventory.problems, *dangers(coming), *([_coming_row(coming)] if has_row else ()))
-
-
-def _coming_row(coming: NextStart) -> Problem:
-    return Problem(path="Ollama's next start", kind=NEXT_START, message=forecast_summary(coming), blocks_prune=False)
-
-
-def _problem_details(snapshot: Snapshot, problem: Problem) -> Iterable[Block]:
-    if problem.kind == NEXT_START:
-        return forecast_lines(snapshot.coming)
-    return problem_lines(snapshot.inventory, problem, can_mark=True)
-
-
-def _blob_details(snapshot: Snapshot, blob: Blob) -> Iterable[Block]:
-    return blob_lines(snapshot.inventory, blob, described(snapshot.inventory.store, blob), snapshot.now)
-
-
-def _entry_details(snapshot: Snapshot, entry: TrashEntry) -> Iterable[Block]:
-    return entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS)
-
-
 TABS = (
     Tab(
         "models",
         "Models",
         "No models. Pull one with `ollama pull`, or try `prunella demo`.",
         model_columns,
-        lambda snapshot: snapshot.inventory.models,
         lambda model: model.name,
         WORDS["models"],
         lambda snapshot, model: model_lines(snapshot.inventory, model, snapshot.now),
-        "models",
         "words, or terms such as size>5GB unused>30d state:shared",
+        "models",
     ),
     Tab(
         "blobs",
         "Blobs",
         "No blobs.",
-        lambda snapshot: blob_columns(snapshot.now),
-        _blobs,
+        blob_columns,
         lambda blob: blob.key,
         WORDS["blobs"],
-        _blob_details,
-        "blobs",
+        lambda now, blob: blob_lines(now.inventory, blob, described(now.inventory.store, blob), now.now),
         "words, or terms such as disk>1GB state:partial used:llama",
+        "blobs",
     ),
     Tab(
         "trash",
         "Trash",
         "The trash is empty.",
-        lambda snapshot: trash_columns(snapshot.inventory, snapshot.now, snapshot.retention),
-        lambda snapshot: [entry for entry in snapshot.inventory.trash if not entry.is_spent],
+        trash_columns,
         lambda entry: entry.id,
         WORDS["trash"],
-        _entry_details,
-        "trash",
+        lambda snapshot, entry: entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS),
         "words, or terms such as age>2d disk>1GB name:llama",
+        "trash",
     ),
     Tab(
         "problems",
         "Problems",
         "No problems: every manifest can be read, and every blob is there.",
-        lambda snapshot: problem_columns(snapshot.inventory),
-        _problems,
+        problem_columns,
         problem_key,
-        words_of_problem,
-        _problem_details,
+        lambda problem: f"{problem.path} {problem.kind} {problem.message} {problem.model or ''}",
+        lambda snapshot, problem: (
+            forecast_lines(snapshot.coming)
+            if problem.kind == NEXT_START
+            else problem_lines(snapshot.inventory, problem, can_mark=True)
+        ),
         below=lambda problem: clean(problem.message),
     ),
 )
-
-
 TAB_BY_ID = {tab.id: tab for tab in TABS}
 
 
@@ -149,7 +112,21 @@ def snapshot_of(inventory: Inventory, retention: int, *, noprune: bool = False, 
     """
     space_of(inventory).models, inventory.blob_by_key
     coming = next_start(inventory, inventory.scanned_at, noprune, version)
-    bare = Snapshot(inventory=inventory, retention=retention, totals=totals(inventory), coming=coming)
-    rows = {tab.id: tab.rows(bare) for tab in TABS}
+    rows: dict[str, Sequence[Any]] = {
+        "models": inventory.models,
+        "blobs": [blob for blob in inventory.blobs if blob.state is not State.TRASHED],
+        "trash": [entry for entry in inventory.trash if not entry.is_spent],
+        "problems": (*inventory.problems, *dangers(coming), *_coming_row(coming)),
+    }
     texts = {tab.id: [tab.words(row).casefold() for row in rows[tab.id]] for tab in TABS}
-    return replace(bare, rows=rows, texts=texts)
+    return Snapshot(
+        inventory=inventory, retention=retention, totals=totals(inventory), coming=coming, rows=rows, texts=texts
+    )
+
+
+def _coming_row(coming: NextStart) -> list[Problem]:
+    """A row for what Ollama's next start does, if that is anything."""
+    if not (coming.files or coming.why or coming.would_break):
+        return []
+    message = forecast_summary(coming)
+    return [Problem(path="Ollama's next start", kind=NEXT_START, message=message, blocks_prune=False)]

@@ -13,7 +13,10 @@ from textual.visual import Visual
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
-from prunella_tui.app.screens import sheet
+from prunella_core.plan.records import Receipt
+from prunella_tui.report.plan import receipt_lines, receipt_title
+from prunella_tui.report.textual import Drawing
+from prunella_tui.report.ways import KEYS
 
 _OTHER_ROWS = 7
 """Border, title, and the margins around the parts."""
@@ -24,7 +27,6 @@ Answer = TypeVar("Answer")
 class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     """A box over the screen that returns an answer, or ``None`` when it is left."""
 
-    CSS_PATH = [sheet("dialog")]  # noqa: RUF012 -- as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "Back", show=False),
         Binding("left,h", "app.focus_previous", "Previous button", show=False),
@@ -68,7 +70,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
     def on_resize(self) -> None:
         """Leave the rows that everything but the text needs: it is never scrolled out of sight."""
-        others = sum(part.outer_size.height for part in self.query("#box > .part")) + len(self.query("#box > .part"))
+        others = sum(part.outer_size.height + 1 for part in self.query("#box > .part"))
         for text in self.query(VerticalScroll):
             text.styles.max_height = max(self.size.height - _OTHER_ROWS - others, 3)
 
@@ -85,3 +87,11 @@ class Reading(Dialog[None]):
     """A text to read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "leave", "Back", show=False)]
+
+
+class Result(Reading):
+    """What really happened: measured and expected sizes, how to undo it, and everything that went otherwise."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        super().__init__(receipt_title(receipt), Drawing(receipt_lines(receipt, KEYS)), is_dangerous=not receipt.done)
+        self.receipt = receipt

@@ -35,6 +35,7 @@ class FreeDialog(Dialog[Proposal]):
         self.now = now
         self.loaded = loaded
         self.proposal: Proposal | None = None
+        """What can be marked."""
 
     def body(self) -> Iterator[Widget]:
         """The amount, and what it means."""
@@ -45,9 +46,6 @@ class FreeDialog(Dialog[Proposal]):
         """Cancel, and to mark what is suggested."""
         yield Button("Cancel", id="back", compact=True)
         yield Button("Mark this", id="mark", compact=True, disabled=True)
-
-    def on_mount(self) -> None:
-        self.query_one(Input).focus()
 
     @on(Input.Changed, "#amount")
     @work(exclusive=True)
@@ -62,26 +60,19 @@ class FreeDialog(Dialog[Proposal]):
         self._show(proposal, preview(proposal))
 
     def _show(self, proposal: Proposal | None, blocks: Iterable[Block]) -> None:
-        self.proposal = proposal
+        self.proposal = proposal if proposal and proposal.is_met and proposal.items else None
         self.query_one("#preview", Static).update(Drawing(blocks))
-        self.query_one("#mark", Button).disabled = not self._can_mark
-
-    @property
-    def _can_mark(self) -> bool:
-        return self.proposal is not None and self.proposal.is_met and bool(self.proposal.items)
+        self.query_one("#mark", Button).disabled = self.proposal is None
 
     @on(Input.Submitted, "#amount")
     @on(Button.Pressed, "#mark")
     def _accept(self) -> None:
-        if self._can_mark:
+        if self.proposal:
             self.dismiss(self.proposal)
 
 
 def preview(proposal: Proposal) -> Iterator[Block]:
     """What would be deleted, and what is left out."""
-    if proposal.is_met:
-        yield line((summary(proposal), "strong"))
-    else:
-        yield line((shortfall(proposal), "warning"))
+    yield line((summary(proposal), "strong") if proposal.is_met else (shortfall(proposal), "warning"))
     if proposal.target:
         yield from (line((f"Left out: {sentence}", "quiet")) for sentence, _guard in left_out(proposal))

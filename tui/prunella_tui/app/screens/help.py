@@ -1,16 +1,13 @@
 """The help: every key, from the one list of them, and the words of the columns."""
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
-from prunella_tui.app.bindings import GROUPS, KEYS, shown
-from prunella_tui.app.screens import sheet
-from prunella_tui.app.screens.dialog import Dialog
+from prunella_tui.app.bindings import KEYS, shown
+from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.report.lines import Block, line, section
 from prunella_tui.report.textual import Drawing
 
@@ -35,31 +32,26 @@ WORDS = (
 _WIDTH = 14
 
 
-class Help(Dialog[None]):
+_COLUMNS = (("Move", "Tabs", "Look", "Map", "Prunella"), ("Mark and delete", "Sort"))
+
+
+class Help(Reading):
     """Keys by group and words, in two columns where they have room."""
 
-    CSS_PATH = [sheet("dialog"), sheet("help")]  # noqa: RUF012 -- as Textual has it
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 -- Textual's own name and type
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "leave", "Back", show=False)]
 
     def __init__(self) -> None:
         super().__init__("Help")
 
     def body(self) -> Iterator[Widget]:
         """Two columns of about the same height."""
-        look, rest = ("Move", "Tabs", "Look", "Prunella"), ("Mark and delete", "Sort")
-        assert {*look, *rest} == {*GROUPS}
-        with Horizontal(id="columns"):
-            yield Static(Drawing(_blocks(look)))
-            yield Static(Drawing([*_blocks(rest), *section("Words", "head", _rows(WORDS))]))
+        left, right = ([block for group in groups for block in _group(group)] for groups in _COLUMNS)
+        words = section("Words", "head", _rows(WORDS))
+        yield Horizontal(Static(Drawing(left)), Static(Drawing([*right, *words])), id="columns")
 
 
-def _blocks(groups: Iterable[str]) -> list[Block]:
-    found: list[Block] = []
-    for group in groups:
-        rows = ((shown(key.keys), key.about) for key in KEYS if key.group == group)
-        found += section(group, "head", _rows(rows))
-    return found
+def _group(group: str) -> Iterator[Block]:
+    return section(group, "head", _rows((shown(key.keys), key.about) for key in KEYS if key.group == group))
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[Block]:

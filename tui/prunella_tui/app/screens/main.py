@@ -9,26 +9,21 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
-from textual.visual import Visual
+from textual.widgets import Input
 
 from prunella_tui.app.bindings import bindings, keys_here
-from prunella_tui.app.screens import sheet
 from prunella_tui.app.session import Session
-from prunella_tui.app.widgets.filterfield import FilterField
-from prunella_tui.app.widgets.keyline import KeyLine
+from prunella_tui.app.widgets.lines import KeyLine, TabBar, Title
 from prunella_tui.app.widgets.statusline import StatusLine
+from prunella_tui.app.widgets.still import FilterField, TextView
 from prunella_tui.app.widgets.storebar import StoreBar
-from prunella_tui.app.widgets.tabbar import TabBar
 from prunella_tui.app.widgets.table import RowTable
 from prunella_tui.app.widgets.tables import Tables
-from prunella_tui.app.widgets.textview import TextView
-from prunella_tui.app.widgets.title import Title
 
 
 class MainScreen(Screen[None]):
     """Wires the widgets to the session. What takes longer than a key press is a flow in ``flows``."""
 
-    CSS_PATH = sheet("main")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 -- Textual's own name and type
     BINDINGS: ClassVar[list[BindingType]] = bindings("screen")
 
@@ -45,16 +40,15 @@ class MainScreen(Screen[None]):
         yield StoreBar()
         yield TabBar(id="tabs")
         with Horizontal(id="body"):
-            yield Tables(self.session)
+            yield Tables(self.session, self._show_details)
             yield TextView(id="details")
-        yield FilterField()
+        yield FilterField(id="filter", compact=True)
         yield StatusLine(self.session)
-        yield KeyLine()
+        yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
         self.session.on_scan = self._show_scan
         self.session.on_marks = self._show_marks
-        self.tables.on_cursor(self._show_details)
         self.tables.table.focus()
         self.action_rescan()
 
@@ -73,7 +67,7 @@ class MainScreen(Screen[None]):
             self.query_one(Title).show(self.session)
             self.query_one(StoreBar).totals = self.session.snapshot.totals if self.session.snapshot else None
             self.tables.show()
-            self._show_tab()
+            self._show_marks()
 
     @on(Tables.Opened)
     def _show_tab(self) -> None:
@@ -81,36 +75,25 @@ class MainScreen(Screen[None]):
         self._show_marks()
 
     def _show_marks(self) -> None:
-        self.tables.show_marks()
-        self._show_status()
-
-    def _show_status(self) -> None:
-        tab, table, session = self.tables.tab.id, self.tables.table, self.session
-        self.query_one(TabBar).show(session, self.tables.counts(), tab)
+        tables, table, session = self.tables, self.tables.table, self.session
+        table.refresh()
+        self.query_one(TabBar).show(session, tables.counts(), tables.tab.id)
         filtered = f"{table.count.replace('/', ' of ')} shown" if table.filter_text else ""
         self.query_one(StatusLine).show(filtered, table.filter_error)
-        self.field.warn(table.filter_error)
+        self.field.set_class(bool(table.filter_error), "-wrong")
         has_row, has_trash = table.row is not None, session.last_removal is not None
-        keys = keys_here(tab, has_row=has_row, has_trash=has_trash, undoes=session.undoes)
+        keys = keys_here(tables.tab.id, has_row=has_row, has_trash=has_trash, undoes=session.undoes)
         self.query_one(KeyLine).show(list(keys))
 
     def _show_details(self) -> None:
         self.details.show(self.tables.details or Content(""))
 
-    @on(RowTable.Highlighted)
-    def _follow(self, message: RowTable.Highlighted) -> None:
-        if message.table is self.tables.table:
-            self._show_details()
-
     @on(RowTable.Opened)
     def action_open(self) -> None:
         if details := self.tables.details:
-            self._tell("Details", details)
+            from prunella_tui.app.screens.dialog import Reading  # what opens above is imported when it opens
 
-    def _tell(self, title: str, text: Visual) -> None:
-        from prunella_tui.app.screens.dialog import Reading  # what opens above the tables is imported when it opens
-
-        self.app.push_screen(Reading(title, text))
+            self.app.push_screen(Reading("Details", details))
 
     def action_toggle_details(self) -> None:
         """Where the pane has no room, the details open above the table."""
@@ -125,11 +108,6 @@ class MainScreen(Screen[None]):
             self.app.copy_to_clipboard(text)
             self.notify(f"Copied {text}")
 
-    def action_help(self) -> None:
-        from prunella_tui.app.screens.help import Help
-
-        self.app.push_screen(Help())
-
     # Filter and tabs
 
     @on(TabBar.Chosen)
@@ -137,27 +115,28 @@ class MainScreen(Screen[None]):
         self.tables.action_show_tab(message.tab)
 
     def action_filter(self) -> None:
-        self.field.open(self.tables.table.filter_text, self.tables.tab.placeholder)
+        self.field.open(self.tables.table.filter_text, self.tables.tab.example)
 
-    @on(FilterField.Typed)
-    async def _filter(self, message: FilterField.Typed) -> None:
+    @on(Input.Changed)
+    async def _filter(self, event: Input.Changed) -> None:
         """Filter, and let the table ask for its lines: then they come in one frame with the letter."""
-        self.tables.filter(message.text)
-        self._show_details()
-        self._show_status()
-        for _turn in range(3):
-            await asyncio.sleep(0)
+        if self.field.is_open:
+            self.tables.filter(event.value)
+            self._show_marks()
+            for _turn in range(3):
+                await asyncio.sleep(0)
 
-    @on(FilterField.Closed)
-    def _leave_filter(self) -> None:
+    @on(Input.Submitted)
+    def _close_filter(self) -> None:
+        self.field.remove_class("-open")
         self.tables.table.focus()
-        self._show_status()
+        self._show_marks()
 
     def action_back(self) -> None:
         """One step out: of the filter, of a scan that is going on, of the marks."""
         if self.field.is_open or self.tables.table.filter_text:
             self.tables.filter("")
-            self.field.close()
+            self._close_filter()
         elif self.session.scan:
             self.workers.cancel_group(self, "scan")
         else:

@@ -1,52 +1,36 @@
 """The map: the whole store at a glance, as tiles as large as what they take on the disk."""
 
+import asyncio
 from typing import ClassVar, NamedTuple
 
-from textual import on
+from textual import getters, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, State
+from prunella_core.scan.other import OtherFiles, other_files
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import Area, AreaKind, areas
+from prunella_tui.app.bindings import KEYS, bindings
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.session import Session
+from prunella_tui.app.widgets.lines import KeyLine, Line, muted
 from prunella_tui.app.widgets.mapview import Label, MapView, Spot
 from prunella_tui.report import format as show
 from prunella_tui.report.model import sharing_lines
 from prunella_tui.report.textual import Drawing
 
 _OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.SHARED}
-_SIGNS = {
-    AreaKind.FAMILY: "▓",
-    AreaKind.MODEL: "●",
-    AreaKind.SHARED: "▓",
-    AreaKind.COMMON: "▓",
-    AreaKind.BROKEN: "✗",
-    AreaKind.UNREFERENCED: show.STATE_MARKS[State.UNREFERENCED],
-    AreaKind.PARTIAL: show.STATE_MARKS[State.PARTIAL],
-    AreaKind.LEFTOVER: show.STATE_MARKS[State.LEFTOVER],
-    AreaKind.STRAY: show.STATE_MARKS[State.STRAY],
+_SIGNS = {AreaKind(state.value): sign for state, sign in show.STATE_MARKS.items() if state.value in set(AreaKind)} | {
     AreaKind.TRASH: show.STATE_MARKS[State.TRASHED],
+    AreaKind.MODEL: "●",
+    AreaKind.BROKEN: "✗",
 }
-_FILLS = {
-    AreaKind.SHARED: "░",
-    AreaKind.COMMON: "░",
-    AreaKind.UNREFERENCED: "▒",
-    AreaKind.PARTIAL: "░",
-    AreaKind.LEFTOVER: "┄",
-    AreaKind.STRAY: "·",
-    AreaKind.TRASH: "╱",
-}
-_TITLES = {
-    AreaKind.COMMON: "small blobs of many",
-    AreaKind.BROKEN: "no manifests",
-    AreaKind.TRASH: "trash",
-}
+_SHARED, _SEVERAL = "◆", "…"
+_TITLES = {AreaKind.COMMON: "small blobs of many", AreaKind.BROKEN: "no manifests"}
 
 
 class Place(NamedTuple):
@@ -61,47 +45,53 @@ class Level(NamedTuple):
 
     title: str
     areas: tuple[Area, ...]
-    allocated: int
-    """Bytes on the disk."""
     came_from: Area | None = None
+
+    @property
+    def allocated(self) -> int:
+        """Bytes on the disk."""
+        return sum(area.allocated for area in self.areas)
 
 
 class MapScreen(Screen[Place | None]):
     """Tiles to walk over, look into and mark. It ends with the Place that was chosen, if one was."""
 
-    DEFAULT_CSS = """
-    MapScreen { layout: vertical; }
-    MapScreen .line { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Look inside", tooltip="look inside the tile, or go to its row", id="map.open"),
-        Binding("space", "mark", "Mark", tooltip="mark or unmark what the tile stands for", id="map.mark"),
-        Binding("w", "sharing", "Sharing", tooltip="which models share its data", id="map.sharing"),
-        Binding("escape,backspace", "back", "Back", tooltip="one step back", id="map.back"),
-        Binding("m,q", "leave", "Leave", show=False, tooltip="leave the map", id="map.leave"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("map")
+
+    view = getters.query_one(MapView)
 
     def __init__(self, session: Session, inventory: Inventory) -> None:
         super().__init__()
         self.session = session
         self.inventory = inventory
-        whole = areas(inventory)
-        self.levels = [Level("the store", whole, sum(area.allocated for area in whole))]
+        self.levels = [Level("the whole store", areas(inventory))]
+        self.other: OtherFiles | None = None
+        """What lies in the root besides, once it is known."""
+        self._is_left = False
 
     def compose(self) -> ComposeResult:
-        yield Static(id="map-title", classes="line")
+        yield Line(id="map-title")
         yield MapView(self._label)
-        yield Static(id="map-status", classes="line")
-        yield Footer(show_command_palette=False)
+        yield Line(id="map-status")
+        yield KeyLine()
 
     def on_mount(self) -> None:
+        self.query_one(KeyLine).show([key for key in KEYS if key.home == "map" and key.rank])
         self.view.focus()
         self._show()
+        if not self.inventory.store.exported_from:
+            self._look_at_others()
 
-    @property
-    def view(self) -> MapView:
-        """The tiles."""
-        return self.query_one(MapView)
+    def on_unmount(self) -> None:
+        self._is_left = True
+
+    @work
+    async def _look_at_others(self) -> None:
+        try:
+            self.other = await asyncio.to_thread(other_files, self.inventory, lambda: self._is_left)
+        except OSError as error:
+            self.notify(f"Other files cannot be read: {error.strerror}", severity="warning")
+        self._show_crumbs()
 
     @property
     def level(self) -> Level:
@@ -115,26 +105,33 @@ class MapScreen(Screen[Place | None]):
         main = [area for area in self.level.areas if not is_whole or area.kind in _OF_MODELS]
         apart = [area for area in self.level.areas if is_whole and area.kind not in _OF_MODELS]
         self.view.show(main, apart, cursor)
-        path = " › ".join(level.title for level in self.levels[1:])
-        parts = [Content.styled("Map", "bold $text-primary"), Content(path or "the whole store")]
-        parts.append(Content(show.size(self.level.allocated)))
-        self.query_one("#map-title", Static).update(Content("  ").join(parts))
+        self._show_crumbs()
 
+    def _show_crumbs(self) -> None:
+        path = " › ".join(level.title for level in self.levels[1:] or self.levels)
+        crumbs: list[Content | str] = [
+            Content.styled("Map", "bold $text-primary"),
+            path,
+            show.size(self.level.allocated),
+        ]
+        if self.other and self.other.allocated and len(self.levels) == 1:
+            largest = show.names([f"{name} {show.size(count)}" for name, count in self.other.entries])
+            crumbs += [muted(f"other {show.size(self.other.allocated)}: {largest}"), *map(muted, self.other.notes)]
+        self.query_one("#map-title", Line).say(*crumbs, between="  ")
+
+    @on(MapView.Opened)
     def action_open(self) -> None:
         """Look into the tile; where it is one thing, go to its row."""
         spot = self.view.spot
         if spot is None:
             return
-        parts = spot.area.parts if spot.area else spot.areas
-        if parts:
-            self.levels.append(Level(self._title(spot), parts, spot.allocated, spot.areas[0]))
+        if parts := spot.area.parts if spot.area else spot.areas:
+            self.levels.append(Level(self._title(spot), parts, spot.areas[0]))
             self._show()
         elif place := _place(spot.areas[0]):
             self.dismiss(place)
-
-    @on(MapView.Opened)
-    def _open(self) -> None:
-        self.action_open()
+        else:
+            self.notify("These manifests cannot be read: see Problems (4)")
 
     def action_back(self) -> None:
         """Go back to where the tile was seen from, or leave."""
@@ -152,6 +149,8 @@ class MapScreen(Screen[Place | None]):
         if spot and spot.area and spot.area.models:
             name = self._oldest(spot.area)
             self.app.push_screen(Reading(f"What {clean(name)} shares", Drawing(sharing_lines(self.inventory, name))))
+        else:
+            self.notify("Put the cursor on a model", severity="warning")
 
     # Marking
 
@@ -160,7 +159,7 @@ class MapScreen(Screen[Place | None]):
         spot = self.view.spot
         if spot is None:
             return
-        wanted = {tab: keys for tab, keys in _keys(spot).items() if keys}
+        wanted = _keys(spot)
         if not wanted:
             self.notify("This tile cannot be marked as a whole: look inside with enter", timeout=3)
         change = self.session.unmark if self._is_marked(spot) else self.session.mark
@@ -169,20 +168,18 @@ class MapScreen(Screen[Place | None]):
         self.view.redraw()
 
     def _is_marked(self, spot: Spot) -> bool:
-        wanted = {tab: keys for tab, keys in _keys(spot).items() if keys}
+        wanted = _keys(spot)
         return bool(wanted) and all(keys <= getattr(self.session.marks, tab) for tab, keys in wanted.items())
 
     # Words
 
     def _label(self, spot: Spot) -> Label:
         kind = spot.area.kind if spot.area else None
+        sign = _SIGNS.get(kind, _SHARED) if kind else _SEVERAL
         share = spot.allocated / (self.level.allocated or 1)
-        lines = (self._title(spot), f"{show.size(spot.allocated)} · {share:.0%}", *self._more(spot))
-        sign = _SIGNS[kind] if kind else "…"
-        titled = lines if kind in (AreaKind.MODEL, None) else (f"{sign} {lines[0]}", *lines[1:])
-        is_alike = len(self.levels) > 1 and kind is not AreaKind.SHARED
-        fill = " " if kind is None or is_alike else _FILLS.get(kind, " ")
-        return Label(sign, titled, fill, _tone(kind), self._is_marked(spot))
+        title = self._title(spot) if kind in (AreaKind.MODEL, None) else f"{sign} {self._title(spot)}"
+        lines = (title, f"{show.size(spot.allocated)} · {share:.0%}", *self._more(spot))
+        return Label(sign, lines, _tone(kind), self._is_marked(spot))
 
     def _title(self, spot: Spot) -> str:
         area = spot.area
@@ -218,26 +215,26 @@ class MapScreen(Screen[Place | None]):
         return (show.counted(count, "removal" if area.entries else "blob"),) if area.parts else ()
 
     @on(MapView.Highlighted)
-    def _tell_spot(self, message: MapView.Highlighted) -> None:
-        line = self._status(message.spot) if message.spot else Content("")
-        self.query_one("#map-status", Static).update(line)
+    def _show_status(self) -> None:
+        spot = self.view.spot
+        self.query_one("#map-status", Line).say(*(self._status(spot) if spot else ()))
 
-    def _status(self, spot: Spot) -> Content:
-        title = Content.styled(("✓ " if self._is_marked(spot) else "") + self._title(spot), "bold")
-        parts = [title, Content(f"{show.size(spot.allocated)} on disk")]
+    def _status(self, spot: Spot) -> list[Content | str]:
+        title = ("✓ " if self._is_marked(spot) else "") + self._title(spot)
+        parts: list[Content | str] = [Content.styled(title, "bold"), f"{show.size(spot.allocated)} on disk"]
         area = spot.area
         if area and area.models and area.kind in _OF_MODELS:
             frees = show.size(space_of(self.inventory).frees_models(area.models))
-            which = "together" if len(area.models) > 1 else "alone"
-            parts.append(Content.assemble(f"{which} frees ", (frees, "bold $text-success")))
+            how = " if deleted together" if len(area.models) > 1 else " if deleted alone"
+            parts.append(Content.assemble("frees ", (frees, "bold $text-success"), how))
         marks = self.session.marks
         if count := marks.count + len(marks.trash):
-            parts.append(Content.styled(f"{show.number(count)} marked", "$text-muted"))
-        return Content(" · ").join(parts)
+            parts.append(muted(f"{show.number(count)} marked"))
+        return parts
 
 
 def _tone(kind: AreaKind | None) -> str:
-    if kind is None or kind in (AreaKind.COMMON, AreaKind.BROKEN):
+    if kind in (None, AreaKind.COMMON, AreaKind.BROKEN):
         return "rest"
     if kind in (AreaKind.FAMILY, AreaKind.SHARED):
         return "shared"
@@ -246,20 +243,19 @@ def _tone(kind: AreaKind | None) -> str:
 
 def _place(area: Area) -> Place | None:
     """The row of what cannot be looked into."""
-    if area.models and area.kind in _OF_MODELS:
-        return Place("models", area.models[0])
-    if area.blobs:
-        return Place("blobs", area.blobs[0])
-    return Place("trash", area.entries[0]) if area.entries else None
+    for tab, keys in (("models", area.models), ("blobs", area.blobs), ("trash", area.entries)):
+        if keys:
+            return Place(tab, keys[0])
+    return None
 
 
 def _keys(spot: Spot) -> dict[str, frozenset[str]]:
     """What marking a tile marks. What is not Ollama's is only marked one by one, what many share not at all."""
     areas_ = [area for area in spot.areas if not (area.kind is AreaKind.STRAY and area.parts)]
-    of_models = [area for area in areas_ if area.kind in _OF_MODELS]
     unneeded = [area for area in areas_ if area.kind not in _OF_MODELS and area.kind is not AreaKind.COMMON]
-    return {
-        "models": frozenset(name for area in of_models for name in area.models),
+    found = {
+        "models": frozenset(name for area in areas_ if area.kind in _OF_MODELS for name in area.models),
         "blobs": frozenset(key for area in unneeded for key in area.blobs),
         "trash": frozenset(entry for area in unneeded for entry in area.entries),
     }
+    return {tab: keys for tab, keys in found.items() if keys}

@@ -11,7 +11,6 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from prunella_core.plan.records import Plan
-from prunella_tui.app.screens import sheet
 from prunella_tui.app.screens.dialog import Dialog
 from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block
@@ -28,7 +27,6 @@ class Review(Dialog[Plan | Literal["force"]]):
     is everything: then a typed word unlocks the buttons. ``retention`` is in seconds.
     """
 
-    CSS_PATH = [sheet("dialog"), sheet("review")]  # noqa: RUF012 -- as Textual has it
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-normal")]  # noqa: RUF012 -- Textual's own name and type
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "app.focus_previous", "Previous button", show=False),
@@ -38,13 +36,7 @@ class Review(Dialog[Plan | Literal["force"]]):
     ]
 
     def __init__(
-        self,
-        plans: Sequence[Plan],
-        blocks: Iterable[Block],
-        *,
-        retention: int,
-        wipes: str = "",
-        undo_hint: str = "",
+        self, plans: Sequence[Plan], blocks: Iterable[Block], *, retention: int, wipes: str = "", undo_hint: str = ""
     ) -> None:
         self.plan = plans[0]
         self.plans = {plan.mode: plan for plan in plans}
@@ -58,14 +50,14 @@ class Review(Dialog[Plan | Literal["force"]]):
         if self.wipes:
             placeholder = f"Type “{EVERYTHING}” to delete {self.wipes}"
             yield Input(placeholder=placeholder, id="word", compact=True, classes="part")
-        yield _Way(Button("Cancel", id="cancel", compact=True), "Change nothing", is_first=True)
+        yield _line(Button("Cancel", id="cancel", compact=True), "Change nothing", "-first")
         for plan in self.plans.values():
-            variant: Literal["warning", "error"] = "warning" if plan.mode == "trash" else "error"
-            button = Button(_LABELS[plan.mode], id=plan.mode, variant=variant, compact=True, classes="way")
+            button = Button(_LABELS[plan.mode], id=plan.mode, compact=True, classes="confirms")
+            button.variant = "warning" if plan.mode == "trash" else "error"
             button.disabled = self._is_locked("")
-            yield _Way(button, self._meaning(plan))
+            yield _line(button, self._meaning(plan))
         if self.plan.held_back:
-            yield _Way(Button("Include recent", id="force", compact=True), "Review files again, with those held back")
+            yield _line(Button("Include recent", id="force", compact=True), "Review files again, with those held back")
 
     def buttons(self) -> Iterator[Button]:
         """None in a row: each has a line of its own."""
@@ -75,10 +67,9 @@ class Review(Dialog[Plan | Literal["force"]]):
         self.set_focus(self.query_one("#word" if self.wipes else "#cancel"))
 
     def _meaning(self, plan: Plan) -> str:
-        frees = show.size(plan.reclaims)
         if plan.mode == "trash":
             return f"Undo for {show.duration(self.retention)}, frees nothing until emptied"
-        return f"Frees {frees}, no undo{self.undo_hint}"
+        return f"Frees {show.size(plan.reclaims)}, no undo{self.undo_hint}"
 
     def _is_locked(self, word: str) -> bool:
         is_unconfirmed = bool(self.wipes) and word.strip().lower() != EVERYTHING
@@ -86,16 +77,15 @@ class Review(Dialog[Plan | Literal["force"]]):
 
     @on(Input.Changed, "#word")
     def _unlock(self, event: Input.Changed) -> None:
-        for button in self.query(".way").results(Button):
+        for button in self.query(".confirms").results(Button):
             button.disabled = self._is_locked(event.value)
 
     @on(Input.Submitted, "#word")
     def _go_on(self, event: Input.Submitted) -> None:
-        wanted = "#cancel" if self._is_locked(event.value) else ".way"
-        self.query(wanted).first(Button).focus()
+        self.query("#cancel" if self._is_locked(event.value) else ".confirms").first().focus()
 
     def action_point_at(self, way: str) -> None:
-        for button in self.query(f"#{way}").results(Button):
+        for button in self.query(f"#{way}"):
             self.set_focus(button)  # at once: Enter may follow
 
     @on(Button.Pressed)
@@ -107,17 +97,9 @@ class Review(Dialog[Plan | Literal["force"]]):
             self.dismiss(next((plan for mode, plan in self.plans.items() if mode == event.button.id), None))
 
 
-class _Way(Horizontal):
-    """A button and what it means, on a line."""
-
-    def __init__(self, button: Button, meaning: str, *, is_first: bool = False) -> None:
-        super().__init__(classes="way-row part -first" if is_first else "way-row part")
-        self.button = button
-        self.meaning = meaning
-
-    def compose(self) -> Iterator[Widget]:
-        yield self.button
-        yield Static(Content(self.meaning), classes="meaning")
+def _line(button: Button, meaning: str, more: str = "") -> Widget:
+    """A button and what it means."""
+    return Horizontal(button, Static(Content(meaning), classes="meaning"), classes=f"way part {more}")
 
 
 def _title(plan: Plan) -> str:

@@ -27,9 +27,6 @@ class Verified(Dialog[Literal["again"]]):
         if self.result.remembered:
             yield Button("Read all again", id="again", compact=True)
 
-    def on_mount(self) -> None:
-        self.query_one("#back").focus()
-
     @on(Button.Pressed, "#again")
     def _again(self) -> None:
         self.dismiss("again")

@@ -6,7 +6,6 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, ProgressBar, Static
 
@@ -15,6 +14,7 @@ from prunella_core.base.text import clean
 from prunella_tui.app.screens.dialog import Dialog
 
 Outcome = TypeVar("Outcome")
+_SHOW_SECONDS = 0.1
 
 
 class Step(NamedTuple):
@@ -42,20 +42,6 @@ class Working(Dialog[Outcome | Failure], Generic[Outcome]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,ctrl+c", "leave", "Cancel", show=False)]
 
-    class Advanced(Message):
-        """The work is some way further."""
-
-        def __init__(self, step: Step) -> None:
-            super().__init__()
-            self.step = step
-
-        def can_replace(self, message: Message) -> bool:
-            """Only the newest matters."""
-            return isinstance(message, Working.Advanced)
-
-    class Ended(Message):
-        """The work is over."""
-
     def __init__(self, title: str, job: Job[Outcome], *, stop: str = "", stopping: str = "") -> None:
         super().__init__(title)
         self.job = job
@@ -65,12 +51,13 @@ class Working(Dialog[Outcome | Failure], Generic[Outcome]):
         self.outcome: Outcome | Failure | None = None
         self.over = asyncio.Event()
         """Set when the work is over, whatever lies above this dialog."""
+        self._step = Step(None, "…")
         self._is_answered = False
 
     def parts(self) -> Iterator[Widget]:
         """How far it is."""
         yield ProgressBar(show_eta=False)
-        yield Static("…", id="step")
+        yield Static(self._step.text, id="step")
 
     def buttons(self) -> Iterator[Button]:
         """The way out, if there is one."""
@@ -78,6 +65,7 @@ class Working(Dialog[Outcome | Failure], Generic[Outcome]):
             yield Button(self.stop, id="stop", compact=True)
 
     def on_mount(self) -> None:
+        self.set_interval(_SHOW_SECONDS, self._show)
         self.run_worker(self._work, thread=True)
 
     def on_unmount(self) -> None:
@@ -92,35 +80,29 @@ class Working(Dialog[Outcome | Failure], Generic[Outcome]):
         except OSError as error:
             self.outcome = Failure(f"{clean(str(error.filename or ''))}: {error.strerror}", is_refusal=False)
         finally:
-            self.post_message(self.Ended())
+            self.call_later(self._end)
 
     def _report(self, step: Step) -> None:
-        self.post_message(self.Advanced(step))
+        self._step = step
 
-    @on(Advanced)
-    def _show(self, message: Advanced) -> None:
-        share, text = message.step
+    def _show(self) -> None:
+        share, text = self._step
         self.query_one(ProgressBar).update(total=None if share is None else 1, progress=share or 0)
-        if not self.is_cancelled:
-            self.query_one("#step", Static).update(text)
+        self.query_one("#step", Static).update(self.stopping if self.is_cancelled else text)
 
     @on(Button.Pressed, "#stop")
     def action_leave(self) -> None:
         """Ask the work to end at its next safe point."""
         if self.stop:
             self.is_cancelled = True
-            self.query_one("#step", Static).update(self.stopping)
+            self._show()
 
-    @on(Ended)
     def _end(self) -> None:
         self.over.set()
-        self._end_on_top()
+        self.on_screen_resume()
 
     def on_screen_resume(self) -> None:
-        """Something that lay above, such as the palette, went away."""
-        self._end_on_top()
-
-    def _end_on_top(self) -> None:
-        if self.over.is_set() and self.app.screen is self and not self._is_answered:  # dismiss ends what is on top
+        """End when the work is over and nothing lies above, such as the palette: dismiss ends what is on top."""
+        if self.over.is_set() and self.app.screen is self and not self._is_answered:
             self._is_answered = True
             self.dismiss(self.outcome)

@@ -1,7 +1,6 @@
 """A sheet of character cells to draw on: rectangles, their edges, and words."""
 
 from itertools import groupby
-from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -11,42 +10,30 @@ from textual.strip import Strip
 from prunella_core.space.treemap import Rect
 
 
-class Pen(NamedTuple):
-    """The lines of an edge. An open one has only the upper and the left: the other two are its neighbours'."""
-
-    across: str
-    down: str
-    corners: str
-    is_closed: bool
-
-
-LIGHT = Pen("─", "│", "┌┐└┘", is_closed=False)
-HEAVY = Pen("━", "┃", "┏┓┗┛", is_closed=True)
-
-
 class Canvas:
     """Cells with a character and a style each; a wide character is followed by an empty one."""
 
     def __init__(self, width: int, height: int) -> None:
         self._rows = [[(" ", Style.null())] * width for _row in range(height)]
 
-    def fill(self, rect: Rect, char: str, style: Style) -> None:
-        """Fill a rectangle with one character."""
+    def fill(self, rect: Rect, style: Style) -> None:
+        """Fill a rectangle with blanks."""
         for y in range(rect.y, rect.y + rect.height):
-            self._rows[y][rect.x : rect.x + rect.width] = [(char, style)] * rect.width
+            self._rows[y][rect.x : rect.x + rect.width] = [(" ", style)] * rect.width
 
-    def frame(self, rect: Rect, pen: Pen, style: Style) -> None:
-        """Draw the edges of a rectangle. Of one that is a single line high, only the left has room."""
+    def frame(self, rect: Rect, style: Style, *, is_heavy: bool) -> None:
+        """Draw the edges of a rectangle; the right and the lower ones, which are its neighbours', only heavily."""
+        across, down, corners = ("━", "┃", "┏┓┗┛") if is_heavy else ("─", "│", "┌┐└┘")
         end, bottom = rect.x + rect.width - 1, rect.y + rect.height - 1
         for y in range(rect.y, bottom + 1):
-            self.write(rect.x, y, pen.down, style)
+            self.write(rect.x, y, down, style)
         if rect.height > 1:
-            self.write(rect.x, rect.y, pen.corners[0] + pen.across * (rect.width - 1), style)
-        if pen.is_closed and rect.height > 2 and rect.width > 1:
+            self.write(rect.x, rect.y, corners[0] + across * (rect.width - 1), style)
+        if is_heavy and rect.height > 2 and rect.width > 1:
             for y in range(rect.y, bottom):
-                self.write(end, y, pen.down, style)
-            self.write(end, rect.y, pen.corners[1], style)
-            self.write(rect.x, bottom, pen.corners[2] + pen.across * (rect.width - 2) + pen.corners[3], style)
+                self.write(end, y, down, style)
+            self.write(end, rect.y, corners[1], style)
+            self.write(rect.x, bottom, corners[2] + across * (rect.width - 2) + corners[3], style)
 
     def write(self, x: int, y: int, text: str, style: Style) -> None:
         """Write ``text`` into a line; what reaches over its end is cut."""

@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from prunella_core.space.totals import Area
 from prunella_core.space.treemap import Rect, treemap
-from prunella_tui.app.widgets.canvas import HEAVY, LIGHT, Canvas
+from prunella_tui.app.widgets.canvas import Canvas
 
 LEAST_CELLS = 18
 """Fewer cells than these have no room for a word; what deserves fewer is summed up."""
@@ -23,13 +23,12 @@ _BETWEEN = " · "
 
 
 class Label(NamedTuple):
-    """What is written on a tile: a sign where there is room for nothing else, lines, what fills it, and its colour."""
+    """What is written on a tile: a sign where there is room for nothing else, or lines; and its colour."""
 
     sign: str
     lines: tuple[str, ...]
-    fill: str = " "
-    tone: str = "model"
-    is_marked: bool = False
+    tone: str
+    is_marked: bool
 
 
 class Spot(NamedTuple):
@@ -48,44 +47,27 @@ class Spot(NamedTuple):
         """Bytes on the disk."""
         return sum(area.allocated for area in self.areas)
 
+    def has(self, x: int, y: int) -> bool:
+        """Whether a cell is in it."""
+        rect = self.rect
+        return rect.x <= x < rect.x + rect.width and rect.y <= y < rect.y + rect.height
+
 
 class MapView(Widget, can_focus=True):
     """Shows areas as tiles, and has a cursor that goes from tile to tile."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "map--model",
-        "map--shared",
-        "map--unneeded",
-        "map--rest",
-        "map--marked",
-        "map--cursor",
-        "map--empty",
+        f"map--{part}" for part in ("model", "shared", "unneeded", "rest", "marked", "cursor", "empty")
     }
-    DEFAULT_CSS = """
-    MapView {
-        height: 1fr;
-        & > .map--model { color: $text; background: $primary 22%; }
-        & > .map--shared { color: $text; background: $secondary 22%; }
-        & > .map--unneeded { color: $text; background: $warning 18%; }
-        & > .map--rest { color: $text-muted; background: $surface; }
-        & > .map--marked { color: $text-error; text-style: bold; }
-        & > .map--cursor { color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold; }
-        & > .map--empty { color: $text-muted; }
-    }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(0, -1)", "Up", show=False, tooltip="the tile above", id="map.up"),
-        Binding("down,j", "move(0, 1)", "Down", show=False, tooltip="the tile below", id="map.down"),
-        Binding("left,h", "move(-1, 0)", "Left", show=False, tooltip="the tile to the left", id="map.left"),
-        Binding("right,l", "move(1, 0)", "Right", show=False, tooltip="the tile to the right", id="map.right"),
+        Binding("up,k", "move(0, -1)", "Up", show=False),
+        Binding("down,j", "move(0, 1)", "Down", show=False),
+        Binding("left,h", "move(-1, 0)", "Left", show=False),
+        Binding("right,l", "move(1, 0)", "Right", show=False),
     ]
 
     class Highlighted(Message):
-        """The cursor came to a tile; there is none in an empty store."""
-
-        def __init__(self, spot: Spot | None) -> None:
-            super().__init__()
-            self.spot = spot
+        """Another tile is under the cursor, or its mark changed."""
 
     class Opened(Message):
         """The tile under the cursor is to be opened."""
@@ -116,17 +98,15 @@ class MapView(Widget, can_focus=True):
             *_spots(self._main, Rect(0, 0, width, height - strip), LEAST_CELLS),
             *_spots(self._apart, Rect(0, height - strip, width, strip), 0),
         ]
-        found = next((spot for spot in self.spots if cursor in spot.areas), self.spots[0] if self.spots else None)
-        self._go_to(found)
+        self._go_to(next((spot for spot in self.spots if cursor in spot.areas), self.spots[0] if self.spots else None))
 
     @property
     def spot(self) -> Spot | None:
         """The tile under the cursor."""
-        return self.spot_at(*self._anchor)
+        return self._spot_at(*self._anchor)
 
-    def spot_at(self, x: int, y: int) -> Spot | None:
-        """The tile that has a cell."""
-        return next((spot for spot in self.spots if _has(spot.rect, x, y)), None)
+    def _spot_at(self, x: int, y: int) -> Spot | None:
+        return next((spot for spot in self.spots if spot.has(x, y)), None)
 
     # The cursor
 
@@ -137,19 +117,19 @@ class MapView(Widget, can_focus=True):
         rect, (x, y) = self.spot.rect, self._anchor
         x = rect.x + rect.width if right > 0 else rect.x - 1 if right else x
         y = rect.y + rect.height if down > 0 else rect.y - 1 if down else y
-        if found := self.spot_at(x, y):
-            middle = found.rect.x + found.rect.width // 2, found.rect.y + found.rect.height // 2
-            self._anchor = (middle[0], y) if right else (x, middle[1])
+        if found := self._spot_at(x, y):
+            across, along = _middle(found)
+            self._anchor = (across, y) if right else (x, along)
             self.redraw()
 
     def _go_to(self, spot: Spot | None) -> None:
         if spot:
-            self._anchor = spot.rect.x + spot.rect.width // 2, spot.rect.y + spot.rect.height // 2
+            self._anchor = _middle(spot)
         self.redraw()
 
     def on_click(self, event: events.Click) -> None:
         """A click goes to a tile, a second one opens it."""
-        if self.spot_at(event.x, event.y):
+        if self._spot_at(event.x, event.y):
             self._anchor = event.x, event.y
             self.redraw()
             if event.chain == 2:
@@ -163,33 +143,29 @@ class MapView(Widget, can_focus=True):
         for spot in self.spots:
             self._draw(canvas, spot)
         self._lines = canvas.strips()
-        self.post_message(self.Highlighted(self.spot))
+        self.post_message(self.Highlighted())
         self.refresh()
 
     def _draw(self, canvas: Canvas, spot: Spot) -> None:
-        label = self.label(spot)
-        is_current = spot == self.spot
+        label, is_current = self.label(spot), spot == self.spot
         style = self.get_component_rich_style(f"map--{label.tone}")
-        edge = style + Style(dim=True)
-        words = style + self._color("marked") if label.is_marked else style
+        edge, words = style + Style(dim=True), style
         if is_current:
             edge = words = self.get_component_rich_style("map--cursor")
-        canvas.fill(spot.rect, label.fill, style + Style(dim=True))
-        canvas.frame(spot.rect, HEAVY if is_current else LIGHT, edge)
+        elif label.is_marked:
+            marked = self.get_component_rich_style("map--marked")
+            words += Style(color=marked.color, bold=marked.bold)
+        canvas.fill(spot.rect, style)
+        canvas.frame(spot.rect, edge, is_heavy=is_current)
         _write(canvas, spot.rect, label, words, is_current)
-
-    def _color(self, component: str) -> Style:
-        found = self.get_component_rich_style(f"map--{component}")
-        return Style(color=found.color, bold=found.bold)
 
     def render_line(self, y: int) -> Strip:
         """Return one drawn line."""
         if y < len(self._lines) and self.spots:
             return self._lines[y]
         if y == 1 and not self.spots:
-            text = "   Nothing on disk: no tile to show."
-            style = self.get_component_rich_style("map--empty")
-            return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, self.rich_style)
+            empty = Segment("   Nothing on disk: no tile to show.", self.get_component_rich_style("map--empty"))
+            return Strip([empty]).adjust_cell_length(self.size.width, self.rich_style)
         return Strip.blank(self.size.width, self.rich_style)
 
 
@@ -198,8 +174,7 @@ def _strip(main: Sequence[Area], apart: Sequence[Area], height: int) -> int:
     below, whole = (sum(area.allocated for area in areas) for areas in (apart, [*main, *apart]))
     if not below or not height:
         return 0
-    most = height - 1 if main else height
-    return max(1, min(round(height * below / whole), most))
+    return max(1, min(round(height * below / whole), height - 1 if main else height))
 
 
 def _spots(areas: Sequence[Area], rect: Rect, least: float) -> list[Spot]:
@@ -207,8 +182,8 @@ def _spots(areas: Sequence[Area], rect: Rect, least: float) -> list[Spot]:
     return [Spot(tile.rect, tuple(areas[item] for item in tile.items)) for tile in tiles]
 
 
-def _has(rect: Rect, x: int, y: int) -> bool:
-    return rect.x <= x < rect.x + rect.width and rect.y <= y < rect.y + rect.height
+def _middle(spot: Spot) -> tuple[int, int]:
+    return spot.rect.x + spot.rect.width // 2, spot.rect.y + spot.rect.height // 2
 
 
 def _write(canvas: Canvas, rect: Rect, label: Label, style: Style, is_current: bool) -> None:
@@ -216,7 +191,7 @@ def _write(canvas: Canvas, rect: Rect, label: Label, style: Style, is_current: b
     signs = ("▶" if is_current else "") + ("✓" if label.is_marked else "")
     room = rect.width - (3 if is_current and rect.height > 1 else 2)
     if room < 4:
-        canvas.write(rect.x, rect.y, signs[:1] or label.sign[:1] or "│", style)
+        canvas.write(rect.x, rect.y, signs[:1] or label.sign, style)
         return
     lines = [f"{signs} {label.lines[0]}" if signs else label.lines[0], *label.lines[1:]]
     if rect.height == 1:
@@ -230,6 +205,4 @@ def _fit(text: str, width: int) -> str:
     """Leave out the last of several facts before anything is cut."""
     while cell_len(text) > width and _BETWEEN in text:
         text = text.rpartition(_BETWEEN)[0]
-    if cell_len(text) <= width:
-        return text
-    return set_cell_size(text, max(width - 1, 0)) + "…"
+    return text if cell_len(text) <= width else set_cell_size(text, max(width - 1, 0)) + "…"

@@ -7,13 +7,11 @@ Row = TypeVar("Row")
 
 
 class Order(Generic[Row]):
-    """Numbers of rows, sorted and filtered. ``words_of`` returns what a filter searches in a row; ``texts``, if known,
-    are these words of all rows in lower case."""
+    """Numbers of rows, sorted and filtered. ``texts`` are what a filter searches in each row, in lower case."""
 
-    def __init__(self, rows: Sequence[Row], words_of: Callable[[Row], str], texts: list[str] | None = None) -> None:
+    def __init__(self, rows: Sequence[Row], texts: Sequence[str]) -> None:
         self._rows = rows
-        self._words_of = words_of
-        self._texts = texts or []
+        self._texts = texts
         self._words: tuple[str, ...] = ()
         self._passes: Callable[[Row], bool] | None = None
         self._sorted: list[int] = list(range(len(rows)))
@@ -26,13 +24,14 @@ class Order(Generic[Row]):
     def __iter__(self) -> Iterator[Row]:
         return map(self._rows.__getitem__, self._shown)
 
+    def number(self, index: int) -> int | None:
+        """The number among all rows of the one at a place of what is shown; ``None`` beyond its end."""
+        return self._shown[index] if 0 <= index < len(self._shown) else None
+
     def shown(self, index: int) -> Row | None:
         """The row at a place of what is shown; ``None`` beyond its end."""
-        return self._rows[self._shown[index]] if 0 <= index < len(self._shown) else None
-
-    def number(self, index: int) -> int | None:
-        """The number that the row at a place of what is shown has among all rows."""
-        return self._shown[index] if 0 <= index < len(self._shown) else None
+        number = self.number(index)
+        return None if number is None else self._rows[number]
 
     def place(self, number: int | None) -> int | None:
         """Where the row with this number is shown, if it is."""
@@ -49,7 +48,11 @@ class Order(Generic[Row]):
             keys = [key(row) for row in self._rows]
             self._sorted.sort(key=keys.__getitem__, reverse=reverse)
         self._by = name, reverse
-        self._show_again()
+        if self._words or self._passes:
+            shown = set(self._shown)
+            self._shown = [number for number in self._sorted if number in shown]
+        else:
+            self._shown = self._sorted
 
     def filter(self, words: Sequence[str], passes: Callable[[Row], bool] | None = None) -> None:
         """Show the rows in which every one of ``words`` occurs and that ``passes`` lets through.
@@ -57,23 +60,10 @@ class Order(Generic[Row]):
         A word that only grew goes through what is shown.
         """
         is_narrower = self._passes is None and all(any(old in new for new in words) for old in self._words)
-        base = self._shown if self._words and is_narrower else self._sorted
+        numbers = self._shown if self._words and is_narrower else self._sorted
         self._words, self._passes = tuple(words), passes
-        if words and not self._texts:
-            self._texts = [self._words_of(row).casefold() for row in self._rows]
-        self._shown = self._through(base)
-
-    def _show_again(self) -> None:
-        if self._words or self._passes:
-            shown = set(self._shown)
-            self._shown = [number for number in self._sorted if number in shown]
-        else:
-            self._shown = self._sorted
-
-    def _through(self, numbers: list[int]) -> list[int]:
-        texts = self._texts
-        for word in self._words:
-            numbers = [number for number in numbers if word in texts[number]]
-        if passes := self._passes:
+        for word in words:
+            numbers = [number for number in numbers if word in self._texts[number]]
+        if passes:
             numbers = [number for number in numbers if passes(self._rows[number])]
-        return numbers
+        self._shown = numbers

@@ -20,48 +20,39 @@ _SHARES = (
 
 
 class StoreBar(Widget):
-    """Two lines: the bar, and its legend in the same order. A gap ends each share, for screens without colour."""
-
-    DEFAULT_CSS = """
-    StoreBar { height: 2; padding: 0 1; }
-    """
+    """Two lines: the bar over the store's own bytes, and its legend in the same order, with the disk's free bytes."""
 
     totals: reactive[Totals | None] = reactive(None)
 
     def render(self) -> RenderResult:
-        """Draw the bar over the store's own bytes; the disk's free bytes are only in the legend."""
+        """Draw the two lines."""
         if self.totals is None:
             return Content("…")
         width = max(self.size.width, 10)
-        return Content("\n").join([_bar(self.totals, width), _legend(self.totals, width)])
+        shares = [(getattr(self.totals, field), word, color) for field, word, color in _SHARES]
+        present = [share for share in shares if share[0]]
+        return Content("\n").join([_bar(present, width), _legend(present, self.totals.disk_free, width)])
 
 
-def _bar(totals: Totals, width: int) -> Content:
-    whole = totals.allocated
+def _bar(shares: list[tuple[int, str, str]], width: int) -> Content:
+    """What is there is seen, however small. A gap ends each share, for screens without colour."""
+    whole = sum(count for count, _word, _color in shares)
     if not whole:
-        return Content("─" * width).stylize("$foreground 30%")
+        return Content.styled("─" * width, "$foreground 30%")
     parts = []
-    drawn = 0
-    passed = 0
-    for field, _word, color in _SHARES:
-        passed += getattr(totals, field)
-        end = max(round(passed / whole * width), drawn)
-        if getattr(totals, field) and end == drawn:
-            end += 1  # what is there is seen, however small
-        end = min(end, width)
+    drawn = passed = 0
+    for count, _word, color in shares:
+        passed += count
+        end = min(max(round(passed / whole * width), drawn + 1), width)
         parts.append(Content.styled("█" * (end - drawn - 1) + "▊" if end > drawn else "", color))
         drawn = end
     return Content("").join(parts)
 
 
-def _legend(totals: Totals, width: int) -> Content:
+def _legend(shares: list[tuple[int, str, str]], disk_free: int, width: int) -> Content:
     """The shares in words, the smallest left out where there is no room for all."""
-    parts = {
-        field: Content.assemble(("■", color), f" {word} {show.size(getattr(totals, field))}")
-        for field, word, color in _SHARES
-        if getattr(totals, field)
-    }
-    free = Content(f"free {show.size(totals.disk_free)}")
+    parts = {share: Content.assemble(("■", share[2]), f" {share[1]} {show.size(share[0])}") for share in shares}
+    free = Content(f"free {show.size(disk_free)}")
     while parts and sum(len(part) + 2 for part in parts.values()) + len(free) > width:
-        del parts[min(parts, key=lambda field: getattr(totals, field))]
+        del parts[min(parts)]
     return Content("  ").join([*parts.values(), free])

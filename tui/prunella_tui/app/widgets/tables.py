@@ -12,8 +12,8 @@ from textual.widgets import ContentSwitcher
 from prunella_core.base.errors import InvalidInput
 from prunella_core.query import by_terms, parse
 from prunella_tui.app.bindings import bindings
+from prunella_tui.app.columns import Snapshot
 from prunella_tui.app.session import Session
-from prunella_tui.app.snapshot import Snapshot
 from prunella_tui.app.tabs import TAB_BY_ID, TABS, Tab
 from prunella_tui.app.widgets.table import RowTable
 from prunella_tui.report.textual import Drawing
@@ -27,23 +27,28 @@ class Tables(ContentSwitcher):
     class Opened(Message):
         """Another tab is in sight."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, moved: Callable[[], None]) -> None:
         super().__init__(initial=TABS[0].id, id="tables")
         self.session = session
         self.tab: Tab = TABS[0]
-        self._filled: set[str] = set()
+        self._moved = moved
+        self._shown: dict[str, Snapshot] = {}
+        """The snapshot of which each table has the rows."""
 
     def compose(self) -> ComposeResult:
         for tab in TABS:
-            yield RowTable[Any](empty=tab.empty, below=tab.below, id=tab.id)
+            table = RowTable[Any](empty=tab.empty, below=tab.below, id=tab.id)
+            table.moved = self._moved
+            table.mark_of = lambda key, tab=tab: self.session.mark_of(tab.id, key)  # type: ignore[misc]
+            yield table
 
     @property
     def table(self) -> RowTable[Any]:
         """The table in sight."""
-        return self._table(self.tab)
+        return self._table(self.tab.id)
 
-    def _table(self, tab: Tab) -> RowTable[Any]:
-        return self.query_one(f"#{tab.id}", RowTable)
+    def _table(self, tab: str) -> RowTable[Any]:
+        return self.query_one(f"#{tab}", RowTable)
 
     @property
     def details(self) -> Drawing | None:
@@ -51,22 +56,16 @@ class Tables(ContentSwitcher):
         snapshot, row = self.session.snapshot, self.table.row
         return Drawing(self.tab.details(snapshot, row)) if snapshot and row is not None else None
 
-    def on_cursor(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` at once when a cursor moves, so that what it draws is in the same frame."""
-        for tab in TABS:
-            self.watch(self._table(tab), "cursor", callback, init=False)
-
     # What they show
 
     def show(self) -> None:
         """Show the rows of the session's snapshot; cursor, filter and order stay."""
-        self._filled.clear()
-        self._fill()
-
-    def show_marks(self) -> None:
-        """Draw the marks of the session."""
-        for tab in TABS:
-            self._table(tab).show_marks(lambda key, tab=tab: self.session.mark_of(tab.id, key))  # type: ignore[misc]
+        snapshot, tab, table = self.session.snapshot, self.tab, self.table
+        if snapshot and self._shown.get(tab.id) is not snapshot:
+            self._shown[tab.id] = snapshot
+            table.show(tab.columns(snapshot), snapshot.rows[tab.id], tab.key, snapshot.texts[tab.id])
+            if table.filter_text:
+                self.filter(table.filter_text)
 
     def filter(self, text: str) -> None:
         """Show only the rows that match: words that occur, and terms like ``size>5GB``. A wrong term matches none."""
@@ -85,30 +84,18 @@ class Tables(ContentSwitcher):
 
     def counts(self) -> dict[str, str]:
         """How many rows each tab has, and lets through."""
-        rows = self.session.snapshot.rows if self.session.snapshot else {}
-        return {
-            tab.id: self._table(tab).count if tab.id in self._filled else f"{len(rows[tab.id]):,}"
-            for tab in TABS
-            if tab.id in rows
-        }
-
-    def _fill(self) -> None:
         snapshot = self.session.snapshot
-        if snapshot and self.tab.id not in self._filled:
-            self._filled.add(self.tab.id)
-            self._show_rows(snapshot, self.tab)
-
-    def _show_rows(self, snapshot: Snapshot, tab: Tab) -> None:
-        self.table.show(tab.columns(snapshot), snapshot.rows[tab.id], tab.key, tab.words, snapshot.texts[tab.id])
-        if self.table.filter_text:
-            self.filter(self.table.filter_text)
+        rows = snapshot.rows if snapshot else {}
+        return {
+            tab: self._table(tab).count if self._shown.get(tab) is snapshot else f"{len(rows[tab]):,}" for tab in rows
+        }
 
     # Keys
 
     def action_show_tab(self, tab: str) -> None:
         self.tab = TAB_BY_ID[tab]
         self.current = tab
-        self._fill()
+        self.show()
         self.table.focus()
         self.post_message(self.Opened())
 
@@ -125,16 +112,13 @@ class Tables(ContentSwitcher):
         self.table.sort_by_letter(letter)
 
     def action_mark(self) -> None:
-        if key := self.table.key:
-            self._toggle(self.tab.id, key)
-            self.table.action_cursor_down()
+        self._toggle()
+        self.table.action_move(1)
 
     @on(RowTable.Toggled)
-    def _toggle_clicked(self, message: RowTable.Toggled) -> None:
-        self._toggle(message.table.id or "", message.key)
-
-    def _toggle(self, tab: str, key: str) -> None:
-        if why_not := self.session.toggle(tab, key):
+    def _toggle(self) -> None:
+        key = self.table.key
+        if key and (why_not := self.session.toggle(self.tab.id, key)):
             self.notify(why_not, severity="warning")
 
     def action_mark_shown(self) -> None:
