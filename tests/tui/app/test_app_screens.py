@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from journeys import Journey, app_over
+from prunella_core.scan.other import OtherFiles
 
 SIZES = [(60, 20), (80, 24), (100, 30), (120, 36)]
 SCREENS = {
@@ -23,6 +24,13 @@ def _blocks_of_four_kilobytes(tmp_path: Path) -> None:
     probe.write_bytes(b"x")
     if os.stat(probe).st_blocks * 512 != 4096:
         pytest.skip("this file system does not allocate in blocks of 4096 bytes")
+
+
+@pytest.fixture(autouse=True)
+def _known_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What our own notes take depends on the release of SQLite."""
+    known = OtherFiles(entries=((".prunella", 65_536), ("backup", 12_288)), notes=())
+    monkeypatch.setattr("prunella_tui.app.screens.map.other_files", lambda *_arguments: known)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
