@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, Problem, TrashEntry
 from prunella_core.ollama.client import Server
-from prunella_core.operations.server import loaded_here, version_of
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.marked import Marked
 from prunella_core.plan.records import Empty, Plan, Removal, Restore
