@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from prunella_core.apply import Disk, World, apply
@@ -145,6 +147,23 @@ REQUESTS = [
     for_good(models=(*BOTH.models, *SOLO.models), blobs=("blobs/README.txt",)),
 ]
 """What can be asked of the small store: what two models share, all rubbish, everything that has a name."""
+
+
+def calls_in(work: Callable[[], object]) -> int:
+    """How many functions ``work`` calls: what it costs, whatever else the machine does."""
+    count = 0
+
+    def note(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
 
 
 def entries(root: str | Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -121,21 +121,30 @@ main()
 """The program, with an operation that is held up at its first unlink {where}, until the application wants it to end."""
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(("where", "is_done"), [("/.prunella/staging/", False), ("/.prunella/removing/", True)])
-def test_an_operation_ends_before_the_program_when_its_terminal_goes(
-    tmp_path: Path, store: StoreBuilder, where: str, is_done: bool
+def test_an_operation_ends_before_the_program(
+    tmp_path: Path, store: StoreBuilder, where: str, is_done: bool, number: signal.Signals
 ) -> None:
-    """Before its decision it is undone, after it finished."""
+    """Before its decision it is undone, after it finished. No signal comes when the terminal goes."""
+    errors = tmp_path / "errors"
     before = tree(store.root)
     plans = [plan_for(store.root, for_good(models=(model.name,))) for model in look(store.root).models]
-    with running(tmp_path, "--store", store.root, script=HELD.format(where=where)) as terminal:
+    script = HELD.format(where=where)
+    with running(tmp_path, "--store", store.root, script=script, errors=str(errors)) as terminal:
         terminal.wait_for(b"team/solo")
         os.write(terminal.master, b"d")
         terminal.wait_for(b"no undo")
         os.write(terminal.master, b"x\r")
         terminal.wait_for(b"It is held up.")
-        terminal.hang_up()
-        assert terminal.wrapper.wait(_DEADLINE_SECONDS) == 129
+        if number == signal.SIGHUP:
+            terminal.hang_up()
+        else:
+            os.killpg(terminal.wrapper.pid, number)
+            terminal.wait_for_end()
+        code = terminal.wrapper.wait(_DEADLINE_SECONDS)
+    assert errors.read_bytes() == b""
+    assert code in (128 + number, -number)  # the shell dies of what its child has ended in good order for
     after = tree(store.root)
     gone = {path for path, what in before.items() if after.get(path) != what != "/"}
     assert gone in ([set(planned(plan)) for plan in plans] if is_done else [set()])

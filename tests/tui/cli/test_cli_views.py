@@ -1,6 +1,7 @@
 """What people read: it fits a terminal, is whole and plain in a pipe, and says what the documents say."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from rich.cells import cell_len
 
 from commandline import DAY, Terminal, call, digest_of, make_store, run
 from prunella_core.sample import StoreBuilder
+from stores import NOW, calls_in
 
 LONG = "hf.co/bartowski/a-model-with-a-very-long-name-that-no-terminal-likes-to-show-GGUF:Q4_K_M"
 COMMANDS = [("ls",), ("blobs",), ("df",), ("show", LONG), ("doctor",), ("prune", "--age", "0", "--all", "-n")]
@@ -226,3 +228,17 @@ def test_a_hard_link_elsewhere_is_told(builder: StoreBuilder, tmp_path: Path) ->
     call("rm", "--now", "broken", "-y", store=builder.root)
     assert "other links keep its bytes" in call("rm", digest, "-n", store=builder.root).text
     assert "Freed 0 B, as planned" in call("rm", "--now", digest, "-y", store=builder.root).text
+
+
+@pytest.mark.parametrize("arguments", [("ls",), ("ls", "--json"), ("blobs", "--json"), ("show", "--json", "m000")])
+def test_twice_the_models_that_share_a_licence_take_twice_the_work(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    calls, sizes = [], []
+    for number in (50, 100, 200):
+        builder = StoreBuilder(str(tmp_path / str(number)), NOW)
+        licence, config = builder.layer("license", "MIT"), builder.config()
+        for each in range(number):
+            builder.model(f"m{each:03}", licence, builder.layer("weights", f"{each}"), config=config)
+        sizes.append(len(call(*arguments, store=builder.root).out))
+        calls.append(calls_in(partial(call, *arguments, store=builder.root)))
+    for few, more, many in (calls, sizes):
+        assert many - more < 2.5 * (more - few)
