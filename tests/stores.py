@@ -292,8 +292,8 @@ class WatchedDisk(Disk):
     def remove_folder(self, path: str) -> None:
         self.watch("remove_folder", path, lambda: Disk.remove_folder(self, path))
 
-    def write(self, path: str, data: bytes) -> None:
-        self.watch("write", path, lambda: Disk.write(self, path, data))
+    def write(self, path: str, data: bytes, mtime_ns: int | None = None) -> None:
+        self.watch("write", path, lambda: Disk.write(self, path, data, mtime_ns))
 
     def settle(self, folder: str) -> None:
         self.watch("settle", folder, lambda: Disk.settle(self, folder))

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from prunella_core.apply.look import look, still_needed
 from prunella_core.apply.moves import changed, drop_empty_folders, unlink
 from prunella_core.apply.work import Work
@@ -69,7 +71,7 @@ def _unlink(work: Work, item: PlannedFile) -> int:
         file = look_at(folder, name, has_reflinks(work.store.root))
         if file.identity != item.file.identity:
             raise changed(item.file)
-        freed = unlink(f"{folder}/{name}", file, work.disk)
+        freed = unlink(work.store, f"{folder}/{name}", replace(file, path=item.file.path), work.disk)
     except OSError as error:
         work.fail(item, error)
         return 0

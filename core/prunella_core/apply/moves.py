@@ -13,6 +13,7 @@ from prunella_core.ollama.paths import place_of
 from prunella_core.plan.records import FileError
 from prunella_core.store.locate import Store
 
+_GUARD = ".prunella/guard"
 _LASTING = {"", "blobs", "manifests", "manifests-v2", "metadata", ".prunella", ".prunella/trash"}
 """Folders that stay, empty or not."""
 
@@ -86,11 +87,26 @@ def changed(file: File) -> OSError:
     return OSError(errno.ESTALE, "it was changed meanwhile", file.path)
 
 
-def unlink(path: str, file: File, disk: Disk) -> int:
-    """Unlink a file and return the bytes that left the disk with it. Raises OSError."""
+def unlink(store: Store, path: str, file: File, disk: Disk) -> int:
+    """Unlink a file, and what the guard has of it; return the bytes that left the disk with it. Raises OSError."""
+    drop_guarded(store, file, disk)
     now = disk.status(path) if file.links > 1 else None  # another link may have gone since
     disk.unlink(path)
     return file.own if file.links <= 1 or (now and now.st_nlink <= 1) else 0
+
+
+def drop_guarded(store: Store, file: File, disk: Disk) -> None:
+    """Unlink what the guard has of a file that is deleted for good: another link to it, or a copy. Raises OSError."""
+    if not os.path.isdir(store.path(_GUARD)):
+        return
+    twin = store.path(f"{_GUARD}/{place_of(file.path).inner}")
+    there = disk.status(twin)
+    if there and ((there.st_dev, there.st_ino) == file.identity[:2] or _is_copy(there, file)):
+        disk.unlink(twin)
+
+
+def _is_copy(status: os.stat_result, file: File) -> bool:
+    return (status.st_size, status.st_mtime_ns) == file.identity[2:]
 
 
 def drop_empty_folders(store: Store, paths: Collection[str], disk: Disk) -> list[FileError]:

@@ -62,7 +62,7 @@ def finish(folder: Folder, known: Set[str] = frozenset(), step: Callable[[], obj
 
 def _unlink(folder: Folder, file: File, errors: list[FileError]) -> int:
     try:
-        return unlink(f"{folder.path}/{file.path}", file, folder.disk)
+        return unlink(folder.store, f"{folder.path}/{file.path}", file, folder.disk)
     except FileNotFoundError:
         return 0
     except OSError as error:
@@ -74,8 +74,12 @@ def has_unfinished(store: Store) -> bool:
     """Whether a killed run left something that the next removal or restore will finish or undo first."""
     if store.read_only:  # what was left there is not for this machine to finish
         return False
-    is_left = any(folders_in(store, Disk(), area) for area in _UNDECIDED) or is_restore_noted(store)
-    return is_left and not is_locked(store)  # with the lock taken, a run is going on right now
+    return has_left(store) and not is_locked(store)  # with the lock taken, a run is going on right now
+
+
+def has_left(store: Store) -> bool:
+    """Whether there is anything of an operation that has not ended, going on or killed."""
+    return any(folders_in(store, Disk(), area) for area in _UNDECIDED) or is_restore_noted(store)
 
 
 def recover(store: Store, disk: Disk) -> list[FileError]:

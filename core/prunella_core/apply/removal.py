@@ -11,7 +11,7 @@ import msgspec
 from prunella_core.apply.folder import Folder
 from prunella_core.apply.in_place import remove_in_place
 from prunella_core.apply.look import look, still_needed
-from prunella_core.apply.moves import drop_empty_folders, is_whole
+from prunella_core.apply.moves import drop_empty_folders, drop_guarded, is_whole
 from prunella_core.apply.recover import finish
 from prunella_core.apply.work import Work, World
 from prunella_core.base.errors import Refused
@@ -193,6 +193,8 @@ class Removal(Work):
 
     def _filed(self) -> Receipt:
         self.errors += drop_empty_folders(self.store, [item.file.path for item in self.moved], self.disk)
+        for file in files_below(self.aside.path):
+            drop_guarded(self.store, file, self.disk)
         files = files_below(self.aside.path, with_extents=has_reflinks(self.aside.path))
         return self.receipt(trashed=reclaimed(file for file in files if file.path != RECORD))
 

@@ -56,8 +56,11 @@ class Disk:
         os.rmdir(name, dir_fd=folder)
         self._forget(path)
 
-    def write(self, path: str, data: bytes) -> None:
-        """Write a new file durably: under another name, flushed to the disk, then renamed into place."""
+    def write(self, path: str, data: bytes, mtime_ns: int | None = None) -> None:
+        """Write a new file durably: under another name, flushed to the disk, then renamed into place.
+
+        A copy keeps the time at which the original was written.
+        """
         folder, name = self._entry(path)
         temporary = f"{name}.new"
         with suppress(FileNotFoundError):  # of a run that was killed; or a link, which must not be written through
@@ -70,6 +73,8 @@ class Disk:
                 file.flush()
                 os.fsync(descriptor)
                 give_to_owner_of(folder, descriptor)
+                if mtime_ns is not None:
+                    os.utime(descriptor, ns=(mtime_ns, mtime_ns))
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):  # the first failure is the one to report

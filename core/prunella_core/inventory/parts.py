@@ -228,6 +228,10 @@ class TrashedModel(Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...]
 
 
+Cause = Literal["removed", "deleted", "replaced", "dropped"]
+"""How something came into the trash: by Prunella; else Ollama deleted it, replaced it by a pull, dropped a download."""
+
+
 class TrashEntry(Struct, frozen=True, kw_only=True):
     """What one removal put aside. A spent entry was emptied, and only keeps blobs that another entry needs."""
 
@@ -236,6 +240,15 @@ class TrashEntry(Struct, frozen=True, kw_only=True):
     models: tuple[TrashedModel, ...]
     files: tuple[File, ...]
     is_spent: bool
+    cause: Cause = "removed"
+    happened_at: float | None = None
+    """When Ollama deleted it; the guard found it at ``removed_at``."""
+    keep: int | None = None
+    """Seconds for which it stays, where that is not the retention of the trash."""
+
+    def expires_at(self, retention: int) -> float:
+        """When it is deleted for good (seconds, UTC); ``retention`` is in seconds."""
+        return self.removed_at + (retention if self.keep is None else self.keep)
 
     @property
     def needs(self) -> frozenset[str]:

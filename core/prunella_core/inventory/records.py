@@ -9,6 +9,7 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.flipped import flipped
 from prunella_core.inventory.origin import Origin, origins
 from prunella_core.inventory.parts import Blob as Blob
+from prunella_core.inventory.parts import Cause as Cause
 from prunella_core.inventory.parts import Clock as Clock
 from prunella_core.inventory.parts import Details as Details
 from prunella_core.inventory.parts import Model as Model
@@ -21,6 +22,9 @@ from prunella_core.inventory.parts import is_of_blob as is_of_blob
 from prunella_core.ollama.paths import place_of
 from prunella_core.ollama.server_reading import ServerReading
 from prunella_core.store.locate import Store
+
+GUARD = "guard"
+"""The entry that stands for what the guard has yet to put into the trash."""
 
 
 class Inventory(Struct, frozen=True, kw_only=True, dict=True):
@@ -39,8 +43,10 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     """The keys of downloads that a process has open right now."""
     staged: frozenset[str] = frozenset()
     """The digests that manifests need which a running or killed operation set aside: they may come back."""
-    guarded: frozenset[tuple[int, int]] = frozenset()
-    """Device and inode of what the guard has a link to: where Ollama deletes, that stays on the disk."""
+    guard: tuple[File, ...] = ()
+    """The files of the guard."""
+    vanished: tuple[TrashedModel, ...] = ()
+    """Models, or versions of them, that the guard has and the store has not: Ollama deleted or replaced them."""
     disk_total: int
     disk_free: int
 
@@ -53,6 +59,17 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
     def digests(self) -> frozenset[str]:
         """Every digest that some file is named by."""
         return frozenset(blob.digest for blob in self.blobs if blob.digest and blob.files)
+
+    @cached_property
+    def guarded(self) -> frozenset[tuple[int, int]]:
+        """Device and inode of what the guard has a link to: where Ollama deletes, that stays on the disk."""
+        return frozenset((file.device, file.inode) for file in self.guard)
+
+    @cached_property
+    def keeping(self) -> tuple[TrashEntry, ...]:
+        """What keeps blobs: the trash, and what the guard is about to put there."""
+        waiting = TrashEntry(id=GUARD, removed_at=self.scanned_at, models=self.vanished, files=(), is_spent=True)
+        return (*self.trash, waiting) if self.vanished else self.trash
 
     @cached_property
     def model_by_name(self) -> dict[str, Model]:

@@ -19,10 +19,10 @@ from prunella_core.ledger.file import consult, is_trace
 from prunella_core.ledger.tables import fetch
 from prunella_core.ollama.names import ModelName, parse_name
 from prunella_core.ollama.paths import place_of
-from prunella_core.plan.records import Empty, Mode, Plan, PruneClass, PrunePolicy, Receipt, Restore
+from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Restore
 from prunella_core.store.locate import Store
 
-Action = Literal["rm", "prune", "empty", "expire", "restore"]
+Action = Literal["rm", "prune", "empty", "expire", "restore", "guard"]
 
 MOST_LINES = 1_000
 MOST_BYTES = 4_000_000
@@ -64,10 +64,10 @@ def action_of(plan: Plan) -> Action:
     match plan.request:
         case Restore():
             return "restore"
-        case Empty():
-            return "empty"
-        case PrunePolicy(classes=classes):
-            return "expire" if classes == {PruneClass.TRASH} else "prune"
+        case Empty(expired=expired):
+            return "expire" if expired else "empty"
+        case PrunePolicy():
+            return "prune"
         case _:
             return "rm"
 

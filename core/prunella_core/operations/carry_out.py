@@ -2,22 +2,38 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from prunella_core.apply import World, apply, has_unfinished
 from prunella_core.base.errors import PrunellaError, Refused
+from prunella_core.base.text import clean
+from prunella_core.guard.settings import SETTINGS
+from prunella_core.guard.sync import Synced, sync
+from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import rescan
 from prunella_core.ollama.client import Server
 from prunella_core.operations.came_back import compared, free_space
 from prunella_core.operations.server import delete_by_server
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal
+from prunella_core.plan.records import Empty, Plan, Receipt, Removal
 from prunella_core.scan import removed_at
 from prunella_core.store.locate import Store
 
 
 def make_ready(store: Store, world: World) -> bool:
+    """Finish or undo what a killed run left, and let the guard catch up with Ollama, before anything is planned.
+
+    Returns whether a run was left. Raises Refused.
+    """
+    was_left = finish_left(store, world)
+    with suppress(OSError):  # what keeps the guard from it is in the receipt of the operation
+        sync(store, world.now(), world.disk)
+    return was_left
+
+
+def finish_left(store: Store, world: World) -> bool:
     """Finish or undo what a killed run left; return whether there was anything. Raises Refused."""
     refuse_unless_allowed(store)
     if not has_unfinished(store):
@@ -40,7 +56,19 @@ def carry_out(plan: Plan, world: World) -> Receipt:
     refuse_unless_allowed(plan.store, by_server=plan.mode == "server")
     before = free_space(plan, world)
     receipt = _do(plan, world)
-    return compared(receipt if receipt.cancelled else _expire(receipt, world), before, world)
+    if not receipt.cancelled:
+        receipt = _guard(_expire(receipt, world), world)
+    return compared(receipt, before, world)
+
+
+def _guard(receipt: Receipt, world: World) -> Receipt:
+    """Let the mirror of the guard follow what was done."""
+    try:
+        synced = sync(receipt.plan.store, world.now(), world.disk)
+    except (PrunellaError, OSError) as error:
+        return replace(receipt, notes=(*receipt.notes, f"The guard was not brought up to date: {error}"))
+    kept = [f"The guard kept {', '.join(map(clean, each.models))}: {each.id}" for each in (synced or Synced()).rescued]
+    return replace(receipt, notes=(*receipt.notes, *kept))
 
 
 def _do(plan: Plan, world: World) -> Receipt:
@@ -77,11 +105,17 @@ def _expire(receipt: Receipt, world: World) -> Receipt:
 
 
 def _empty_expired(store: Store, retention: int, world: World) -> Receipt | None:
-    """Delete what was removed at least ``retention`` seconds ago. With nothing expired it needs no scan."""
+    """Delete what was in the trash for its time, else ``retention`` seconds. With nothing expired it needs no scan."""
     entries = os.listdir(store.trash) if os.path.isdir(store.trash) else ()
-    if not any(world.now() - removed_at(store.trash, name) >= retention for name in entries):
+    is_guarded = os.path.lexists(store.path(SETTINGS))
+    if not any(is_guarded or world.now() - removed_at(store.trash, name) >= retention for name in entries):
         return None
     inventory = rescan(store, world.now())
-    policy = PrunePolicy(age=retention, classes=frozenset({PruneClass.TRASH}))
-    plan = make_plan(inventory, policy, inventory.scanned_at)
+    due = tuple(e.id for e in inventory.trash if inventory.scanned_at >= e.expires_at(retention))
+    return empty_for_good(inventory, due, world)
+
+
+def empty_for_good(inventory: Inventory, entries: tuple[str, ...], world: World) -> Receipt | None:
+    """Empty entries that nobody chose; ``None`` when there is nothing to do. Raises Refused."""
+    plan = make_plan(inventory, Empty(entries=entries, expired=True), inventory.scanned_at)
     return apply(plan, world) if plan.files else None

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
 from prunella_core.fs.sizes import File, reclaimed_each
-from prunella_core.inventory.records import Blob, Clock, Inventory, Problem, State, TrashEntry, digest_of_file
+from prunella_core.inventory.records import GUARD, Blob, Clock, Inventory, Problem, State, TrashEntry, digest_of_file
 from prunella_core.ollama.names import match_name, parse_name
 from prunella_core.plan.policy import BLOCKED, Policy, Reason
 from prunella_core.plan.records import (
@@ -285,6 +285,8 @@ class _Draft:
         others = sorted(holder for holder in cell.holders if holder not in self.selection.gone)
         if not others:
             return BLOCKED
+        if others[0] == Holder("trash", GUARD):
+            return f"{self._trashed_model(GUARD, key)} needs it, which Ollama deleted: see prunella guard run"
         if others[0].kind == "trash":
             return f"{self._trashed_model(others[0].key, key)} in the trash needs it"
         if others[0].kind == "staged":
@@ -294,7 +296,7 @@ class _Draft:
         return "only the link to it is deleted; prune deletes it when nothing needs it"
 
     def _trashed_model(self, entry: str, digest: str) -> str:
-        models = (model for each in self.inventory.trash if each.id == entry for model in each.models)
+        models = (model for each in self.inventory.keeping if each.id == entry for model in each.models)
         return next(model.name for model in models if digest in model.needs)
 
     def _lost(self, models: Iterable[str], files: Iterable[PlannedFile]) -> Iterator[Lost]:

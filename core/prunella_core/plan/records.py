@@ -59,6 +59,8 @@ class Empty(Struct, frozen=True, kw_only=True):
 
     entries: tuple[str, ...] | None = None
     force: bool = False
+    expired: bool = False
+    """Whether their time is over, or the guard's room: then no person asked for it."""
 
 
 class Restore(Struct, frozen=True, kw_only=True):

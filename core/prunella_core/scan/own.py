@@ -29,16 +29,16 @@ class OwnFiles:
         """By device and inode, the links in staging, removing and the guard: they go when an operation ends."""
         self.problems: list[Problem] = []
         self.pins = self._read_pins(store)
-        self.guarded: frozenset[tuple[int, int]] = frozenset()
-        """Of these, those in the guard: Ollama's own delete leaves them."""
+        self.guard: tuple[File, ...] = ()
+        """The files of the guard, whose links are among these: Ollama's own delete leaves them."""
         self.staged: frozenset[str] = frozenset()
         """What manifests need that an operation set aside: unless it is decided, they come back."""
         if not os.path.islink(store.own):
             is_restoring = os.path.lexists(os.path.join(store.own, RESTORING))
             for area in (*_HOLDING, Area.TRASH) if is_restoring else _HOLDING:
-                found = self._links_below(store, f".prunella/{area}")
-                self.links.update(found)
-                self.guarded |= frozenset(found if area is Area.GUARD else ())
+                found = self._files_below(store, f".prunella/{area}")
+                self.links.update((file.device, file.inode) for file in found)
+                self.guard += found if area is Area.GUARD else ()
             self._read_staged(store)
 
     def _read_pins(self, store: Store) -> tuple[str, ...]:
@@ -57,13 +57,13 @@ class OwnFiles:
             if os.path.isdir(aside.manifests) and not os.path.islink(aside.manifests):
                 self.staged |= read_manifests(aside, lambda digest: blob_in(store, digest)).needed
 
-    def _links_below(self, store: Store, folder: str) -> list[tuple[int, int]]:
+    def _files_below(self, store: Store, folder: str) -> tuple[File, ...]:
         try:
-            return [(file.device, file.inode) for file in files_below(store.root, folder)]
+            return tuple(files_below(store.root, folder))
         except OSError as error:
             message = f"cannot read what an operation set aside: {error.strerror}"
             self.problems.append(problem(folder, "staging-unreadable", message))
-            return []
+            return ()
 
     def without(self, files: Iterable[File]) -> tuple[File, ...]:
         """The same files, with only those hard links counted that are not ours."""

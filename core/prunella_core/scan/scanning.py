@@ -5,6 +5,7 @@ from collections.abc import Callable
 from prunella_core.inventory.records import Inventory
 from prunella_core.scan.assemble import assemble
 from prunella_core.scan.blobs import list_blobs, read_blobs
+from prunella_core.scan.guard import read_vanished
 from prunella_core.scan.manifests import read_manifests
 from prunella_core.scan.own import OwnFiles
 from prunella_core.scan.progress import Count, Report, Space, never, silent, space_of
@@ -45,7 +46,8 @@ def scan(
         trash=trash.entries,
         held_open=held_open(store, blobs),
         staged=own.staged,
-        guarded=own.guarded,
+        guard=own.guard,
+        vanished=read_vanished(store, own.guard, found.models),
         disk_total=space.total,
         disk_free=space.free,
     )

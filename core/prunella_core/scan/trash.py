@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from prunella_core.fs.files import files_below, has_reflinks
+from prunella_core.fs.folders import read_own
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
-from prunella_core.inventory.records import Problem, TrashedModel, TrashEntry
+from prunella_core.inventory.records import Cause, Problem, TrashedModel, TrashEntry
 from prunella_core.ollama.paths import place_of
 from prunella_core.scan.manifests import ManifestReading, ReadManifest, blob_in, read_manifests
 from prunella_core.scan.own import OwnFiles
@@ -22,6 +25,18 @@ from prunella_core.store.locate import Store
 RECORD = "record.json"
 """What an entry is signed with. Emptying takes it away, so an entry without it only keeps what others need."""
 
+_LARGEST_RECORD = 64 * 1024 * 1024
+
+
+class _Record(Struct, frozen=True):
+    """What the record of an entry says of how it came into the trash."""
+
+    cause: Cause = "removed"
+    happened_at: float | None = None
+    keep: int | None = None
+
+
+_decode = msgspec.json.Decoder(_Record).decode
 _ID = re.compile(r"([0-9]{8}T[0-9]{6})-[0-9a-f]+\Z")
 _ID_TIME = "%Y%m%dT%H%M%S"
 
@@ -90,18 +105,30 @@ def _read_entry(
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
     reading = ManifestReading() if os.path.islink(as_store.manifests) else read_manifests(as_store, find)
+    record = _read_record(f"{as_store.root}/{RECORD}")
     entry = TrashEntry(
         id=name,
         removed_at=removed_at(store.trash, name),
-        models=tuple(_trashed(prefix, manifest) for manifest in reading.manifests),
+        models=tuple(trashed(prefix, manifest) for manifest in reading.manifests),
         files=files,
         is_spent=all(file.path != f"{prefix}/{RECORD}" for file in files),
+        cause=record.cause,
+        happened_at=record.happened_at,
+        keep=record.keep,
     )
     unreadable = [found for found in reading.problems if found.kind == "unreadable"]
     return entry, [problem(f"{prefix}/{found.path}", "trash-unreadable", found.message) for found in unreadable]
 
 
-def _trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
+def _read_record(path: str) -> _Record:
+    """What a record says; one that is gone or cannot be read says nothing, and the entry counts as Prunella's own."""
+    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _decode(read_own(path, _LARGEST_RECORD) or b"{}")
+    return _Record()
+
+
+def trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
+    """Describe a manifest that was read in a folder of ours, ``prefix``."""
     return TrashedModel(
         name=manifest.name,
         manifest=replace(manifest.file, path=f"{prefix}/{manifest.file.path}"),

@@ -50,7 +50,7 @@ class Space:
         self._sharers: dict[frozenset[Cell], tuple[list[str], int]] = {}
         self._made: dict[tuple[str, frozenset[Holder]], Cell] = {}
         self._add_manifests()
-        needed = _needed_by_trash(inventory.trash)
+        needed = _needed_by_trash(inventory.keeping)
         self._add_blobs(_held_otherwise(inventory, needed if mode == "delete" else {}))
         self._add_trash(needed)
         self.cells = sorted(self._made.values(), key=lambda cell: cell.rank)

@@ -60,7 +60,7 @@ class Store(Struct, frozen=True, kw_only=True):
 
     def _in_the_way(self) -> str | None:
         """Why files cannot be moved to our folders: through a link they would end up somewhere else."""
-        for folder in (self.own, *(os.path.join(self.own, name) for name in ("staging", "removing", "trash"))):
+        for folder in (self.own, *(os.path.join(self.own, name) for name in ("staging", "removing", "trash", "guard"))):
             if os.path.islink(folder):
                 return f"{clean(folder)} is a link, and Prunella moves nothing through one; remove the link first"
             if os.path.exists(folder) and not os.path.isdir(folder):

@@ -1,0 +1,231 @@
+"""Brings the mirror up to date, and moves what Ollama deleted from it to the trash.
+
+It writes only below ``.prunella/``. Every step is whole by itself: after a kill the next sync goes on from there.
+"""
+
+import errno
+import hashlib
+import itertools
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from prunella_core.apply.moves import drop_empty_folders, is_same
+from prunella_core.apply.recover import has_left
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.fs.disk import Disk
+from prunella_core.fs.files import read_small
+from prunella_core.fs.sizes import File
+from prunella_core.guard.changes import Changes, Rescue, changes, mirrored
+from prunella_core.guard.settings import SETTINGS, Settings, read_settings, write_settings
+from prunella_core.inventory.records import Cause, Inventory
+from prunella_core.ledger.log import LogLine, models_in, write_line
+from prunella_core.ollama.paths import place_of
+from prunella_core.scan import RECORD, new_id, scan
+from prunella_core.store.locate import Store
+from prunella_core.store.lock import lock
+
+_GUARD = ".prunella/guard"
+_LARGEST_COPY = 64 * 1024 * 1024
+_CANNOT = {
+    errno.EPERM: "this system lets only the owner of a file link to it, or the file system has no hard links",
+    errno.EXDEV: "the blobs lie on another device than the store",
+    errno.ENOTSUP: "the file system has no hard links",
+    errno.ENOSYS: "the file system has no hard links",
+    errno.EMLINK: "a file has as many hard links as the file system allows",
+}
+
+
+class Rescued(NamedTuple):
+    """An entry of the trash that a sync has made."""
+
+    id: str
+    cause: Cause
+    models: tuple[str, ...]
+
+
+class Synced(NamedTuple):
+    """What a sync did."""
+
+    rescued: tuple[Rescued, ...] = ()
+    waits: str | None = None
+    """Why what vanished was not looked for this time."""
+
+
+class _Record(Struct, frozen=True):
+    files: tuple[str, ...]
+    action: str
+    cause: Cause
+    happened_at: float
+    keep: int
+
+
+def turn_on(store: Store, settings: Settings, now: float, disk: Disk | None = None) -> Synced:
+    """Guard ``store`` from now (seconds, UTC) on. Raises Refused, with nothing half on, where no links can be made."""
+    was_on = os.path.lexists(store.path(SETTINGS))
+    with lock(store), closing(disk or Disk()) as disk:
+        _refuse_unfinished(store)
+        try:
+            write_settings(store, settings, disk)
+            return _sync(store, settings, now, disk)
+        except OSError as error:
+            if not was_on:
+                _remove_mirror(store, disk)
+            why = _CANNOT.get(error.errno or 0, f"{error.filename or store.own}: {error.strerror}")
+            raise Refused(f"the guard cannot work here: {clean(why)}; nothing is on") from error
+
+
+def turn_off(store: Store, disk: Disk | None = None) -> None:
+    """Drop the mirror; what was rescued stays in the trash. Raises Refused."""
+    with lock(store), closing(disk or Disk()) as disk:
+        try:
+            _remove_mirror(store, disk)
+        except OSError as error:
+            where = clean(str(error.filename or store.own))
+            raise Refused(f"cannot remove the guard's links: {where}: {error.strerror}") from error
+
+
+def sync(store: Store, now: float, disk: Disk | None = None) -> Synced | None:
+    """Bring the mirror of ``store`` up to date at ``now`` (seconds, UTC); ``None`` where the guard is off.
+
+    Raises Refused, also when another Prunella is working on the store, and OSError.
+    """
+    settings = read_settings(store)
+    if settings is None:
+        return None
+    if why_not := store.refusal():
+        raise Refused(why_not)
+    with lock(store), closing(disk or Disk()) as disk:
+        if has_left(store):
+            return Synced(waits="an interrupted operation has to be finished first")
+        return _sync(store, settings, now, disk)
+
+
+def _refuse_unfinished(store: Store) -> None:
+    if has_left(store):
+        raise Refused("an interrupted operation has to be finished first: the next rm or restore does it")
+
+
+def _sync(store: Store, settings: Settings, now: float, disk: Disk) -> Synced:
+    inventory = scan(store, now)
+    found = changes(inventory, now)
+    mirror = _Mirror(store, inventory, disk)
+    mirror.add(found.links, ())
+    rescued = tuple(mirror.rescue(rescue, settings, now) for rescue in found.rescued)
+    mirror.add((), found.copies)
+    mirror.drop(found)
+    return Synced(rescued, found.waits)
+
+
+class _Mirror:
+    def __init__(self, store: Store, inventory: Inventory, disk: Disk) -> None:
+        self.store = store
+        self.disk = disk
+        self.there = mirrored(inventory)
+
+    def add(self, links: Iterable[File], copies: Iterable[File]) -> None:
+        """Make links, and copies with their times. What vanished since the scan is left out."""
+        for file in links:
+            self._link(file)
+        for file in copies:
+            if file.target is not None:
+                self._link(file)
+            else:
+                self._copy(file)
+
+    def _link(self, file: File) -> None:
+        place = self._place(file.path)
+        if file.path in self.there:
+            self.disk.unlink(place)
+        try:
+            self.disk.link(self.store.path(file.path), place)
+        except FileNotFoundError:
+            return
+
+    def _copy(self, file: File) -> None:
+        """Copy a small file as it was scanned; one that is being written now is for the next sync."""
+        try:
+            data = read_small(self.store.path(file.path), _LARGEST_COPY)
+        except FileNotFoundError:
+            return
+        if data is not None and is_same(self.disk.status(self.store.path(file.path)), file):
+            # not written in place: its own name with .new may be that of another model
+            place, copy = self._place(file.path), self.store.path(f"{_GUARD}/copying")
+            self.disk.write(copy, data, file.mtime_ns)
+            if self.disk.status(place):
+                self.disk.unlink(place)
+            self.disk.move(copy, place)
+
+    def rescue(self, rescue: Rescue, settings: Settings, now: float) -> Rescued:
+        """Move what vanished to an entry of the trash: its manifest first, whose needs the next sync would complete."""
+        identity = _identity(self.store, rescue, now)
+        happened_at = self._happened_at(rescue, now)
+        files = tuple(clean(path) for path in rescue.files)
+        record = _Record(files, "guard", rescue.cause, happened_at, settings.keep)
+        entry = f".prunella/trash/{identity}"
+        self.disk.make_folder(self.store.path(entry))
+        self.disk.write(self.store.path(f"{entry}/{RECORD}"), msgspec.json.encode(record))
+        self._move(rescue.files, entry)
+        self._log(identity, rescue, happened_at)
+        return Rescued(identity, rescue.cause, rescue.models)
+
+    def _happened_at(self, rescue: Rescue, now: float) -> float:
+        """When Ollama took the name of a blob away: that changed the inode, which still has ours.
+
+        A manifest without blobs of its own went when its folder changed.
+        """
+        path = rescue.files[-1]
+        if not place_of(path).is_manifest:
+            status = self.disk.status(self.store.path(f"{_GUARD}/{path}"))
+            return min(now, status.st_ctime) if status else now
+        while not os.path.isdir(self.store.path(path)):
+            path = os.path.dirname(path)
+        return min(now, os.stat(self.store.path(path)).st_mtime)
+
+    def _log(self, identity: str, rescue: Rescue, at: float) -> None:
+        models = models_in(rescue.files, identity)
+        size = sum(self.there[path].allocated for path in rescue.files)
+        count = len(rescue.files)
+        line = LogLine(id=identity, at=at, action="guard", mode="trash", models=models, files=count, size=size)
+        write_line(self.store, line)
+
+    def drop(self, found: Changes) -> None:
+        """Take out of the mirror what nothing needs there, or what an entry of the trash has to have."""
+        for path, entry in found.returned:
+            self._move([path], f".prunella/trash/{entry}")
+        for path in found.dropped:
+            self.disk.unlink(self.store.path(f"{_GUARD}/{path}"))
+        drop_empty_folders(self.store, [f"{_GUARD}/{path}" for path in found.dropped], self.disk)
+
+    def _move(self, paths: Iterable[str], entry: str) -> None:
+        for path in paths:
+            target = self.store.path(f"{entry}/{path}")
+            self.disk.make_folder(os.path.dirname(target))
+            self.disk.move(self.store.path(f"{_GUARD}/{path}"), target)
+        drop_empty_folders(self.store, [f"{_GUARD}/{path}" for path in paths], self.disk)
+
+    def _place(self, path: str) -> str:
+        place = self.store.path(f"{_GUARD}/{path}")
+        self.disk.make_folder(os.path.dirname(place))
+        return place
+
+
+def _identity(store: Store, rescue: Rescue, now: float) -> str:
+    paths = "\0".join(rescue.files).encode(errors="surrogateescape")
+    names = (new_id(now, hashlib.sha256(paths + bytes(attempt)).hexdigest()[:6]) for attempt in itertools.count())
+    return next(name for name in names if not os.path.lexists(os.path.join(store.trash, name)))
+
+
+def _remove_mirror(store: Store, disk: Disk) -> None:
+    folder = store.path(_GUARD)
+    if os.path.islink(folder):
+        raise Refused(f"{clean(folder)} is a link, and Prunella follows none; remove it first")
+    for where, _folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            disk.unlink(os.path.join(where, name))
+        disk.remove_if_empty(where)
