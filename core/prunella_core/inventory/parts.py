@@ -206,6 +206,11 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
         return self._idle[1]
 
 
+def weights_in(layers: Iterable[Layer]) -> Layer | None:
+    """Return the first of ``layers`` that is read when the model is loaded: all such are read together."""
+    return next((layer for layer in layers if layer.kind in ("weights", "tensor")), None)
+
+
 def without_sweep(model: Model, is_swept: Callable[[float], bool]) -> Model:
     """Return ``model``; where ``is_swept`` says so of the atime of its weights, that may not be a use."""
     at = model.weights_read_at

@@ -2,20 +2,21 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing, suppress
 from functools import lru_cache
+from operator import is_
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.inventory.parts import SWEEP, without_sweep
+from prunella_core.inventory.parts import SWEEP, weights_in, without_sweep
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ledger.file import consult, is_trace
 from prunella_core.ledger.tables import Time, fetch
-from prunella_core.ollama.server_log import Event, Log, journalctl, log_files, read_journal
+from prunella_core.ollama.server_log import Event, Log, log_files, read_journal
 from prunella_core.store.locate import Store
 
 _SAME_LOAD = 120.0
@@ -89,28 +90,30 @@ def read_uses(ledger: sqlite3.Connection) -> Uses:
 def with_uses(inventory: Inventory, uses: Uses) -> Inventory:
     """Return ``inventory`` with what the logs say of each model."""
     starts = [start for source in uses.sources.values() for start in source.starts]
-    models = tuple(_with_use(model, uses, starts) for model in inventory.models)
-    return replace(inventory, models=models) if models != inventory.models else inventory
+    models = tuple([_with_use(model, uses, starts) for model in inventory.models])
+    return inventory if all(map(is_, models, inventory.models)) else replace(inventory, models=models)
 
 
 def _with_use(model: Model, uses: Uses, starts: Iterable[float]) -> Model:
-    weights = next((layer.digest for layer in model.layers if layer.kind == "weights"), "")
-    loaded_at, loads = uses.loads.get(weights, (None, 0))
+    weights = weights_in(model.layers)
+    loaded_at, loads = uses.loads.get(weights.digest if weights else "", (None, 0))
     model = without_sweep(model, lambda at: any(-_CLOSE <= at - start <= SWEEP for start in starts))
     read, swept = model.weights_read_at, model.swept_at
     if loaded_at:
         read, swept = (None if at and at < loaded_at + _SAME_USE else at for at in (read, swept))
-    covering = (each.since for each in uses.sources.values() if weights and swept and each.covers(swept))
+    is_named = weights and weights.kind == "weights"  # tensors are loaded by a program that names none
+    covering = (each.since for each in uses.sources.values() if is_named and swept and each.covers(swept))
     log_since = min(filter(None, covering), default=None)
-    return replace(model, weights_read_at=read, swept_at=swept, loaded_at=loaded_at, loads=loads, log_since=log_since)
+    found = replace(model, weights_read_at=read, swept_at=swept, loaded_at=loaded_at, loads=loads, log_since=log_since)
+    return model if found == model else found
 
 
 class Follower:
     """Reads the logs on from where the last run stopped, as far as it is let; ``uses`` is what is known so far."""
 
-    def __init__(self, store: Store, environ: Mapping[str, str], stopped: Callable[[], bool]) -> None:
+    def __init__(self, store: Store, home: str, stopped: Callable[[], bool]) -> None:
         self.store = store
-        self.environ = environ
+        self.home = home
         self.stopped = stopped
         self.uses = consult(store, read_uses) or Uses({}, {})
         self.journal = self.uses.sources.setdefault("journal", Source())
@@ -121,15 +124,14 @@ class Follower:
         """What only the library was seen to load: the server's own line may follow."""
 
     def read_journal(self) -> None:
-        """Read on in the journal of the system; nothing where it cannot be read."""
-        if program := journalctl(self.environ.get("PATH", "")):
-            with suppress(OSError):
-                self._read_journal(program)
+        """Read on in the journal of the system; nothing where there is none, or it may not be read."""
+        with suppress(OSError):
+            self._read_journal()
 
-    def _read_journal(self, program: str) -> None:
+    def _read_journal(self) -> None:
         source, seconds, is_whole = self.journal, _SLICE, False
         while not (is_whole or self.stopped()):
-            found = read_journal(program, source.cursor, seconds)
+            found = read_journal(source.cursor, seconds)
             source.since = None if found.has_gap else source.since
             self._add(source, found.events)
             source.cursor, source.until = found.cursor, max(source.until, found.until)
@@ -139,7 +141,7 @@ class Follower:
         """Read on in the log files; those that cannot be read are left out."""
         with ExitStack() as stack:
             logs = []
-            for path in log_files(self.store.root, self.environ.get("HOME", "")):
+            for path in log_files(self.store.root, self.home):
                 with suppress(OSError):
                     logs.append(stack.enter_context(closing(Log(path))))
             logs = [log for log in logs if log.mark]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.flipped import distance, flipped
-from prunella_core.inventory.parts import without_sweeps
+from prunella_core.inventory.parts import weights_in, without_sweeps
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Details, Model, Problem, State, TrashEntry
 from prunella_core.ollama.digests import FileKind
@@ -20,7 +20,6 @@ from prunella_core.scan.system import keeps_atime
 from prunella_core.store.locate import Store
 from prunella_core.store.pins import is_pinned
 
-_LOADED_KINDS = {"weights", "tensor"}
 _STATES = {FileKind.PARTIAL: State.PARTIAL, FileKind.LEFTOVER: State.LEFTOVER, FileKind.STRAY: State.STRAY}
 _ORDER = tuple(State)
 _Names = tuple[str, ...]
@@ -194,7 +193,8 @@ def _models(store: Store, manifests: Iterable[ReadManifest], on_disk: BlobReadin
     for manifest in manifests:
         layers = manifest.layers
         config = layers[0].digest if layers and layers[0].kind == "config" else ""
-        weights = next((layer.digest for layer in layers if layer.kind in _LOADED_KINDS), "") if with_atime else ""
+        loaded = weights_in(layers) if with_atime else None
+        weights = loaded.digest if loaded else ""
         times[weights] = read_at(weights)
         model = Model(
             name=manifest.name,

@@ -46,11 +46,9 @@ def pread(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def follow(
-    builder: StoreBuilder, now: float = NOW, path: str = "", stopped: Callable[[], bool] = lambda: False
-) -> Inventory:
+def follow(builder: StoreBuilder, now: float = NOW, stopped: Callable[[], bool] = lambda: False) -> Inventory:
     """Read the logs on, remember that, and return the store as a later run sees it."""
-    follower = Follower(open_store(builder.root), {"PATH": path}, stopped)
+    follower = Follower(open_store(builder.root), "/nowhere", stopped)
     follower.read_journal()
     follower.read_files()
     seen = with_uses(scan_store(open_store(builder.root), now), follower.uses)
@@ -64,6 +62,14 @@ def used(inventory: Inventory, model: str) -> tuple[float | None, int, str | Non
     found = inventory.model_by_name[model]
     at = found.last_used
     return (at and round(at)), found.loads, found.last_use_clock
+
+
+@pytest.fixture(autouse=True)
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    """The journal of the system, empty."""
+    found = Journal(tmp_path / "bin")
+    monkeypatch.setenv("PATH", found.path)
+    return found
 
 
 # Loads
@@ -86,13 +92,12 @@ def test_the_last_load_of_each_model_is_known_from_every_version(
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_the_journal_says_the_same(
-    builder: StoreBuilder, tmp_path: Path, generation: Callable[[float, str], str]
+    builder: StoreBuilder, journal: Journal, generation: Callable[[float, str], str]
 ) -> None:
-    journal = Journal(tmp_path / "bin")
     base, solo = weights_of(builder, BASE), weights_of(builder, SOLO)
     entries = [(at, generation(at, solo)) for at in (NOW - 8 * DAY, NOW - 2 * HOUR)]
     journal.write([*entries, (NOW - HOUR, generation(NOW - HOUR, base)), (NOW - 60, "[GIN] 200\nnot JSON:\n\n")])
-    inventory = follow(builder, path=journal.path)
+    inventory = follow(builder)
     assert used(inventory, SOLO) == (NOW - 2 * HOUR, 2, "loaded-in-log")
     assert used(inventory, BASE) == (NOW - HOUR, 1, "loaded-in-log")
 
@@ -142,14 +147,13 @@ def test_a_log_of_200_megabytes_costs_nothing_on_the_second_run(builder: StoreBu
     assert sum(pread) < 10_000
 
 
-def test_the_journal_is_read_on_from_the_last_entry(builder: StoreBuilder, tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "bin")
+def test_the_journal_is_read_on_from_the_last_entry(builder: StoreBuilder, journal: Journal) -> None:
     solo = weights_of(builder, SOLO)
     entries = [(NOW - DAY, by_llama_server(NOW - DAY, solo)), (NOW - HOUR, by_llama_server(NOW - HOUR, solo))]
     journal.write(entries[:1])
-    assert used(follow(builder, path=journal.path), SOLO) == (NOW - DAY, 1, "loaded-in-log")
+    assert used(follow(builder), SOLO) == (NOW - DAY, 1, "loaded-in-log")
     journal.write(entries)
-    assert used(follow(builder, path=journal.path), SOLO) == (NOW - HOUR, 2, "loaded-in-log")
+    assert used(follow(builder), SOLO) == (NOW - HOUR, 2, "loaded-in-log")
     assert ["--cursor=s=1;i=0.0" in call for call in journal.asked] == [False, True]
     assert "--unit=*ollama*" in journal.asked[0]
 
@@ -206,7 +210,7 @@ def test_a_position_that_cannot_be_understood_is_forgotten(builder: StoreBuilder
 
 def test_two_runs_at_once_count_a_load_once(builder: StoreBuilder) -> None:
     log_file(builder, by_llama_server(NOW - HOUR, weights_of(builder, SOLO)))
-    followers = [Follower(open_store(builder.root), {}, lambda: False) for _run in range(2)]
+    followers = [Follower(open_store(builder.root), "/nowhere", lambda: False) for _run in range(2)]
     for follower in followers:
         follower.read_files()
     for follower in followers:
@@ -214,22 +218,21 @@ def test_two_runs_at_once_count_a_load_once(builder: StoreBuilder) -> None:
     assert used(scan_store(open_store(builder.root), NOW), SOLO) == (NOW - HOUR, 1, "loaded-in-log")
 
 
-def test_logs_that_cannot_be_read_are_left_out(builder: StoreBuilder, tmp_path: Path) -> None:
+def test_logs_that_cannot_be_read_are_left_out(builder: StoreBuilder, journal: Journal) -> None:
     solo = weights_of(builder, SOLO)
     path = log_file(builder, by_llama_server(NOW - HOUR, solo))
     os.mkfifo(path.with_name("server-2.log"))
     path.with_name("server-3.log").mkdir()
     path.with_name("server-4.log").symlink_to("nowhere")
     path.with_name("server-5.log").write_text("")
-    journal = Journal(tmp_path / "bin")
     journal.program.write_text("not a program")
-    assert used(follow(builder, path=journal.path), SOLO) == (NOW - HOUR, 1, "loaded-in-log")
+    assert used(follow(builder), SOLO) == (NOW - HOUR, 1, "loaded-in-log")
 
 
 def test_without_a_ledger_none_is_begun(tmp_path: Path) -> None:
     builder = small_store(tmp_path / "home" / "models")
     log_file(builder, by_llama_server(NOW - HOUR, weights_of(builder, SOLO)))
-    follower = Follower(open_store(builder.root), {}, lambda: False)
+    follower = Follower(open_store(builder.root), "/nowhere", lambda: False)
     follower.read_files()
     follower.save()
     assert not os.path.exists(f"{builder.root}/.prunella")
@@ -308,7 +311,7 @@ def test_before_the_log_began_a_model_may_have_been_used(swept: StoreBuilder) ->
 
 
 @pytest.mark.parametrize("why", ["another store", "another version", "another server since", "ended before", "a gap"])
-def test_a_log_that_may_not_name_every_load_disproves_nothing(swept: StoreBuilder, tmp_path: Path, why: str) -> None:
+def test_a_log_that_may_not_name_every_load_disproves_nothing(swept: StoreBuilder, why: str) -> None:
     if why == "another store":
         log_file(swept, covering(swept, root="/elsewhere/models"))
     elif why == "another version":
@@ -327,14 +330,13 @@ def test_a_log_that_may_not_name_every_load_disproves_nothing(swept: StoreBuilde
     assert due(follow(swept), DAY) == set()
 
 
-def test_a_gap_in_the_journal_is_seen(swept: StoreBuilder, tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "bin")
+def test_a_gap_in_the_journal_is_seen(swept: StoreBuilder, journal: Journal) -> None:
     entries = [(NOW - 90 * DAY, covering(swept).rpartition("time=")[0]), (NOW - 5, said(NOW - 5, 'msg="chat"'))]
     journal.write(entries)
-    assert due(follow(swept, path=journal.path), DAY) == {BASE, DERIVED, SOLO}
+    assert due(follow(swept), DAY) == {BASE, DERIVED, SOLO}
     journal.write([(NOW - 4, said(NOW - 4, 'msg="chat"'))], first=7)
-    assert due(follow(swept, path=journal.path), DAY) == set()
-    assert due(follow(swept, path=journal.path), DAY) == set(), "and stays one"
+    assert due(follow(swept), DAY) == set()
+    assert due(follow(swept), DAY) == set(), "and stays one"
 
 
 def test_what_a_server_read_when_it_started_is_no_use(swept: StoreBuilder) -> None:

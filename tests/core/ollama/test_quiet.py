@@ -4,13 +4,14 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from prunella_core.ollama import quiet
 from prunella_core.ollama.client import Address, address
-from prunella_core.ollama.quiet import is_quiet
+from prunella_core.ollama.quiet import is_quiet, server_starts
 
 
 def closed() -> dict[str, str]:
@@ -75,3 +76,19 @@ def test_hidden_processes_are_in_doubt(tmp_path: Path, monkeypatch: pytest.Monke
 
 def quiet_in(folder: Path) -> list[str]:
     raise PermissionError(13, "not for you", str(folder))
+
+
+def test_servers_that_run_say_when_they_were_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "clock_gettime", lambda _clock: 1_000.0)
+    monkeypatch.setattr(time, "time", lambda: 1_790_000_000.0)
+    ticks = os.sysconf("SC_CLK_TCK")
+    for process, (name, arguments) in enumerate(
+        [("ollama", "ollama\0serve\0"), ("ollama", "ollama\0runner\0--model\0x\0"), ("a) serve (b", "serve\0")], 1
+    ):
+        (tmp_path / str(process)).mkdir()
+        fields = " ".join(["S", *"0" * 18, str(100 * process * ticks), "0"])
+        (tmp_path / str(process) / "stat").write_text(f"{process} ({name}) {fields}\n")
+        (tmp_path / str(process) / "cmdline").write_text(arguments)
+    (tmp_path / "9").mkdir()
+    assert list(server_starts(str(tmp_path))) == [1_789_999_100.0]
+    assert list(server_starts(str(tmp_path / "nowhere"))) == []

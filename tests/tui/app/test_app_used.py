@@ -21,7 +21,7 @@ async def test_the_details_say_how_often_and_when(family: StoreBuilder, open_app
         log_file(family, "".join(by_llama_server(NOW - days * _DAY, path) for days in (4, 3)), at=NOW)
         await journey.press("/", *"apart", "enter")
         assert "loaded" not in journey.details
-        follow = partial(Follower, journey.session.store, {})
+        follow = partial(Follower, journey.session.store, "/nowhere")
         journey.session.setup = replace(journey.session.setup, follow=follow)
         await journey.press("r")
         assert "loaded 2 times, last " in journey.details

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -97,6 +98,21 @@ def test_a_list_does_not_wait_for_a_journal_that_does_not_come(builder: StoreBui
         child.communicate()
     assert child.returncode == 0
     assert used(builder, PRUNELLA_NO_LOG="1")[1] == 1, "what came after the list is remembered"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes the owner of a store")
+def test_root_reads_the_journal_that_the_owner_of_the_store_may_not() -> None:
+    with tempfile.TemporaryDirectory(prefix="prunella-root-", dir="/tmp") as folder:  # where the owner may go
+        os.chmod(folder, 0o755)
+        builder, journal = make_store(f"{folder}/models"), Journal(Path(folder) / "bin")
+        at = time.time() - 60
+        journal.write([(at, by_llama_server(at, weights_of(builder, SOLO)))])
+        journal.folder.chmod(0o700)
+        for path in (builder.root, *(str(path) for path in Path(builder.root).rglob("*"))):
+            os.lchown(path, 12_345, 12_345)
+        result = run("ls", "solo", "--json", store=builder.root, environment={**READS, "PATH": journal.path})
+        assert [row["loads"] for row in result.document["models"]] == [1]
+        assert os.stat(f"{builder.root}/.prunella/ledger.sqlite").st_uid == 12_345
 
 
 def test_an_export_is_shown_without_a_log(builder: StoreBuilder, tmp_path: Path) -> None:

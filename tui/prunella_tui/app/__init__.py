@@ -1,5 +1,6 @@
 """The Textual application. Importing this package imports Textual, so the command line does it late."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +58,9 @@ def run_app(
         imported=imported,
         collects=collects,
         settle=0 if is_sample else settle,
-        follow=partial(Follower, store, environ or {}) if follows_log and not (is_sample or imported) else None,
+        follow=partial(Follower, store, os.path.expanduser("~"))
+        if follows_log and not (is_sample or imported)
+        else None,
         is_quiet=partial(is_quiet, environ or {}),
         noprune=environ is not None and is_noprune(environ),
     )

@@ -22,7 +22,7 @@ class Following:
 
     def __init__(self, store: Store) -> None:
         self._is_scanned, self._is_over = Event(), Event()
-        self._follower = Follower(store, os.environ, self._is_over.is_set)
+        self._follower = Follower(store, os.path.expanduser("~"), self._is_over.is_set)
         self._thread = Thread(target=self._read, daemon=True)
         self._thread.start()
         click.get_current_context().call_on_close(self._finish)
