@@ -1,7 +1,6 @@
 """Sizes and ages as people write them."""
 
 import re
-from decimal import ROUND_CEILING, Decimal
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
@@ -49,11 +48,17 @@ def parse_size(text: str, percent_of: int | None = None) -> int:
     match = _AMOUNT.match(text.strip().lower())
     if match is None or (match[2] == "%" and percent_of is None):
         raise _refusal(text, percent_of)
-    factor = Decimal(percent_of or 0) / 100 if match[2] == "%" else Decimal(_bytes_in(match[2]))
-    exact = Decimal(match[1]) * factor
-    if exact > _LARGEST or (match[2] == "%" and Decimal(match[1]) > 100):
+    whole, _point, part = match[1].partition(".")
+    count, of = int(whole + part), int(10 ** len(part))
+    if match[2] != "%":
+        count *= _bytes_in(match[2])
+    elif count <= 100 * of:
+        count, of = count * (percent_of or 0), of * 100
+    else:
         raise _refusal(text, percent_of)
-    return int(exact.to_integral_value(ROUND_CEILING))
+    if count > _LARGEST * of:
+        raise _refusal(text, percent_of)
+    return -(-count // of)
 
 
 def _bytes_in(unit: str) -> int:

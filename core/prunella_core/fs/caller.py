@@ -4,9 +4,7 @@ Root on the store of another user becomes that user for good, so that nothing pl
 rights. Few things still need them: to see which files other users hold open, and to write outside the store.
 """
 
-import json
 import os
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -39,6 +37,8 @@ def for_caller(task: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
 
 
 def _ask(name: str, given: tuple[Any, ...]) -> Any:
+    import json
+
     channel = _helper[0]
     answer = b""
     with _one_at_a_time, suppress(OSError):  # it has ended
@@ -65,6 +65,9 @@ def leave_helper() -> None:
 
 def _serve(channel: "socket.socket") -> None:  # pragma: no cover: in the helper, which is not measured
     """Run tasks until the other side is gone; never return."""
+    import json
+    import signal
+
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
             signal.signal(number, signal.SIG_IGN)

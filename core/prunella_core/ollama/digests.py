@@ -17,12 +17,13 @@ is_whole_name = re.compile(r"sha256-[0-9a-f]{64}\Z").match
 """Matches the name of a whole blob as today's server writes it; ``read_blob_name`` knows all forms, and is slower."""
 
 _BLOB = re.compile(r"sha256[:-]([0-9a-fA-F]{64})(-partial(?:-[0-9]+)?|\.tmp)?\Z")
-_QUANTIZATION = r"BF16|F16|F32|MXFP[48]|NVFP4|FP8|INT[48]|[IT]?Q[0-9](?:_[0-9A-Z]+)+"
 _LEFTOVER = re.compile(
-    rf"(?:(?:sha256-|COPY|split-gguf-|(?i:{_QUANTIZATION}))[0-9]+|(?:split-copy|projector-metadata|compat-tensors).*)\Z",
-    re.DOTALL,
+    r"(?:(?:sha256-|COPY|split-gguf-)[0-9]+|(?:split-copy|projector-metadata|compat-tensors).*)\Z", re.S
 )
-"""Temporary files of a create or upload: Go appends digits to a name, such as that of the quantization asked for."""
+"""Temporary files of a create or upload: Go appends digits to a name."""
+
+_QUANTIZED = re.compile(r"(?:BF16|F16|F32|MXFP[48]|NVFP4|FP8|INT[48]|[IT]?Q[0-9](?:_[0-9A-Z]+)+)[0-9]+\Z")
+"""Such as, in any case, that of the quantization asked for."""
 
 
 class FileKind(StrEnum):
@@ -74,4 +75,5 @@ def read_blob_name(name: str) -> BlobName:
     if match:
         kind = FileKind.PARTIAL if match[2] else FileKind.WHOLE
         return BlobName(kind, f"sha256:{match[1].lower()}")
-    return BlobName(FileKind.LEFTOVER if _LEFTOVER.match(name) else FileKind.STRAY, None)
+    is_leftover = _LEFTOVER.match(name) or (name.isascii() and _QUANTIZED.match(name.upper()))
+    return BlobName(FileKind.LEFTOVER if is_leftover else FileKind.STRAY, None)

@@ -5,7 +5,6 @@ the rest, takes keys in any case and ``null`` for everything, and replaces broke
 an error. Digests are compared as they are written (Ollama's ``manifest.Manifests`` and ``deleteUnusedLayers``).
 """
 
-import json
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -25,9 +24,12 @@ class ServerReading(Struct, frozen=True):
 
 def digests_for_server(data: bytes) -> tuple[str, ...] | None:
     """Return the digests as the server reads them; ``None`` when it cannot read the manifest."""
+    import json  # late: most stores are read without it
+
     text = data.decode("utf-8", "replace").lstrip(_WHITESPACE)
+    decoder = json.JSONDecoder(object_pairs_hook=_any_case, parse_constant=_refuse)
     try:
-        document, _end = _DECODER.raw_decode(text)
+        document, _end = decoder.raw_decode(text)
         return tuple(_digests({} if document is None else document))
     except (ValueError, RecursionError):
         return None
@@ -65,6 +67,3 @@ def _any_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_any_case, parse_constant=_refuse)

@@ -11,7 +11,7 @@ from prunella_core.base.errors import NotFound, Refused
 from prunella_core.base.text import clean
 from prunella_core.store.find import PARTS, FoundStore, Place, find_stores, owner_name, places
 
-_WINDOWS = re.compile(r"/mnt/[a-z]/Users/", re.IGNORECASE)
+_WINDOWS = re.compile(r"/mnt/[a-z]/users/")
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Store(Struct, frozen=True, kw_only=True):
             return f"several stores found ({others}): pick one with --store DIR"
         if by_server:
             return None
-        if _WINDOWS.match(self.root):
+        if _WINDOWS.match(self.root.casefold()):
             return f"{clean(self.root)} belongs to Ollama on Windows: read-only here, delete there"
         if not self.writable:
             return (
@@ -132,7 +132,7 @@ def _choice(explicit: str | None, environ: Mapping[str, str], home: str) -> tupl
 def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     root = os.path.realpath(path)
     _require_store(root, why)
-    barred = root if _WINDOWS.match(root) else unwritable(root)
+    barred = root if _WINDOWS.match(root.casefold()) else unwritable(root)
     return Store(
         root=root,
         why=why,

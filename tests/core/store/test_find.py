@@ -165,7 +165,7 @@ def test_a_closed_one_is_named_with_the_way_in(tmp_path: Path, monkeypatch: pyte
 
 def test_windows_owns_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make(tmp_path / "mnt/c/Users/Ann/.ollama/models")
-    pattern = type("Pattern", (), {"match": lambda _self, path: path == root})()
+    pattern = type("Pattern", (), {"match": lambda _self, path: path == root.casefold()})()
     monkeypatch.setattr(locate_module, "_WINDOWS", pattern)
     store = locate(root, {}, "/nowhere", "/nowhere")
     assert not store.writable

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, REFUSED, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """The exit codes, on which scripts may rely; refused: a safety rule or the person said no, and nothing was changed."""
-_NO_LIMIT = 1_000_000
-"""The width of a pipe, in columns: nothing is folded or cut for a program that reads."""
 _PATIENCE_SECONDS = 0.5
 _EVERY_SECONDS = 0.1
 
@@ -59,10 +57,15 @@ def present(document: "Callable[[], Document]", lines: "Callable[[], Iterable[Bl
 
 def show(blocks: "Iterable[Block]", *, on_stderr: bool = False) -> None:
     """Print for people: coloured and fitted on a terminal, plain and whole in a pipe."""
-    from prunella_tui.report.rich import drawn
-
     stream = sys.stderr if on_stderr else sys.stdout
-    text = drawn(blocks, stream, None if stream.isatty() else _NO_LIMIT)
+    if stream.isatty():
+        from prunella_tui.report.rich import drawn
+
+        text = drawn(blocks, stream)
+    else:  # without rich, whose import takes as long as the rest of a small store
+        from prunella_tui.report.lines import line, plain
+
+        text = plain([*blocks, line("")])
     write(text.encode(stream.encoding, "replace"), stream)
 
 

@@ -1,4 +1,4 @@
-"""Draws lines on a terminal, or plainly into a pipe."""
+"""Draws lines on a terminal."""
 
 from collections.abc import Iterable
 from typing import TextIO
@@ -22,9 +22,9 @@ _STYLES = {
 }
 
 
-def drawn(blocks: Iterable[Block], stream: TextIO, width: int | None = None) -> str:
+def drawn(blocks: Iterable[Block], stream: TextIO) -> str:
     """Return what to write to ``stream``. Colours follow the terminal, ``NO_COLOR`` and ``TERM``; so does the width."""
-    console = Console(file=stream, width=width)
+    console = Console(file=stream)
     pieces: list[Segment] = []
     for spans in lay_out(blocks, console.width):
         pieces += (*(Segment(text, _STYLES[tone]) for text, tone in spans), Segment.line())
