@@ -42,7 +42,7 @@ race: $(VENV)/dev  ## prune while Ollama pulls, removes and starts; print rounds
 break: $(VENV)/dev  ## break the core on purpose in each way of tests/breakages.toml; print what no test noticed
 	$(BIN)/python tests/breakages.py
 
-bench: $(VENV)/dev  ## time it beside du, find and others; write benchmarks/RESULTS.md (QUICK=1: small, only print)
+bench: $(VENV)/dev  ## time it against du, find and others; write benchmarks/RESULTS.md (QUICK=1: small, only print)
 	$(BIN)/python benchmarks/bench.py --date $$(date -u +%F) $(if $(QUICK),--quick)
 
 check: lint types imports wheel  ## lint, types, import contract, built wheel
@@ -60,7 +60,7 @@ imports: $(VENV)/dev  ## the import contract: core knows no front end
 wheel: $(VENV)/dev  ## build the wheel and try it in a fresh environment
 	PYTHON=$(BIN)/python sh .ci/wheel
 
-screenshots: $(VENV)/dev  ## take the pictures of screenshots/ anew
+screenshots: $(VENV)/dev  ## take the screenshots again
 	$(BIN)/python screenshots/take.py screenshots
 
 snapshots: $(VENV)/dev  ## accept today's screens as the ones the tests compare with

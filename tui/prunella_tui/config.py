@@ -67,7 +67,7 @@ def _understand(data: bytes, path: str) -> Config:
     for key, value in document.items():
         if key not in Config._fields:
             known = ", ".join(Config._fields)
-            raise InvalidInput(f"the configuration {clean(path)} has the unknown key “{clean(key)}”: use {known}")
+            raise InvalidInput(f"the configuration {clean(path)}: unknown key “{clean(key)}”: use {known}")
         is_switch = key in ("gc", "log")
         if is_switch and not isinstance(value, bool):
             raise InvalidInput(f"the configuration {clean(path)}: {key} must be true or false")

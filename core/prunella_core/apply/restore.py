@@ -108,7 +108,7 @@ def _refuse_linked_folders(store: Store, relative: str) -> None:
     folder = os.path.dirname(relative)
     while folder:
         if os.path.islink(store.path(folder)):
-            raise Refused(f"{clean(folder)} is a link, and nothing is put back through one; remove the link first")
+            raise Refused(f"{clean(folder)} is a link; Prunella restores nothing through links: remove it first")
         folder = os.path.dirname(folder)
 
 

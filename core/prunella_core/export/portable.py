@@ -139,4 +139,4 @@ def _refuse_version(data: bytes) -> None:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise InvalidInput(f"this is not an export of Prunella: {clean(why)}")
+    raise InvalidInput(f"not an export of Prunella: {clean(why)}")

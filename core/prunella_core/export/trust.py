@@ -28,7 +28,7 @@ def refuse_untrustworthy(inventory: Inventory) -> None:
     Free text (paths, messages) is not checked: it is cleaned wherever it is drawn.
     """
     for flaw in chain(_numbers(inventory), _names(inventory), _digests(inventory), _references(inventory)):
-        raise InvalidInput(f"this export is damaged, or not of a store: {flaw}")
+        raise InvalidInput(f"this export is damaged or does not describe a store: {flaw}")
 
 
 def _models(inventory: Inventory) -> list[Model | TrashedModel]:

@@ -123,17 +123,17 @@ class _Provenance:
         if source != name:
             yield f"it has the same manifest as {source}"
         if not self.models[name].layers:
-            yield "its manifest names no layers, so only its name is left to go by"
+            yield "its manifest names no layers; only its name gives a hint"
         elif self.models[name].looks_created:
-            yield "its manifest ends as “ollama create” writes it, but names no model that it was made from"
+            yield "its manifest looks created here, but does not say from which model"
         else:
-            yield "its manifest ends as a registry sends it, not as “ollama create” writes it"
+            yield "its manifest looks pulled, not created here"
         where = self.names[source]
         if where.host != DEFAULT_HOST:
-            yield f"the name says where to pull it: {where.host}"
+            yield f"its name says where to pull it: {where.host}"
         else:
             library = "Ollama's library" if where.namespace == DEFAULT_NAMESPACE else f"{where.namespace} at ollama.com"
-            yield f"{source} would be a name of {library}; a copy that was made here would look the same"
+            yield f"{source} looks like a name from {library}, but so would a local copy"
 
     def _made(self, name: str) -> Origin:
         layers = self._layers(name)
@@ -180,7 +180,7 @@ class _Provenance:
 
     def _signs_of_a_create(self, name: str, source: str | None, lost: Layer | None) -> Iterator[str]:
         if self.models[name].looks_created:
-            yield "its manifest ends as “ollama create” writes it, not as a registry sends it"
+            yield "its manifest looks created here, not pulled"
         if source in self.models:
             how = "can" if source and self._is_surely_pulled(source) else "can probably"
             yield f"its weights are those of {source}, which {how} be pulled"
@@ -189,7 +189,7 @@ class _Provenance:
         else:
             yield self._why_lost(lost)
         if self._can_be_pushed(name):
-            yield f"if it was ever pushed as {name}, a pull brings it back; nothing here shows whether it was"
+            yield f"if it was ever pushed as {name}, it can be pulled; nothing here shows whether it was"
 
     def _why_lost(self, lost: Layer | None) -> str:
         base = _short(lost.made_from) if lost else ""

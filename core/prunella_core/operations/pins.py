@@ -23,7 +23,7 @@ def unpin(store: Store, patterns: Iterable[str]) -> None:
     refuse_unless_allowed(store)
     pins, gone = read_pins(store), tuple(patterns)
     if unknown := [pattern for pattern in gone if pattern not in pins]:
-        raise NotFound(f"there is no pin “{clean(unknown[0])}”; prunella pin lists them")
+        raise NotFound(f"no pin “{clean(unknown[0])}”: prunella pin lists them")
     write_pins(store, (pattern for pattern in pins if pattern not in gone))
 
 

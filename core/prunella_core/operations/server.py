@@ -68,7 +68,7 @@ def delete_by_server(plan: Plan, world: World) -> Receipt:
 def refuse_single_files(request: Request) -> None:
     """Raise Refused when ``request`` names anything but models: the server deletes nothing else."""
     if isinstance(request, Removal) and (request.blobs or request.manifests or request.entries):
-        raise Refused("the server deletes models only, no single blobs; nothing was deleted")
+        raise Refused("the server deletes only models, not single blobs; nothing was deleted")
 
 
 def serving(server: Server | None, inventory: Inventory) -> Server:

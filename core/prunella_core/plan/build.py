@@ -34,7 +34,7 @@ _REASONS = {
     State.LEFTOVER: "left over from a create or upload",
     State.STRAY: "not a file of Ollama, chosen by name",
 }
-_FOR_GOOD = "in the trash: it cannot be restored afterwards"
+_FOR_GOOD = "in the trash: can't be restored afterwards"
 
 
 def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:

@@ -66,12 +66,12 @@ def with_terms(query: Query, *terms: Sequence[str]) -> Query:
 def _term(name: str, sign: str, value: str, rows: Rows) -> Term:
     field = FIELDS[rows].get(name)
     if field is None:
-        raise InvalidInput(f"a filter of {rows} knows no “{name}”; it knows {', '.join(FIELDS[rows])}")
+        raise InvalidInput(f"unknown filter “{name}” for {rows}: use {', '.join(FIELDS[rows])}")
     if (sign in _COMPARED) != (field.kind in _EXAMPLES):
         takes = f">, >=, < or <=, as in {name}>{_EXAMPLES[field.kind]}" if field.kind in _EXAMPLES else ": or ="
-        raise InvalidInput(f"“{clean(name + sign + value)}” is not understood: {name} takes {takes}")
+        raise InvalidInput(f"invalid filter “{clean(name + sign + value)}”: {name} takes {takes}")
     if not value:
-        raise InvalidInput(f"“{name}{sign}” is not whole: a value belongs behind it")
+        raise InvalidInput(f"incomplete filter “{name}{sign}”: add a value")
     return Term(name, sign, _value(field, name, value))
 
 
@@ -83,7 +83,7 @@ def _value(field: Field, name: str, value: str) -> float | str:
     wanted = value.casefold()
     for each in wanted.split(",") if field.words else ():
         if not each or not any(word.startswith(each) for word in field.words):
-            raise InvalidInput(f"“{clean(each)}” is no {name}: it is one of {', '.join(field.words)}")
+            raise InvalidInput(f"invalid {name} “{clean(each)}”: use {', '.join(field.words)}")
     return wanted
 
 

@@ -227,7 +227,7 @@ def _of_blobs(
         for layer in manifest.layers if not odd.isdisjoint(manifest.needs) else ():
             file = on_disk.rows.get(layer.digest, (None,))[0]
             if file and file.is_regular and file.size != layer.size:
-                sizes = f"{file.size} bytes, not the {layer.size} of the manifest"
+                sizes = f"{file.size:,} bytes, but its manifest says {layer.size:,}"
                 message = f"the {layer.kind} blob {layer.digest[:19]} has {sizes}"
                 yield problem(manifest.file.path, "wrong-size", message, manifest.name)
 

@@ -151,11 +151,11 @@ def _require_store(root: str, why: str) -> None:
             raise NotFound(f"{shown} ({why}) is a file; a model store is a folder with blobs/ and manifests/")
         names = set(os.listdir(root))
     except FileNotFoundError:
-        raise NotFound(f"there is no model store at {shown} ({why})") from None
+        raise NotFound(f"no model store at {shown} ({why})") from None
     except OSError as error:
         raise NotFound(f"cannot read {shown} ({why}): {error.strerror}") from error
     if not names & PARTS:
-        raise NotFound(f"{shown} ({why}) is not a model store: it has neither blobs/ nor manifests/")
+        raise NotFound(f"{shown} ({why}) is not an Ollama model store: it has neither blobs/ nor manifests/")
 
 
 def unwritable(root: str) -> str | None:

@@ -147,7 +147,7 @@ def _judge(check: Check, digest: str, size: int) -> Bad | None:
     if digest == check.digest:
         return None
     if check.declared is not None and check.declared != size:
-        return _bad(check, "wrong-size", f"has {size} bytes, the manifest says {check.declared}")
+        return _bad(check, "wrong-size", f"has {size:,} bytes, but its manifest says {check.declared:,}")
     return _bad(check, "wrong-hash", f"hash is {digest}")
 
 

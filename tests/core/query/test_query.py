@@ -140,17 +140,17 @@ def test_a_time_in_the_future_counts_as_now(inventory: Inventory) -> None:
 @pytest.mark.parametrize(
     ("text", "rows", "told"),
     [
-        ("size>", "models", "“size>” is not whole"),
+        ("size>", "models", "incomplete filter “size>”"),
         ("size>5X", "models", "invalid size “5x”"),
         ("age>5", "models", "invalid age “5”"),
         ("size:5GB", "models", "size takes >, >=, < or <=, as in size>5GB"),
         ("unused=5d", "blobs", "unused takes >, >=, < or <=, as in unused>30d"),
         ("state>partial", "blobs", "state takes : or ="),
-        ("state:nothing", "blobs", "“nothing” is no state: it is one of referenced,"),
-        ("state:missing", "models", "it is one of pinned, broken,"),
-        ("kind:weights", "models", "a filter of models knows no “kind”; it knows age, unused,"),
+        ("state:nothing", "blobs", "invalid state “nothing”: use referenced,"),
+        ("state:missing", "models", "use pinned, broken,"),
+        ("kind:weights", "models", "unknown filter “kind” for models: use age, unused,"),
         ("size>1 \x1b[2J:x size>\x1b", "models", "invalid size “\\x1b”"),
-        ("used:", "blobs", "“used:” is not whole"),
+        ("used:", "blobs", "incomplete filter “used:”"),
     ],
 )
 def test_what_is_not_understood_is_told_in_a_line(text: str, rows: Rows, told: str) -> None:

@@ -88,7 +88,7 @@ def test_says_where_it_looked_when_there_is_none(tmp_path: Path) -> None:
 
 def test_what_is_named_and_missing_is_not_replaced_by_a_guess(tmp_path: Path) -> None:
     make(tmp_path / ".ollama/models")
-    with pytest.raises(NotFound, match=r"there is no model store at .*/gone \(--store\)"):
+    with pytest.raises(NotFound, match=r"no model store at .*/gone \(--store\)"):
         find(tmp_path, str(tmp_path / "gone"))
     with pytest.raises(NotFound, match="OLLAMA_MODELS"):
         find(tmp_path, OLLAMA_MODELS=str(tmp_path / "gone"))

@@ -133,7 +133,7 @@ def test_a_flipped_byte_is_named_with_the_models_that_it_breaks(builder: StoreBu
 def test_a_truncated_blob_has_another_size_than_the_manifest_says(builder: StoreBuilder) -> None:
     os.truncate(builder.blob_path(digest(WEIGHTS)), 10)
     (bad,) = verified(builder).bad
-    assert (bad.kind, bad.problem) == ("wrong-size", f"has 10 bytes, the manifest says {len(WEIGHTS)}")
+    assert (bad.kind, bad.problem) == ("wrong-size", f"has 10 bytes, but its manifest says {len(WEIGHTS):,}")
 
 
 def test_a_manifest_with_a_wrong_size_makes_no_sound_blob_bad(builder: StoreBuilder) -> None:

@@ -146,7 +146,7 @@ def test_it_is_written_into_a_file_and_over_none(builder: StoreBuilder, tmp_path
     assert call("export", str(path), store=builder.root).out == b""
     assert gzip.decompress(path.read_bytes()).startswith(b'{"prunella_export":1')
     again = call("export", str(path), store=builder.root)
-    assert (again.code, "nothing is overwritten" in again.complaint) == (3, True)
+    assert (again.code, "not overwritten" in again.complaint) == (3, True)
     nowhere = call("export", str(tmp_path / "nowhere" / "x"), store=builder.root)
     assert (nowhere.code, "nowhere/x" in nowhere.complaint) == (1, True)
 

@@ -50,7 +50,7 @@ def test_ls_and_show_carry_it_in_their_documents(store: str) -> None:
 def test_show_says_it_with_its_evidence(store: str, name: str, sentence: str) -> None:
     text = call("show", name, store=store).text
     assert sentence + "\n" in text
-    assert "· its manifest ends as" in text
+    assert "· its manifest looks" in text
 
 
 def test_the_review_puts_what_cannot_come_back_first_and_apart(store: str) -> None:

@@ -79,7 +79,7 @@ def test_a_server_that_deletes_nothing_is_a_failure(builder: StoreBuilder) -> No
 def test_single_blobs_are_not_for_the_server(builder: StoreBuilder, flags: tuple[str, ...]) -> None:
     with ollama_on(builder.root) as stub, snapshot_guard(builder.root):
         result = call("rm", "--by-server", "blobs/COPY123", *flags, store=builder.root, environment=stub.environ)
-    assert (result.code, "models only" in result.complaint) == (3, True)
+    assert (result.code, "only models" in result.complaint) == (3, True)
 
 
 def test_a_server_of_another_store_is_not_asked(builder: StoreBuilder, tmp_path: Path) -> None:

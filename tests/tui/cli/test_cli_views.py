@@ -120,7 +120,7 @@ def test_blobs_filters_by_state(builder: StoreBuilder) -> None:
     text = call("blobs", "--state", "stray", "--state", "leftover", store=builder.root).text
     assert "README.txt" in text
     assert "COPY123" in text
-    assert "2 rows on disk: 1 leftover 4.1 kB, 1 stray 4.1 kB" in text
+    assert "2 rows: 1 leftover 4.1 kB, 1 stray 4.1 kB" in text
     assert "weights" not in text
 
 

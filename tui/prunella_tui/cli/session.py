@@ -8,6 +8,7 @@ import click
 from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
@@ -47,9 +48,16 @@ def retention() -> int:
 
 def is_on(name: str) -> bool:
     """Whether ``gc`` (expired trash is emptied after a change) or ``log`` (Ollama's is read) is on, as by default."""
-    variable = os.environ.get(f"PRUNELLA_NO_{name.upper()}", "").strip() or "no"
-    is_off = is_set(f"no_{name}") or click.BOOL.convert(variable, None, None)
+    is_off = is_set(f"no_{name}") or _is_yes(f"PRUNELLA_NO_{name.upper()}")
     return not is_off and getattr(configuration(), name) is not False
+
+
+def _is_yes(variable: str) -> bool:
+    value = os.environ.get(variable, "").strip()
+    try:
+        return bool(click.BOOL.convert(value or "no", None, None))
+    except click.BadParameter as error:
+        raise InvalidInput(f"invalid {variable} “{clean(value)}”: use 1 or 0") from error
 
 
 def open_store() -> Store:

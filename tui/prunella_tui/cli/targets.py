@@ -112,7 +112,7 @@ def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
     entry = _entry(entries, text)
     if entry is None:
         parse_name(text)  # raises InvalidInput
-        raise NotFound(f"no “{clean(text)}” in the trash{_hint([text], known) or '; prunella trash lists it'}")
+        raise NotFound(f"no “{clean(text)}” in the trash{_hint([text], known) or ': prunella trash lists it'}")
     if under is None:
         return Restore(entry=entry.id)
     if len(entry.models) != 1:
@@ -140,7 +140,7 @@ def find_entries(inventory: Inventory, texts: Sequence[str]) -> tuple[str, ...] 
     found = []
     for text in texts:
         if (entry := _entry(inventory.trash, text)) is None:
-            raise NotFound(f"no entry “{clean(text)}” in the trash; prunella trash lists them")
+            raise NotFound(f"no entry “{clean(text)}” in the trash: prunella trash lists them")
         found.append(entry.id)
     return tuple(dict.fromkeys(found)) or None
 

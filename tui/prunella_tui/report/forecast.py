@@ -26,7 +26,7 @@ def forecast_lines(coming: NextStart) -> Iterator[Block]:
     if coming.skipped:
         yield from _why_skipped(coming)
     else:
-        yield line("It deletes what no manifest names and what is a download, once over an hour old, without asking.")
+        yield line("Without asking, it deletes downloads and blobs that no manifest names, if over an hour old.")
         yield line(("It skips this where OLLAMA_NOPRUNE is set in the server's own environment.", "quiet"))
     yield from _listed("Models it would break", "bad", coming.would_break)
     held = [f"{short_digest(lost.digest)}  {size(lost.held)} of {size(lost.size)}" for lost in coming.downloads]

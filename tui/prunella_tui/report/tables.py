@@ -125,7 +125,7 @@ def _sums(rows: Sequence[Blob]) -> Block:
         taken[blob.state] += blob.allocated
         counts[blob.state] += 1
     parts = [f"{counts[state]:,} {state.value}{f' {size(taken[state])}' if taken[state] else ''}" for state in counts]
-    return line((counted(len(rows), "row"), "strong"), f" on disk: {', '.join(parts)}")
+    return line((counted(len(rows), "row"), "strong"), f": {', '.join(parts)}")
 
 
 def usage_lines(inventory: Inventory, retention: int, other: OtherFiles | None = None) -> Iterator[Block]:

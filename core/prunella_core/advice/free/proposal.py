@@ -107,7 +107,7 @@ def _reason(inventory: Inventory, item: Candidate, partners: list[str], now: flo
         case "unreferenced":
             why = f"no model has needed it {since}"
         case "trash":
-            why = f"in the trash {since}; it cannot be restored afterwards"
+            why = f"in the trash {since}; can't be restored afterwards"
         case "model":
             why = f"{_unused(inventory.model_by_name[item.key], since)}; {_way_back(item.origin)}{_asked(item)}"
     return why + (f"; only together with {_few(partners)}" if partners else "")

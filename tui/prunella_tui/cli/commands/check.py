@@ -147,4 +147,4 @@ def _write(path: str, data: bytes, store_root: str) -> None:
     try:
         write_new(path, data, store_root)
     except FileExistsError:
-        raise Refused(f"{clean(path)} exists; nothing is overwritten") from None
+        raise Refused(f"{clean(path)} exists and was not overwritten") from None
