@@ -1,7 +1,6 @@
 """The one mutator: executes a Plan and says in a Receipt what really happened."""
 
-from prunella_core.apply.execute import apply
-from prunella_core.apply.recover import has_unfinished
+from prunella_core.apply.execute import apply, has_unfinished
 from prunella_core.apply.work import Step, World
 from prunella_core.fs.disk import Disk
 

@@ -2,14 +2,27 @@
 
 import errno
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Set
 from contextlib import suppress
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from prunella_core.apply.moves import Move, bring_back, changed, is_own, is_same, is_whole, key_of
+from prunella_core.apply.look import look, still_needed
+from prunella_core.apply.moves import (
+    Move,
+    bring_back,
+    changed,
+    drop_empty_folders,
+    is_own,
+    is_same,
+    is_whole,
+    key_of,
+    unlink,
+)
 from prunella_core.fs.disk import Disk, remove_tree_of_folders
+from prunella_core.fs.files import files_below, has_reflinks
 from prunella_core.fs.folders import read_own
 from prunella_core.fs.sizes import File
 from prunella_core.ledger.log import Action
@@ -36,6 +49,14 @@ class Record(Struct, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(Record)
+
+
+class Finished(NamedTuple):
+    """What became of the files: bytes that left the disk, paths that went back, and what stood in the way."""
+
+    freed: int
+    returned: Set[str]
+    errors: list[FileError]
 
 
 class Folder:
@@ -173,6 +194,38 @@ class Folder:
         self.disk.settle(self.path)
         self.disk.move(self.path, self.store.path(f".prunella/{area}/{self.id}"))
         self._lie_in(area)
+
+    def finish(self, known: Set[str] = frozenset(), step: Callable[[], object] = bool) -> Finished:
+        """Unlink the files: it is decided.
+
+        A blob that a manifest needs goes back when its name is free. While there is a problem besides the ``known``
+        ones that could hide a manifest, whole blobs wait here for the next run.
+        """
+        with_extents = has_reflinks(self.store.root)
+        files = [file for file in files_below(self.path, with_extents=with_extents) if file.path != RECORD]
+        seen = look(self.store, 0)
+        new = (problem for problem in seen.hiding if problem.path not in known)
+        hiding = next((each for each in new if each.kind != "no-manifests"), None)  # Ollama removes it when empty
+        back = {file.path for file in still_needed(self.store, files, seen.needed)}
+        going = [file for file in files if file.path not in back and not (hiding and is_whole(file.path))]
+        errors = drop_empty_folders(self.store, [file.path for file in going], self.disk)
+        self.give_back(*sorted(back))
+        freed = 0
+        for file in going:
+            step()
+            try:
+                freed += unlink(self.store, f"{self.path}/{file.path}", file, self.disk)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                errors.append(FileError(path=file.path, message=f"cannot be unlinked: {error.strerror}"))
+        if hiding:
+            errors.append(FileError(path=hiding.path, message=f"{hiding.message}: the blobs wait until it can be read"))
+        try:
+            self.remove()
+        except OSError as error:
+            errors.append(FileError(path=self.inside, message=f"stays empty: {error.strerror}"))
+        return Finished(freed, back, errors)
 
     def remove(self) -> None:
         """Remove the record and the empty folders; what has a place in the store stays."""

@@ -3,21 +3,20 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from math import ceil
 
 import msgspec
+from msgspec.structs import replace
 
 from prunella_core.apply.folder import Folder
-from prunella_core.apply.in_place import remove_in_place
 from prunella_core.apply.look import look, still_needed
-from prunella_core.apply.moves import drop_empty_folders, drop_guarded, is_whole
-from prunella_core.apply.recover import finish
+from prunella_core.apply.moves import changed, drop_empty_folders, drop_guarded, is_manifest, is_own, is_whole, unlink
 from prunella_core.apply.work import Work, World
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
-from prunella_core.fs.files import files_below, has_reflinks
+from prunella_core.fs.files import files_below, has_reflinks, look_at
 from prunella_core.fs.sizes import File, reclaimed
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import action_of
@@ -55,7 +54,7 @@ class Removal(Work):
     def run(self) -> Receipt:
         """Set everything aside, look again, decide, and finish. Raises Refused with everything put back."""
         if why := self._why_not_aside():
-            return remove_in_place(self, why)
+            return self._in_place(why)
         try:
             self._open()
             self._set_aside()
@@ -168,7 +167,7 @@ class Removal(Work):
         if receipt.errors:
             return receipt
         if why := _NOT_ASIDE.get(error.errno or 0):
-            return remove_in_place(self, why)
+            return self._in_place(why)
         where = clean(str(error.filename or self.store.own))
         raise Refused(f"cannot set files aside: {where}: {error.strerror}; everything was put back") from error
 
@@ -199,11 +198,60 @@ class Removal(Work):
         return self.receipt(trashed=reclaimed(file for file in files if file.path != RECORD))
 
     def _unlinked(self) -> Receipt:
-        done = finish(self.aside, self.known_problems, lambda: self.step(1))
+        done = self.aside.finish(self.known_problems, lambda: self.step(1))
         self.give_back(done.returned)
         self.errors += done.errors
         self.step(len(self.plan.files))
         return self.receipt(done.freed)
+
+    # Where nothing can be set aside
+
+    def _in_place(self, why: str) -> Receipt:
+        """Unlink files where they lie. It needs no free byte, and cannot be undone, so the trash refuses it."""
+        if self.goal is Area.TRASH:
+            raise Refused(f"{why}; free the space at once with --now. Nothing was changed")
+        self.is_decided = True
+        if self.is_to_be_watched():
+            self.notes.append("Deleted in place, without watching for a pull first")
+        freed = sum(self._unlink(item) for item in self._unneeded())
+        if not os.path.islink(self.store.manifests):
+            self.errors += drop_empty_folders(self.store, [item.file.path for item in self.moved], self.disk)
+        return self.receipt(freed, cancelled=self.world.cancelled())
+
+    def _unneeded(self) -> Iterator[PlannedFile]:
+        """Manifests, then what none needs: with a look before the trash and before each blob, until a pull begins."""
+        seen = None
+        for item in (*self.plan.manifests, *self.plan.trashed, *self.plan.blobs):
+            if self.world.cancelled():
+                return
+            if is_manifest(item.file.path):
+                yield item
+                continue
+            if seen is None or not is_own(item.file.path):
+                seen = look(self.store, self.plan.made_at)
+            if stop := self.objection(seen, [item]):
+                self.errors.append(stop)
+                return
+            if still_needed(self.store, [item.file], seen.needed):
+                self.returned.append(item)
+            else:
+                yield item
+
+    def _unlink(self, item: PlannedFile) -> int:
+        """Unlink one file and return the bytes that left the disk. ``blobs/`` may be a link, or another device."""
+        folder, name = os.path.split(self.store.path(item.file.path))
+        folder = os.path.realpath(folder)
+        try:
+            file = look_at(folder, name, has_reflinks(self.store.root))
+            if file.identity != item.file.identity:
+                raise changed(item.file)
+            freed = unlink(self.store, f"{folder}/{name}", replace(file, path=item.file.path), self.disk)
+        except OSError as error:
+            self.fail(item, error)
+            return 0
+        self.moved.append(item)
+        self.step(3)
+        return freed
 
 
 def _shared(plan: Plan, inventory: Inventory) -> list[File]:

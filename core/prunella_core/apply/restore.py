@@ -141,21 +141,15 @@ def _mtime_of(store: Store, path: str, disk: Disk) -> int | None:
 
 def _read_note(store: Store) -> list[tuple[Move, int | None]]:
     """The moves of a restore, with the mtimes of the files; a note of an earlier release is without."""
-    try:
+    with suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
         data = read_own(_note(store), _LARGEST_NOTE)
         noted = [
             (Move(_decode(source), _decode(target)), int(mtime[0]) if mtime else None)
             for source, target, *mtime in _NOTE.decode(data or b"")
         ]
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _not_ours(store) from error
-    if not all(_SOURCE.match(move.source) and _TARGET.match(move.target) for move, _mtime in noted):
-        raise _not_ours(store)
-    return noted
-
-
-def _not_ours(store: Store) -> Refused:
-    return Refused(f"{clean(_note(store))} is not what Prunella writes; move it away first. Nothing was changed")
+        if all(_SOURCE.match(move.source) and _TARGET.match(move.target) for move, _mtime in noted):
+            return noted
+    raise Refused(f"{clean(_note(store))} is not what Prunella writes; move it away first. Nothing was changed")
 
 
 def is_restore_noted(store: Store) -> bool:

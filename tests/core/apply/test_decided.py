@@ -78,7 +78,7 @@ def test_whatever_fails_after_the_decision_there_is_a_receipt(
     def fail(*_arguments: object, **_options: object) -> None:
         raise error
 
-    monkeypatch.setattr("prunella_core.apply.removal.finish", fail)
+    monkeypatch.setattr("prunella_core.apply.folder.Folder.finish", fail)
     monkeypatch.setattr("prunella_core.apply.removal.reclaimed", fail)
     receipt = carry_out(plan_for(builder.root, request_))
     assert not receipt.done
