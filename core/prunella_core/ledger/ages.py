@@ -14,8 +14,18 @@ from msgspec.structs import replace
 from prunella_core.base.errors import Refused
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Inventory, Problem, State
-from prunella_core.ledger.file import DAMAGED, NAME, Unusable, begin_afresh, consult, is_trace, may_write, transact
-from prunella_core.ledger.tables import Time, fetch
+from prunella_core.ledger.file import (
+    DAMAGED,
+    NAME,
+    Time,
+    Unusable,
+    begin_afresh,
+    consult,
+    fetch,
+    is_trace,
+    may_write,
+    transact,
+)
 from prunella_core.ledger.uses import read_uses, with_uses
 from prunella_core.ledger.verdicts import bad_blobs
 from prunella_core.scan import Report, Space, never, scan, silent, space_of

@@ -1,18 +1,23 @@
-"""The ledger as a file: one transaction at a time, in bounded work, and what to do when it is damaged."""
+"""The ledger as a file: its tables, one transaction at a time, in bounded work, and what to do when it is damaged."""
 
 import os
 import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+import msgspec
 
 from prunella_core.fs.disk import give_to_owner_of
-from prunella_core.ledger.tables import is_earlier, prepare
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import lock
 
+_Row = TypeVar("_Row")
 _Answer = TypeVar("_Answer")
+
+Time = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+"""Seconds since the epoch (UTC), within any calendar."""
 
 NAME = "ledger.sqlite"
 DAMAGED = f"{NAME}-damaged"
@@ -28,19 +33,53 @@ _STEPS = 10_000
 _LONGEST_VALUE = 4_000_000
 
 _NOT_DAMAGE = {
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_NOLFS,
-    sqlite3.SQLITE_AUTH,
+    getattr(sqlite3, f"SQLITE_{key}")
+    for key in [
+        "PERM",
+        "BUSY",
+        "LOCKED",
+        "NOMEM",
+        "READONLY",
+        "IOERR",
+        "FULL",
+        "CANTOPEN",
+        "PROTOCOL",
+        "NOLFS",
+        "AUTH",
+    ]
 }
 """Results that say something about the disk, the rights or other runs; all others are about the content."""
+
+_TABLES = {
+    "state": "CREATE TABLE state (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
+    # seen: when a run last saw a model need it; NULL while one does. model: the last that needed it.
+    "blob": "CREATE TABLE blob (digest TEXT PRIMARY KEY, seen REAL, model TEXT) WITHOUT ROWID",
+    "used": "CREATE TABLE used (what TEXT PRIMARY KEY, at REAL NOT NULL, times INTEGER NOT NULL) WITHOUT ROWID",
+    "verified": "CREATE TABLE verified ( path TEXT PRIMARY KEY, identity TEXT NOT NULL, kind TEXT, problem TEXT )"
+    " WITHOUT ROWID",
+    "log": "CREATE TABLE log (number INTEGER PRIMARY KEY, id TEXT NOT NULL, line BLOB NOT NULL)",
+}
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS blob_unneeded ON blob (digest) WHERE seen IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS verified_bad ON verified (path) WHERE kind IS NOT NULL",
+)
+_EARLIER = {
+    "run": "CREATE TABLE run (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL NOT NULL, manifests TEXT NOT NULL)",
+    "referenced": "CREATE TABLE referenced (digest TEXT PRIMARY KEY) WITHOUT ROWID",
+    "parted": "CREATE TABLE parted (digest TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+    "loaded": "CREATE TABLE loaded (model TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+    "needs": "CREATE TABLE needs (model TEXT PRIMARY KEY, manifest TEXT NOT NULL, digests BLOB NOT NULL)",
+    "parted_from": "CREATE TABLE parted_from (digest TEXT PRIMARY KEY, model TEXT NOT NULL) WITHOUT ROWID",
+}
+"""The tables of an earlier release: the next run that writes moves their rows."""
+_MIGRATION = """
+INSERT OR IGNORE INTO state SELECT 'at', at FROM run UNION ALL SELECT 'latest', at FROM run
+    UNION ALL SELECT 'manifests', manifests FROM run;
+INSERT OR IGNORE INTO blob SELECT digest, at, model FROM parted LEFT JOIN parted_from USING (digest);
+INSERT OR IGNORE INTO blob SELECT digest, NULL, NULL FROM referenced;
+INSERT OR IGNORE INTO used SELECT model, at, 0 FROM loaded
+"""
+_DIGEST_BYTES = 32
 
 
 class Unusable(Exception):
@@ -49,6 +88,18 @@ class Unusable(Exception):
     def __init__(self, why: str, *, damaged: bool = False) -> None:
         super().__init__(why)
         self.damaged = damaged
+
+
+class Damaged(sqlite3.DatabaseError):
+    """The ledger holds something that no release of Prunella has written."""
+
+
+def fetch(ledger: sqlite3.Connection, kind: type[_Row], sql: str, *parameters: object) -> list[_Row]:
+    """Return the rows that ``sql`` finds. Raises Damaged when a row is not of ``kind``."""
+    try:
+        return msgspec.convert(ledger.execute(sql, parameters).fetchall(), list[kind])  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise Damaged(str(error)) from error
 
 
 def transact(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, write: bool = False) -> _Answer | None:
@@ -75,10 +126,8 @@ def transact(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, wri
 
 def consult(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, write: bool = False) -> _Answer | None:
     """Do as ``transact``, and return ``None`` too where the ledger is unusable or not to be written."""
-    if write and not may_write(store):
-        return None
     try:
-        return transact(store, work, write=write)
+        return None if write and not may_write(store) else transact(store, work, write=write)
     except Unusable:
         return None
 
@@ -141,7 +190,7 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
 def _read(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
     _limit(ledger)
     ledger.execute("BEGIN")
-    if not is_earlier(ledger):
+    if _EARLIER.keys().isdisjoint(_tables(ledger)):
         return work(ledger)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
         ledger.backup(copy)
@@ -151,7 +200,7 @@ def _read(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answ
 def _write(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
     _limit(ledger)
     ledger.execute("BEGIN IMMEDIATE")
-    prepare(ledger)
+    _prepare(ledger)
     answer = work(ledger)
     ledger.execute("COMMIT")
     return answer
@@ -174,3 +223,37 @@ def _is_damage(error: Exception, path: str) -> bool:
     if code == sqlite3.SQLITE_READONLY:  # the file's header forbids to write what the system lets us write
         return os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
     return code & 0xFF not in _NOT_DAMAGE
+
+
+def _tables(ledger: sqlite3.Connection) -> set[str]:
+    """Return the names of the tables. Raises Damaged for a view or trigger, which could run for ever."""
+    found = fetch(ledger, tuple[str, str, str | None], "SELECT type, name, sql FROM sqlite_master")
+    known = _TABLES | _EARLIER
+    for kind, name, sql in found:
+        if kind in ("view", "trigger") or (name in known and " ".join((sql or "").split()) != known[name]):
+            raise Damaged(f"{kind} {name} is not Prunella's")
+    return {name for kind, name, _sql in found if kind == "table"}
+
+
+def _prepare(ledger: sqlite3.Connection) -> None:
+    """Create the tables that are not there, and fill them from those of an earlier release."""
+    there = _tables(ledger)
+    is_earlier = not _EARLIER.keys().isdisjoint(there)
+    missing = [sql for name, sql in _TABLES.items() if name not in there]
+    for sql in (*missing, *_INDEXES) if missing or is_earlier else ():
+        ledger.execute(sql)
+    if is_earlier:
+        _migrate(ledger, there)
+
+
+def _migrate(ledger: sqlite3.Connection, there: set[str]) -> None:
+    for name in _EARLIER.keys() - there:  # early ledgers have only some of them
+        ledger.execute(_EARLIER[name])
+    for statement in _MIGRATION.split(";"):
+        ledger.execute(statement)
+    for model, packed in fetch(ledger, tuple[str, bytes], "SELECT model, digests FROM needs ORDER BY model DESC"):
+        digits = packed.hex()
+        digests = (f"sha256:{digits[at : at + 2 * _DIGEST_BYTES]}" for at in range(0, len(digits), 2 * _DIGEST_BYTES))
+        ledger.executemany("UPDATE blob SET model = ? WHERE digest = ? AND seen IS NULL", ((model, d) for d in digests))
+    for name in _EARLIER:
+        ledger.execute(f"DROP TABLE {name}")

@@ -5,7 +5,7 @@ four megabytes.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -15,14 +15,16 @@ from msgspec.structs import replace
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
-from prunella_core.ledger.file import consult, is_trace
-from prunella_core.ledger.tables import fetch
+from prunella_core.inventory.records import Inventory, TrashEntry
+from prunella_core.ledger.file import consult, fetch, is_trace
 from prunella_core.ollama.names import ModelName, parse_name
 from prunella_core.ollama.paths import place_of
 from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Restore
 from prunella_core.store.locate import Store
 
 Action = Literal["rm", "prune", "empty", "expire", "restore", "guard"]
+Fate = Literal["trashed", "restored", "back", "gone"]
+"""In the trash; restored from it; in the store again by a pull or create; gone."""
 
 MOST_LINES = 1_000
 MOST_BYTES = 4_000_000
@@ -181,3 +183,89 @@ def _is_name(text: str) -> bool:
         return parse_name(text).short == text
     except InvalidInput:
         return False
+
+
+# What became of it
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One line of the log, and what became of each of its models."""
+
+    line: LogLine
+    fates: tuple[Fate, ...]
+    fate: Fate
+    """What became of files that belong to no model."""
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """Every deletion and restore that is known, the oldest first."""
+
+    events: tuple[Event, ...]
+    pullable: tuple[str, ...]
+    """The names to pull for models that are gone."""
+    lost: tuple[str, ...]
+    """Models that are gone, and that no pull brings back."""
+
+
+def history(log: Sequence[LogLine], inventory: Inventory) -> History:
+    """Say what became of everything in ``log``, and of what lies in the trash without a line. Pure."""
+    entries = {clean(entry.id): entry for entry in inventory.trash if not entry.is_spent}
+    lines = sorted((*log, *_unlogged(log, entries)), key=lambda line: line.at)
+    restored = [line for line in lines if line.action == "restore"]
+    restored_from = {line.id for line in restored}
+    from_trash = {(model.entry, model.name) for line in restored for model in line.models}
+    in_trash = {(identity, model.name) for identity, entry in entries.items() for model in entry.models}
+    in_store = {name.casefold() for name in inventory.model_by_name}
+
+    def fate_of(model: LoggedModel) -> Fate:
+        key = (model.entry, model.name)
+        if key in in_trash or key in from_trash:
+            return "trashed" if key in in_trash else "restored"
+        return "back" if model.name.casefold() in in_store else "gone"
+
+    def fate_of_files(line: LogLine) -> Fate:
+        if line.mode == "delete":
+            return "gone"
+        if line.id in entries and line.action != "restore":
+            return "trashed"
+        return "restored" if line.id in restored_from else "gone"
+
+    held = {name for _entry, name in in_trash}
+    gone = [model for model in _last_known(lines) if model.name not in held and fate_of(model) == "gone"]
+    pullable = dict.fromkeys(model.name if model.pull is None else model.pull for model in gone)
+    return History(
+        events=tuple(Event(line=ln, fates=tuple(map(fate_of, ln.models)), fate=fate_of_files(ln)) for ln in lines),
+        pullable=tuple(filter(None, pullable)),
+        lost=tuple(model.name for model in gone if model.pull == ""),
+    )
+
+
+def _unlogged(log: Iterable[LogLine], trash: Mapping[str, TrashEntry]) -> Iterator[LogLine]:
+    """Removals that only the trash knows: their run was killed, or is older than the log."""
+    known = {line.id for line in log if line.action != "restore"}
+    for identity, entry in trash.items():
+        if identity not in known:
+            yield LogLine(
+                id=identity,
+                at=entry.removed_at,
+                action="rm",
+                mode="trash",
+                models=tuple(LoggedModel(name=model.name, entry=identity) for model in entry.models),
+                files=len(entry.files),
+                size=sum(file.allocated for file in entry.files),
+            )
+
+
+def _last_known(lines: Iterable[LogLine]) -> Iterable[LoggedModel]:
+    """Every model, as its last removal from the store has it."""
+    found: dict[str, LoggedModel] = {}
+    for line in lines:
+        for model in line.models:
+            known = found.get(model.name)
+            if model.entry != line.id or line.action == "restore":  # what took it out of the store knows more
+                found.setdefault(model.name, model)
+            elif known and model.pull is None:
+                found[model.name] = replace(model, pull=known.pull)
+            else:
+                found[model.name] = model
+    return found.values()

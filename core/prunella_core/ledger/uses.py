@@ -14,8 +14,7 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.parts import SWEEP, weights_in, without_sweep
 from prunella_core.inventory.records import Inventory, Model
-from prunella_core.ledger.file import consult, is_trace
-from prunella_core.ledger.tables import Time, fetch
+from prunella_core.ledger.file import Time, consult, fetch, is_trace
 from prunella_core.ollama.server_log import Event, Log, log_files, read_journal
 from prunella_core.store.locate import Store
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Inventory, Problem, digest_of_file
-from prunella_core.ledger.tables import Damaged, fetch
+from prunella_core.ledger.file import Damaged, fetch
 from prunella_core.store.locate import Store
 
 Identity = tuple[int, int, int, int]

@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import rescan, scan_store
-from prunella_core.ledger.file import NAME, consult
+from prunella_core.ledger.file import NAME, consult, fetch
 from prunella_core.ledger.log import read_log
-from prunella_core.ledger.tables import fetch
 from prunella_core.ledger.verdicts import READ_BAD, read_sound
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.locate import Store

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prunella_core.inventory.records import Inventory, TrashEntry
-from prunella_core.ledger.history import Event, Fate, History
-from prunella_core.ledger.log import LogLine
+from prunella_core.ledger.log import Event, Fate, History, LogLine
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Plan
 from prunella_core.space.totals import totals

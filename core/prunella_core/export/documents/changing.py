@@ -13,7 +13,7 @@ from prunella_core.export.documents.fields import (
     timestamp,
 )
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.history import Event, History
+from prunella_core.ledger.log import Event, History
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import HeldBack, Plan, Receipt
 from prunella_core.store.locate import Store
