@@ -14,8 +14,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from prunella_core.apply.moves import drop_empty_folders, is_same
 from prunella_core.apply.execute import has_left
+from prunella_core.apply.moves import drop_empty_folders, is_same
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
