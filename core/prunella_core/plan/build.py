@@ -1,6 +1,6 @@
 """Makes plans: pure functions of an Inventory, a request and the time. Nothing is deleted that is not planned here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal
 
 from msgspec.structs import replace
@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
 from prunella_core.fs.sizes import File, reclaimed_each
-from prunella_core.inventory.records import GUARD, Blob, Clock, Inventory, Problem, State, TrashEntry, digest_of_file
+from prunella_core.inventory.records import GUARD, Blob, Inventory, Model, Problem, State, TrashEntry, digest_of_file
 from prunella_core.ollama.names import match_name, parse_name
+from prunella_core.ollama.paths import place_of
 from prunella_core.plan.policy import BLOCKED, Policy, Reason
 from prunella_core.plan.records import (
     Empty,
@@ -34,7 +35,6 @@ _REASONS = {
     State.LEFTOVER: "left over from a create or upload",
     State.STRAY: "not a file of Ollama, chosen by name",
 }
-_FOR_GOOD = "in the trash: can't be restored afterwards"
 
 
 def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
@@ -50,21 +50,9 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
             draft.choose(request)
         case PrunePolicy():
             draft.prune(request)
-        case Empty(entries=chosen):
-            draft.empty(inventory.trash if chosen is None else _entries(inventory, chosen))
+        case Empty(entries=wanted):
+            draft.empty([entry.id for entry in inventory.trash] if wanted is None else wanted)
     return draft.finish()
-
-
-def _with_guard(inventory: Inventory) -> Inventory:
-    """The store as Ollama deletes from it: the guard's links are not its own, and keep what they hold on the disk."""
-    if not inventory.guarded:
-        return inventory
-
-    def with_link(file: File) -> File:
-        is_guarded = (file.device, file.inode) in inventory.guarded
-        return replace(file, links=file.links + 1) if is_guarded else file
-
-    return replace(inventory, blobs=tuple(replace(b, files=tuple(map(with_link, b.files))) for b in inventory.blobs))
 
 
 def reclaimable(inventory: Inventory, now: float) -> int:
@@ -85,18 +73,22 @@ def trash_reclaims(inventory: Inventory, entry: TrashEntry) -> int:
     return space_of(inventory, "delete").frees([Holder("trash", entry.id)])
 
 
-def _entries(inventory: Inventory, wanted: Iterable[str]) -> list[TrashEntry]:
-    known = {entry.id: entry for entry in inventory.trash}
-    for identity in wanted:
-        if identity not in known:
-            raise NotFound(f"no entry {clean(identity)} in the trash")
-    return [known[identity] for identity in dict.fromkeys(wanted)]
-
-
 def _mode_of(request: Removal | PrunePolicy | Empty) -> Literal["trash", "delete", "server"]:
     if not isinstance(request, Removal):
         return "delete"
     return "server" if request.by_server else "trash" if request.to_trash else "delete"
+
+
+def _with_guard(inventory: Inventory) -> Inventory:
+    """The store as Ollama deletes from it: the guard's links are not its own, and keep what they hold on the disk."""
+    if not inventory.guarded:
+        return inventory
+
+    def with_link(file: File) -> File:
+        is_guarded = (file.device, file.inode) in inventory.guarded
+        return replace(file, links=file.links + 1) if is_guarded else file
+
+    return replace(inventory, blobs=tuple(replace(b, files=tuple(map(with_link, b.files))) for b in inventory.blobs))
 
 
 class _Draft:
@@ -106,85 +98,69 @@ class _Draft:
         self.inventory = inventory
         self.request = request
         self.mode = _mode_of(request)
-        loaded = () if isinstance(request, Empty) else request.loaded
-        self.policy = Policy(inventory, now, loaded)
+        self.policy = Policy(inventory, now, () if isinstance(request, Empty) else request.loaded)
         self.space = space_of(inventory, self.mode)
         self.selection = self.space.selection()
-        self.chosen: list[Blob] = []
-        """Rows chosen by themselves that models need."""
         self.held_back: list[HeldBack] = []
         self.overridden: list[HeldBack] = []
         self.younger: list[HeldBack] = []
         self.wants_unneeded = False
 
-    # What goes
-
     def choose(self, removal: Removal) -> None:
         """Take what was named."""
         if not removal.to_trash:
-            self.empty(_entries(self.inventory, removal.entries))
+            self.empty(removal.entries)
         for path in removal.manifests:
-            if path not in self.inventory.broken_by_path:
-                raise NotFound(f"no damaged manifest at {clean(path)}")
+            self._require(path, self.inventory.broken_by_path, "damaged manifest")
             self.selection.add(Holder("manifest", path))
-        self.selection.add(*(Holder("model", self._name(model)) for model in removal.models))
+        by_name = self.inventory.model_by_name
+        for text in removal.models:
+            name = text if text in by_name else match_name(parse_name(text), by_name)
+            self._require(name or text, by_name, "model")
+            self.selection.add(Holder("model", name or text))
         for key in dict.fromkeys(removal.blobs):
-            self._choose_row(key)
+            self._require(key, self.inventory.blob_by_key, "blob")
+            self._take_row(self.inventory.blob_by_key[key])
 
-    def _name(self, text: str) -> str:
-        if text in self.inventory.model_by_name:
-            return text
-        name = match_name(parse_name(text), self.inventory.model_by_name)
-        if name is None:
-            raise NotFound(f"no model {clean(text)} in {clean(self.inventory.store.root)}")
-        return name
-
-    def _choose_row(self, key: str) -> None:
-        blob = self.inventory.blob_by_key.get(key)
-        if blob is None:
-            raise NotFound(f"no blob {clean(key)} in {clean(self.inventory.store.root)}")
-        if blob.state in (State.REFERENCED, State.MISSING):
-            self.chosen.append(blob)
-            self.selection.add(Holder("blob", key))
-        else:
-            self._take_row(blob)
-
-    def _take_row(self, blob: Blob) -> None:
-        self.wants_unneeded |= blob.state is State.UNREFERENCED
-        if self._may_go(_path(blob), blob.allocated, self.policy.row(blob)):
-            self.selection.add(Holder("blob", blob.key))
+    def _require(self, key: str, known: Collection[str], what: str) -> None:
+        if key not in known:
+            raise NotFound(f"no {what} {clean(key)} in {clean(self.inventory.store.root)}")
 
     def prune(self, request: PrunePolicy) -> None:
         """Take what is old enough."""
         if PruneClass.TRASH in request.classes:
-            self.empty(entry for entry in self.inventory.trash if self.policy.is_due(entry, request.age))
+            self.empty([entry.id for entry in self.inventory.trash if self.policy.is_due(entry, request.age)])
         if PruneClass.MODEL in request.classes:
             for model in self.inventory.models:
-                is_due = not self.policy.younger(model, request.age)
-                if is_due and self._may_go(model.manifest.path, 0, self.policy.model(model)):
-                    self.selection.add(Holder("model", model.name))
+                if not self.policy.younger(model, request.age):
+                    self._take(Holder("model", model.name), self.policy.model(model), model.manifest.path)
         states = {State(chosen.value) for chosen in request.classes - {PruneClass.MODEL, PruneClass.TRASH}}
         self.wants_unneeded = bool(request.classes & {PruneClass.UNREFERENCED, PruneClass.MODEL})
-        for blob in self.inventory.blobs:
+        for blob in self.inventory.others:
             if blob.state in states:
                 if reason := self.policy.younger(blob, request.age):
-                    self.younger.append(_held(blob, reason))
+                    self.younger.append(_held(reason, _path(blob), blob))
                 else:
                     self._take_row(blob)
 
-    def empty(self, entries: Iterable[TrashEntry]) -> None:
+    def empty(self, entries: Iterable[str]) -> None:
         """Take entries of the trash."""
-        for entry in entries:
-            if self._may_go(f".prunella/trash/{entry.id}", 0, self.policy.entry(entry)):
-                self.selection.add(Holder("trash", entry.id))
+        known = {entry.id for entry in self.inventory.trash}
+        for entry in dict.fromkeys(entries):
+            self._require(entry, known, "trash entry")
+            self._take(Holder("trash", entry), self.policy.trash(), f".prunella/trash/{entry}")
 
-    def _may_go(self, path: str, allocated: int, reason: Reason | None) -> bool:
-        if reason is None:
-            return True
-        is_forced = reason.can_be_forced and self.request.force
-        held = HeldBack(path=path, allocated=allocated, reason=reason.text)
-        (self.overridden if is_forced else self.held_back).append(held)
-        return is_forced
+    def _take_row(self, blob: Blob) -> None:
+        self.wants_unneeded |= blob.state is State.UNREFERENCED
+        self._take(Holder("blob", blob.key), self.policy.row(blob), _path(blob), blob)
+
+    def _take(self, holder: Holder, reason: Reason | None, path: str, blob: Blob | None = None) -> None:
+        if reason:
+            is_forced = reason.can_be_forced and self.request.force
+            (self.overridden if is_forced else self.held_back).append(_held(reason, path, blob))
+            if not is_forced:
+                return
+        self.selection.add(holder)
 
     # The plan
 
@@ -192,25 +168,26 @@ class _Draft:
         """Decide about the whole set, and freeze it."""
         blocked = self._block()
         models = tuple(model.name for model in self.inventory.models if self._is_gone("model", model.name))
-        files = _with_sizes(list(self._files()))
+        files = list(self._files())
+        sizes = reclaimed_each(item.file for item in files)
         return Plan(
             store=self.inventory.store,
             request=self.request,
             made_at=self.policy.now,
             mode=self.mode,
             models=models,
-            files=files,
+            files=tuple(replace(item, reclaims=n) if n else item for item, n in zip(files, sizes, strict=True)),
             kept=tuple(self._kept()),
             held_back=tuple(self.held_back),
             overridden=tuple(self.overridden),
             younger=tuple(self.younger),
             blocked=tuple(blocked),
-            reclaims=sum(item.reclaims for item in files),
+            reclaims=sum(sizes),
             lost=tuple(sorted(self._lost(models, files), key=lambda lost: not lost.is_weights)),
             loaded=tuple(name for name in models if name in (self.policy.loaded or ())),
         )
 
-    def _is_gone(self, kind: Literal["model", "trash"], key: str) -> bool:
+    def _is_gone(self, kind: Literal["model", "blob", "trash"], key: str) -> bool:
         return Holder(kind, key) in self.selection.gone
 
     def _block(self) -> list[Problem]:
@@ -218,11 +195,7 @@ class _Draft:
 
         Ollama heeds none: what it deletes goes all the same.
         """
-        if not self.inventory.blocking or self.mode == "server":
-            return []
-        going = {self.inventory.model_by_name[h.key].manifest.path for h in self.selection.gone if h.kind == "model"}
-        going |= {h.key for h in self.selection.gone if h.kind == "manifest"}
-        blocking = self.policy.blocking(going)
+        blocking = [] if self.mode == "server" else self.policy.blocking(self.selection.gone)
         keeps = self.wants_unneeded or any(cell.may_be_needed for cell in self.selection.leaving())
         self.selection.block(bool(blocking))
         return blocking if keeps else []
@@ -231,60 +204,54 @@ class _Draft:
         """Everything that goes, manifests first; what each frees is known when the set is whole."""
         leaving = list(filter(self.selection.leaves, self.space.cells))
         leaving.sort(key=lambda cell: cell.kind not in ("manifest", "broken"))
-        removed_at = {entry.id: entry.removed_at for entry in self.inventory.trash}
         for cell in leaving:
-            for blob in cell.blobs:
-                yield from _of_blob(blob)
             if cell.kind == State.TRASHED:
-                for file in cell.files:
-                    yield _planned(file, _FOR_GOOD, digest_of_file(file.path), removed_at[_entry_of(file)], "removed")
-            elif not cell.blobs:
-                yield from self._manifests(cell)
+                yield from self._trashed(cell)
+            elif cell.kind == "manifest":
+                model = self.inventory.model_by_name[cell.models[0]]
+                yield _planned(model.manifest, f"manifest of {model.name}", cell.models, model)
+            elif cell.kind == "broken":
+                broken = self.inventory.broken_by_path[cell.files[0].path].model
+                yield _planned(cell.files[0], "a manifest that cannot be read", (broken,) if broken else ())
+            for blob in cell.blobs:
+                reason = f"only used by {_few(blob.models)}" if blob.models else _REASONS[blob.state]
+                for file in blob.files:
+                    yield _planned(file, reason, blob.models, blob)
 
-    def _manifests(self, cell: Cell) -> Iterator[PlannedFile]:
+    def _trashed(self, cell: Cell) -> Iterator[PlannedFile]:
+        removed_at = {entry.id: entry.removed_at for entry in self.inventory.trash}
         for file in cell.files:
-            if not cell.models:
-                model = self.inventory.broken_by_path[file.path].model
-                names = (model,) if model else ()
-                yield PlannedFile(
-                    file=file, reclaims=0, digest=None, reason="a manifest that cannot be read", models=names
-                )
-            else:
-                model_ = self.inventory.model_by_name[cell.models[0]]
-                item = _planned(file, f"manifest of {model_.name}", None, model_.idle_since, model_.clock)
-                yield replace(item, models=cell.models)
+            item = _planned(file, "in the trash: can't be restored afterwards")
+            digest = digest_of_file(file.path)
+            yield replace(item, digest=digest, idle_since=removed_at[_entry_of(file)], clock="removed")
 
     def _kept(self) -> Iterator[Kept]:
         """What stays of what was asked for, and why."""
+        gone = self.selection.gone
         for cell in self.selection.kept():
             if cell.kind == State.TRASHED:
-                yield from self._kept_in_trash(cell)
-            elif any(holder.kind != "trash" and holder in self.selection.gone for holder in cell.holders):
-                for blob in cell.blobs:
-                    yield self._stays(cell, blob)
-        for blob in self.chosen:
-            cell_ = self.space.cell_of.get(blob.key)
-            if cell_ and not any(holder in self.selection.gone for holder in cell_.holders):
-                yield self._stays(cell_, blob)
+                for file in cell.files:
+                    if (digest := digest_of_file(file.path)) and self._is_gone("trash", _entry_of(file)):
+                        yield self._stays(cell, digest, file.allocated)
+            elif any(holder.kind != "trash" and holder in gone for holder in cell.holders):
+                yield from (self._stays(cell, blob.key, blob.allocated) for blob in cell.blobs)
+        for key in dict.fromkeys(self.request.blobs) if isinstance(self.request, Removal) else ():
+            blob, named = self.inventory.blob_by_key[key], self.space.cell_of.get(key)
+            if blob.models and named and gone.isdisjoint(named.holders):
+                yield self._stays(named, key, blob.allocated)
 
-    def _stays(self, cell: Cell, blob: Blob) -> Kept:
-        users = tuple(name for name in cell.models if not self._is_gone("model", name))
-        reason = "used by models that stay" if users else self._why_kept(cell, blob.key)
-        return Kept(digest=blob.digest or "", allocated=blob.allocated, used_by=users, reason=reason)
+    def _stays(self, cell: Cell, key: str, allocated: int) -> Kept:
+        digest = key if cell.kind == State.TRASHED else self.inventory.blob_by_key[key].digest
+        others = sorted(cell.holders - self.selection.gone)
+        users = tuple(holder.key for holder in others if holder.kind == "model")
+        return Kept(digest=digest or "", allocated=allocated, used_by=users, reason=self._why_kept(cell, others, key))
 
-    def _kept_in_trash(self, cell: Cell) -> Iterator[Kept]:
-        """Blobs of emptied entries that something else needs."""
-        for file in cell.files:
-            digest = digest_of_file(file.path)
-            if digest and self._is_gone("trash", _entry_of(file)):
-                users = tuple(holder.key for holder in cell.holders if holder.kind == "model")
-                reason = "a model in the store misses it: restore it first" if users else self._why_kept(cell, digest)
-                yield Kept(digest=digest, allocated=file.allocated, used_by=users, reason=reason)
-
-    def _why_kept(self, cell: Cell, key: str) -> str:
-        others = sorted(holder for holder in cell.holders if holder not in self.selection.gone)
+    def _why_kept(self, cell: Cell, others: list[Holder], key: str) -> str:
         if not others:
             return BLOCKED
+        if any(holder.kind == "model" for holder in others):
+            is_missed = cell.kind == State.TRASHED
+            return "a model in the store misses it: restore it first" if is_missed else "used by models that stay"
         if others[0] == Holder("trash", GUARD):
             return f"{self._trashed_model(GUARD, key)} needs it, which Ollama deleted: see prunella guard run"
         if others[0].kind == "trash":
@@ -310,35 +277,30 @@ class _Draft:
                 yield Lost(model=name, origin=origin, layers=layers, kinds=tuple(kinds))
 
 
-def _of_blob(blob: Blob) -> Iterator[PlannedFile]:
-    reason = f"only used by {_few(blob.models)}" if blob.models else _REASONS[blob.state]
-    for file in blob.files:
-        item = _planned(file, reason, blob.digest, blob.idle_since, blob.clock)
-        yield replace(item, models=blob.models) if blob.models else item
+def _planned(file: File, reason: str, models: tuple[str, ...] = (), row: Blob | Model | None = None) -> PlannedFile:
+    return PlannedFile(
+        file=file,
+        reclaims=0,
+        digest=row.digest if isinstance(row, Blob) else None,
+        reason=reason,
+        models=models,
+        idle_since=row.idle_since if row else None,
+        clock=row.clock if row else None,
+    )
 
 
-def _planned(file: File, reason: str, digest: str | None, since: float | None, clock: Clock | None) -> PlannedFile:
-    return PlannedFile(file=file, reclaims=0, digest=digest, reason=reason, idle_since=since, clock=clock)
-
-
-def _with_sizes(files: list[PlannedFile]) -> tuple[PlannedFile, ...]:
-    sizes = reclaimed_each(item.file for item in files)
-    return tuple(replace(item, reclaims=size) if size else item for item, size in zip(files, sizes, strict=True))
-
-
-def _held(blob: Blob, reason: Reason) -> HeldBack:
+def _held(reason: Reason, path: str, blob: Blob | None) -> HeldBack:
     return HeldBack(
-        path=_path(blob),
-        allocated=blob.allocated,
+        path=path,
+        allocated=blob.allocated if blob else 0,
         reason=reason.text,
-        idle_since=blob.idle_since,
-        clock=blob.clock,
+        idle_since=blob.idle_since if blob else None,
+        clock=blob.clock if blob else None,
     )
 
 
 def _entry_of(file: File) -> str:
-    """The entry of the trash that a file lies in."""
-    return file.path.split("/")[2]
+    return place_of(file.path).entry
 
 
 def _few(names: tuple[str, ...]) -> str:

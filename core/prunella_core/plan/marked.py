@@ -3,13 +3,9 @@
 Planning a hundred thousand files takes longer than a key press may.
 """
 
-from collections import Counter
-from collections.abc import Iterator
-
-from prunella_core.fs.sizes import allocated
-from prunella_core.inventory.records import Inventory, State
+from prunella_core.inventory.records import Inventory
 from prunella_core.plan.policy import Policy
-from prunella_core.space.cells import Holder
+from prunella_core.space.cells import Cell, Holder, taken_by
 from prunella_core.space.space import space_of
 
 _NONE: frozenset[str] = frozenset()
@@ -19,17 +15,18 @@ class Marked:
     """A Selection and a Policy at ``now`` (seconds, UTC), followed by the status line. Sizes are bytes."""
 
     def __init__(self, inventory: Inventory, now: float) -> None:
-        self.inventory = inventory
-        self.implied: frozenset[str] = _NONE
+        self.implied = _NONE
         """The models that marked blobs delete with them."""
         self._space = space_of(inventory)
         self._selection = self._space.selection()
         self._policy = Policy(inventory, now)
-        self._marks = _NONE, _NONE, _NONE
-        self._wanted: set[Holder] = set()
-        self._held: set[str] = set()
-        self._users: Counter[tuple[str, ...]] = Counter()
-        """How many marked rows the same models need."""
+        self._held = frozenset(blob.key for blob in inventory.others if self._policy.row(blob))
+        self._rows = {key: holder for key, holder in self._space.rows.items() if key not in self._held}
+        self._users = [(cell.models, [blob.key for blob in cell.blobs]) for cell in self._space.cells if cell.models]
+        self._users += [(blob.models, [blob.key]) for blob in inventory.others if blob.models]  # missing
+        self._blobs = _NONE
+        self._named: set[Holder] = set()
+        self._kept: list[Cell] = []
 
     @property
     def frees(self) -> int:
@@ -39,17 +36,16 @@ class Marked:
     @property
     def keeps(self) -> int:
         """What the marked have that stays."""
-        kept = list(self._selection.kept())
-        return sum(cell.plain for cell in kept) + allocated(file for cell in kept for file in cell.linked)
+        return taken_by(self._kept)
 
     @property
     def held_back(self) -> int:
         """How many of the marked rows stay for now."""
-        return len(self._held)
+        return len(self._held & self._blobs)
 
     def users_of_kept(self) -> list[str]:
         """The models for which something of the marked stays, those first that need the largest."""
-        cells = sorted(self._selection.kept(), key=lambda cell: -cell.allocated)
+        cells = sorted(self._kept, key=lambda cell: -cell.allocated)
         names = dict.fromkeys(name for cell in cells for name in cell.models)
         return [name for name in names if Holder("model", name) not in self._selection.gone]
 
@@ -60,35 +56,11 @@ class Marked:
 
     def mark(self, models: frozenset[str], blobs: frozenset[str], manifests: frozenset[str]) -> None:
         """Mark exactly these: models by name, rows by key, damaged manifests by path."""
-        if (models, blobs, manifests) == self._marks:
-            return
-        known, self._marks = self._marks[1], (models, blobs, manifests)
-        self._mark_rows(blobs - known, known - blobs)
-        models |= self.implied
-        wanted = {Holder("model", name) for name in models} | {Holder("manifest", path) for path in manifests}
-        self._selection.remove(*(self._wanted - wanted))
-        self._selection.add(*(wanted - self._wanted))
-        self._wanted = wanted
-        if self.inventory.blocking:
-            paths = {self.inventory.model_by_name[name].manifest.path for name in models} | manifests
-            self._selection.block(bool(self._policy.blocking(paths)))
-
-    def _mark_rows(self, new: frozenset[str], old: frozenset[str]) -> None:
-        find, users = self.inventory.blob_by_key.__getitem__, self._users
-        before = set(users)
-        self._selection.remove(*(Holder("blob", key) for key in old))
-        self._held -= old
-        self._selection.add(*self._going(new))
-        users.update(names for key in new if (names := find(key).models))
-        users.subtract(names for key in old if (names := find(key).models))
-        self._users = +users
-        if self._users.keys() != before:
-            self.implied = frozenset().union(*self._users)
-
-    def _going(self, keys: frozenset[str]) -> Iterator[Holder]:
-        for key in keys:
-            blob = self.inventory.blob_by_key[key]
-            if blob.state not in (State.REFERENCED, State.MISSING) and self._policy.row(blob):
-                self._held.add(key)
-            else:
-                yield Holder("blob", key)
+        rows, new, old = self._rows, blobs - self._blobs, self._blobs - blobs
+        self.implied = frozenset().union(*(users for users, keys in self._users if not blobs.isdisjoint(keys)))
+        named = {Holder("model", name) for name in models | self.implied}
+        named |= {Holder("manifest", path) for path in manifests}
+        self._selection.remove(*(rows[key] for key in old & rows.keys()), *(self._named - named))
+        self._selection.add(*(rows[key] for key in new & rows.keys()), *(named - self._named))
+        self._selection.block(bool(self._policy.blocking(named)))
+        self._blobs, self._named, self._kept = blobs, named, self._selection.kept()

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from prunella_core.base.units import SETTLING_SECONDS
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, Problem, State, TrashEntry
+from prunella_core.space.cells import Holder
 
-_SIGNS_OF_A_PULL = {State.PARTIAL, State.LEFTOVER, State.UNREFERENCED}
+_SIGNS_OF_A_PULL = (State.PARTIAL, State.LEFTOVER, State.UNREFERENCED)
 """A pull or create writes partials or temporary files, renames them to blobs, and ends with the manifest."""
 _YOUNGER: dict[Clock | None, str] = {
     "written": "younger than the age: it was written since",
@@ -46,15 +47,17 @@ class Policy:
         """Whether something was just written, or is held open, that looks like a running pull or create."""
         return any(
             self._is_fresh(blob) or blob.key in self.inventory.held_open
-            for blob in self.inventory.blobs
+            for blob in self.inventory.others
             if blob.state in _SIGNS_OF_A_PULL
         )
 
     def _is_fresh(self, blob: Blob) -> bool:
-        return blob.written_at is not None and self.now - blob.written_at < SETTLING_SECONDS
+        return (written := blob.written_at) is not None and self.now - written < SETTLING_SECONDS
 
     def row(self, blob: Blob) -> Reason | None:
-        """Why a row of ``blobs/`` that no model needs stays although it was chosen."""
+        """Why a row of ``blobs/`` stays although it was chosen; what models need is for the other rules."""
+        if blob.state in (State.REFERENCED, State.MISSING):
+            return None
         if blob.state is State.TRASHED:
             return _IN_TRASH
         if blob.state is State.STRAY:
@@ -80,8 +83,8 @@ class Policy:
             return Reason(f"{model.name} is loaded in the server")
         return _PULL_RUNNING if self.pull_is_running else None
 
-    def entry(self, _entry: TrashEntry) -> Reason | None:
-        """Why an entry of the trash stays."""
+    def trash(self) -> Reason | None:
+        """Why every entry of the trash stays."""
         if self.inventory.trash_unreadable:
             return Reason("the trash cannot be read as a whole: another entry may need it")
         return None
@@ -96,6 +99,12 @@ class Policy:
         """Whether an entry has been in the trash for ``age`` seconds."""
         return self.now - entry.removed_at >= age
 
-    def blocking(self, going: Collection[str]) -> list[Problem]:
-        """The problems that could hide a reference, without those at the paths ``going``."""
-        return [problem for problem in self.inventory.blocking if problem.path not in going]
+    def blocking(self, gone: Collection[Holder]) -> list[Problem]:
+        """The problems that could hide a reference, without those of manifests that are deleted with ``gone``."""
+        if not self.inventory.blocking:
+            return []
+        manifests = {holder.key for holder in gone if holder.kind == "manifest"}
+        manifests |= {
+            self.inventory.model_by_name[holder.key].manifest.path for holder in gone if holder.kind == "model"
+        }
+        return [problem for problem in self.inventory.blocking if problem.path not in manifests]

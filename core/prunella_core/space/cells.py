@@ -1,6 +1,7 @@
 """What files a store's space consists of: cells of files that leave the disk together, and sets of what holds them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from prunella_core.fs.sizes import File, allocated
@@ -15,16 +16,37 @@ class Holder(NamedTuple):
     key: str
 
 
+_RANKS = ("referenced", "manifest", "broken", "unreferenced", "partial", "leftover", "stray", "trashed", "guard")
+
+
 class Cell:
     """Files that leave the disk together. ``kind`` is the state of its blobs, or ``manifest`` or ``broken``."""
 
-    __slots__ = ("blobs", "files", "holders", "kind", "linked", "models", "own", "plain")
+    __slots__ = (
+        "blobs",
+        "files",
+        "holders",
+        "is_shared",
+        "kind",
+        "linked",
+        "may_be_needed",
+        "models",
+        "own",
+        "plain",
+        "rank",
+    )
 
     def __init__(self, kind: str, holders: frozenset[Holder], models: tuple[str, ...] = ()) -> None:
         self.kind = kind
         self.holders = holders
         self.models = models
         """The models among the holders, in the order of their names."""
+        self.is_shared = kind == State.REFERENCED and len(models) > 1
+        """Whether several models need it."""
+        self.may_be_needed = kind in (State.REFERENCED, State.UNREFERENCED)
+        """Whether a manifest that cannot be read could need it."""
+        self.rank = 0 if self.is_shared else _RANKS.index(kind) + 1
+        """Which cell a file with several links counts for: the lowest, which is the most useful."""
         self.blobs: list[Blob] = []
         self.files: list[File] = []
         self.plain = 0
@@ -46,31 +68,12 @@ class Cell:
     @property
     def allocated(self) -> int:
         """What all its files take."""
-        return taken_by([self])
-
-    @property
-    def may_be_needed(self) -> bool:
-        """Whether a manifest that cannot be read could need it."""
-        return self.kind in (State.REFERENCED, State.UNREFERENCED)
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether several models need it."""
-        return self.kind == State.REFERENCED and len(self.models) > 1
-
-    @property
-    def rank(self) -> int:
-        """Which cell a file with several links counts for: the lowest, which is the most useful."""
-        return 0 if self.is_shared else _RANKS.index(self.kind) + 1
+        return self.plain + allocated(self.linked)
 
 
-def taken_by(cells: Iterable[Cell]) -> int:
+def taken_by(cells: Collection[Cell]) -> int:
     """What the files of several cells take, each file once."""
-    together = list(cells)
-    return sum([cell.plain for cell in together]) + allocated([file for cell in together for file in cell.linked])
-
-
-_RANKS = ("referenced", "manifest", "broken", "unreferenced", "partial", "leftover", "stray", "trashed", "guard")
+    return sum([cell.plain for cell in cells]) + allocated([file for cell in cells for file in cell.linked])
 
 
 class Selection:
@@ -84,8 +87,8 @@ class Selection:
         self.is_blocked = False
         """Whether a problem keeps every blob that a model could need."""
         self._touched: dict[Cell, int] = {}
-        """How many holders of each cell go."""
-        self._links: dict[tuple[int, int], int] = {}
+        """How many holders of each cell are in it."""
+        self._links: Counter[tuple[int, int]] = Counter()
 
     def add(self, *holders: Holder) -> None:
         """Choose holders."""
@@ -93,8 +96,8 @@ class Selection:
             if holder not in self.gone:
                 self.gone.add(holder)
                 for cell in self.of.get(holder, ()):
-                    self._touched[cell] = self._touched.get(cell, 0) + 1
-                    if self.leaves(cell):
+                    count = self._touched[cell] = self._touched.get(cell, 0) + 1
+                    if count == len(cell.holders) and self.leaves(cell):
                         self._account(cell, 1)
 
     def remove(self, *holders: Holder) -> None:
@@ -132,14 +135,14 @@ class Selection:
         """The cells that leave the disk."""
         return filter(self.leaves, self._touched)
 
-    def kept(self) -> Iterator[Cell]:
+    def kept(self) -> list[Cell]:
         """The cells of what goes that stay."""
-        return (cell for cell, gone in self._touched.items() if gone and not self.leaves(cell))
+        return [cell for cell, gone in self._touched.items() if gone and not self.leaves(cell)]
 
     def _account(self, cell: Cell, sign: int) -> None:
         self.frees += sign * cell.own
         for file in cell.linked:
             identity = file.device, file.inode
-            gone = self._links.get(identity, 0)
-            self._links[identity] = gone + sign
+            gone = self._links[identity]
+            self._links[identity] += sign
             self.frees += sign * file.own if max(gone, gone + sign) == file.links else 0

@@ -6,7 +6,8 @@ bytes on the disk; a file with several links counts once, and is freed with the 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -47,7 +48,6 @@ class Space:
         self.of: dict[Holder, list[Cell]] = {}
         self.cell_of: dict[str, Cell] = {}
         """The cell of each row of ``blobs/`` that has files, under its key."""
-        self._sharers: dict[frozenset[Cell], tuple[list[str], int]] = {}
         self._made: dict[tuple[str, frozenset[Holder]], Cell] = {}
         self._add_manifests()
         needed = _needed_by_trash(inventory.keeping)
@@ -68,20 +68,32 @@ class Space:
     def usage(self, holder: Holder) -> Usage:
         """What one holder takes, frees and shares."""
         cells = self.of.get(holder, [])
-        return Usage(taken_by(cells), self.frees([holder]), taken_by(cell for cell in cells if cell.is_shared))
+        return Usage(taken_by(cells), self.frees([holder]), taken_by([cell for cell in cells if cell.is_shared]))
 
     @cached_property
     def models(self) -> dict[str, Usage]:
         """What each model takes, under its name."""
         return {model.name: self.usage(Holder("model", model.name)) for model in self.inventory.models}
 
+    @cached_property
+    def rows(self) -> dict[str, Holder]:
+        """The rows of ``blobs/`` that hold files themselves, under their keys: mostly those that no model needs."""
+        return {holder.key: holder for holder in self.of if holder.kind == "blob"}
+
     def shared_with(self, name: str) -> Sharing:
         """Return the other models that need files of the model ``name``."""
-        cells = frozenset([cell for cell in self.of.get(Holder("model", name), ()) if cell.is_shared])
-        if cells and cells not in self._sharers:  # thousands of models may have the same in common
-            self._sharers[cells] = _users(cells)
-        first, count = self._sharers.get(cells, ([name], 1))
-        return Sharing(tuple([other for other in first if other != name][:MOST_NAMED]), count - 1)
+        shared = [cell for cell in self.of.get(Holder("model", name), ()) if cell.is_shared]
+        shared.sort(key=lambda cell: (-cell.allocated, cell.models))
+        first = dict.fromkeys(other for cell in shared for other in cell.models[: MOST_NAMED + 1])
+        first.pop(name, None)
+        users = reduce(or_, (self._user_bits[cell] for cell in shared), 0)
+        return Sharing(tuple(first)[:MOST_NAMED], max(users.bit_count() - 1, 0))
+
+    @cached_property
+    def _user_bits(self) -> dict[Cell, int]:
+        """The users of each shared cell, one bit for each: sets of names would be united for every one of thousands."""
+        bits = {model.name: 1 << number for number, model in enumerate(self.inventory.models)}
+        return {cell: sum([bits[name] for name in cell.models]) for cell in self.cells if cell.is_shared}
 
     def partition(self, key: Callable[[Cell], K]) -> dict[K, int]:
         """Add up the whole store by ``key``, every file once: for the most useful of the cells that it is in."""
@@ -162,13 +174,6 @@ def space_of(inventory: Inventory, mode: Mode = "trash") -> Space:
 def is_like(other: File, file: File) -> bool:
     """Whether another file of the same digest will do as well, going by its size."""
     return other.is_regular and other.size == file.size
-
-
-def _users(cells: Iterable[Cell]) -> tuple[list[str], int]:
-    """The first users of some cells, one more than are named, and how many there are."""
-    largest = sorted(cells, key=lambda cell: (-cell.allocated, cell.models))
-    first = dict.fromkeys(name for cell in largest for name in cell.models[: MOST_NAMED + 1])
-    return list(first), len(set().union(*(cell.models for cell in largest)))
 
 
 def _needed_by_trash(trash: Iterable[TrashEntry]) -> Mapping[str, set[Holder]]:

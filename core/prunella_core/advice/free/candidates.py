@@ -86,7 +86,7 @@ def _rows(policy: Policy, held: list[HeldBack]) -> Iterator[Candidate]:
 
 def _removals(policy: Policy) -> Iterator[Candidate]:
     for entry in policy.inventory.trash:
-        if not policy.entry(entry):
+        if not policy.trash():
             yield Candidate(kind="trash", key=entry.id, idle_since=entry.removed_at)
 
 
