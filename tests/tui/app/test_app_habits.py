@@ -8,7 +8,7 @@ from textual.widgets import Input
 
 from journeys import Journey, Open, app_over
 from prunella_core.sample import StoreBuilder
-from prunella_tui.app.bindings import KEYS, shown
+from prunella_tui.app.bindings import KEYS, SORTS, shown
 from prunella_tui.app.screens.dialog import Reading, Result
 from prunella_tui.app.screens.help import Help
 from prunella_tui.app.screens.review import Review
@@ -114,6 +114,30 @@ async def test_the_footer_shows_what_works_here(family: StoreBuilder, open_app: 
         assert len(footer(journey)) <= 28
 
 
+def documented() -> set[str]:
+    """The keys of the README's table, as they are shown there."""
+    table = (Path(__file__).parents[3] / "README.md").read_text().split("## Keys")[1].split("\n\n")[1]
+    cells = [row.split("|")[1] for row in table.splitlines()[2:]]
+    return {key for cell in cells for key in cell.replace("`1`–`4`", "`1` `2` `3` `4`").split("`")[1::2]}
+
+
+def test_the_readme_lists_the_keys_that_there_are() -> None:
+    known = [set(shown(key.keys).split()) for key in KEYS if key.home != "map"]
+    assert documented() <= set().union(*known)
+    rare = {"pgup", "pgdn", *SORTS}  # a page at a time and the letters that sort are in the help
+    assert [keys for keys in known if not keys & (documented() | rare)] == []
+
+
+async def test_at_80_columns_the_footer_has_what_deletes_and_takes_back(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root), size=(80, 24)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("d", "t", "enter", "enter")
+        keys = [label.split()[0] for label in footer(journey).split("  ")]
+        assert keys == ["space", *"dfue/?q"]
+        await journey.press("e")
+        assert isinstance(journey.top, Review)
+
+
 async def test_the_help_names_every_key(demo: Path, open_app: Open) -> None:
     async with open_app(demo, size=(120, 60)) as journey:
         await journey.press("question_mark")
@@ -123,6 +147,30 @@ async def test_the_help_names_every_key(demo: Path, open_app: Open) -> None:
         drawn += "\n".join(strip.text for strip in journey.app.screen._compositor.render_strips())
         for key in KEYS:
             assert shown(key.keys) in drawn
+
+
+async def test_toasts_say_what_a_key_needs_and_do_not_stay_behind_a_dialog(family: StoreBuilder) -> None:
+    async with app_over(Path(family.root)).run_test(size=(120, 40), notifications=True) as pilot:
+        journey = Journey(pilot)
+        await journey.rest()
+        await journey.press("2", "P")
+        assert "Put the cursor on a model" in journey.text("Toast")
+        await journey.press("d")
+        assert isinstance(journey.top, Review)
+        assert not journey.main.query("Toast")
+
+
+async def test_the_problem_of_a_marked_model_is_marked(demo: Path, open_app: Open) -> None:
+    async with open_app(demo) as journey:
+        await journey.press("4", "space")
+        assert "✓" in journey.table.render_line(1).text
+        assert "1 Models 25 ✓1" in tabs(journey)
+
+
+async def test_the_second_line_of_a_problem_ends_in_an_ellipsis(demo: Path, open_app: Open) -> None:
+    async with open_app(demo, size=(60, 20)) as journey:
+        await journey.press("4")
+        assert journey.table.render_line(2).text[: journey.table.scrollable_content_region.width].rstrip().endswith("…")
 
 
 async def test_the_palette_has_every_command_with_its_key(family: StoreBuilder, open_app: Open) -> None:

@@ -262,3 +262,17 @@ async def test_names_from_disk_are_text(tmp_path: Path, open_map: OpenMap) -> No
         for word in ("\\x1b[2J", "[red]markup[bold]", "模型 wide", "\\xff\\xfe"):
             assert word in text
         assert all(cell_len(line) == 80 for line in there.lines())
+
+
+async def test_the_crumbs_name_what_else_lies_in_the_store(family: StoreBuilder, open_map: OpenMap) -> None:
+    family.file("backup/old.bin", "x" * 20_000)
+    async with open_map(family.root) as there:
+        found = there.screen.other
+        assert found is not None
+        assert dict(found.entries)["backup"] == 20_480
+        title = there.journey.text("#map-title")
+        assert f"other {shown_size(found.allocated)}: " in title
+        assert "backup 20.5 kB" in title
+        await there.go_to(AreaKind.FAMILY)
+        await there.press("enter")
+        assert "other" not in there.journey.text("#map-title")

@@ -154,6 +154,8 @@ async def pin(here: Here) -> None:
         except (PrunellaError, OSError) as error:
             await here.say("The pins were not changed", str(error))
         here.rescan()
+    else:
+        here.app.notify("Put the cursor on a model (tab 1)", severity="warning")
 
 
 def _review(session: Session, plans: list[Plan], blocks: Iterable[Block], wipes: str) -> Review:

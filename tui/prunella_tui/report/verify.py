@@ -31,7 +31,7 @@ def verify_lines(result: VerifyResult, seconds: float, ways: Ways = COMMANDS) ->
         yield _count(result, seconds)
     if result.remembered:
         more = counted(result.remembered, "more blob" if result.checked else "blob")
-        yield line(f"{more} verified by an earlier run and unchanged: ", ("no damage", "good"), " (--again reads all)")
+        yield line(f"{more} verified by an earlier run and unchanged: ", ("no damage", "good"), ways.again)
     if result.cancelled:
         yield line(("The next run resumes here", "quiet"))
     if result.bad:

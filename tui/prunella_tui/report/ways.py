@@ -12,6 +12,7 @@ class Ways(NamedTuple):
     unload: str
     empty: str
     restore: str
+    again: str
 
 
 COMMANDS = Ways(
@@ -21,6 +22,7 @@ COMMANDS = Ways(
     unload="space returns when it is unloaded: --unload",
     empty="prunella empty",
     restore="prunella restore {}",
+    again=" (--again reads all)",
 )
 KEYS = Ways(
     fix="Problems (4)",
@@ -29,4 +31,5 @@ KEYS = Ways(
     unload="it is unloaded first",
     empty="e",
     restore="u, or prunella restore {}",
+    again="",
 )

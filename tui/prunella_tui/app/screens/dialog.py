@@ -65,8 +65,10 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         yield Button("Back", id="back", compact=True)
 
     def on_show(self) -> None:
-        """Nothing may lie over the buttons."""
+        """Nothing may lie over the buttons, nor stay behind the box."""
         self.app.clear_notifications()
+        for screen in self.app.screen_stack:
+            screen.query("ToastHolder").remove()
 
     def on_resize(self) -> None:
         """Leave the rows that everything but the text needs: it is never scrolled out of sight."""

@@ -45,7 +45,7 @@ class Help(Reading):
 
     def body(self) -> Iterator[Widget]:
         """Two columns of about the same height."""
-        left, right = ([block for group in groups for block in _group(group)] for groups in _COLUMNS)
+        left, right = ([block for group in groups for block in _group(group)][1:] for groups in _COLUMNS)
         words = section("Words", "head", _rows(WORDS))
         yield Horizontal(Static(Drawing(left)), Static(Drawing([*right, *words])), id="columns")
 

@@ -282,7 +282,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         if index != self.cursor:
             style += self._color("muted")
         text = self._below(row) if self._below else ""
-        yield Segment("     " + _fit(text, max(self.size.width - 5, 1), right=False), style)
+        yield Segment("     " + _fit(text, max(self.size.width - 5 - _GAP, 1), right=False), style)
 
     def _base(self, index: int) -> Style:
         style = self.rich_style + self._style("row", partial=True)
