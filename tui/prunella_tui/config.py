@@ -1,6 +1,7 @@
 """The configuration file. Flags and ``PRUNELLA_*`` variables come first."""
 
 import os
+from contextlib import closing
 from typing import NamedTuple
 
 from prunella_core.base.errors import InvalidInput
@@ -44,17 +45,24 @@ def read_config(path: str) -> Config:
     return _understand(data, path)
 
 
-def remember_theme(path: str, theme: str) -> None:
-    """Write the theme into the configuration at ``path``, and leave the rest as it is. Raises OSError."""
+def remember(path: str, key: str, value: str) -> None:
+    """Write a setting into the configuration at ``path``, owned as its folder, and leave the rest as it is.
+
+    Raises OSError, and UnicodeError for text that no TOML can hold.
+    """
+    import json
+
+    from prunella_core.fs.disk import Disk
+
     path = os.path.realpath(path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     lines = []
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
-            lines = [line for line in file.read().splitlines() if line.partition("=")[0].strip() != "theme"]
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        file.write("\n".join([*lines, f'theme = "{theme}"', ""]))
-    os.replace(f"{path}.new", path)
+            lines = [line for line in file.read().splitlines() if line.partition("=")[0].strip() != key]
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    with closing(Disk()) as disk:
+        disk.make_folder(os.path.dirname(path))
+        disk.write(path, "\n".join([*lines, f"{key} = {text}", ""]).encode())
 
 
 def _understand(data: bytes, path: str) -> Config:

@@ -1,5 +1,8 @@
 """Text from disk is hostile until cleaned: names and strings in manifests reach the terminal only through here."""
 
+import os
+import shlex
+
 
 def clean(text: str) -> str:
     r"""Return ``text`` with everything that is not a printable character written out as an escape.
@@ -19,3 +22,13 @@ def _escape(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def for_a_shell(path: str) -> str:
+    """Write a path so that it can be pasted into a shell, whatever its bytes."""
+    if path.isprintable():
+        return shlex.quote(path)
+    escaped = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path)
+    )
+    return f"$'{escaped}'"

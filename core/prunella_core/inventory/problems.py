@@ -1,9 +1,8 @@
 """Every kind of problem: whether it could hide a reference, what it means, and how to fix it."""
 
-import os
-import shlex
 from typing import NamedTuple
 
+from prunella_core.base.text import for_a_shell
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.parts import Problem
 
@@ -115,16 +114,5 @@ def problem(path: str, kind: str, message: str, model: str | None = None, file: 
 def advice(found: Problem, root: str) -> Advice:
     """Return what ``found`` means and how to fix it, with the paths below ``root`` filled in."""
     known = ADVICE[found.kind]
-    return Advice(
-        known.meaning, known.fix.format(name=found.model or "NAME", path=_for_a_shell(f"{root}/{found.path}"))
-    )
-
-
-def _for_a_shell(path: str) -> str:
-    """Write a path so that it can be pasted into a shell, whatever its bytes."""
-    if path.isprintable():
-        return shlex.quote(path)
-    escaped = "".join(
-        chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path)
-    )
-    return f"$'{escaped}'"
+    name, path = found.model or "NAME", for_a_shell(f"{root}/{found.path}")
+    return Advice(known.meaning, known.fix.format(name=name, path=path))

@@ -7,23 +7,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from typing import NamedTuple
 
+from prunella_core.base.text import for_a_shell
+from prunella_core.fs.sizes import BLOCK
+
 PARTS = {"blobs", "manifests", "manifests-v2"}
 _SECONDS = 2.0
 _MOST_WORK = 100_000
 """Steps of SQLite after which a query is stopped: the file of another user may hold one that never ends."""
 
-_ROOTS = "root's home"
+_ROOTS, _WINDOWS = "root's home", "Ollama on Windows"
+_ALWAYS_CLOSED = {_ROOTS, _WINDOWS}
+"""Whether there is a store in what others may not look into, nobody can tell."""
+
 _SYSTEM = {
     "usr/share/ollama/.ollama/models": "the Linux service",
     "var/lib/ollama/.ollama/models": "the Linux service",
     "var/lib/ollama/models": "the service, as NixOS sets it up",
-    "var/lib/private/ollama/models": "the service, as NixOS sets it up",
     "var/lib/ollama": "the service, as Arch Linux sets it up",
     "var/snap/ollama/common/models": "the snap",
     "var/lib/docker/volumes/*/_data/models": "a Docker volume",
     "var/lib/containers/storage/volumes/*/_data/models": "a Podman volume",
     "root/.ollama/models": _ROOTS,
-    "mnt/[a-z]/Users/*/.ollama/models": "Ollama on Windows",
+    "mnt/[a-z]/Users/*/.ollama/models": _WINDOWS,
 }
 _HOME = {
     ".ollama/models": "",
@@ -48,6 +53,15 @@ class FoundStore(NamedTuple):
     why: str
     owner: str
     is_readable: bool = True
+
+    def is_at(self, root: str) -> bool:
+        """Whether it is the store at the real path ``root``."""
+        return os.path.realpath(self.path) == root
+
+    @property
+    def way_in(self) -> str:
+        """The command that opens it as its owner."""
+        return as_user(self.owner, self.path)
 
 
 def find_stores(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool = True) -> list[FoundStore]:
@@ -87,15 +101,34 @@ def _look_at(place: Place) -> tuple[tuple[int, int] | str, FoundStore] | None:
         status = os.stat(place.path)
         is_store = bool(PARTS & set(os.listdir(place.path)))
     except PermissionError:
-        if place.why == _ROOTS:  # always closed, with a store or without
-            return None
-        closed = place.path
-        while not os.path.exists(closed):
-            closed = os.path.dirname(closed)
-        return place.path, FoundStore(*place, owner_name(os.stat(closed).st_uid), is_readable=False)
+        return None if place.why in _ALWAYS_CLOSED else _closed(place)
     except OSError:  # nothing there, a name that is too long, a loop of links
         return None
     return ((status.st_dev, status.st_ino), FoundStore(*place, owner_name(status.st_uid))) if is_store else None
+
+
+def _closed(place: Place) -> tuple[str, FoundStore]:
+    """Of several places below one closed folder the first counts."""
+    folder = place.path
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return folder, FoundStore(*place, owner_name(os.lstat(folder).st_uid), is_readable=False)
+
+
+def as_user(owner: str, root: str) -> str:
+    """Return the command that opens the store at ``root`` as its owner."""
+    user = f"'#{owner}'" if owner.isdigit() else owner
+    return f"sudo -u {user} prunella --store {for_a_shell(root)}"
+
+
+def blob_bytes(root: str) -> int | None:
+    """Return the bytes that the blobs of a store take on the disk; ``None`` where they may not be seen."""
+    try:
+        with os.scandir(os.path.join(root, "blobs")) as entries:
+            found = [entry.stat(follow_symlinks=False) for entry in entries]
+    except OSError:
+        return None
+    return sum({(status.st_dev, status.st_ino): status.st_blocks * BLOCK for status in found}.values())
 
 
 def owner_name(uid: int) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from prunella_core.base.errors import NotFound, Refused
 from prunella_core.base.text import clean
-from prunella_core.store.find import PARTS, FoundStore, Place, find_stores, owner_name, places
+from prunella_core.store.find import PARTS, FoundStore, Place, as_user, find_stores, owner_name, places
 
 _WINDOWS = re.compile(r"/mnt/[a-z]/users/")
 
@@ -40,7 +40,7 @@ class Store(Struct, frozen=True, kw_only=True):
             return self.read_only
         if not self.named:
             others = ", ".join(clean(other) for other in (self.root, *self.other_stores))
-            return f"several stores found ({others}): pick one with --store DIR"
+            return f"several stores found ({others}): pick one with --store DIR (prunella stores shows them)"
         if by_server:
             return None
         if _WINDOWS.match(self.root.casefold()):
@@ -55,8 +55,7 @@ class Store(Struct, frozen=True, kw_only=True):
     @property
     def as_owner(self) -> str:
         """The command that opens this store as its owner."""
-        user = f"'#{self.owner}'" if self.owner.isdigit() else self.owner
-        return f"sudo -u {user} prunella --store {clean(self.root)}"
+        return as_user(self.owner, self.root)
 
     def _in_the_way(self) -> str | None:
         """Why files cannot be moved to our folders: through a link they would end up somewhere else."""
@@ -103,19 +102,18 @@ def locate(explicit: str | None, environ: Mapping[str, str], home: str, machine:
     """
     if choice := _choice(explicit, environ, home):
         others = find_stores(environ, home, machine, ask=False)
-        return _open(*choice, named=True, others=[other.path for other in others if other.is_readable])
+        return _open(*choice, named=True, others=[other.path for other in others])
     everywhere = find_stores(environ, home, machine)
     found = [store for store in everywhere if store.is_readable]
     if not found:
         raise NotFound(_nothing_found(everywhere, places(environ, home, machine, ask=False)))
     why = f"the only store found: {found[0].why}" if len(found) == 1 else f"the first of {len(found)} stores found"
-    return _open(found[0].path, why, named=len(found) == 1, others=[store.path for store in found])
+    return _open(found[0].path, why, named=len(found) == 1, others=[store.path for store in everywhere])
 
 
 def _nothing_found(closed: Iterable[FoundStore], searched: Iterable[Place]) -> str:
     for store in closed:
-        path = clean(store.path)
-        return f"you may not look into {path} ({store.why}); try: sudo -u {store.owner} prunella --store {path}"
+        return f"you may not look into {clean(store.path)} ({store.why}); try: {store.way_in}"
     where = ", ".join(clean(place.path) for place in searched)
     return f"no Ollama models found; try prunella demo, or --store DIR (searched {where})"
 

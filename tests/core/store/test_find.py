@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from prunella_core.base.errors import NotFound
 from prunella_core.store import locate as locate_module
-from prunella_core.store.find import FoundStore, find_stores
+from prunella_core.store.find import FoundStore, blob_bytes, find_stores
 from prunella_core.store.locate import locate
 
 HOMES = {
@@ -161,6 +162,52 @@ def test_a_closed_one_is_named_with_the_way_in(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(NotFound, match=r"you may not look into .*ollama/models .*sudo -u"):
             locate(None, {"PATH": "/nowhere"}, str(tmp_path / "home/ann"), str(tmp_path))
     assert not closed.is_readable
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
+    """Nothing below ``folders`` may be seen."""
+    real, real_lstat = os.stat, os.lstat
+
+    def is_closed(path: str) -> bool:
+        return any(str(path).startswith(f"{folder}/") for folder in folders)
+
+    def look(path: str, real: Callable[..., os.stat_result], **more: bool) -> os.stat_result:
+        if is_closed(path):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, **more)
+
+    monkeypatch.setattr("os.stat", lambda path, **more: look(path, real, **more))
+    monkeypatch.setattr("os.lstat", lambda path, **more: look(path, real_lstat, **more))
+
+
+def test_one_closed_folder_is_one_store_where_its_unit_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "var/lib/ollama"
+    folder.mkdir(parents=True)
+    path = stub_systemctl(tmp_path, f'Id=ollama.service\nEnvironment="OLLAMA_MODELS={folder}/my models"')
+    with monkeypatch.context() as patched:
+        hide(patched, folder)
+        [closed] = found_on(tmp_path, PATH=path)
+    assert (closed.path, closed.is_readable) == (f"{folder}/my models", False)
+    assert closed.way_in == f"sudo -u {closed.owner} prunella --store '{folder}/my models'"
+
+
+def test_what_is_always_closed_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    homes = [tmp_path / "root", tmp_path / "mnt/c/Users/Bob"]
+    for home in homes:
+        make(home / ".ollama/models")
+    with monkeypatch.context() as patched:
+        hide(patched, *homes)
+        assert found_on(tmp_path) == []
+
+
+def test_the_size_counts_each_file_once(tmp_path: Path) -> None:
+    store = make(tmp_path / "models")
+    assert blob_bytes(store) == 0
+    (tmp_path / "models/blobs/a").write_bytes(b"x" * 9_000)
+    os.link(tmp_path / "models/blobs/a", tmp_path / "models/blobs/b")
+    os.symlink("/usr", tmp_path / "models/blobs/c")
+    assert blob_bytes(store) == os.stat(tmp_path / "models/blobs/a").st_blocks * 512
+    assert blob_bytes(str(tmp_path / "nowhere")) is None
 
 
 def test_windows_owns_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from prunella_tui.app.bindings import KEYS, SORTS, shown
 from prunella_tui.app.screens.dialog import Reading, Result
 from prunella_tui.app.screens.help import Help
 from prunella_tui.app.screens.review import Review
-from prunella_tui.config import Config, read_config, remember_theme
+from prunella_tui.config import Config, read_config, remember
 from stores import tree
 
 
@@ -237,7 +237,7 @@ async def test_the_palette_remembers_the_theme(family: StoreBuilder, tmp_path: P
     path.parent.mkdir()
     path.write_text('retention = "3d"\ntheme = "nord"\n')
     app = app_over(Path(family.root))
-    app.session.setup = replace(app.session.setup, remember_theme=lambda name: remember_theme(str(path), name))
+    app.session.setup = replace(app.session.setup, remember_theme=lambda name: remember(str(path), "theme", name))
     async with app.run_test() as pilot:
         await pilot.pause()
         app.theme = "dracula"

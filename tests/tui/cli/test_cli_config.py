@@ -9,7 +9,7 @@ import pytest
 from commandline import call, make_store
 from prunella_core.apply.work import World
 from prunella_core.plan.records import Plan, Receipt
-from prunella_tui.config import Config, config_path, read_config
+from prunella_tui.config import Config, config_path, read_config, remember
 
 
 @pytest.fixture
@@ -146,6 +146,19 @@ def test_all_keys(tmp_path: Path) -> None:
     file.write_text('store = "/a"\ntheme = "nord"\nretention = "2w"\n')
     assert read_config(str(file)) == Config("/a", "nord", "2w")
     assert read_config(str(tmp_path / "none.toml")) == Config()
+
+
+@pytest.mark.parametrize("value", ['/a "b" \\ c', "/ünï\u200b/\x7f\n", "/plain"])
+def test_what_is_remembered_is_read_again(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "new folder/config.toml"
+    remember(str(file), "theme", "nord")
+    remember(str(file), "store", "/before")
+    remember(str(file), "store", value)
+    assert read_config(str(file)) == Config(store=value, theme="nord")
+    with pytest.raises(UnicodeError):
+        remember(str(file), "store", "/\udcff")
+    assert read_config(str(file)).store == value
+    assert os.listdir(file.parent) == ["config.toml"]
 
 
 @pytest.mark.parametrize("environment", [{}, {"XDG_CONFIG_HOME": ""}, {"XDG_CONFIG_HOME": "/somewhere"}])

@@ -1,12 +1,9 @@
 """The Textual application. Importing this package imports Textual, so the command line does it late."""
 
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
-from types import FrameType
 
 from textual.theme import BUILTIN_THEMES
 
@@ -21,6 +18,7 @@ from prunella_core.ollama.quiet import is_quiet
 from prunella_core.store.locate import Store
 from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.setup import Setup, no_server
+from prunella_tui.app.terminal import ending_on_signals
 
 __all__ = ["PrunellaApp", "Setup", "run_app"]
 
@@ -65,23 +63,6 @@ def run_app(
         noprune=environ is not None and is_noprune(environ),
     )
     app = PrunellaApp(setup)
-    with _ending_on_signals(app):
+    with ending_on_signals(app):
         app.run()
     return app.return_code or 0
-
-
-@contextmanager
-def _ending_on_signals(app: PrunellaApp) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP end the application in good order."""
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        if not app.end_soon(128 + number):
-            raise SystemExit(128 + number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, end) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

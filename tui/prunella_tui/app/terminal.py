@@ -1,16 +1,28 @@
-"""The terminal: drawn on even when errors go elsewhere, and noticed when it goes away."""
+"""The terminal: drawn on even when errors go elsewhere, noticed when it goes away; and an orderly end in any case."""
 
+import asyncio
 import os
 import select
+import signal
 import sys
-from typing import Any, TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TextIO, TypeVar
 
+from textual import on, work
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.filter import LineFilter
 from textual.message import Message
+
+from prunella_tui.app.contrast import Contrast
 
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 _LOOK_SECONDS = 0.25
+_HUNG_UP = 129
+
+Result = TypeVar("Result")
 
 
 def is_gone(fileno: int) -> bool:
@@ -73,3 +85,68 @@ class Terminal(LinuxDriver):
         except OSError:
             if not is_gone(self.fileno):
                 raise
+
+
+class Ending(App[Result]):
+    """An application that ends in good order, whether a key, a signal or its terminal ends it."""
+
+    def __init__(self, theme: str | None, css_path: str | None = None) -> None:
+        super().__init__(driver_class=Terminal, css_path=css_path)
+        self._contrast = Contrast()
+        self._first_theme = theme
+        self._main_loop: asyncio.AbstractEventLoop | None = None
+
+    def on_load(self) -> None:
+        self._main_loop = asyncio.get_running_loop()
+        if self._first_theme:
+            self.theme = self._first_theme
+
+    def get_line_filters(self) -> list[LineFilter]:
+        """Those of Textual, and ours last: it sees the colours as they are drawn."""
+        return [*super().get_line_filters(), self._contrast]
+
+    def action_leave(self) -> None:
+        self.end(0)
+
+    async def action_quit(self) -> None:
+        self.end(0)
+
+    @on(Terminal.Gone)
+    def _hang_up(self) -> None:
+        self.end(_HUNG_UP)
+
+    def end_soon(self, code: int) -> bool:
+        """Leave with an exit code as soon as that can be done, called from a signal; return whether it will."""
+        loop = self._main_loop
+        if loop is None or loop.is_closed():
+            return False
+        loop.call_soon_threadsafe(lambda: self.end(code) if self.is_running else None)
+        return True
+
+    @work(exclusive=True, group="end")
+    async def end(self, code: int) -> None:
+        """Leave with an exit code. What is under way is undone before its decision, and finished after it."""
+        from prunella_tui.app.screens.working import Working
+
+        for screen in self.screen_stack:
+            if isinstance(screen, Working):
+                screen.is_cancelled = True
+                await screen.over.wait()
+        self.exit(return_code=code)
+
+
+@contextmanager
+def ending_on_signals(app: Ending[Any]) -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP end the application in good order."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        if not app.end_soon(128 + number):
+            raise SystemExit(128 + number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -3,12 +3,14 @@
 import os
 import sys
 
+from msgspec.structs import replace
+
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
-from prunella_core.store.locate import Store
+from prunella_core.store.locate import Store, locate
 from prunella_tui.cli.options import said
-from prunella_tui.cli.session import duration_setting, imported, is_on, open_store, retention, setting
-from prunella_tui.config import config_path, remember_theme
+from prunella_tui.cli.session import duration_setting, imported, is_on, open_store, retention, setting, stores_here
+from prunella_tui.config import config_path, remember
 
 
 def check_theme(name: str) -> None:
@@ -32,14 +34,14 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
     export = imported() if store is None else None
     if export and _reads_stdin():
         _take_keyboard()
-    store = store or open_store()  # before what is imported for the owner of the store
+    store = store or open_store(_choose)  # before what is imported for the owner of the store
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what follows a key in a second frame comes sooner
     from prunella_tui.app import run_app
 
     return run_app(
         store,
         theme=theme.value if theme else None,
-        remember_theme=lambda name: remember_theme(config_path(), name),
+        remember_theme=lambda name: remember(config_path(), "theme", name),
         is_sample=is_sample,
         retention=retention(),
         environ=os.environ,
@@ -48,6 +50,17 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
         settle=duration_setting("settle", "10s"),
         follows_log=is_on("log"),
     )
+
+
+def _choose(store: Store) -> Store:
+    """Let one be picked where several are found and none is named. Raises SystemExit when none is."""
+    if store.named:
+        return store
+    from prunella_tui.app.chooser import pick
+
+    theme = setting("theme")
+    path = pick(stores_here(), theme and theme.value, lambda path: remember(config_path(), "store", path))
+    return replace(locate(path, os.environ, os.path.expanduser("~")), why="your choice")
 
 
 def _reads_stdin() -> bool:

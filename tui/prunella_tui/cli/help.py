@@ -8,6 +8,7 @@ SECTIONS = {
         "why": "Explain why a blob is on disk.",
         "df": "Compare what ollama list shows with what is on disk.",
         "doctor": "Show what is wrong with the store and how to fix it.",
+        "stores": "List the stores on this machine, and which one is used.",
         "verify": "Check every blob against its hash.",
         "export": "Export a scan to view on another machine.",
     },

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 
 import click
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
 from prunella_core.scan import Progress
+from prunella_core.store.find import FoundStore, find_stores
 from prunella_core.store.locate import Store, locate, may_be_unfinished
 from prunella_core.store.owner import as_owner_of
 from prunella_tui.cli.following import Following
@@ -60,21 +62,31 @@ def _is_yes(variable: str) -> bool:
         raise InvalidInput(f"invalid {variable} “{clean(value)}”: use 1 or 0") from error
 
 
-def open_store() -> Store:
-    """Return the store of this run; root becomes its owner. Raises NotFound and Refused.
+def open_store(choose: Callable[[Store], Store] = lambda store: store) -> Store:
+    """Return the store of this run; root becomes its owner, of several that are found only after ``choose`` has chosen.
+
+    Raises NotFound and Refused.
+    """
+    found = imported()
+    return found.store if found else as_owner_of(choose(located()))
+
+
+def located() -> Store:
+    """Return the store of this run as the caller sees it. Raises NotFound.
+
 
     ``OLLAMA_MODELS`` is a variable, so it comes before the configuration.
     """
-    found = imported()
-    return found.store if found else as_owner_of(_located())
-
-
-def _located() -> Store:
     wanted = setting("store")
     home = os.path.expanduser("~")
     if wanted is None or (said("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):
         return locate(None, os.environ, home)
     return replace(locate(wanted.value, os.environ, home), why=wanted.by)
+
+
+def stores_here() -> list[FoundStore]:
+    """Return the stores of this machine, also those that this user may not read."""
+    return find_stores(os.environ, os.path.expanduser("~"))
 
 
 def imported() -> Inventory | None:

@@ -1,5 +1,6 @@
 """The documents of ``doctor`` and ``verify``."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prunella_core.advice.forecast import NextStart
@@ -7,6 +8,7 @@ from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import Document, picked, problem_rows, shown
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory
+from prunella_core.store.find import FoundStore, blob_bytes
 from prunella_core.store.locate import Store
 
 if TYPE_CHECKING:
@@ -22,6 +24,21 @@ def doctor_document(inventory: Inventory) -> Document:
     store = inventory.store
     facts = picked(store, "why", "owner", "writable", "other_stores")
     return {"problems": problems, "store": {"path": clean(store.root), **facts}}
+
+
+def stores_document(found: Iterable[FoundStore], chosen: Store | None) -> Document:
+    """The document of ``stores``; ``chosen`` is the one that is used, unless it is only the first of several."""
+    rows = [
+        {
+            **picked(store, "path", "why", "owner"),
+            "size": blob_bytes(store.path),
+            "readable": store.is_readable,
+            "way_in": None if store.is_readable else store.way_in,
+        }
+        for store in found
+    ]
+    used = {"path": clean(chosen.root), "why": clean(chosen.why)} if chosen and chosen.named else None
+    return {"stores": rows, "chosen": used}
 
 
 def verify_document(store: Store, result: "VerifyResult") -> Document:

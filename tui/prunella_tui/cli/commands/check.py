@@ -1,4 +1,4 @@
-"""The commands that check and export: doctor, verify, export."""
+"""The commands that check and export: doctor, stores, verify, export."""
 
 import os
 import sys
@@ -12,23 +12,30 @@ from msgspec.structs import replace
 
 from prunella_core.advice.forecast import dangers, is_noprune, next_start
 from prunella_core.apply import has_unfinished
-from prunella_core.base.errors import InvalidInput, Refused
+from prunella_core.base.errors import InvalidInput, NotFound, Refused
 from prunella_core.base.text import clean
-from prunella_core.export.documents.checking import doctor_document, next_start_document, verify_document
+from prunella_core.export.documents.checking import (
+    doctor_document,
+    next_start_document,
+    stores_document,
+    verify_document,
+)
 from prunella_core.export.portable import dump
 from prunella_core.fs.files import write_new
 from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ollama.client import Server, ServerError, address, connect
 from prunella_core.operations.server import loaded_here, serves, version_of
+from prunella_core.store.find import FoundStore
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.options import command, looks, store_option
-from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, Meter, present, write
-from prunella_tui.cli.session import look, open_store
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, Meter, complain, present, write
+from prunella_tui.cli.session import located, look, open_store, stores_here
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_whole
 from prunella_tui.report.forecast import forecast_lines
 from prunella_tui.report.problem import doctor_lines
+from prunella_tui.report.stores import stores_lines
 from prunella_tui.report.verify import progress_text, verify_lines
 
 _TO_STDOUT = "-"
@@ -56,6 +63,27 @@ def doctor(is_forecast: bool) -> None:
         lambda: {"server": answer, **doctor_document(inventory), "unfinished": unfinished},
         lambda: doctor_lines(inventory, unfinished, answer),
     )
+
+
+@command
+@looks
+def stores() -> int:
+    """The store that is used is the first of: --store, PRUNELLA_STORE, OLLAMA_MODELS, store in config.toml, the only
+    one that is found. If several are found, nothing is changed until you name one; the application asks.
+
+    Found are the stores of systemd units and desktop apps, in your home (and that of the user who called sudo), of
+    Arch Linux and NixOS, snap, Flatpak, Docker and Podman volumes, and Windows (under WSL).
+    """
+    found = stores_here()
+    try:
+        chosen = located()
+    except NotFound as error:
+        complain(str(error))
+        chosen = None
+    if chosen and not any(store.is_at(chosen.root) for store in found):
+        found.insert(0, FoundStore(chosen.root, chosen.why, chosen.owner))
+    present(lambda: stores_document(found, chosen), lambda: stores_lines(found, chosen))
+    return DONE if chosen else FAILED
 
 
 def _server(inventory: Inventory, server: Server | None, version: str | None) -> dict[str, Any]:
