@@ -101,6 +101,29 @@ def test_the_application_starts_and_ends(place: Place) -> None:
     assert place.foreign() == []
 
 
+def test_the_application_asks_which_store_before_root_becomes_its_owner(place: Place) -> None:
+    make_store(place.private / ".ollama/models")
+    systemctl = place.private / "systemctl"
+    systemctl.write_text(f"#!/bin/sh\nprintf 'Id=ollama.service\nEnvironment=OLLAMA_MODELS={place.root}\n'\n")
+    systemctl.chmod(0o755)
+    config = {"XDG_CONFIG_HOME": str(place.private / "config"), "PATH": f"{place.private}:/usr/bin:/bin"}
+    terminal = Terminal(size=(120, 36), environment={**place.environment, **config})
+    terminal.wait_for("Pick one:")
+    terminal.press("\x1b[B")
+    terminal.press("r")
+    terminal.wait_for("yes")
+    terminal.press("\r")
+    terminal.wait_for("your choice")
+    terminal.press("P")
+    terminal.wait_for("is pinned")
+    terminal.press("q")
+    assert terminal.end() == 0
+    assert Path(place.root, ".prunella", "pins").stat().st_uid == OWNER
+    assert place.foreign() == []
+    assert (place.private / "config/prunella/config.toml").read_text() == f'store = "{place.root}"\n'
+    assert not (place.private / ".ollama/models/.prunella/pins").exists()
+
+
 def test_an_export_is_written_as_root_and_never_through_the_store(place: Place) -> None:
     assert place.run("export", "there.json").code == 0
     assert (place.private / "there.json").stat().st_uid == 0
