@@ -5,11 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from textual.theme import BUILTIN_THEMES
-
 from prunella_core.advice.forecast import is_noprune
-from prunella_core.base.errors import InvalidInput
-from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.uses import Follower
@@ -36,15 +32,13 @@ def run_app(
     settle: float = 10.0,
     follows_log: bool = False,
 ) -> int:
-    """Show ``store`` until the user leaves, and return the exit code. Raises InvalidInput for an unknown theme.
+    """Show ``store`` until the user leaves, and return the exit code.
 
     ``retention`` (seconds) is how long the trash keeps things. A server is looked for where ``environ`` says, but not
     for an ``imported`` export, which is shown as it was when it was scanned. ``collects`` says whether expired trash is
     emptied after every removal. What is deleted for good is watched for a pull for ``settle`` seconds. ``follows_log``
     says whether Ollama's log is read for when models were used.
     """
-    if theme and theme not in BUILTIN_THEMES:
-        raise InvalidInput(f"unknown theme “{clean(theme)}”: use {', '.join(sorted(BUILTIN_THEMES))}")
     setup = Setup(
         store=store,
         now=time.time if imported is None else lambda: imported.scanned_at,

@@ -30,7 +30,8 @@ def require_terminal() -> None:
 def open_application(store: Store | None = None, *, is_sample: bool = False) -> int:
     """Run the application on ``store``, by default the one of this run; return the exit code."""
     require_terminal()
-    theme = setting("theme")
+    if theme := setting("theme"):
+        check_theme(theme.value)
     export = imported() if store is None else None
     if export and _reads_stdin():
         _take_keyboard()

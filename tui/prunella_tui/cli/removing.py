@@ -5,7 +5,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from prunella_core.apply import Step, World
 from prunella_core.base.errors import Locked, Refused
@@ -25,7 +26,7 @@ from prunella_tui.cli.session import duration_setting, is_on, look, open_store, 
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.report.format import counted, size
 from prunella_tui.report.lines import Block
-from prunella_tui.report.plan import plan_lines, receipt_lines
+from prunella_tui.report.plan import receipt_lines
 
 _Result = TypeVar("_Result")
 
@@ -46,22 +47,14 @@ def ask_server(inventory: Inventory) -> tuple[Server | None, frozenset[str] | No
     return server, loaded_here(server, inventory)
 
 
-class Change:
+class Change(NamedTuple):
     """A plan, its ``lines`` for people, more ``fields`` for its documents, and the ``server`` that unloads models."""
 
-    def __init__(
-        self,
-        inventory: Inventory,
-        plan: Plan,
-        lines: Iterable[Block] | None = None,
-        fields: Mapping[str, Any] | None = None,
-        server: Server | None = None,
-    ) -> None:
-        self.inventory = inventory
-        self.plan = plan
-        self.lines = plan_lines(inventory, plan) if lines is None else lines
-        self.fields = fields or {}
-        self.server = server
+    inventory: Inventory
+    plan: Plan
+    lines: Iterable[Block]
+    fields: Mapping[str, Any] = MappingProxyType({})
+    server: Server | None = None
 
     def carry_out(self) -> int:
         """Do with the plan what the flags of the run say, and return the exit code. Raises Refused."""

@@ -40,7 +40,7 @@ def _run(arguments: list[str]) -> int:
         return INTERRUPTED
     except PrunellaError as error:
         complain(str(error))
-        return _code_of(error)
+        return REFUSED if isinstance(error, Refused) else USAGE if isinstance(error, InvalidInput) else FAILED
     except OSError as error:
         if not error.filename:  # no file has failed, so the output has
             raise
@@ -67,9 +67,3 @@ def _call(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         complain(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
         return USAGE
-
-
-def _code_of(error: PrunellaError) -> int:
-    if isinstance(error, Refused):
-        return REFUSED
-    return USAGE if isinstance(error, InvalidInput) else FAILED

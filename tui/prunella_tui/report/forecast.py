@@ -23,9 +23,12 @@ def forecast_lines(coming: NextStart) -> Iterator[Block]:
     """Yield what a server that starts now does to the store, and what is uncertain."""
     version = f"Ollama {coming.server_version}" if coming.server_version else "Ollama"
     yield line((_headline(coming, version), "head"))
-    if coming.skipped:
-        yield from _why_skipped(coming)
-    else:
+    if coming.noprune:
+        yield line("OLLAMA_NOPRUNE is set here; the server's own environment decides.")
+    if coming.stops:
+        yield line("It skips its cleanup because it can't read some manifests.")
+    yield from _listed("Unreadable", "warning", [f"{stop.path}: {stop.message}" for stop in coming.stops])
+    if not coming.skipped:
         yield line("Without asking, it deletes downloads and blobs that no manifest names, if over an hour old.")
         yield line(("It skips this where OLLAMA_NOPRUNE is set in the server's own environment.", "quiet"))
     yield from _listed("Models it would break", "bad", coming.would_break)
@@ -65,11 +68,3 @@ def _headline(coming: NextStart, who: str) -> str:
 def _deleted(coming: NextStart) -> list[str]:
     renamed = {old for old, _new in coming.renamed}
     return [path for path in coming.files if path not in renamed]
-
-
-def _why_skipped(coming: NextStart) -> Iterator[Block]:
-    if coming.noprune:
-        yield line("OLLAMA_NOPRUNE is set here; the server's own environment decides.")
-    if coming.stops:
-        yield line("It skips its cleanup because it can't read some manifests.")
-    yield from _listed("Unreadable", "warning", [f"{stop.path}: {stop.message}" for stop in coming.stops])

@@ -1,8 +1,8 @@
 """Neutral lines: text and tone, and how they fit a width. A tone never says what a word does not say too."""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple, TypeVar
 
 from prunella_core.base.text import clean
 
@@ -11,6 +11,7 @@ Tone = Literal["plain", "head", "strong", "quiet", "good", "warning", "bad", "in
 
 Span = tuple[str, Tone]
 Part = str | Span
+_Row = TypeVar("_Row")
 
 
 class Line(NamedTuple):
@@ -57,6 +58,12 @@ def line(*parts: Part, indent: int = 0, hang: int = 2) -> Line:
 def table(*columns: Column, indent: int = 0) -> Table:
     """Return a table without rows; one without titles has no head."""
     return Table(columns, [], indent)
+
+
+def table_of(rows: Iterable[_Row], *columns: tuple[Column, Callable[[_Row], Part]]) -> Table:
+    """Return a table of ``rows``: columns, each with its cell of a row."""
+    cells = [tuple(_span(cell(row)) for _column, cell in columns) for row in rows]
+    return Table(tuple(column for column, _cell in columns), cells)
 
 
 def field(label: str, *parts: Part, width: int = 9) -> Line:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
-from prunella_core.plan.records import HeldBack, Kept, Lost, Plan, Receipt
+from prunella_core.plan.records import HeldBack, Lost, Plan, Receipt
 from prunella_tui.report.format import counted, names, number, only_here, short_digest, size
 from prunella_tui.report.lines import Block, Column, Table, line, names_below, section, table
 from prunella_tui.report.ways import COMMANDS, Ways
@@ -35,7 +35,11 @@ def plan_lines(inventory: Inventory, plan: Plan, ways: Ways = COMMANDS) -> Itera
         yield line((f"Loaded in Ollama: {names(plan.loaded)}; {ways.unload}", "warning"))
     yield from _missing(plan)
     taken = size(sum(kept.allocated for kept in plan.kept))
-    yield from section(f"Keeps {counted(len(plan.kept), 'blob')}, {taken}", "good", [_table(map(_kept, plan.kept))])
+    kept = [
+        _Row(row.allocated, short_digest(row.digest), f"used by {names(row.used_by)}" if row.used_by else row.reason)
+        for row in plan.kept
+    ]
+    yield from section(f"Keeps {counted(len(kept), 'blob')}, {taken}", "good", [_table(kept)])
     yield from section(f"Held back ({ways.include})", "warning", [_held(plan.held_back)])
     yield from section("Forced despite", "warning", [_held(plan.overridden)])
     problems = (line(("✗ ", "bad"), f"{found.path}: {found.message}", indent=2) for found in plan.blocked)
@@ -117,11 +121,6 @@ def _folded(rows: list[_Row]) -> list[_Row]:
     return [*(row for row in rows if row not in small), folded]
 
 
-def _kept(kept: Kept) -> _Row:
-    why = f"used by {names(kept.used_by)}" if kept.used_by else kept.reason
-    return _Row(kept.allocated, short_digest(kept.digest), why)
-
-
 def _held(rows: Sequence[HeldBack]) -> Table:
     return _table(_Row(row.allocated, row.path.removeprefix("blobs/"), row.reason) for row in rows)
 
@@ -133,15 +132,14 @@ def _table(rows: Iterable[_Row]) -> Table:
         alike: dict[str, list[_Row]] = {}
         for row in rows:
             alike.setdefault(row.why, []).append(row)
-        rows = [_merged(same) if len(same) > 1 else same[0] for same in alike.values()]
+        rows = [
+            _Row(sum(row.bytes for row in same), f"{len(same):,} blobs", same[0].why) if len(same) > 1 else same[0]
+            for same in alike.values()
+        ]
     found = table(Column(right=True), Column(least=12), Column(least=20), indent=2)
     for row in sorted(rows, key=lambda row: (row.what.startswith("+"), -row.bytes)):
         found.add(size(row.bytes), row.what, (row.why, "quiet"))
     return found
-
-
-def _merged(alike: list[_Row]) -> _Row:
-    return _Row(sum(row.bytes for row in alike), counted(len(alike), "blob"), alike[0].why)
 
 
 def _missing(plan: Plan) -> Iterator[Block]:

@@ -69,9 +69,8 @@ def _rows(inventory: Inventory, proposal: Proposal) -> Table:
 def _title(inventory: Inventory, item: Item, entries: dict[str, str]) -> str:
     if item.kind == "model":
         return item.key
-    if item.kind == "trash":
-        return f"trash: {entries[item.key]}"
-    return f"{item.kind} {blob_title(inventory.blob_by_key[item.key])}"
+    title = entries[item.key] if item.kind == "trash" else blob_title(inventory.blob_by_key[item.key])
+    return f"{item.kind} {title}"
 
 
 def _counted(count: int, kind: ItemKind) -> str:

@@ -10,7 +10,7 @@ from prunella_core.space.space import space_of
 from prunella_core.space.totals import Totals, totals
 from prunella_tui.report.blob import contents, state_text
 from prunella_tui.report.format import age, blob_title, counted, details, names, number, share_bar, size, time_left
-from prunella_tui.report.lines import Block, Column, Part, Table, Tone, line, table
+from prunella_tui.report.lines import Block, Column, Part, Table, Tone, line, table, table_of
 
 _BAR = 20
 _SHARES: tuple[tuple[str, str, Tone], ...] = (
@@ -34,50 +34,40 @@ def models_lines(inventory: Inventory, shown: Sequence[Model]) -> Iterator[Block
     count = counted(sums.models, "model") if is_all else f"{number(len(shown))} of {counted(sums.models, 'model')}"
     sizes = f"{size(sums.listed)} listed · {size(sums.allocated)} on disk · {size(sums.disk_free)} free"
     yield line((count, "strong"), f" · {'' if is_all else 'in all '}{sizes}")
-    if waste := _waste(sums):
+    unused = {"unreferenced": sums.unreferenced, "partial": sums.partial, "leftover": sums.leftover}
+    if waste := ", ".join(f"{size(count)} {word}" for word, count in unused.items() if count):
         yield line((waste, "warning"), ": prunella prune --dry-run")
     if inventory.problems:
         yield line((f"! {counted(len(inventory.problems), 'problem')}", "bad"), ": prunella doctor")
 
 
 def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
-    found = table(
-        Column(),
-        Column("NAME", least=24, is_name=True),
-        Column("ID", rank=4),
-        Column("SIZE", right=True, rank=1),
-        Column("ON DISK", right=True),
-        Column("FREES", right=True),
-        Column("SHARED", right=True, rank=2),
-        Column("AGE", right=True, rank=3),
-        Column("SHARED WITH", rank=5),
-        Column("DETAILS", rank=6),
-    )
-    for model in shown:
-        found.add(*_model(inventory, model))
-    return found
-
-
-def _model(inventory: Inventory, model: Model) -> tuple[Part, ...]:
     space = space_of(inventory)
-    usage, sharing = space.models[model.name], space.shared_with(model.name)
-    return (
-        ("!", "bad") if inventory.problems_of(model) else "",
-        (model.name, "strong"),
-        (model.digest[:12], "quiet"),
-        size(model.size),
-        size(usage.allocated),
-        (size(usage.frees), "good"),
-        size(usage.shared) if usage.shared else "",
-        age(inventory.scanned_at - model.modified_at),
-        names(sharing.names, 2, sharing.count),
-        (f"{details(model)} · cloud" if model.details.remote_host else details(model), "quiet"),
+    usage = space.models
+
+    def shared(model: Model) -> str:
+        return size(usage[model.name].shared) if usage[model.name].shared else ""
+
+    def sharers(model: Model) -> str:
+        sharing = space.shared_with(model.name)
+        return names(sharing.names, 2, sharing.count)
+
+    def about(model: Model) -> Part:
+        return f"{details(model)} · cloud" if model.details.remote_host else details(model), "quiet"
+
+    return table_of(
+        shown,
+        (Column(), lambda model: ("!", "bad") if inventory.problems_of(model) else ""),
+        (Column("NAME", least=24, is_name=True), lambda model: (model.name, "strong")),
+        (Column("ID", rank=4), lambda model: (model.digest[:12], "quiet")),
+        (Column("SIZE", right=True, rank=1), lambda model: size(model.size)),
+        (Column("ON DISK", right=True), lambda model: size(usage[model.name].allocated)),
+        (Column("FREES", right=True), lambda model: (size(usage[model.name].frees), "good")),
+        (Column("SHARED", right=True, rank=2), shared),
+        (Column("AGE", right=True, rank=3), lambda model: age(inventory.scanned_at - model.modified_at)),
+        (Column("SHARED WITH", rank=5), sharers),
+        (Column("DETAILS", rank=6), about),
     )
-
-
-def _waste(sums: Totals) -> str:
-    shares = (("unreferenced", sums.unreferenced), ("partial", sums.partial), ("leftover", sums.leftover))
-    return ", ".join(f"{size(count)} {word}" for word, count in shares if count)
 
 
 def blobs_lines(
@@ -87,35 +77,24 @@ def blobs_lines(
     if not rows:
         yield line("No such blobs")
         return
-    found = table(
-        Column("STATE"),
-        Column("BLOB", least=22, is_name=True),
-        Column("KIND", rank=3),
-        Column("SIZE", right=True, rank=2),
-        Column("ON DISK", right=True),
-        Column("AGE", right=True, rank=1),
-        Column("MODELS", right=True, rank=1),
-        Column("USED BY", least=12, rank=2),
-        Column("CONTENT", least=24, rank=4),
+
+    def idle(blob: Blob) -> str:
+        return age(None if blob.idle_since is None else now - blob.idle_since)
+
+    yield table_of(
+        rows,
+        (Column("STATE"), lambda blob: state_text(blob.state)),
+        (Column("BLOB", least=22, is_name=True), blob_title),
+        (Column("KIND", rank=3), lambda blob: (blob.kind or "", "quiet")),
+        (Column("SIZE", right=True, rank=2), lambda blob: size(blob.size)),
+        (Column("ON DISK", right=True), lambda blob: size(blob.allocated)),
+        (Column("AGE", right=True, rank=1), idle),
+        (Column("MODELS", right=True, rank=1), lambda blob: number(len(blob.models)) if blob.models else ""),
+        (Column("USED BY", least=12, rank=2), lambda blob: names(blob.models, 2)),
+        (Column("CONTENT", least=24, rank=4), lambda blob: contents(inventory, blob, identities.get(blob.key))),
     )
-    for blob in rows:
-        found.add(*_blob(blob, now), contents(inventory, blob, identities.get(blob.key)))
-    yield found
     yield line()
     yield _sums(rows)
-
-
-def _blob(blob: Blob, now: float) -> tuple[Part, ...]:
-    return (
-        state_text(blob.state),
-        blob_title(blob),
-        (blob.kind or "", "quiet"),
-        size(blob.size),
-        size(blob.allocated),
-        age(None if blob.idle_since is None else now - blob.idle_since),
-        number(len(blob.models)) if blob.models else "",
-        names(blob.models, 2),
-    )
 
 
 def _sums(rows: Sequence[Blob]) -> Block:

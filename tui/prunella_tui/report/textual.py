@@ -8,7 +8,7 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions, Visual
 
-from prunella_tui.report.lines import Block, Span, lay_out, plain
+from prunella_tui.report.lines import Block, lay_out, plain
 
 STYLES = {
     "plain": "",
@@ -21,10 +21,6 @@ STYLES = {
     "info": "$text-secondary",
     "accent": "$text-accent",
 }
-
-
-def _content(spans: list[Span]) -> Content:
-    return Content.assemble(*((text, STYLES[tone]) for text, tone in spans))
 
 
 class Drawing(Visual):
@@ -45,8 +41,9 @@ class Drawing(Visual):
     def content(self, width: int) -> Content:
         """The text as it is shown in ``width`` cells."""
         if self._laid_out is None or self._laid_out[0] != width:
-            lines = map(_content, lay_out(self.blocks, width, chops=True))
-            self._laid_out = (width, Content("\n").join(lines))
+            lines = lay_out(self.blocks, width, chops=True)
+            styled = (Content.assemble(*((text, STYLES[tone]) for text, tone in spans)) for spans in lines)
+            self._laid_out = (width, Content("\n").join(styled))
         return self._laid_out[1]
 
     def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:

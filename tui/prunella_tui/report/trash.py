@@ -9,7 +9,7 @@ from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Plan
 from prunella_core.space.totals import totals
 from prunella_tui.report.format import age, counted, date, left, names, size, time_left, trash_title, when
-from prunella_tui.report.lines import Block, Column, field, line, names_below, section, table
+from prunella_tui.report.lines import Block, Column, field, line, names_below, section, table_of
 from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.ways import COMMANDS, Ways
 
@@ -41,18 +41,14 @@ def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Bl
     if not entries:
         yield line("The trash is empty")
         return
-    found = table(
-        Column("ID"),
-        Column("DELETED", right=True),
-        Column("EXPIRES", right=True),
-        Column("FREES", right=True),
-        Column("MODELS", least=16),
+    yield table_of(
+        entries[::-1],
+        (Column("ID"), lambda entry: entry.id),
+        (Column("DELETED", right=True), lambda entry: age(now - entry.removed_at)),
+        (Column("EXPIRES", right=True), lambda entry: left(entry.removed_at + retention - now)),
+        (Column("FREES", right=True), lambda entry: size(trash_reclaims(inventory, entry))),
+        (Column("MODELS", least=16), lambda entry: (trash_title(entry), "strong")),
     )
-    for entry in reversed(entries):
-        frees = size(trash_reclaims(inventory, entry))
-        expires = left(entry.removed_at + retention - now)
-        found.add(entry.id, age(now - entry.removed_at), expires, frees, (trash_title(entry), "strong"))
-    yield found
     yield line()
     total = size(totals(inventory).trashed)
     yield line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", "strong"))
@@ -84,19 +80,18 @@ def log_lines(history: History) -> Iterator[Block]:
     if not history.events:
         yield line("The log is empty")
         return
-    found = table(
-        Column("WHEN"),
-        Column("WHAT"),
-        Column("SIZE", right=True),
-        Column("NOW"),
-        Column("MODELS", least=16),
-        Column("ID", rank=1),
+    yield table_of(
+        history.events[::-1],
+        (Column("WHEN"), lambda event: date(event.line.at)),
+        (
+            Column("WHAT"),
+            lambda event: _ACTIONS.get(event.line.action, "to trash" if event.line.mode == "trash" else "deleted"),
+        ),
+        (Column("SIZE", right=True), lambda event: "–" if event.line.size is None else size(event.line.size)),
+        (Column("NOW"), _now),
+        (Column("MODELS", least=16), _what),
+        (Column("ID", rank=1), lambda event: (event.line.id, "quiet")),
     )
-    for event in reversed(history.events):
-        logged = event.line
-        taken = "–" if logged.size is None else size(logged.size)
-        found.add(date(logged.at), _action(logged), taken, _now(event), _what(logged), (logged.id, "quiet"))
-    yield found
     for logged in (event.line for event in reversed(history.events) if event.line.note):
         yield line((f"{logged.id}: {logged.note}", "warning"))
     if history.pullable:
@@ -105,12 +100,8 @@ def log_lines(history: History) -> Iterator[Block]:
         yield line(f"{gone} can be downloaded again: ", ("prunella log --pull-list", "strong"))
 
 
-def _action(logged: LogLine) -> str:
-    return _ACTIONS.get(logged.action, "to trash" if logged.mode == "trash" else "deleted")
-
-
-def _what(logged: LogLine) -> str:
-    return names([model.name for model in logged.models]) or counted(logged.files, "file")
+def _what(event: Event) -> str:
+    return names([model.name for model in event.line.models]) or counted(event.line.files, "file")
 
 
 def _now(event: Event) -> str:

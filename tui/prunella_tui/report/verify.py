@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from prunella_core.verify import Bad, VerifyProgress, VerifyResult
+from prunella_core.verify import VerifyProgress, VerifyResult
 from prunella_tui.report.format import counted, duration, names, number, rate, rest, size
 from prunella_tui.report.lines import Block, Span, line
 from prunella_tui.report.ways import COMMANDS, Ways
@@ -24,7 +24,9 @@ def progress_text(progress: VerifyProgress, seconds: float) -> str:
 def verify_lines(result: VerifyResult, seconds: float, ways: Ways = COMMANDS) -> Iterator[Block]:
     """Yield what was found in ``seconds``: each bad blob with the models it breaks, and the count."""
     for bad in result.bad:
-        yield from _bad(bad)
+        yield line(("✗ ", "bad"), (bad.path, "strong"))
+        yield line(bad.problem, indent=2)
+        yield line(f"breaks {names(bad.models, _MOST)}" if bad.models else "no model uses it", indent=2)
     for check in result.changed:
         yield line(("~ ", "warning"), check.path, ": changed while it was read; verify it again")
     if result.checked or not result.remembered:
@@ -36,12 +38,6 @@ def verify_lines(result: VerifyResult, seconds: float, ways: Ways = COMMANDS) ->
         yield line(("The next run resumes here", "quiet"))
     if result.bad:
         yield line((f"To fix it: {ways.fix}", "quiet"))
-
-
-def _bad(bad: Bad) -> Iterator[Block]:
-    yield line(("✗ ", "bad"), (bad.path, "strong"))
-    yield line(bad.problem, indent=2)
-    yield line(f"breaks {names(bad.models, _MOST)}" if bad.models else "no model uses it", indent=2)
 
 
 def _count(result: VerifyResult, seconds: float) -> Block:

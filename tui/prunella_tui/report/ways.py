@@ -6,24 +6,16 @@ from typing import NamedTuple
 class Ways(NamedTuple):
     """Phrases that complete a sentence; ``{}`` is the ID of the trash entry."""
 
-    fix: str
-    include: str
-    now: str
-    unload: str
-    empty: str
-    restore: str
-    again: str
+    fix: str = "prunella doctor"
+    include: str = "--force includes them"
+    now: str = ", or at once with --now"
+    unload: str = "space returns when it is unloaded: --unload"
+    empty: str = "prunella empty"
+    restore: str = "prunella restore {}"
+    again: str = " (--again reads all)"
 
 
-COMMANDS = Ways(
-    fix="prunella doctor",
-    include="--force includes them",
-    now=", or at once with --now",
-    unload="space returns when it is unloaded: --unload",
-    empty="prunella empty",
-    restore="prunella restore {}",
-    again=" (--again reads all)",
-)
+COMMANDS = Ways()
 KEYS = Ways(
     fix="Problems (4)",
     include="“Include recent files” includes them",

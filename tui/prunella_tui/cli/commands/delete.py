@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from prunella_core.advice.free import Guard, Proposal, propose
 from prunella_core.advice.free.document import proposal_fields
-from prunella_core.advice.free.goals import down_to, to_free, until_free
+from prunella_core.advice.free.goals import down_to, to_free
+from prunella_core.advice.free.goals import until_free as to_have_free
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age
-from prunella_core.inventory.records import Inventory
 from prunella_core.operations import pins as pinning
 from prunella_core.operations.server import refuse_single_files, serving
 from prunella_core.plan.build import make_plan
@@ -25,6 +25,7 @@ from prunella_tui.cli.removing import Change, ask_server, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_removal, unmatched
 from prunella_tui.report.lines import line
+from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.proposal import proposal_lines, shortfall, what_would_help
 
 _CLASSES = [each.value for each in PruneClass]
@@ -60,7 +61,8 @@ def rm(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, force: 
         refuse_single_files(request)
     if by_server and not is_set("dry_run"):
         serving(server, inventory)  # raises Refused before any question
-    return Change(inventory, plan, server=server if unload or by_server else None).carry_out()
+    unloads = server if unload or by_server else None
+    return Change(inventory, plan, plan_lines(inventory, plan), server=unloads).carry_out()
 
 
 @command
@@ -89,7 +91,8 @@ def prune(age: str | None, with_models: bool, classes: tuple[str, ...], force: b
     inventory = look_for_change(with_log=PruneClass.MODEL in chosen)
     loaded = ask_server(inventory)[1] if PruneClass.MODEL in chosen else frozenset()
     policy = PrunePolicy(age=seconds, classes=chosen, force=force, loaded=loaded)
-    return Change(inventory, make_plan(inventory, policy, time.time())).carry_out()
+    plan = make_plan(inventory, policy, time.time())
+    return Change(inventory, plan, plan_lines(inventory, plan)).carry_out()
 
 
 @command
@@ -119,7 +122,10 @@ def free(amount: str | None, until_free: str | None, max_store: str | None, **al
     if len(goals) != 1:
         raise click.UsageError("say how much: one of SIZE, --until-free and --max-store", click.get_current_context())
     inventory = look_for_change(with_log=True)
-    target = _target(inventory, amount, until_free, max_store)
+    if max_store is not None:
+        target = down_to(inventory, max_store)
+    else:
+        target = to_free(inventory, amount) if amount else to_have_free(inventory, until_free or "")
     server, loaded = ask_server(inventory)
     if loaded is None:  # then any of them may be
         loaded = frozenset(inventory.model_by_name)
@@ -129,13 +135,6 @@ def free(amount: str | None, until_free: str | None, max_store: str | None, **al
     lines = proposal_lines(inventory, proposal)
     change = Change(inventory, proposal.plan, lines, proposal_fields(proposal), server)
     return change.carry_out() if proposal.is_met else _fall_short(change, proposal)
-
-
-def _target(inventory: Inventory, amount: str | None, until: str | None, most: str | None) -> int:
-    """Return how many bytes to delete. Raises InvalidInput."""
-    if until is not None:
-        return until_free(inventory, until)
-    return down_to(inventory, most) if most is not None else to_free(inventory, amount or "")
 
 
 def _fall_short(change: Change, proposal: Proposal) -> int:

@@ -15,6 +15,7 @@ from prunella_tui.cli.output import present, tell
 from prunella_tui.cli.removing import Change, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_entries, find_restore
+from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.trash import emptying_lines, log_lines, trash_lines
 
 
@@ -49,7 +50,7 @@ def restore(name: str, under: str | None) -> int:
     """
     inventory = look_for_change()
     plan = make_plan(inventory, find_restore(inventory, name, under), time.time())
-    return Change(inventory, plan).carry_out()
+    return Change(inventory, plan, plan_lines(inventory, plan)).carry_out()
 
 
 @command
