@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inventories import check_proposal
-from prunella_core.advice.free import Guard, Item, propose
-from prunella_core.advice.free.candidates import Candidate, candidates
+from prunella_core.advice.free import Item, propose
+from prunella_core.advice.free.candidates import Candidate, Guard, candidates
 from prunella_core.base.errors import NotFound
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import get_args
 
-from prunella_core.advice.free import Guard, Item, ItemKind, Proposal, propose
+from prunella_core.advice.free import Item, Proposal, propose
+from prunella_core.advice.free.candidates import Guard, ItemKind
 from prunella_core.inventory.records import Inventory
 from prunella_tui.report.format import blob_title, counted, size, trash_title
 from prunella_tui.report.lines import Block, Column, Table, line, table

@@ -3,9 +3,8 @@
 import heapq
 from collections.abc import Iterator, Mapping
 
-from prunella_core.advice.free.candidates import Candidate
-from prunella_core.advice.free.regret import regret
-from prunella_core.space.cells import Cell, Holder, Selection
+from prunella_core.advice.free.candidates import Candidate, regret
+from prunella_core.space.cells import Holder, Selection
 from prunella_core.space.space import Space
 
 Items = Mapping[Holder, Candidate]
@@ -79,9 +78,5 @@ def _keep_needless(selection: Selection, items: Items, target: int, now: float) 
 
 def partners(selection: Selection, holder: Holder) -> list[Holder]:
     """The others without which most of what this one frees would stay."""
-
-    def size(cell: Cell) -> int:
-        return cell.allocated
-
-    largest = max(filter(selection.leaves, selection.of.get(holder, [])), key=size, default=None)
-    return sorted(largest.holders - {holder}) if largest else []
+    leaving = sorted(filter(selection.leaves, selection.of.get(holder, [])), key=lambda cell: -cell.allocated)
+    return sorted(leaving[0].holders - {holder}) if leaving else []

@@ -6,8 +6,8 @@ from typing import get_args
 import click
 from msgspec.structs import replace
 
-from prunella_core.advice.free import Guard, Proposal, propose
-from prunella_core.advice.free.document import proposal_fields
+from prunella_core.advice.free import Proposal, proposal_fields, propose
+from prunella_core.advice.free.candidates import Guard
 from prunella_core.advice.free.goals import down_to, to_free
 from prunella_core.advice.free.goals import until_free as to_have_free
 from prunella_core.base.errors import Refused
