@@ -4,8 +4,7 @@ import os
 import stat
 
 from prunella_core.advice.identify.gguf import describe_gguf
-from prunella_core.advice.identify.tensors import describe_tensors
-from prunella_core.advice.identify.texts import describe_text
+from prunella_core.advice.identify.texts import describe_tensors, describe_text
 from prunella_core.inventory.records import Blob, State
 from prunella_core.store.locate import Store
 

@@ -2,9 +2,10 @@
 
 import struct
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
-from prunella_core.advice.identify.wording import quoted, short
+from prunella_core.advice.identify.texts import quoted, short
 
 _MAGIC = b"GGUF"
 _MOST_PAIRS = 4_096
@@ -14,42 +15,12 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 _PROJECTORS = {"clip", "mmproj"}
 
-_FILE_TYPES: dict[object, str] = dict(
-    enumerate(
-        (
-            *(
-                "F32",
-                "F16",
-                "Q4_0",
-                "Q4_1",
-                "Q4_1_F16",
-                "Q4_2",
-                "Q4_3",
-                "Q8_0",
-                "Q5_0",
-                "Q5_1",
-                "Q2_K",
-                "Q3_K_S",
-                "Q3_K_M",
-            ),
-            *(
-                "Q3_K_L",
-                "Q4_K_S",
-                "Q4_K_M",
-                "Q5_K_S",
-                "Q5_K_M",
-                "Q6_K",
-                "IQ2_XXS",
-                "IQ2_XS",
-                "Q2_K_S",
-                "IQ3_XS",
-                "IQ3_XXS",
-            ),
-            *("IQ1_S", "IQ4_NL", "IQ3_S", "IQ3_M", "IQ2_S", "IQ2_M", "IQ4_XS", "IQ1_M", "BF16", "Q4_0_4_4", "Q4_0_4_8"),
-            *("Q4_0_8_8", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0"),
-        )
-    )
-)
+_NAMES = """
+    F32 F16 Q4_0 Q4_1 Q4_1_F16 Q4_2 Q4_3 Q8_0 Q5_0 Q5_1 Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K
+    IQ2_XXS IQ2_XS Q2_K_S IQ3_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ3_M IQ2_S IQ2_M IQ4_XS IQ1_M BF16 Q4_0_4_4 Q4_0_4_8
+    Q4_0_8_8 TQ1_0 TQ2_0 MXFP4 NVFP4 Q1_0
+"""
+_FILE_TYPES: dict[object, str] = dict(enumerate(_NAMES.split()))
 """``general.file_type`` by its number (Ollama's ``fs/ggml/type.go``)."""
 
 _Value = str | int | float | None
@@ -79,14 +50,14 @@ def _sentence(known: dict[str, _Value]) -> str:
     architecture, kind = texts.get("architecture", ""), texts.get("type", "")
     what = "projector" if {architecture, kind} & _PROJECTORS else "adapter" if kind == "adapter" else "weights"
     count = known.get("parameter_count")
-    parameters = human_count(count) if isinstance(count, int) and count > 0 else texts.get("size_label", "")
+    parameters = _human_count(count) if isinstance(count, int) and count > 0 else texts.get("size_label", "")
     facts = (architecture, parameters, _FILE_TYPES.get(known.get("file_type"), ""))
     name = texts.get("name") or texts.get("basename")
     return ", ".join(filter(None, (f"GGUF {what}", " ".join(filter(None, facts)), name and quoted(name))))
 
 
-def human_count(count: int) -> str:
-    """Return a number of parameters as Ollama writes it (its ``format.HumanNumber``): ``8.0B``, ``361.82M``."""
+def _human_count(count: int) -> str:
+    """As Ollama writes a number of parameters (its ``format.HumanNumber``): ``8.0B``, ``361.82M``."""
     for letter, unit, digits in (("B", 1_000_000_000, 1), ("M", 1_000_000, 2), ("K", 1_000, 0)):
         if count >= unit:
             return f"{count / unit:.{0 if count % unit == 0 else digits}f}{letter}"
@@ -126,9 +97,9 @@ class _Reader:
         self.at = start + count
         return start
 
-    def _string(self, most: int | None = None) -> str:
+    def _string(self, most: float = inf) -> str:
         length = self._number(self.length)
-        if most is not None and length > most:
+        if length > most:
             raise _Ends
         start = self._skip(length)
         return self.head[start : self.at].decode(errors="surrogateescape")
@@ -141,8 +112,7 @@ class _Reader:
             return None
         if kind not in _SCALARS:
             raise _Ends
-        value: _Value = self._number(_SCALARS[kind])
-        return value
+        return self._number(_SCALARS[kind])  # type: ignore[no-any-return]
 
     def _skip_array(self) -> None:
         kind, count = self._number("I"), self._number(self.length)

@@ -1,16 +1,23 @@
-"""Reads what is text: the JSON that comes with a model, templates, licences, prompts."""
+"""Reads what is text: safetensors headers, the JSON that comes with a model, templates, licences, prompts."""
 
 import codecs
 import re
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from prunella_core.advice.identify.wording import quoted, short
+from prunella_core.base.text import clean
 
+_LONGEST = 60
 _LOOKED_AT = 4_096
 """Characters; by then a text has said what it is."""
+_LARGEST_HEADER = 100_000_000
+"""Bytes; the format of safetensors allows no more."""
+_DTYPE = re.compile(rb'"dtype"\s*:\s*"([A-Z][A-Z0-9_]{0,11})"')
+_MOST_DIMENSIONS = 6
 _TITLE = re.compile(r"licen[cs]e|terms of use|use policy|agreement", re.IGNORECASE)
 _RIGHTS = re.compile(r"copyright|permission is hereby granted", re.IGNORECASE)
 _SHORTEST_LICENCE = 120
@@ -22,6 +29,47 @@ _OPTIONS = """
 """
 """What a model's parameters can be called (Ollama's ``api.Options``, older names too)."""
 _PARAMETERS = frozenset(_OPTIONS.split())
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class _Tensor(Struct):
+    dtype: str = ""
+    shape: list[int] = []
+
+
+def short(text: str) -> str:
+    """Return ``text`` on one line, clean, and cut with an ellipsis when it is longer than 60 characters."""
+    line = clean(" ".join(text[: _LONGEST * 8].split()))
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` in quotation marks, made short."""
+    return f"“{short(text)}”"
+
+
+def describe_tensors(head: bytes, size: int) -> str | None:
+    """Describe a safetensors file of ``size`` bytes by its head, which is a length and JSON; ``None`` for others."""
+    length = int.from_bytes(head[:8], "little")
+    if head[8:9] != b"{" or not 2 <= length <= min(size - 8, _LARGEST_HEADER):
+        return None
+    header = head[8 : 8 + length]
+    try:
+        tensors = msgspec.json.decode(header, type=dict[str, _Tensor])
+    except _BROKEN:  # longer than the head, or not quite the format
+        found = [match.decode() for match in _DTYPE.findall(header)]
+        return f"safetensors, {_types(found)}" if found else None
+    tensors.pop("__metadata__", None)
+    if len(tensors) == 1:
+        ((name, tensor),) = tensors.items()
+        shape = "×".join(map(str, tensor.shape[:_MOST_DIMENSIONS]))
+        return f"safetensors, {short(' '.join(('tensor', tensor.dtype, shape)))} {quoted(name)}"
+    types = _types(tensor.dtype for tensor in tensors.values())
+    return f"safetensors, {len(tensors):,} tensors" + (f", {types}" if types else "")
+
+
+def _types(dtypes: Iterable[str]) -> str:
+    return short(" ".join(dtype for dtype, _count in Counter(dtypes).most_common(3)))
 
 
 def describe_text(head: bytes, size: int) -> str | None:
@@ -62,7 +110,7 @@ def _describe_json(head: bytes, size: int) -> str | None:
         return _by_keys(dict.fromkeys(_KEY.findall(head[:_LOOKED_AT].decode(errors="replace"))))
     try:
         document = msgspec.json.decode(head)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _BROKEN:
         return None
     if isinstance(document, dict):
         return _describe_object(document)
