@@ -51,6 +51,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     message: str
     blocks_prune: bool
     model: str | None = None
+    user: str | None = None
+    """Whose its files should be."""
     file: File | None = None
     """The file itself, where deleting it fixes the problem."""
 

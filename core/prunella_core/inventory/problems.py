@@ -82,6 +82,10 @@ ADVICE = {
         "A newer Ollama wrote these models; an older one does not read manifests-v2/ and deletes what only that names.",
         "Do not start an older Ollama on this store; where you must, set OLLAMA_NOPRUNE=1 for its server.",
     ),
+    "foreign-files": Advice(
+        "They belong to another user, so Ollama may fail to load, pull or delete models.",
+        "Give them to the user that Ollama runs as: sudo chown -R {user} {path}",
+    ),
     "pins-unreadable": Advice("Every model counts as pinned until they can be read.", _AS_OWNER),
     "trash-unreadable": Advice("Nothing in the trash is deleted until all of it can be read.", _AS_OWNER),
     "staging-unreadable": Advice("An interrupted operation may be waiting there to be undone.", _AS_OWNER),
@@ -115,4 +119,4 @@ def advice(found: Problem, root: str) -> Advice:
     """Return what ``found`` means and how to fix it, with the paths below ``root`` filled in."""
     known = ADVICE[found.kind]
     name, path = found.model or "NAME", for_a_shell(f"{root}/{found.path}")
-    return Advice(known.meaning, known.fix.format(name=name, path=path))
+    return Advice(known.meaning, known.fix.format(name=name, path=path, user=for_a_shell(found.user or "")))

@@ -44,6 +44,8 @@ class Place(NamedTuple):
 
     path: str
     why: str
+    user: str = ""
+    """As whom Ollama runs there, where a unit says it."""
 
 
 class FoundStore(NamedTuple):
@@ -104,7 +106,8 @@ def _look_at(place: Place) -> tuple[tuple[int, int] | str, FoundStore] | None:
         return None if place.why in _ALWAYS_CLOSED else _closed(place)
     except OSError:  # nothing there, a name that is too long, a loop of links
         return None
-    return ((status.st_dev, status.st_ino), FoundStore(*place, owner_name(status.st_uid))) if is_store else None
+    found = FoundStore(place.path, place.why, owner_name(status.st_uid))
+    return ((status.st_dev, status.st_ino), found) if is_store else None
 
 
 def _closed(place: Place) -> tuple[str, FoundStore]:
@@ -112,7 +115,7 @@ def _closed(place: Place) -> tuple[str, FoundStore]:
     folder = place.path
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
-    return folder, FoundStore(*place, owner_name(os.lstat(folder).st_uid), is_readable=False)
+    return folder, FoundStore(place.path, place.why, owner_name(os.lstat(folder).st_uid), is_readable=False)
 
 
 def as_user(owner: str, root: str) -> str:
@@ -129,6 +132,11 @@ def blob_bytes(root: str) -> int | None:
     except OSError:
         return None
     return sum({(status.st_dev, status.st_ino): status.st_blocks * BLOCK for status in found}.values())
+
+
+def service_user(environ: Mapping[str, str], root: str) -> str | None:
+    """Return the user as whom a systemd unit runs Ollama on the store at the real path ``root``."""
+    return next((place.user for place in _units(environ) if os.path.realpath(place.path) == root), None)
 
 
 def owner_name(uid: int) -> str:
@@ -172,12 +180,13 @@ def _unit(properties: Mapping[str, str], environment: Iterable[str]) -> Iterator
     if properties.get("LoadState", "loaded") != "loaded":
         return
     why = f"the systemd unit {properties.get('Id') or 'ollama.service'}"
+    user = properties.get("User") or "root"
     set_there = dict(pair.split("=", 1) for pair in environment if "=" in pair)
     if models := set_there.get("OLLAMA_MODELS"):
-        yield Place(models, why)
+        yield Place(models, why, user)
         return
     home = set_there.get("HOME")
     with suppress(KeyError):
-        home = home or pwd.getpwnam(properties.get("User") or "root").pw_dir
+        home = home or pwd.getpwnam(user).pw_dir
     if home:
-        yield Place(os.path.join(home, ".ollama", "models"), why)
+        yield Place(os.path.join(home, ".ollama", "models"), why, user)

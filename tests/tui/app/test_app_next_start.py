@@ -1,12 +1,15 @@
-"""What a server of another version than the store's would do, as a problem of its own."""
+"""What a server of another version would do, and what the server's user cannot: problems besides those of the scan."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from journeys import Open
 from prunella_core.ollama.client import Loaded, OllamaServer, ServerError, address
+from prunella_core.sample import StoreBuilder
 from recordings import Recorded
 
 
@@ -40,3 +43,14 @@ async def test_the_running_server_is_asked_for_its_version(recorded: Callable[..
         await journey.press("r", "4", "end")
         assert len(journey.table.rows) == 2
         assert "If Ollama 0.33.0 started now, it would delete 10 files" in journey.details
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may use what the service's user may not")
+async def test_what_the_services_user_cannot_use_is_a_problem(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        journey.session.setup = replace(journey.session.setup, service_user=lambda: "nobody")
+        await journey.press("r", "4")
+        assert [row.path for row in journey.table.rows][:2] == ["blobs", "manifests"]
+        assert "sudo chown -R nobody" in journey.details
+        await journey.press("space")
+        assert not journey.session.marks.count

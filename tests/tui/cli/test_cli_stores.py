@@ -143,6 +143,19 @@ def test_a_wrong_name_is_said_and_the_others_are_listed(machine: Path, two: tupl
     assert "no model store at" in result.complaint
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_doctor_names_what_the_services_user_cannot_use(machine: Path) -> None:
+    store = make_store(machine / "srv/by unit").root
+    systemctl = machine / "bin/systemctl"
+    systemctl.write_text(systemctl.read_text().replace("User=ollama", "User=nobody"))
+    assert "sudo chown" not in call("doctor", store=store).text, "root's store, and nobody says who else uses it"
+    text = call("doctor", store=store, environment=at(machine)).text
+    assert "Ollama runs as nobody, who may not read or change blobs/\n" in text
+    assert f"sudo chown -R nobody '{store}/blobs'" in text
+    [blobs, manifests] = call("doctor", "--json", store=store, environment=at(machine)).document["problems"]
+    assert (blobs["kind"], manifests["path"], blobs["blocks_prune"]) == ("foreign-files", "manifests", False)
+
+
 # The application asks
 
 

@@ -11,9 +11,10 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.uses import Follower
 from prunella_core.ollama.client import connect
 from prunella_core.ollama.quiet import is_quiet
+from prunella_core.store.find import service_user
 from prunella_core.store.locate import Store
 from prunella_tui.app.app import PrunellaApp
-from prunella_tui.app.setup import Setup, no_server
+from prunella_tui.app.setup import Setup, no_server, no_user
 from prunella_tui.app.terminal import ending_on_signals
 
 __all__ = ["PrunellaApp", "Setup", "run_app"]
@@ -54,6 +55,7 @@ def run_app(
         if follows_log and not (is_sample or imported)
         else None,
         is_quiet=partial(is_quiet, environ or {}),
+        service_user=no_user if environ is None or imported else partial(service_user, environ, store.root),
         noprune=environ is not None and is_noprune(environ),
     )
     app = PrunellaApp(setup)

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from prunella_core.advice.service import with_barred
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.uses import with_uses
 from prunella_core.ollama.client import Server
@@ -34,8 +35,10 @@ class Scan:
     def ask_server(self, snapshot: Snapshot) -> tuple[Server | None, Snapshot]:
         """Return the server, if there is one, and the snapshot with what it says of itself and of this store."""
         server = self.setup.connect()
-        if version := version_of(server):
-            snapshot = self._snapshot(snapshot.inventory, version)
+        version = version_of(server)
+        inventory = with_barred(snapshot.inventory, self.setup.service_user())
+        if version or inventory is not snapshot.inventory:
+            snapshot = self._snapshot(inventory, version)
         return server, replace(snapshot, loaded=loaded_here(server, snapshot.inventory) or frozenset())
 
     def read_log(self, snapshot: Snapshot) -> Snapshot:

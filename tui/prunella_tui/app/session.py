@@ -66,9 +66,10 @@ class Session:
         try:
             snapshot = await asyncio.to_thread(scan.read)
             self._take(snapshot)
-            self.server, snapshot = await asyncio.to_thread(scan.ask_server, snapshot)
-            if self.server:
-                self._take(snapshot)
+            self.server, asked = await asyncio.to_thread(scan.ask_server, snapshot)
+            if self.server or asked.inventory is not snapshot.inventory:
+                self._take(asked)
+            snapshot = asked
             if (known := await asyncio.to_thread(scan.read_log, snapshot)) is not snapshot:
                 self._take(known)
         except OSError as error:

@@ -21,6 +21,11 @@ def no_server() -> Server | None:
     return None
 
 
+def no_user() -> str | None:
+    """No unit names a user."""
+    return None
+
+
 class Setup(Struct, frozen=True, kw_only=True):
     """One run of the application. ``now`` is in seconds (UTC), ``retention`` in seconds."""
 
@@ -40,6 +45,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     is_quiet: Callable[[], bool] = partial(is_quiet, MappingProxyType({}))
     follow: Callable[[Callable[[], bool]], Follower] | None = None
     """Begins to read Ollama's log, until what it is given says stop."""
+    service_user: Callable[[], str | None] = no_user
+    """The user that Ollama runs as on this store, if a unit says it."""
     noprune: bool = False
     """Whether ``OLLAMA_NOPRUNE`` is set in our environment."""
     imported: Inventory | None = None

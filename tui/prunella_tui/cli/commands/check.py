@@ -11,6 +11,7 @@ import click
 from msgspec.structs import replace
 
 from prunella_core.advice.forecast import dangers, is_noprune, next_start
+from prunella_core.advice.service import with_barred
 from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import InvalidInput, NotFound, Refused
 from prunella_core.base.text import clean
@@ -25,7 +26,7 @@ from prunella_core.fs.files import write_new
 from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ollama.client import Server, ServerError, address, connect
 from prunella_core.operations.server import loaded_here, serves, version_of
-from prunella_core.store.find import FoundStore
+from prunella_core.store.find import FoundStore, service_user
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.options import command, looks, store_option
@@ -56,6 +57,7 @@ def doctor(is_forecast: bool) -> None:
     if is_forecast:
         present(lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
         return
+    inventory = with_barred(inventory, service_user(os.environ, inventory.store.root))
     inventory = replace(inventory, problems=(*inventory.problems, *dangers(coming)))
     unfinished = has_unfinished(inventory.store)
     answer = _server(inventory, server, coming.server_version)
