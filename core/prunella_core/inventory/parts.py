@@ -111,22 +111,24 @@ class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         return max(file.mtime_ns for file in self.files) / 1e9 if self.files else None
 
     @property
-    def idle_since(self) -> float | None:
-        """Since when nothing has needed it, as far as anyone knows; ``clock`` says how that is known."""
+    def idle(self) -> tuple[float, Clock] | tuple[None, None]:
+        """Since when nothing has needed it, as far as that is known, and which clock says so."""
         if self.removed_at is not None:
-            return self.removed_at
-        written = self.written_at
-        return None if written is None else max(written, self.seen_referenced_at or 0)
+            return self.removed_at, "removed"
+        written, seen = self.written_at, self.seen_referenced_at
+        if written is None:
+            return None, None
+        return (seen, "seen-referenced") if seen and seen > written else (written, "written")
+
+    @property
+    def idle_since(self) -> float | None:
+        """The time of ``idle``."""
+        return self.idle[0]
 
     @property
     def clock(self) -> Clock | None:
-        """Which clock ``idle_since`` is read from."""
-        if self.removed_at is not None:
-            return "removed"
-        written = self.written_at
-        if written is None:
-            return None
-        return "seen-referenced" if (self.seen_referenced_at or 0) > written else "written"
+        """The clock of ``idle``."""
+        return self.idle[1]
 
 
 class Details(Struct, frozen=True, kw_only=True, gc=False):
@@ -190,8 +192,11 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
         return max(self._uses, default=(None, None))[1]
 
     @property
-    def _idle(self) -> tuple[float, Clock]:
-        """What may have been a use counts as one: less knowledge never makes a model older."""
+    def idle(self) -> tuple[float, Clock]:
+        """Since when it was neither changed nor used, and which clock says so.
+
+        What may have been a use counts as one: less knowledge never makes a model older.
+        """
         maybe: list[tuple[float, Clock]] = [(self.swept_at, "maybe-read")] if self.swept_at else []
         if self.swept_at and self.log_since:
             maybe = [min(*maybe, (self.log_since, "log-began"))]
@@ -199,13 +204,13 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def idle_since(self) -> float:
-        """Since when it was neither changed nor used; ``clock`` says how that is known."""
-        return self._idle[0]
+        """The time of ``idle``."""
+        return self.idle[0]
 
     @property
     def clock(self) -> Clock:
-        """Which clock ``idle_since`` is read from."""
-        return self._idle[1]
+        """The clock of ``idle``."""
+        return self.idle[1]
 
 
 def weights_in(layers: Iterable[Layer]) -> Layer | None:

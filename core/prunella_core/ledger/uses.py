@@ -89,6 +89,8 @@ def read_uses(ledger: sqlite3.Connection) -> Uses:
 def with_uses(inventory: Inventory, uses: Uses) -> Inventory:
     """Return ``inventory`` with what the logs say of each model."""
     starts = [start for source in uses.sources.values() for start in source.starts]
+    if not (uses.loads or starts or any(source.since for source in uses.sources.values())):
+        return inventory
     models = tuple([_with_use(model, uses, starts) for model in inventory.models])
     return inventory if all(map(is_, models, inventory.models)) else replace(inventory, models=models)
 

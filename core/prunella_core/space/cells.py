@@ -56,14 +56,12 @@ class Cell:
         self.linked: list[File] = []
         """Its files with several links: each is freed with the last of them, which may lie in another cell."""
 
-    def add(self, files: Iterable[File]) -> None:
-        for file in files:
-            self.files.append(file)
-            if file.links > 1:
-                self.linked.append(file)
-            else:
-                self.plain += file.allocated
-                self.own += file.own
+    def add_up(self) -> None:
+        """Measure its files, once all are here."""
+        self.linked = [file for file in self.files if file.links > 1]
+        alone = [file for file in self.files if file.links <= 1] if self.linked else self.files
+        self.plain = sum([file.allocated for file in alone])
+        self.own = self.plain - sum([file.allocated - file.own for file in alone if file.shared])
 
     @property
     def allocated(self) -> int:

@@ -54,6 +54,8 @@ class Space:
         self._add_blobs(_held_otherwise(inventory, needed if mode == "delete" else {}))
         self._add_trash(needed)
         self.cells = sorted(self._made.values(), key=lambda cell: cell.rank)
+        for cell in self.cells:
+            cell.add_up()
 
     def frees(self, gone: Iterable[Holder]) -> int:
         """What leaves the disk when exactly these go."""
@@ -68,7 +70,10 @@ class Space:
     def usage(self, holder: Holder) -> Usage:
         """What one holder takes, frees and shares."""
         cells = self.of.get(holder, [])
-        return Usage(taken_by(cells), self.frees([holder]), taken_by([cell for cell in cells if cell.is_shared]))
+        alone = [cell for cell in cells if len(cell.holders) == 1]
+        is_plain = not any(cell.linked for cell in alone)
+        frees = sum([cell.own for cell in alone]) if is_plain else self.frees([holder])
+        return Usage(taken_by(cells), frees, taken_by([cell for cell in cells if cell.is_shared]))
 
     @cached_property
     def models(self) -> dict[str, Usage]:
@@ -122,31 +127,34 @@ class Space:
 
     def _add_manifests(self) -> None:
         for model in self.inventory.models:
-            self._cell("manifest", frozenset([Holder("model", model.name)]), (model.name,)).add([model.manifest])
+            self._cell("manifest", frozenset([Holder("model", model.name)]), (model.name,)).files.append(model.manifest)
         for path, problem in self.inventory.broken_by_path.items():
             if problem.file:
-                self._cell("broken", frozenset([Holder("manifest", path)])).add([problem.file])
+                self._cell("broken", frozenset([Holder("manifest", path)])).files.append(problem.file)
 
     def _add_blobs(self, otherwise: Mapping[str, set[Holder]]) -> None:
-        users: dict[int, frozenset[Holder]] = {}  # tens of thousands of blobs have the very same tuple of models
+        alike: dict[int, Cell] = {}  # tens of thousands of blobs have the very same tuple of models
         for blob in self.inventory.blobs:
-            if not blob.files or blob.state is State.TRASHED:
+            key, models, files = blob.key, blob.models, blob.files
+            if not files or blob.state is State.TRASHED:
                 continue
-            if id(blob.models) not in users:
-                users[id(blob.models)] = frozenset([Holder("model", name) for name in blob.models])
-            holders = users[id(blob.models)] or frozenset([Holder("blob", blob.key)])
-            if blob.key in otherwise:
-                holders |= otherwise[blob.key]
-            cell = self.cell_of[blob.key] = self._cell(blob.state, holders, blob.models)
+            is_common = models and key not in otherwise
+            cell = alike.get(id(models)) if is_common else None
+            if cell is None:
+                holders = frozenset([Holder("model", name) for name in models] or [Holder("blob", key)])
+                cell = self._cell(blob.state, holders.union(otherwise.get(key, ())), models)
+                if is_common:
+                    alike[id(models)] = cell
             cell.blobs.append(blob)
-            cell.add(blob.files)
+            cell.files += files
+            self.cell_of[key] = cell
 
     def _add_trash(self, needed: Mapping[str, set[Holder]]) -> None:
         for entry in self.inventory.trash:
             for file in entry.files:
                 needs = self._who_needs(file, needed)
                 own = set() if needs and entry.is_spent else {Holder("trash", entry.id)}
-                self._cell(State.TRASHED, frozenset(needs | own)).add([file])
+                self._cell(State.TRASHED, frozenset(needs | own)).files.append(file)
 
     def _who_needs(self, file: File, needed: Mapping[str, set[Holder]]) -> set[Holder]:
         """What needs a file of the trash, when it is the last copy of its blob: other entries, and models."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
-from prunella_core.export.documents.fields import Document, age_at, picked, problem_rows, shown, timestamp
+from prunella_core.export.documents.fields import Document, picked, problem_rows, shown, timestamp
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
@@ -55,7 +55,7 @@ class BlobRow(Struct, frozen=True, gc=False):
     kind: str | None
     size: int
     allocated: int
-    files: list[str]
+    files: tuple[str, ...]
     models: tuple[str, ...]
     age_seconds: int | None
     age_from: str | None
@@ -86,7 +86,7 @@ def model_row(inventory: Inventory, model: Model) -> ModelRow:
     """One model, as in ``ls``."""
     space, name, details = space_of(inventory), model.name, model.details
     usage, sharing, used = space.models[name], space.shared_with(name), model.last_used
-    modified = model.modified_at
+    idle_since, clock = model.idle
     return ModelRow(
         name,
         model.digest[:12],
@@ -97,11 +97,11 @@ def model_row(inventory: Inventory, model: Model) -> ModelRow:
         usage.shared,
         sharing.names,
         sharing.count,
-        timestamp(modified),
+        timestamp(model.modified_at),
         timestamp(used),
         model.loads or None,
-        age_at(model.idle_since, inventory.scanned_at) or 0,
-        model.clock,
+        max(int(inventory.scanned_at - idle_since), 0),
+        clock,
         model.is_pinned,
         shown(details.family),
         shown(details.parameters),
@@ -133,19 +133,25 @@ def blobs_document(
 def blob_row(blob: Blob, now: float, identity: str | None = None, likely: str | None = None) -> BlobRow:
     """One row of ``blobs/``."""
     files = blob.files
+    idle_since, clock = blob.idle
+    if len(files) == 1:  # nearly always
+        links, target = files[0].links, files[0].target
+    else:
+        links = max([file.links for file in files], default=None)
+        target = next((file.target for file in files if file.target), None)
     return BlobRow(
         blob.digest,
         blob.state,
-        shown(blob.kind),
+        blob.kind and clean(blob.kind),
         blob.size,
         blob.allocated,
-        [clean(file.path) for file in files],
+        tuple([clean(file.path) for file in files]),
         blob.models,
-        age_at(blob.idle_since, now),
-        blob.clock,
-        files[0].links if len(files) == 1 else max((file.links for file in files), default=None),
-        next((clean(file.target) for file in files if file.target), None),
-        shown(identity),
+        None if idle_since is None else max(int(now - idle_since), 0),
+        clock,
+        links,
+        target and clean(target),
+        identity and clean(identity),
         likely,
     )
 
