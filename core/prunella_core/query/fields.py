@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashEntry
+from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
 from prunella_core.space.space import Usage, space_of
 
@@ -50,7 +50,9 @@ _MODELS = {
     "disk": Field("size", lambda inventory, model: _usage(inventory, model).allocated),
     "frees": Field("size", lambda inventory, model: _usage(inventory, model).frees),
     "shared": Field("size", lambda inventory, model: _usage(inventory, model).shared),
-    "state": Field("word", _states, tuple(_MODEL_STATES)),
+    "state": Field(
+        "word", lambda *row: (state for state, is_so in _MODEL_STATES.items() if is_so(*row)), tuple(_MODEL_STATES)
+    ),
     "name": Field("names", lambda _, model: (model.name,)),
 }
 _BLOBS = {
@@ -73,22 +75,13 @@ KNOWN = frozenset(name for fields in FIELDS.values() for name in fields)
 """Every field of the language. Other text before a colon is part of a word."""
 
 
-def _words_of_model(model: Model) -> str:
-    details = (model.details.family, model.details.parameters, model.details.quantization)
-    return " ".join((model.name, *filter(None, details), model.digest[:12]))
-
-
-def _words_of_blob(blob: Blob) -> str:
-    return " ".join((blob.key, blob.state.value, blob.kind or "", *blob.models))
-
-
-def _words_of_entry(entry: TrashEntry) -> str:
-    return " ".join((entry.id, *(model.name for model in entry.models)))
-
-
 WORDS: Mapping[Rows, Callable[[Any], str]] = {
-    "models": _words_of_model,
-    "blobs": _words_of_blob,
-    "trash": _words_of_entry,
+    "models": lambda model: " ".join(filter(None, (model.name, *_details(model), model.digest[:12]))),
+    "blobs": lambda blob: " ".join((blob.key, blob.state.value, blob.kind or "", *blob.models)),
+    "trash": lambda entry: " ".join((entry.id, *(model.name for model in entry.models))),
 }
 """The text in which plain words must occur."""
+
+
+def _details(model: Model) -> tuple[str | None, ...]:
+    return model.details.family, model.details.parameters, model.details.quantization

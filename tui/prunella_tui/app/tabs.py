@@ -7,8 +7,7 @@ from prunella_core.advice.forecast import NextStart, dangers, next_start
 from prunella_core.advice.identify import described
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, Problem, State
-from prunella_core.query import Rows
-from prunella_core.query.fields import WORDS
+from prunella_core.query.fields import WORDS, Rows
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 from prunella_tui.app.columns import (
