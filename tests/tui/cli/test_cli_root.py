@@ -89,15 +89,36 @@ def test_every_command_works_and_leaves_only_what_is_the_owners(place: Place) ->
     assert place.foreign() == []
 
 
-def test_the_application_starts_and_ends(place: Place) -> None:
+ESCAPE = "\x1b[27u"  # as newer terminals send it: no letter after it makes another key of it
+DIALOGS = (
+    ("m", "Look inside"),
+    (ESCAPE + "?", "mark or unmark the row"),
+    (ESCAPE + "w", "What derived:latest shares"),
+    (ESCAPE + "v", "No damage found"),
+    (ESCAPE + "P", "is pinned"),
+    ("d", "Undo for 7 days"),
+    ("t\r", "Nothing freed yet"),
+    (ESCAPE, "Undo removal"),
+    ("u", "Restored"),
+    (ESCAPE + "f", "Free how much space?"),
+    ("\x10", "earch for commands"),  # the cursor is on the first letter
+)
+"""Keys of the application, and what the dialog says that they open."""
+TRASH = (*DIALOGS[5:7], (ESCAPE, "Empty trash"), ("e", "the whole trash"))
+
+
+@pytest.mark.parametrize("dialogs", [DIALOGS, TRASH])
+def test_every_dialog_works(place: Place, dialogs: tuple[tuple[str, str], ...]) -> None:
+    """Each imports what it needs only when it opens, from where its owner may not go."""
     terminal = Terminal(store=place.root, size=(120, 36), environment=place.environment)
     terminal.wait_for("derived")
-    terminal.press("m")  # imports what it needs for its screen only now
-    terminal.wait_for("solo")
-    terminal.press("\x03")
+    for keys, text in dialogs:
+        terminal.screen = ""
+        terminal.press(keys)
+        terminal.wait_for(text)
+        assert "Traceback" not in terminal.screen
     terminal.press("\x11")
     assert terminal.end() == 0
-    assert "Traceback" not in terminal.screen
     assert place.foreign() == []
 
 
