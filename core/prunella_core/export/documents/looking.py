@@ -134,6 +134,7 @@ def blob_row(blob: Blob, now: float, identity: str | None = None, likely: str | 
     """One row of ``blobs/``."""
     files = blob.files
     idle_since, clock = blob.idle
+    links: int | None
     if len(files) == 1:  # nearly always
         links, target = files[0].links, files[0].target
     else:
