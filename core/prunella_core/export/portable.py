@@ -33,15 +33,15 @@ MOST_VALUES = 6_000_000
 """Four times those of that store. Small values take many times their bytes in memory, and pack to nearly nothing."""
 
 _GZIP = b"\x1f\x8b"
-_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class _Header(Struct):
     prunella_export: int
 
 
-class _Export(Struct):
-    prunella_export: int
+class _Export(_Header):
     host: str
     inventory: Inventory
 
@@ -102,40 +102,24 @@ def _decode(data: bytes) -> _Export:
         _refuse("it is empty; did the export fail?")
     if data.count(b",") > MOST_VALUES:
         _refuse(f"it has more than {MOST_VALUES:,} values")
+    with suppress(*_ERRORS):  # whatever else is wrong with it
+        version = msgspec.json.decode(data, type=_Header).prunella_export
+        if version > VERSION:
+            raise InvalidInput(f"a newer Prunella wrote this export (version {version}; this one reads {VERSION})")
     try:
-        export = _DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        if not _LONE_SURROGATE.search(data):
-            _refuse_version(data)
-            _refuse(str(error))
-        export = _decode_surrogates(data)
-    if export.prunella_export != VERSION:
-        _refuse_version(data)
-    return export
-
-
-def _decode_surrogates(data: bytes) -> _Export:
-    try:
-        document = json.loads(data, parse_constant=_no_number)
-        json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")  # no surrogates but those of bytes
-        return msgspec.convert(document, _Export)
-    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-        _refuse_version(data)
+        return _with_surrogates(data) if _SURROGATE.search(data) else _DECODER.decode(data)
+    except _ERRORS as error:
         _refuse(str(error))
+
+
+def _with_surrogates(data: bytes) -> _Export:
+    document = json.loads(data, parse_constant=_no_number)
+    json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")  # no surrogates but those of bytes
+    return msgspec.convert(document, _Export)
 
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a number")
-
-
-def _refuse_version(data: bytes) -> None:
-    """Raise InvalidInput for an export of a newer version, whatever else is wrong with it."""
-    try:
-        version = msgspec.json.decode(data, type=_Header).prunella_export
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return
-    if version > VERSION:
-        raise InvalidInput(f"a newer Prunella wrote this export (version {version}; this one reads {VERSION})")
 
 
 def _refuse(why: str) -> NoReturn:
