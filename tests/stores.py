@@ -25,6 +25,9 @@ from prunella_core.store.locate import Store, locate
 NOW = 1_790_000_000.0
 """The time in every built store, in seconds since the epoch."""
 
+LATER_ENOUGH = 2_000_000_000.0
+"""A time at which whatever a test writes now has long settled."""
+
 HOUR = 3_600
 DAY = 24 * HOUR
 

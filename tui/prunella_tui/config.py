@@ -15,6 +15,9 @@ class Config(NamedTuple):
     theme: str | None = None
     retention: str | None = None
     settle: str | None = None
+    keep: str | None = None
+    max_size: str | None = None
+    min_free: str | None = None
     gc: bool | None = None
     log: bool | None = None
 

@@ -86,6 +86,10 @@ ADVICE = {
         "They belong to another user, so Ollama may fail to load, pull or delete models.",
         "Give them to the user that Ollama runs as: sudo chown -R {user} {path}",
     ),
+    "guard-limit": Advice(
+        "The guard keeps what Ollama deleted, and that takes more than it may, or the disk is nearly full.",
+        "Let it delete the oldest of that for good: prunella guard run",
+    ),
     "pins-unreadable": Advice("Every model counts as pinned until they can be read.", _AS_OWNER),
     "trash-unreadable": Advice("Nothing in the trash is deleted until all of it can be read.", _AS_OWNER),
     "staging-unreadable": Advice("An interrupted operation may be waiting there to be undone.", _AS_OWNER),

@@ -147,7 +147,7 @@ def trash_columns(snapshot: Snapshot) -> list[Column[TrashEntry]]:
     frees = {entry.id: trash_reclaims(snapshot.inventory, entry) for entry in snapshot.inventory.trash}
 
     def left(entry: TrashEntry) -> float:
-        return entry.removed_at + snapshot.retention - snapshot.now
+        return entry.expires_at(snapshot.retention) - snapshot.now
 
     def tone(entry: TrashEntry) -> str:
         return "warning" if left(entry) < _SOON else "muted"

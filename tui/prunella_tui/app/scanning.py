@@ -3,6 +3,9 @@
 from msgspec.structs import replace
 
 from prunella_core.advice.service import with_barred
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.guard.sync import sync
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.uses import with_uses
 from prunella_core.ollama.client import Server
@@ -18,13 +21,23 @@ class Scan:
 
     models = blobs = 0
     is_over = False
+    trouble = ""
+    """Why the guard could not be brought up to date."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
 
     def read(self) -> Snapshot:
-        """Return what is there now. Raises OSError when the store cannot be read at all."""
+        """Return what is there now, after the guard. Raises OSError when the store cannot be read at all."""
+        self._let_guard_catch_up()
         return self._snapshot(self.setup.survey(self._count, lambda: self.is_over), None)
+
+    def _let_guard_catch_up(self) -> None:
+        """Where the guard is on, what Ollama deleted goes to the trash first; what keeps it from that is shown."""
+        try:
+            sync(self.setup.store, self.setup.now())
+        except (Refused, OSError) as error:
+            self.trouble = clean(str(error))
 
     def _count(self, progress: Progress) -> None:
         self.models, self.blobs = progress

@@ -31,6 +31,8 @@ class Session:
         """The scan that is going on."""
         self.failure = ""
         """Why the last scan failed."""
+        self.guard_trouble = ""
+        """Why the guard could not be brought up to date before it."""
         self.marks = Marks()
         self.dropped: Marks | None = None
         """Marks that were dropped after the last removal: undo puts them back first."""
@@ -65,6 +67,7 @@ class Session:
         self.on_scan()
         try:
             snapshot = await asyncio.to_thread(scan.read)
+            self.guard_trouble = scan.trouble
             self._take(snapshot)
             self.server, asked = await asyncio.to_thread(scan.ask_server, snapshot)
             if self.server or asked.inventory is not snapshot.inventory:

@@ -78,7 +78,7 @@ TABS = (
     Tab(
         "trash",
         "Trash",
-        "The trash is empty.",
+        "The trash is empty. What Ollama itself deletes is kept too while the guard is on: prunella guard on",
         trash_columns,
         lambda entry: entry.id,
         WORDS["trash"],

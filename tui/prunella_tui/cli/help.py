@@ -22,6 +22,7 @@ SECTIONS = {
         "trash": "List what is in the trash, and when it expires.",
         "restore": "Restore a model or a whole trash entry.",
         "empty": "Delete trash entries permanently.",
+        "guard": "Keep what Ollama itself deletes.",
         "log": "Show the history: what was deleted, and where it is now.",
     },
     "More": {

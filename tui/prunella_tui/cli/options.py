@@ -95,8 +95,9 @@ _changes = all_of(
 )
 restores = all_of(_changes, _flag("-y", "--yes"))
 """Options of commands that change the store without asking."""
+yes_option = _flag("-y", "--yes", help_="Do not ask.")
 deletes = all_of(
-    _flag("-y", "--yes", help_="Do not ask."),
+    yes_option,
     _changes,
     setting_option("--settle", "AGE", "How long to watch for a pull before deleting.  [PRUNELLA_SETTLE; else 10s]"),
 )

@@ -36,7 +36,7 @@ def look_for_change(*, by_server: bool = False, with_log: bool = False) -> Inven
     store = open_store()
     if by_server:
         refuse_unless_allowed(store, by_server=True)
-    elif not is_set("dry_run") and _patiently(partial(make_ready, store, World(now=time.time))):
+    elif not is_set("dry_run") and patiently(partial(make_ready, store, World(now=time.time))):
         tell("An interrupted operation has been finished or undone first.")
     return look(store, log_for=DELETING if with_log else 0)
 
@@ -55,6 +55,8 @@ class Change(NamedTuple):
     lines: Iterable[Block]
     fields: Mapping[str, Any] = MappingProxyType({})
     server: Server | None = None
+    how: Callable[[Plan, World], Receipt] = operate
+    """How it is done, where that is more than the plan."""
 
     def carry_out(self) -> int:
         """Do with the plan what the flags of the run say, and return the exit code. Raises Refused."""
@@ -64,7 +66,7 @@ class Change(NamedTuple):
         if not self.plan.files:
             _refuse_if_prevented(self.plan)
             self._show_unless_json()
-        elif self.plan.mode != "restore" and not self._is_agreed():
+        elif self.plan.mode != "restore" and self.how is operate and not self._is_agreed():
             tell("Nothing was deleted.")
             return REFUSED
         receipt = self._execute()
@@ -88,8 +90,8 @@ class Change(NamedTuple):
             raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
         show(self.lines, on_stderr=True)
         if everything := _everything(self.inventory, self.plan):
-            return _ask(f"This is {everything}. Type “everything” to delete it: ") == "everything"
-        return _ask(f"{_question(self.plan)} [y/N] ").lower() in ("y", "yes")
+            return ask(f"This is {everything}. Type “everything” to delete it: ") == "everything"
+        return ask(f"{_question(self.plan)} [y/N] ").lower() in ("y", "yes")
 
     def _execute(self) -> Receipt:
         with cancelling() as cancelled, Meter() as meter:
@@ -106,7 +108,7 @@ class Change(NamedTuple):
                 report=report,
                 cancelled=cancelled,
             )
-            return _patiently(partial(operate, self.plan, world))
+            return patiently(partial(self.how, self.plan, world))
 
     def _is_said(self, receipt: Receipt) -> bool:
         """Print a receipt. Where stdout takes no more, say what happened on stderr: something has been changed."""
@@ -146,7 +148,8 @@ def _everything(inventory: Inventory, plan: Plan) -> str:
     return "every model" if len(plan.models) == len(inventory.models) > 0 else ""
 
 
-def _ask(question: str) -> str:
+def ask(question: str) -> str:
+    """Return the answer to a question on stderr."""
     sys.stderr.write(question)
     sys.stderr.flush()
     answer = sys.stdin.readline()
@@ -155,7 +158,7 @@ def _ask(question: str) -> str:
     return answer.strip()
 
 
-def _patiently(change: Callable[[], _Result]) -> _Result:
+def patiently(change: Callable[[], _Result]) -> _Result:
     """Return what ``change`` returns; while another run has the store, try again until --wait is over."""
     until = time.monotonic() + duration_setting("wait", "5s")
     with Meter() as meter:

@@ -14,6 +14,7 @@ _MODULES = {
     "check": ("doctor", "stores", "verify", "export"),
     "delete": ("rm", "prune", "free", "pin"),
     "undo": ("trash", "restore", "empty", "log"),
+    "guard": ("guard",),
     "more": ("demo", "completion"),
 }
 READ_ONLY = frozenset({"ls", "blobs", "show", "why", "df", "doctor", "trash", "export"})

@@ -140,11 +140,15 @@ def blob_title(blob: Blob) -> str:
     return short_digest(blob.digest)
 
 
+BY_OLLAMA = {"deleted": "deleted by Ollama", "replaced": "replaced by a pull", "dropped": "download dropped by Ollama"}
+"""How something came into the trash by the guard."""
+
+
 def trash_title(entry: TrashEntry) -> str:
-    """Return what an entry of the trash holds, in a line."""
-    if entry.models:
-        return names([model.name for model in entry.models])
-    return counted(sum(1 for file in entry.files if not file.path.endswith("/record.json")), "file")
+    """Return what an entry of the trash holds, in a line, and how it came there if Prunella did not delete it."""
+    files = sum(1 for file in entry.files if not file.path.endswith("/record.json"))
+    what = names([model.name for model in entry.models]) if entry.models else counted(files, "file")
+    return f"{what} ({BY_OLLAMA[entry.cause]})" if entry.cause in BY_OLLAMA else what
 
 
 def details(model: Model) -> str:

@@ -14,17 +14,19 @@ from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.ways import COMMANDS, Ways
 
 _FATES: dict[Fate, str] = {"trashed": "in trash", "restored": "restored", "back": "back", "gone": "gone"}
-_ACTIONS = {"prune": "pruned", "empty": "emptied", "expire": "expired", "restore": "restored"}
+_ACTIONS = {"guard": "rescued", "prune": "pruned", "empty": "emptied", "expire": "expired", "restore": "restored"}
 
 
 def entry_lines(
     inventory: Inventory, entry: TrashEntry, now: float, retention: int, ways: Ways = COMMANDS
 ) -> Iterator[Block]:
     """Yield everything about an entry of the trash; ``retention`` in seconds."""
-    remaining = entry.removed_at + retention - now
+    remaining = entry.expires_at(retention) - now
     yield line((trash_title(entry), "head"))
     yield line()
-    yield field("Deleted", when(entry.removed_at, now))
+    yield field("Deleted", when(entry.happened_at or entry.removed_at, now))
+    if entry.happened_at is not None:
+        yield field("Rescued", f"by the guard, {when(entry.removed_at, now)}")
     yield field("Expires", f"in {time_left(remaining)}" if remaining > 0 else "with the next operation")
     yield field("Frees", f"{size(trash_reclaims(inventory, entry))} when emptied ({ways.empty})")
     yield field("Restore", ways.restore.format(entry.id))
@@ -45,7 +47,7 @@ def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Bl
         entries[::-1],
         (Column("ID"), lambda entry: entry.id),
         (Column("DELETED", right=True), lambda entry: age(now - entry.removed_at)),
-        (Column("EXPIRES", right=True), lambda entry: left(entry.removed_at + retention - now)),
+        (Column("EXPIRES", right=True), lambda entry: left(entry.expires_at(retention) - now)),
         (Column("FREES", right=True), lambda entry: size(trash_reclaims(inventory, entry))),
         (Column("MODELS", least=16), lambda entry: (trash_title(entry), "strong")),
     )

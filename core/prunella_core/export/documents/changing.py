@@ -78,9 +78,10 @@ def trash_document(inventory: Inventory, retention: int, now: float) -> Document
             {
                 "id": clean(entry.id),
                 "removed_at": timestamp(entry.removed_at),
-                "removed_by": "prunella",
-                "cause": "removed",
-                "expires_at": timestamp(entry.removed_at + retention),
+                "removed_by": "prunella" if entry.cause == "removed" else "ollama",
+                "cause": entry.cause,
+                "happened_at": timestamp(entry.happened_at or entry.removed_at),
+                "expires_at": timestamp(entry.expires_at(retention)),
                 "models": [clean(model.name) for model in entry.models],
                 "reclaims": trash_reclaims(inventory, entry),
                 "files": [clean(file.path) for file in entry.files],

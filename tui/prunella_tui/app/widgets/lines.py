@@ -37,6 +37,7 @@ class Title(Line):
         self.say(
             Content.styled("Prunella", "bold $text-primary"),
             *_store(session),
+            muted("guard") if session.inventory and session.inventory.guard else "",
             muted(f"▸ {loaded} loaded") if session.loaded else "",
             between="  ",
         )
@@ -63,7 +64,7 @@ def _warning(session: Session) -> str:
     if not store.writable:
         way = "the server can delete models for you" if session.server else "read-only for you"
         return f"belongs to {store.owner}: {way}"
-    return ""
+    return f"guard: {session.guard_trouble}" if session.guard_trouble else ""
 
 
 class TabBar(Line):

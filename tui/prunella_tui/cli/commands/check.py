@@ -23,6 +23,7 @@ from prunella_core.export.documents.checking import (
 )
 from prunella_core.export.portable import dump
 from prunella_core.fs.files import write_new
+from prunella_core.guard.status import guard_problem
 from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ollama.client import Server, ServerError, address, connect
 from prunella_core.operations.server import loaded_here, serves, version_of
@@ -58,7 +59,7 @@ def doctor(is_forecast: bool) -> None:
         present(lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
         return
     inventory = with_barred(inventory, service_user(os.environ, inventory.store.root))
-    inventory = replace(inventory, problems=(*inventory.problems, *dangers(coming)))
+    inventory = replace(inventory, problems=(*inventory.problems, *dangers(coming), *guard_problem(inventory)))
     unfinished = has_unfinished(inventory.store)
     answer = _server(inventory, server, coming.server_version)
     present(

@@ -1,14 +1,17 @@
 """The trash and the log: trash, restore, empty, log."""
 
 import time
+from functools import partial
 
 import click
 
+from prunella_core.apply import World
 from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import log_document, trash_document
 from prunella_core.ledger.log import History, history, read_log
+from prunella_core.operations.swap import plan_to_make_room, swap
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Empty
+from prunella_core.plan.records import Empty, Plan, Receipt, Restore
 from prunella_tui.cli.completion import complete, trash_entries, trashed_models
 from prunella_tui.cli.options import command, deletes, is_set, looks, restores
 from prunella_tui.cli.output import present, tell
@@ -37,8 +40,9 @@ def trash() -> None:
 @command
 @click.argument("name", metavar="NAME|ID", shell_complete=complete(trashed_models, trash_entries))
 @click.option("--as", "under", metavar="NEWNAME", help="Restore it under another name.")
+@click.option("--swap", "swaps", is_flag=True, help="Move what has the name now to the trash.")
 @restores
-def restore(name: str, under: str | None) -> int:
+def restore(name: str, under: str | None, swaps: bool) -> int:
     """The same bytes, times and ID, without a download.
 
     ID may be shortened. A name that exists is never overwritten. If a name was deleted several times, the last one is
@@ -47,10 +51,20 @@ def restore(name: str, under: str | None) -> int:
     \b
       prunella restore my-assistant
       prunella restore my-assistant --as my-assistant:old
+      prunella restore my-assistant --swap
     """
     inventory = look_for_change()
-    plan = make_plan(inventory, find_restore(inventory, name, under), time.time())
+    request = find_restore(inventory, name, under)
+    room = plan_to_make_room(inventory, request, time.time()) if swaps else None
+    if room:
+        how = partial(_swap, request)
+        return Change(inventory, room, plan_lines(inventory, room), how=how).carry_out()
+    plan = make_plan(inventory, request, time.time())
     return Change(inventory, plan, plan_lines(inventory, plan)).carry_out()
+
+
+def _swap(request: Restore, room: Plan, world: World) -> Receipt:
+    return swap(room, request, world)
 
 
 @command

@@ -1,0 +1,148 @@
+"""The guard: on, off, status, run, install, uninstall."""
+
+import os
+import sys
+import time
+
+import click
+
+from prunella_core.apply import World
+from prunella_core.base.errors import InvalidInput, Refused
+from prunella_core.base.text import clean
+from prunella_core.base.units import parse_age, parse_size
+from prunella_core.export.documents.guarding import run_document, status_document
+from prunella_core.guard.settings import Settings, read_settings
+from prunella_core.guard.status import GuardRun, guard_status
+from prunella_core.inventory.records import Inventory
+from prunella_core.operations.guarding import guard_off, guard_on, guard_run
+from prunella_core.scan import space_of
+from prunella_core.store.locate import Store
+from prunella_tui.cli.options import all_of, is_set, looks, setting_option, yes_option
+from prunella_tui.cli.output import DONE, REFUSED, present, tell
+from prunella_tui.cli.removing import ask, patiently
+from prunella_tui.cli.session import look, open_store, setting
+from prunella_tui.cli.timer import Timer, install, timer_for, uninstall
+from prunella_tui.report.guard import run_lines, status_lines
+
+_limits = all_of(
+    setting_option("--keep", "AGE", "How long to keep it.  [PRUNELLA_KEEP; else 7d]"),
+    setting_option("--max-size", "SIZE", "How much it may take.  [PRUNELLA_MAX_SIZE; else 100GB]"),
+    setting_option("--min-free", "SIZE", "What is to stay free on the disk.  [PRUNELLA_MIN_FREE; else 10%]"),
+)
+
+
+@click.group()
+def guard() -> None:
+    """Keep what Ollama itself deletes: by ollama rm, by a pull that replaces a version, by its start.
+
+    The guard has a hard link of every blob, which takes no space, and a copy of every manifest. What Ollama deletes
+    then goes to the trash, from where it can be restored. It is brought up to date by guard run and by every command
+    that changes the store.
+
+    \b
+      prunella guard on
+      prunella guard install     every 15 minutes
+    """
+
+
+@guard.command()
+@_limits
+@looks
+def on() -> None:
+    """Turn it on, or change what it keeps."""
+    store = open_store()
+    run = patiently(lambda: guard_on(store, _settings(store), World(now=time.time)))
+    _present(run, look(store))
+
+
+@guard.command(short_help="Turn it off.")
+@looks
+def off() -> None:
+    """Turn it off: its links go, and what it rescued stays in the trash until its time is over."""
+    store = open_store()
+    patiently(lambda: guard_off(store, World(now=time.time)))
+    _present_status(look(store))
+
+
+@guard.command()
+@looks
+def status() -> None:
+    """Show whether it is on, and what it holds."""
+    _present_status(look(open_store()))
+
+
+@guard.command()
+@looks
+def run() -> None:
+    """Bring it up to date, and rescue what Ollama has deleted since."""
+    store = open_store()
+    done = patiently(lambda: guard_run(store, World(now=time.time)))
+    _present(done, look(store))
+
+
+@guard.command("install", short_help="Run it every 15 minutes.")
+@yes_option
+@looks
+def install_timer() -> int:
+    """Run it every 15 minutes: by a timer of systemd, or an agent of launchd. What is written is shown first."""
+    store, timer = _timer()
+    if read_settings(store) is None:
+        raise Refused("the guard is off; turn it on first: prunella guard on")
+    if timer.cron:
+        tell("Neither systemd nor launchd is here. Add this line with crontab -e:")
+        click.echo(timer.cron)
+        return DONE
+    for path, text in timer.files.items():
+        tell(f"{clean(path)}:\n{text}")
+    if not _is_agreed("Write this and start it?"):
+        tell("Nothing was written.")
+        return REFUSED
+    install(timer.files, timer.start)
+    tell("The guard runs every 15 minutes now.")
+    return DONE
+
+
+@guard.command("uninstall")
+@looks
+def uninstall_timer() -> int:
+    """Stop the timer and delete its files. The guard itself stays on."""
+    _store, timer = _timer()
+    was_there = uninstall(list(timer.files), timer.stop)
+    tell("The timer is gone." if was_there else "There is no timer of this store.")
+    return DONE
+
+
+def _settings(store: Store) -> Settings:
+    known = read_settings(store) or Settings(min_free=space_of(store.root).total // 10)
+    keep, most, free = setting("keep"), setting("max_size"), setting("min_free")
+    return Settings(
+        keep=parse_age(keep.value) if keep else known.keep,
+        max_size=parse_size(most.value) if most else known.max_size,
+        min_free=parse_size(free.value, space_of(store.root).total) if free else known.min_free,
+    )
+
+
+def _timer() -> tuple[Store, Timer]:
+    is_root, home = os.geteuid() == 0, os.path.expanduser("~")
+    store = open_store()
+    if store.exported_from is not None:
+        raise InvalidInput("an export has no guard: it needs the store itself")
+    return store, timer_for(store, is_root=is_root, home=home)
+
+
+def _is_agreed(question: str) -> bool:
+    if is_set("yes"):
+        return True
+    if not sys.stdin.isatty():
+        raise Refused("not a terminal: use --yes; nothing was written")
+    return ask(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def _present(done: GuardRun, inventory: Inventory) -> None:
+    held = guard_status(inventory)
+    present(lambda: run_document(done, held), lambda: (*run_lines(done), *status_lines(held)))
+
+
+def _present_status(inventory: Inventory) -> None:
+    held = guard_status(inventory)
+    present(lambda: status_document(held), lambda: status_lines(held))
