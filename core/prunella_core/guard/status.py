@@ -73,7 +73,8 @@ def guard_problem(inventory: Inventory) -> tuple[Problem, ...]:
     count = len(over_limit(inventory, settings)) if settings else 0
     if not count:
         return ()
-    message = f"{count} rescued {'entries' if count > 1 else 'entry'} of the trash would have to go to keep to its limits"
+    entries = "entries" if count > 1 else "entry"
+    message = f"{count} rescued {entries} of the trash would have to go to keep to its limits"
     return (Problem(path=".prunella/guard", kind="guard-limit", message=message, blocks_prune=False),)
 
 

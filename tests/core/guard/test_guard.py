@@ -11,7 +11,7 @@ from ollama_rules import Ollama
 from prunella_core.apply import World
 from prunella_core.base.errors import Refused
 from prunella_core.guard.settings import Settings, read_settings
-from prunella_core.guard.status import guard_status, over_limit
+from prunella_core.guard.status import guard_problem, guard_status, over_limit
 from prunella_core.guard.sync import Synced, sync, turn_off, turn_on
 from prunella_core.operations import carry_out as operations
 from prunella_core.operations.guarding import guard_run
@@ -248,9 +248,12 @@ def test_over_the_limit_the_oldest_of_what_it_rescued_goes_and_nothing_of_prunel
     Ollama(str(tmp_path)).rm("derived")
     again(tmp_path)
     Ollama(str(tmp_path)).rm("base")
+    sync(open_store(tmp_path), LATER + 30)
+    before = look(tmp_path)
     run = guard_run(open_store(tmp_path), World(now=lambda: LATER + 60, settle=0))
-    assert [each.models for each in run.synced.rescued] == [("base:latest",)]
     assert run.emptied
+    assert guard_problem(before)[0].kind == "guard-limit"
+    assert guard_problem(look(tmp_path)) == ()
     causes = [entry.cause for entry in look(tmp_path).trash if not entry.is_spent]
     assert causes.count("removed") == 1
     assert over_limit(look(tmp_path), Settings(max_size=10_000)) == ()
