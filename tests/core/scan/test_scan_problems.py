@@ -118,6 +118,7 @@ HARMLESS: list[tuple[str, str, Damage]] = [
 ]
 
 NEVER_FOUND = {
+    "foreign-files",  # who runs the service is not part of a scan
     "guard-limit",  # the guard's own test finds it
     "exists",  # only a restore finds it
     "ledger",  # what earlier runs saw is not part of a scan
