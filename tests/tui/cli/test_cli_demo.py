@@ -54,3 +54,23 @@ def test_it_is_removed_afterwards(tmp_path: Path, number: signal.Signals | None,
     assert os.path.basename(seen[0]).startswith("prunella-demo-")
     assert os.listdir(tmp_path) == []
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_closing_the_terminal_while_it_is_removed_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    remove = tempfile.TemporaryDirectory.cleanup
+
+    def interrupted(folder: tempfile.TemporaryDirectory[str]) -> None:
+        os.kill(os.getpid(), number)
+        remove(folder)
+
+    with (
+        heeding_ctrl_c(),
+        patch("prunella_tui.app.run_app", return_value=0),
+        patch("prunella_tui.cli.application.require_terminal"),
+        patch("prunella_tui.cli.commands.more.require_terminal"),
+        patch.object(tempfile, "tempdir", str(tmp_path)),
+        patch.object(tempfile.TemporaryDirectory, "cleanup", interrupted),
+    ):
+        assert call("demo").code == 0
+    assert os.listdir(tmp_path) == []

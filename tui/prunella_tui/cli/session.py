@@ -24,10 +24,7 @@ from prunella_tui.config import Config, config_path, read_config
 
 
 def configuration() -> Config:
-    """Return the configuration, read once a run: once root has become the owner, it may be out of reach.
-
-    Raises InvalidInput.
-    """
+    """Return the configuration, read once: later, root may not be root any more. Raises InvalidInput."""
     return once("configuration", lambda: read_config(config_path()))
 
 
@@ -63,23 +60,16 @@ def _is_yes(variable: str) -> bool:
 
 
 def open_store(choose: Callable[[Store], Store] = lambda store: store) -> Store:
-    """Return the store of this run; root becomes its owner, of several that are found only after ``choose`` has chosen.
-
-    Raises NotFound and Refused.
-    """
+    """Return the store of this run, of several the chosen one; root becomes its owner. Raises NotFound, Refused."""
     found = imported()
     return found.store if found else as_owner_of(choose(located()))
 
 
 def located() -> Store:
-    """Return the store of this run as the caller sees it. Raises NotFound.
-
-
-    ``OLLAMA_MODELS`` is a variable, so it comes before the configuration.
-    """
+    """Return the store of this run as the caller sees it. Raises NotFound."""
     wanted = setting("store")
     home = os.path.expanduser("~")
-    if wanted is None or (said("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):
+    if wanted is None or (said("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):  # before the file
         return locate(None, os.environ, home)
     return replace(locate(wanted.value, os.environ, home), why=wanted.by)
 
@@ -90,10 +80,7 @@ def stores_here() -> list[FoundStore]:
 
 
 def imported() -> Inventory | None:
-    """Return the export that ``--import`` names, read once a run, if it names one.
-
-    Raises InvalidInput for a file that is not an export, and OSError with the file's name.
-    """
+    """Return the export that ``--import`` names, if any, read once. Raises InvalidInput, and OSError with its name."""
     option = said("import")
     return once("import", lambda: _read_export(option.value)) if option else None
 

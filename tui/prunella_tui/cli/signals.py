@@ -22,17 +22,20 @@ def cancelling() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def ending() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the run like Ctrl-C does, so that temporary files are removed."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+def ending() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM and SIGHUP end the run like Ctrl-C does; what it yields makes the run ignore all three."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def ignore() -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
 
     def end(number: int, _frame: FrameType | None) -> None:
-        for each in numbers:  # a second one must not interrupt the tidying up
-            signal.signal(each, signal.SIG_IGN)
-        raise SystemExit(128 + number)
+        ignore()
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     with _handled(end, *numbers):
-        yield
+        yield ignore
 
 
 @contextmanager

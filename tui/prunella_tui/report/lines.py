@@ -101,10 +101,7 @@ def lay_out(blocks: Iterable[Block], width: int, *, chops: bool = False) -> Iter
     A word that is wider than the surface stays whole, for the terminal to wrap and to copy, unless it ``chops``.
     """
     for block in blocks:
-        if isinstance(block, Table):
-            yield from _rows(block, width, chops)
-        else:
-            yield from _wrapped(block, width, chops)
+        yield from _rows(block, width, chops) if isinstance(block, Table) else _wrapped(block, width, chops)
 
 
 _GAP = 2
@@ -184,19 +181,23 @@ def _rows(found: Table, width: int, chops: bool) -> Iterator[list[Span]]:
 
 def _fit(found: Table, room: int) -> dict[int, int]:
     """Return the widths of the columns that are shown, by their number; one without any text is left out."""
-    natural = {}
-    for number, column in enumerate(found.columns):
-        if widest := max((_width(row[number][0]) for row in found.rows), default=0):
-            natural[number] = max(widest, len(column.title))
-    if _sum(natural) <= room:
-        return natural
+    columns = found.columns
+    widest = (max((_width(row[number][0]) for row in found.rows), default=0) for number in range(len(columns)))
+    widths = {number: max(cells, len(columns[number].title)) for number, cells in enumerate(widest) if cells}
+    if _sum(widths) <= room:
+        return widths
     least: dict[int, int] = {}
-    for number in sorted(natural, key=lambda number: found.columns[number].rank):
-        width = _least(found, number, natural[number])
-        if found.columns[number].rank == 0 or _sum({**least, number: width}) <= room:
+    for number in sorted(widths, key=lambda number: columns[number].rank):
+        width = _least(found, number, widths[number])
+        if columns[number].rank == 0 or _sum({**least, number: width}) <= room:
             least[number] = width
-    shown = {number: width for number, width in natural.items() if number in least}
-    return _shrunk(found, shown, least, room)
+    widths = {number: width for number, width in widths.items() if number in least}
+    excess = _sum(widths) - room
+    for number in sorted(least, key=lambda number: (columns[number].is_name, -columns[number].rank, -number)):
+        spared = max(min(excess, widths[number] - least[number]), 0)
+        widths[number] -= spared
+        excess -= spared
+    return widths
 
 
 def _sum(widths: dict[int, int]) -> int:
@@ -204,7 +205,7 @@ def _sum(widths: dict[int, int]) -> int:
 
 
 def _least(found: Table, number: int, natural: int) -> int:
-    """The cells to which a column may shrink; one that may be left out never breaks a word."""
+    """Return the cells to which a column may shrink; one that may be left out never breaks a word."""
     column = found.columns[number]
     if column.least is None:
         return natural
@@ -212,19 +213,8 @@ def _least(found: Table, number: int, natural: int) -> int:
     return min(max(column.least, max(map(_width, words), default=0)), natural)
 
 
-def _shrunk(found: Table, widths: dict[int, int], least: dict[int, int], room: int) -> dict[int, int]:
-    excess = _sum(widths) - room
-    for number in sorted(
-        widths, key=lambda number: (found.columns[number].is_name, -found.columns[number].rank, -number)
-    ):
-        spared = max(min(excess, widths[number] - least[number]), 0)
-        widths[number] -= spared
-        excess -= spared
-    return widths
-
-
 def _row(found: Table, row: tuple[Span, ...], widths: dict[int, int], chops: bool) -> Iterator[list[Span]]:
-    cells = {number: _cell(row[number][0], width, chops) for number, width in widths.items()}
+    cells = {number: [*_pieces(row[number][0], width)] for number, width in widths.items()}
     for number, width in widths.items():
         if found.columns[number].is_name and not chops and _width(row[number][0]) > width:
             yield _aligned(found, row, widths, {**dict.fromkeys(cells, ""), number: row[number][0]})
@@ -233,10 +223,8 @@ def _row(found: Table, row: tuple[Span, ...], widths: dict[int, int], chops: boo
         yield _aligned(found, row, widths, {number: "".join(some[depth : depth + 1]) for number, some in cells.items()})
 
 
-def _cell(text: str, width: int, chops: bool) -> list[str]:
-    if _width(text) <= width:
-        return [text]
-    return [text[start:end] for start, end in _breaks(text, width, width, True)]
+def _pieces(text: str, width: int) -> Iterator[str]:
+    return (text[start:end] for start, end in _breaks(text, width, width, True))
 
 
 def _aligned(found: Table, row: tuple[Span, ...], widths: dict[int, int], texts: dict[int, str]) -> list[Span]:

@@ -29,9 +29,12 @@ def demo(folder: str | None) -> int:
     if folder is not None:
         return _write_sample(folder)
     require_terminal()
-    with ending(), tempfile.TemporaryDirectory(prefix="prunella-demo-") as root:
-        build_demo_store(root, time.time())
-        return open_application(locate(root, {}, root), is_sample=True)
+    with ending() as ignore_signals, tempfile.TemporaryDirectory(prefix="prunella-demo-") as root:
+        try:
+            build_demo_store(root, time.time())
+            return open_application(locate(root, {}, root), is_sample=True)
+        finally:
+            ignore_signals()  # the folder is deleted whatever comes now
 
 
 def _write_sample(folder: str) -> int:
