@@ -1,6 +1,6 @@
 """The first screen where several stores are found and none is named: nothing is guessed, and it can be remembered."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from prunella_core.store.find import FoundStore
 from prunella_tui.app.terminal import Ending, ending_on_signals
 from prunella_tui.report.lines import line
-from prunella_tui.report.stores import choice_lines, closed_lines
+from prunella_tui.report.stores import about, closed_lines
 from prunella_tui.report.textual import Drawing
 
 _KEYS = "↑ ↓ choose  enter open  r remember  q quit"
@@ -35,19 +35,28 @@ class Chooser(Ending[str]):
         Binding("k", "simulate_key('up')", "Up", show=False),
     ]
 
-    def __init__(self, found: Iterable[FoundStore], theme: str | None, remember: Callable[[str], None]) -> None:
+    def __init__(self, found: Sequence[FoundStore], theme: str | None, remember: Callable[[str], None]) -> None:
         super().__init__(theme)
-        self.found = tuple(found)
+        self.closed = tuple(closed_lines(found))
+        self.about = {store.path: about(store) for store in found if store.is_readable}
         self.remember = remember
         self.remembers = False
 
     def compose(self) -> ComposeResult:
-        readable = (store for store in self.found if store.is_readable)
         with VerticalScroll(can_focus=False):
             yield Static(Drawing([line(("Several stores found. Pick one:", "head"))]))
-            yield OptionList(*(Option(Drawing(choice_lines(store)), id=store.path) for store in readable))
+            yield OptionList(*(Option(self._prompt(path), id=path) for path in self.about))
             yield Static(self._offer, id="remember")
-            yield Static(Drawing([*closed_lines(self.found), line(), line((_KEYS, "quiet"))]))
+            yield Static(Drawing([*self.closed, line(), line((_KEYS, "quiet"))]))
+
+    @on(OptionList.OptionHighlighted)
+    def _point(self, event: OptionList.OptionHighlighted) -> None:
+        for path in self.about:
+            event.option_list.replace_option_prompt(path, self._prompt(path, "▶" if path == event.option_id else " "))
+
+    def _prompt(self, path: str, sign: str = " ") -> Drawing:
+        """A sign says where the cursor is, besides its colour."""
+        return Drawing([line((f"{sign} {path}", "strong")), line(self.about[path], indent=2)])
 
     @property
     def _offer(self) -> Content:
@@ -71,7 +80,7 @@ class Chooser(Ending[str]):
             self.exit(path)
 
 
-def pick(found: Iterable[FoundStore], theme: str | None, remember: Callable[[str], None]) -> str:
+def pick(found: Sequence[FoundStore], theme: str | None, remember: Callable[[str], None]) -> str:
     """Let a store be picked, and return its path. Raises SystemExit when none is."""
     chooser = Chooser(found, theme, remember)
     with ending_on_signals(chooser):

@@ -23,10 +23,9 @@ def stores_lines(found: Sequence[FoundStore], chosen: Store | None) -> Iterator[
         yield line(("Several stores found. Pick one: --store DIR, PRUNELLA_STORE, or store in config.toml", "warning"))
 
 
-def choice_lines(store: FoundStore) -> Iterator[Block]:
-    """Yield a store that can be picked."""
-    yield line((store.path, "strong"))
-    yield line(f"{_bytes(store)} · owner {store.owner} · {store.why}", indent=2)
+def about(store: FoundStore) -> str:
+    """Return what is known of a store besides its path."""
+    return f"{_bytes(store)} · owner {store.owner} · {store.why}"
 
 
 def closed_lines(found: Iterable[FoundStore]) -> Iterator[Block]:

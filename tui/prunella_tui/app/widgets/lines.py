@@ -58,9 +58,6 @@ def _warning(session: Session) -> str:
     store = session.store
     if has_unfinished(store):
         return "interrupted removal: the next removal, or u, repairs it first"
-    if not store.named:
-        others = show.counted(len(store.other_stores), "other store")
-        return f"{store.why}; {others}: pick one with --store to delete"
     if not store.writable:
         way = "the server can delete models for you" if session.server else "read-only for you"
         return f"belongs to {store.owner}: {way}"
