@@ -174,16 +174,15 @@ def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
     seen = {digest: (at, model) for digest, at, model in rows}
     used = dict(fetch(ledger, tuple[str, Time], "SELECT what, at FROM used"))
     bad = bad_blobs(ledger, inventory)
-    uses = read_uses(ledger)
-    if not (seen or used or bad or any(uses)):
+    inventory = with_uses(inventory, read_uses(ledger))
+    if not (seen or used or bad):
         return inventory
-    known = replace(
+    return replace(
         inventory,
         blobs=tuple([_recalled(blob, seen) for blob in inventory.blobs]) if seen else inventory.blobs,
         models=tuple([replace(model, seen_loaded_at=used.get(model.name)) for model in inventory.models]),
         problems=(*inventory.problems, *bad),
     )
-    return with_uses(known, uses)
 
 
 def _recalled(blob: Blob, seen: Mapping[str, tuple[float, str | None]]) -> Blob:

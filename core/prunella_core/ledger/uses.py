@@ -25,8 +25,8 @@ _SAME_USE = 600.0
 _MOST_STARTS = 20
 _CLOSE = 10.0
 """Seconds by which two clocks differ on the start of a server."""
-_SLICE, _LONGEST_SLICE = 0.25, 8.0
-"""Seconds: how long the journal is read before anyone may stop it."""
+_SLICE, _LONGEST_SLICE = 0.25, 2.0
+"""Seconds: how long the journal is read before anyone may stop it, at first and at most."""
 
 
 class Source(Struct):
@@ -64,16 +64,22 @@ def _real(path: str) -> str:
     return os.path.realpath(path)
 
 
+class Logs(Struct):
+    """Where Ollama's log is."""
+
+    journal: Source = msgspec.field(default_factory=Source)
+    files: Source = msgspec.field(default_factory=Source)
+
+
 class Uses(NamedTuple):
     """What the logs say: under each digest its last load and how many there were; and each log."""
 
     loads: dict[str, tuple[float, int]]
-    sources: dict[str, Source]
+    logs: Logs
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(dict[str, Source])
-_NOTHING = {"journal": Source(), "files": Source()}
+_DECODER = msgspec.json.Decoder(Logs)
 
 
 def read_uses(ledger: sqlite3.Connection) -> Uses:
@@ -83,13 +89,14 @@ def read_uses(ledger: sqlite3.Connection) -> Uses:
     for (value,) in fetch(ledger, tuple[Any], "SELECT value FROM state WHERE key = 'log'"):
         with suppress(msgspec.MsgspecError, TypeError):
             return Uses(loads, _DECODER.decode(value))
-    return Uses(loads, {})
+    return Uses(loads, Logs())
 
 
 def with_uses(inventory: Inventory, uses: Uses) -> Inventory:
     """Return ``inventory`` with what the logs say of each model."""
-    starts = [start for source in uses.sources.values() for start in source.starts]
-    if not (uses.loads or starts or any(source.since for source in uses.sources.values())):
+    journal, files = uses.logs.journal, uses.logs.files
+    starts = journal.starts + files.starts
+    if not (uses.loads or starts or journal.since or files.since):
         return inventory
     models = tuple([_with_use(model, uses, starts) for model in inventory.models])
     return inventory if all(map(is_, models, inventory.models)) else replace(inventory, models=models)
@@ -103,7 +110,8 @@ def _with_use(model: Model, uses: Uses, starts: Iterable[float]) -> Model:
     if loaded_at:
         read, swept = (None if at and at < loaded_at + _SAME_USE else at for at in (read, swept))
     is_named = weights and weights.kind == "weights"  # tensors are loaded by a program that names none
-    covering = (each.since for each in uses.sources.values() if is_named and swept and each.covers(swept))
+    logs = (uses.logs.journal, uses.logs.files)
+    covering = (log.since for log in logs if is_named and swept and log.covers(swept))
     log_since = min(filter(None, covering), default=None)
     found = replace(model, weights_read_at=read, swept_at=swept, loaded_at=loaded_at, loads=loads, log_since=log_since)
     return model if found == model else found
@@ -116,10 +124,8 @@ class Follower:
         self.store = store
         self.home = home
         self.stopped = stopped
-        self.uses = consult(store, read_uses) or Uses({}, {})
-        self.journal = self.uses.sources.setdefault("journal", Source())
-        self.files = self.uses.sources.setdefault("files", Source())
-        self._before = _ENCODER.encode(self.uses.sources)
+        self.uses = consult(store, read_uses) or Uses({}, Logs())
+        self._before = _ENCODER.encode(self.uses.logs)
         self._known = dict(self.uses.loads)
         self._announced: set[str] = set()
         """What only the library was seen to load: the server's own line may follow."""
@@ -130,66 +136,69 @@ class Follower:
             self._read_journal()
 
     def _read_journal(self) -> None:
-        source, seconds, is_whole = self.journal, _SLICE, False
-        while not (is_whole or self.stopped()):
-            found = read_journal(source.cursor, seconds)
-            source.since = None if found.has_gap else source.since
-            self._add(source, found.events)
-            source.cursor, source.until = found.cursor, max(source.until, found.until)
-            is_whole, seconds = found.is_whole, min(2 * seconds, _LONGEST_SLICE)
+        journal, seconds, is_over = self.uses.logs.journal, _SLICE, False
+        while not (is_over or self.stopped()):
+            found = read_journal(journal.cursor, seconds)
+            journal.since = None if found.has_gap else journal.since
+            self._add(journal, found.events)
+            is_over = found.is_whole or (found.cursor == journal.cursor and seconds >= _LONGEST_SLICE)
+            journal.cursor, journal.until = found.cursor, max(journal.until, found.until)
+            seconds = min(2 * seconds, _LONGEST_SLICE)
 
     def read_files(self) -> None:
         """Read on in the log files; those that cannot be read are left out."""
+        files = self.uses.logs.files
         with ExitStack() as stack:
             logs = []
             for path in log_files(self.store.root, self.home):
                 with suppress(OSError):
                     logs.append(stack.enter_context(closing(Log(path))))
-            logs = [log for log in logs if log.mark]
-            before, self.files.offsets = self.files.offsets, {log.mark: 0 for log in logs}
-            going_on = {log.mark: at for log in logs if (at := before.get(log.mark, 0)) <= log.size}
-            if before and next(reversed(before)) not in going_on:
-                self.files.since = None
-            self.files.offsets.update(going_on)
+            before, files.offsets = files.offsets, {log.mark: 0 for log in logs if log.mark}
+            known = {log.mark: before[log.mark] for log in logs if before.get(log.mark, log.size + 1) <= log.size}
+            if before and next(reversed(before)) not in known:
+                files.since = None
+            files.offsets |= known
             for log in logs:
-                self._read(log)
-        self._look_for_servers()
+                if log.mark and not self.stopped():
+                    self._read(log, files)
+        self._look_for_servers(files)
 
-    def _look_for_servers(self) -> None:
+    def _read(self, log: Log, files: Source) -> None:
+        for events, offset in log.read(files.offsets[log.mark]):
+            self._add(files, events)
+            files.offsets[log.mark] = offset
+            if self.stopped():
+                return
+        files.until = max(files.until, log.written_at)
+
+    def _look_for_servers(self, files: Source) -> None:
         """Note when the servers were started that run here: a log may not be readable."""
         from prunella_core.ollama.quiet import server_starts  # late: `ls` does without
 
         for at in server_starts():
-            if all(abs(at - start) > _CLOSE for start in self.files.starts):
-                self.files.starts = [*self.files.starts, at][-_MOST_STARTS:]
+            if all(abs(at - start) > _CLOSE for start in files.starts):
+                files.starts = [*files.starts, at][-_MOST_STARTS:]
 
-    def _read(self, log: Log) -> None:
-        source = self.files
-        for events, offset in log.read(source.offsets[log.mark]):
-            self._add(source, events)
-            source.offsets[log.mark] = offset
-            if self.stopped():
-                return
-        source.until = max(source.until, log.written_at)
-
-    def _add(self, source: Source, events: Iterable[Event]) -> None:
+    def _add(self, log: Source, events: Iterable[Event]) -> None:
         for event in events:
-            source.add(event, self.store.root)
+            log.add(event, self.store.root)
             last, times = self.uses.loads.get(event.what, (0.0, 0))
             is_same = event.at < last + _SAME_LOAD
-            if event.at <= last or event.kind not in ("load", "loaded") or (event.kind == "loaded" and is_same):
-                continue
-            is_counted = is_same and event.what in self._announced
-            self.uses.loads[event.what] = event.at, times + (not is_counted)
-            (self._announced.add if event.kind == "loaded" else self._announced.discard)(event.what)
+            if event.kind == "load" and event.at > last:
+                is_counted = is_same and event.what in self._announced
+                self.uses.loads[event.what] = event.at, times + (not is_counted)
+                self._announced.discard(event.what)
+            elif event.kind == "loaded" and not is_same:
+                self.uses.loads[event.what] = event.at, times + 1
+                self._announced.add(event.what)
 
     def save(self) -> None:
         """Leave what was read for later runs, unless one has read the same meanwhile."""
-        after = _ENCODER.encode(self.uses.sources)
+        after = _ENCODER.encode(self.uses.logs)
         news = [(what, *use) for what, use in self.uses.loads.items() if self._known.get(what) != use]
 
         def work(ledger: sqlite3.Connection) -> None:
-            if _ENCODER.encode({**_NOTHING, **read_uses(ledger).sources}) == self._before:
+            if _ENCODER.encode(read_uses(ledger).logs) == self._before:
                 ledger.execute("INSERT OR REPLACE INTO state VALUES ('log', ?)", (after,))
                 ledger.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", news)
 

@@ -193,9 +193,16 @@ def test_who_is_stopped_goes_on_there(builder: StoreBuilder, pread: list[int]) -
     path = log_file(builder, said(NOW - DAY, 'msg="hello"') + by_llama_server(NOW - 9 * HOUR, solo))
     os.truncate(path, 5 * MEGABYTE)
     log_file(builder, "\n" + by_llama_server(NOW - HOUR, solo))
-    assert used(follow(builder, stopped=lambda: True), SOLO) == (NOW - 9 * HOUR, 1, "loaded-in-log")
+    assert used(follow(builder, stopped=lambda: sum(pread) > MEGABYTE), SOLO) == (NOW - 9 * HOUR, 1, "loaded-in-log")
     assert sum(pread) < 2 * MEGABYTE
     assert used(follow(builder), SOLO) == (NOW - HOUR, 2, "loaded-in-log")
+
+
+def test_who_is_stopped_before_the_last_file_has_no_gap(swept: StoreBuilder, pread: list[int]) -> None:
+    log_file(swept, covering(swept), "server-1.log", NOW - HOUR)
+    log_file(swept, said(NOW - 5, 'msg="rotated"'))
+    assert due(follow(swept, stopped=lambda: len(pread) > 2), DAY) == set()
+    assert due(follow(swept), DAY) == {BASE, DERIVED, SOLO}
 
 
 @pytest.mark.parametrize("state", [b"{", b'{"files": 3}', "text", 7])
