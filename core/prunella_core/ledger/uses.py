@@ -193,14 +193,13 @@ class Follower:
                 self._announced.add(event.what)
 
     def save(self) -> None:
-        """Leave what was read for later runs, unless one has read the same meanwhile."""
+        """Leave what was read for later runs; what of it is read once more counts once."""
         after = _ENCODER.encode(self.uses.logs)
         news = [(what, *use) for what, use in self.uses.loads.items() if self._known.get(what) != use]
 
         def work(ledger: sqlite3.Connection) -> None:
-            if _ENCODER.encode(read_uses(ledger).logs) == self._before:
-                ledger.execute("INSERT OR REPLACE INTO state VALUES ('log', ?)", (after,))
-                ledger.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", news)
+            ledger.execute("INSERT OR REPLACE INTO state VALUES ('log', ?)", (after,))
+            ledger.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", news)
 
         if after != self._before and is_trace(self.store):
             consult(self.store, work, write=True)

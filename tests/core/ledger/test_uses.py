@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from ollama_logs import GENERATIONS, Journal, by_library, by_llama_server, by_runner, log_file, said, start, weights_of
+from ollama_logs import (
+    GENERATIONS,
+    Journal,
+    by_library,
+    by_llama_server,
+    by_runner,
+    log_file,
+    said,
+    stamp,
+    start,
+    weights_of,
+)
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.file import NAME
@@ -218,11 +229,12 @@ def test_a_position_that_cannot_be_understood_is_forgotten(builder: StoreBuilder
 def test_two_runs_at_once_count_a_load_once(builder: StoreBuilder) -> None:
     log_file(builder, by_llama_server(NOW - HOUR, weights_of(builder, SOLO)))
     followers = [Follower(open_store(builder.root), "/nowhere", lambda: False) for _run in range(2)]
-    for follower in followers:
-        follower.read_files()
-    for follower in followers:
+    followers[0].read_files()
+    log_file(builder, by_llama_server(NOW - 60, weights_of(builder, SOLO)))
+    followers[1].read_files()
+    for follower in reversed(followers):
         follower.save()
-    assert used(scan_store(open_store(builder.root), NOW), SOLO) == (NOW - HOUR, 1, "loaded-in-log")
+    assert used(follow(builder), SOLO) == (NOW - 60, 2, "loaded-in-log")
 
 
 def test_logs_that_cannot_be_read_are_left_out(builder: StoreBuilder, journal: Journal) -> None:
@@ -298,6 +310,13 @@ def test_a_log_that_covers_the_sweep_and_names_no_load_disproves_it(swept: Store
     inventory = follow(swept)
     assert {model.clock for model in inventory.models} == {"manifest-written"}
     assert due(inventory, 60 * DAY) == {BASE, DERIVED, SOLO}
+
+
+def test_an_early_version_says_its_settings_without_a_time(swept: StoreBuilder) -> None:
+    at = NOW - 90 * DAY
+    began = start(at, swept.root).replace(f"time={stamp(at)} level=INFO", "2026/06/23 10:00:00", 1)
+    log_file(swept, began + by_llama_server(at + HOUR, f"{swept.root}/blobs/sha256-{'0' * 64}"))
+    assert due(follow(swept), 60 * DAY) == {BASE, DERIVED, SOLO}
 
 
 def test_what_the_log_names_counts_instead(swept: StoreBuilder) -> None:
