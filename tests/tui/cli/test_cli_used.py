@@ -27,6 +27,13 @@ def builder(tmp_path: Path) -> StoreBuilder:
     return builder
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy this machine is, a list in this process has the time that it takes."""
+    monkeypatch.setattr("prunella_tui.cli.commands.see.SHOWING", 60.0)
+    monkeypatch.setattr("prunella_tui.cli.removing.DELETING", 60.0)
+
+
 def used(builder: StoreBuilder, *arguments: str, **environment: str) -> tuple[str | None, int | None, str]:
     """What ``ls`` says of the model that was loaded."""
     result = call(*arguments, "ls", "solo", "--json", store=builder.root, environment={**READS, **environment})
@@ -97,7 +104,7 @@ def test_a_list_does_not_wait_for_a_journal_that_does_not_come(builder: StoreBui
         Path(f"{journal.program}.may-go").touch()
         child.communicate()
     assert child.returncode == 0
-    assert used(builder, PRUNELLA_NO_LOG="1")[1] == 1, "what came after the list is remembered"
+    assert used(builder, PATH=journal.path)[1] == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes the owner of a store")
@@ -110,8 +117,10 @@ def test_root_reads_the_journal_that_the_owner_of_the_store_may_not() -> None:
         journal.folder.chmod(0o700)
         for path in (builder.root, *(str(path) for path in Path(builder.root).rglob("*"))):
             os.lchown(path, 12_345, 12_345)
-        result = run("ls", "solo", "--json", store=builder.root, environment={**READS, "PATH": journal.path})
-        assert [row["loads"] for row in result.document["models"]] == [1]
+        first = run("ls", store=builder.root, environment={**READS, "PATH": journal.path})
+        assert first.code == 0
+        later = run("ls", "solo", "--json", store=builder.root)
+        assert [row["loads"] for row in later.document["models"]] == [1]
         assert os.stat(f"{builder.root}/.prunella/ledger.sqlite").st_uid == 12_345
 
 
