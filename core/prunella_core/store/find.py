@@ -17,7 +17,7 @@ _MOST_WORK = 100_000
 
 _ROOTS, _WINDOWS = "root's home", "Ollama on Windows"
 _ALWAYS_CLOSED = {_ROOTS, _WINDOWS}
-"""Whether there is a store in what others may not look into, nobody can tell."""
+"""It is unknown whether a folder that others may not enter holds a store."""
 
 _SYSTEM = {
     "usr/share/ollama/.ollama/models": "the Linux service",

@@ -113,7 +113,7 @@ def locate(explicit: str | None, environ: Mapping[str, str], home: str, machine:
 
 def _nothing_found(closed: Iterable[FoundStore], searched: Iterable[Place]) -> str:
     for store in closed:
-        return f"you may not look into {clean(store.path)} ({store.why}); try: {store.way_in}"
+        return f"you can't read {clean(store.path)} ({store.why}); try: {store.way_in}"
     where = ", ".join(clean(place.path) for place in searched)
     return f"no Ollama models found; try prunella demo, or --store DIR (searched {where})"
 

@@ -159,7 +159,7 @@ def test_a_closed_one_is_named_with_the_way_in(tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr("os.stat", stat)
         [closed] = found_on(tmp_path)
-        with pytest.raises(NotFound, match=r"you may not look into .*ollama/models .*sudo -u"):
+        with pytest.raises(NotFound, match=r"you can.t read .*ollama/models .*sudo -u"):
             locate(None, {"PATH": "/nowhere"}, str(tmp_path / "home/ann"), str(tmp_path))
     assert not closed.is_readable
 

@@ -126,7 +126,7 @@ def test_one_that_may_not_be_read_is_named_with_the_way_in(machine: Path) -> Non
         doctor = call("doctor", environment=at(machine)).text
     assert f"Used here: {own} (the only store found: your home)" in text
     path = f"{machine}/usr/share/ollama/.ollama/models"
-    assert f"You may not look into {path} (the Linux service). Try:\n  sudo -u " in text
+    assert f"You can't read {path} (the Linux service). Try:\n  sudo -u " in text
     assert f"prunella --store {path}\n" in text
     assert f"another store: {path}\n" in doctor
 

@@ -11,11 +11,11 @@ def status_lines(status: GuardStatus) -> Iterator[Block]:
     """Yield whether the guard is on, and what it holds."""
     if status.settings is None:
         yield line(("The guard is off", "head"))
-        yield line("What Ollama itself deletes is gone at once. prunella guard on keeps it for a while.")
+        yield line("What Ollama itself deletes is gone at once. To keep it for a while: prunella guard on")
         return
     keep, limit, free = status.settings.keep, status.settings.max_size, status.settings.min_free
     yield line(("The guard is on", "head"))
-    yield line(f"{counted(status.models, 'model')} and {counted(status.blobs, 'blob')} would come back")
+    yield line(f"Guards {counted(status.models, 'model')} and {counted(status.blobs, 'blob')}")
     yield field("Keeps", f"{duration(keep)}, at most {size(limit)}, while at least {size(free)} stay free")
     yield field("Takes", f"{size(status.extra_bytes)}: copies, and what Ollama deleted")
     rescued = counted(len(status.entries), "entry", "entries")
@@ -33,4 +33,4 @@ def run_lines(run: GuardRun) -> Iterator[Block]:
         yield line(f"Nothing is rescued right now: {run.synced.waits}")
     if run.emptied:
         files = counted(len(run.emptied.removed), "file")
-        yield line(f"Emptied the oldest to keep to the limits: {files}, {size(run.emptied.freed)} freed")
+        yield line(f"Deleted the oldest to stay within the limits: {files}, {size(run.emptied.freed)} freed")

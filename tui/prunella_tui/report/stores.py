@@ -29,10 +29,10 @@ def about(store: FoundStore) -> str:
 
 
 def closed_lines(found: Iterable[FoundStore]) -> Iterator[Block]:
-    """Yield how to look into what this user may not read."""
+    """Yield how to look into stores that this user can't read."""
     for store in found:
         if not store.is_readable:
-            yield line(("! ", "warning"), f"You may not look into {store.path} ({store.why}). Try:")
+            yield line(("! ", "warning"), f"You can't read {store.path} ({store.why}). Try:")
             yield line(store.way_in, indent=2)
 
 

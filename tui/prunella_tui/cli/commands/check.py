@@ -71,11 +71,11 @@ def doctor(is_forecast: bool) -> None:
 @command
 @looks
 def stores() -> int:
-    """The store that is used is the first of: --store, PRUNELLA_STORE, OLLAMA_MODELS, store in config.toml, the only
-    one that is found. If several are found, nothing is changed until you name one; the application asks.
+    """Prunella uses the first of --store, PRUNELLA_STORE, OLLAMA_MODELS, store in config.toml, and the only one found.
+    If several are found, it changes nothing until you name one; the application asks.
 
-    Found are the stores of systemd units and desktop apps, in your home (and that of the user who called sudo), of
-    Arch Linux and NixOS, snap, Flatpak, Docker and Podman volumes, and Windows (under WSL).
+    It looks where systemd units and desktop apps say, in your home (with sudo, also in that of the calling user), and
+    where Arch Linux, NixOS, snap, Flatpak, Docker, Podman and Windows (under WSL) keep stores.
     """
     found = stores_here()
     try:

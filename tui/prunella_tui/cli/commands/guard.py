@@ -25,19 +25,19 @@ from prunella_tui.cli.timer import Timer, install, timer_for, uninstall
 from prunella_tui.report.guard import run_lines, status_lines
 
 _limits = all_of(
-    setting_option("--keep", "AGE", "How long to keep it.  [PRUNELLA_KEEP; else 7d]"),
-    setting_option("--max-size", "SIZE", "How much it may take.  [PRUNELLA_MAX_SIZE; else 100GB]"),
-    setting_option("--min-free", "SIZE", "What is to stay free on the disk.  [PRUNELLA_MIN_FREE; else 10%]"),
+    setting_option("--keep", "AGE", "How long to keep what Ollama deleted.  [PRUNELLA_KEEP; else 7d]"),
+    setting_option("--max-size", "SIZE", "How much that may take.  [PRUNELLA_MAX_SIZE; else 100GB]"),
+    setting_option("--min-free", "SIZE", "How much of the disk to keep free.  [PRUNELLA_MIN_FREE; else 10%]"),
 )
 
 
 @click.group()
 def guard() -> None:
-    """Keep what Ollama itself deletes: by ollama rm, by a pull that replaces a version, by its start.
+    """Keep what Ollama itself deletes: with ollama rm, when a pull replaces a version, or when its server starts.
 
-    The guard has a hard link of every blob, which takes no space, and a copy of every manifest. What Ollama deletes
-    then goes to the trash, from where it can be restored. It is brought up to date by guard run and by every command
-    that changes the store.
+    The guard keeps a hard link to every blob, which takes no space, and a copy of every manifest. When Ollama deletes a
+    file, the guard moves its link to the trash, from where you can restore it. guard run, and every command that
+    changes the store, bring the guard up to date.
 
     \b
       prunella guard on
@@ -49,16 +49,16 @@ def guard() -> None:
 @_limits
 @looks
 def on() -> None:
-    """Turn it on, or change what it keeps."""
+    """Turn the guard on, or change its limits."""
     store = open_store()
     run = patiently(lambda: guard_on(store, _settings(store), World(now=time.time)))
     _present(run, look(store))
 
 
-@guard.command(short_help="Turn it off.")
+@guard.command(short_help="Turn the guard off.")
 @looks
 def off() -> None:
-    """Turn it off: its links go, and what it rescued stays in the trash until its time is over."""
+    """Turn the guard off: its links are deleted; files that it rescued stay in the trash until they expire."""
     store = open_store()
     patiently(lambda: guard_off(store, World(now=time.time)))
     _present_status(look(store))
@@ -67,29 +67,29 @@ def off() -> None:
 @guard.command()
 @looks
 def status() -> None:
-    """Show whether it is on, and what it holds."""
+    """Show whether the guard is on, and what it holds."""
     _present_status(look(open_store()))
 
 
 @guard.command()
 @looks
 def run() -> None:
-    """Bring it up to date, and rescue what Ollama has deleted since."""
+    """Update the guard, and rescue what Ollama has deleted since the last run."""
     store = open_store()
     done = patiently(lambda: guard_run(store, World(now=time.time)))
     _present(done, look(store))
 
 
-@guard.command("install", short_help="Run it every 15 minutes.")
+@guard.command("install", short_help="Run the guard every 15 minutes.")
 @yes_option
 @looks
 def install_timer() -> int:
-    """Run it every 15 minutes: by a timer of systemd, or an agent of launchd. What is written is shown first."""
+    """Run the guard every 15 minutes, with a systemd timer or a launchd agent. Shows first what it writes."""
     store, timer = _timer()
     if read_settings(store) is None:
         raise Refused("the guard is off; turn it on first: prunella guard on")
     if timer.cron:
-        tell("Neither systemd nor launchd is here. Add this line with crontab -e:")
+        tell("No systemd or launchd here. Add this line with crontab -e:")
         click.echo(timer.cron)
         return DONE
     for path, text in timer.files.items():
