@@ -42,6 +42,11 @@ class ModelName(Struct, frozen=True):
         return cls(host, *rest)
 
     @property
+    def path(self) -> str:
+        """Where its manifest is written, relative to the store."""
+        return f"manifests/{self.host}/{self.namespace}/{self.model}/{self.tag}"
+
+    @property
     def short(self) -> str:
         """The name as ``ollama list`` prints it; unique within a store."""
         shown = f"{self.model}:{self.tag}"

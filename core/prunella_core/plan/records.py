@@ -134,11 +134,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     mode: Mode
     models: tuple[str, ...]
     files: tuple[PlannedFile, ...]
-    kept: tuple[Kept, ...]
-    held_back: tuple[HeldBack, ...]
-    overridden: tuple[HeldBack, ...]
+    kept: tuple[Kept, ...] = ()
+    held_back: tuple[HeldBack, ...] = ()
+    overridden: tuple[HeldBack, ...] = ()
     """What ``--force`` takes although it would be held back."""
-    younger: tuple[HeldBack, ...]
+    younger: tuple[HeldBack, ...] = ()
     """What a prune leaves because it has not reached the age."""
     blocked: tuple[Problem, ...]
     """Problems that keep something in the store which would go without them."""

@@ -14,10 +14,13 @@ def plan_restore(inventory: Inventory, request: Restore, now: float) -> Plan:
     """Plan to bring back an entry, or one model of it. Blobs come first, so that no manifest stands without them."""
     entry = next((entry for entry in inventory.trash if entry.id == request.entry), None)
     models = [model for model in entry.models if request.model in (None, model.name)] if entry else []
-    moves = list(_blobs(inventory, models))
+    needed = list(_needed(models, inventory))
+    files = [file for digest in needed for file in inventory.trashed_files.get(digest, ())]
     if entry and request.model is None:
-        moves += _loose(entry, {file.path for file, _where in moves})
-    manifests = [(model.manifest, _target(model, request.under)) for model in models]
+        files += _loose(entry, {file.path for file in files})
+    moves = [(file, _place(file)) for file in files]
+    under = parse_name(request.under).path if request.under else None
+    manifests = [(model.manifest, under or _place(model.manifest)) for model in models]
     blocked = [*_taken(inventory, moves), *_taken_names(inventory, manifests)]
     going = [] if blocked else [*moves, *manifests]
     sizes = reclaimed_each(file for file, _target in going)
@@ -28,13 +31,9 @@ def plan_restore(inventory: Inventory, request: Restore, now: float) -> Plan:
         mode="restore",
         models=tuple(model.name for model in models),
         files=tuple(_planned(file, target, size) for (file, target), size in zip(going, sizes, strict=True)),
-        kept=(),
-        held_back=(),
-        overridden=(),
-        younger=(),
         blocked=tuple(blocked),
         reclaims=sum(sizes),
-        missing=tuple(_missing(inventory, models)),
+        missing=tuple(digest for digest in needed if digest not in inventory.trashed_files),
     )
 
 
@@ -51,44 +50,23 @@ def _needed(models: list[TrashedModel], inventory: Inventory) -> Iterator[str]:
             yield digest
 
 
-def _blobs(inventory: Inventory, models: list[TrashedModel]) -> Iterator[tuple[File, str]]:
-    for digest in _needed(models, inventory):
-        for file in inventory.trashed_files.get(digest, ()):
-            yield file, _place(file.path)
-
-
-def _missing(inventory: Inventory, models: list[TrashedModel]) -> Iterator[str]:
-    return (digest for digest in _needed(models, inventory) if digest not in inventory.trashed_files)
-
-
-def _loose(entry: TrashEntry, moving: set[str]) -> Iterator[tuple[File, str]]:
+def _loose(entry: TrashEntry, moving: set[str]) -> Iterator[File]:
     """What was removed by itself: blobs that no model of the entry needs, downloads, damaged manifests."""
-    manifests = {model.manifest.path for model in entry.models}
+    moving |= {model.manifest.path for model in entry.models}
     for file in entry.files:
-        target = _place(file.path)
-        is_loose = bool(target) and file.path not in manifests | moving
-        if is_loose and not (is_of_blob(file.path) and place_of(file.path).digest in entry.needs):
-            yield file, target
+        is_needed = is_of_blob(file.path) and place_of(file.path).digest in entry.needs
+        if _place(file) and file.path not in moving and not is_needed:
+            yield file
 
 
-def _place(path: str) -> str:
+def _place(file: File) -> str:
     """The place in the store of a file in the trash: entries mirror the store. Empty for files of our own."""
-    inner = place_of(path).inner
+    inner = place_of(file.path).inner
     return "" if inner.startswith(".prunella/") else inner
 
 
-def _target(model: TrashedModel, under: str | None) -> str:
-    return manifest_path(parse_name(under)) if under else _place(model.manifest.path)
-
-
-def manifest_path(name: ModelName) -> str:
-    """The path of a model's manifest, relative to the store."""
-    return f"manifests/{name.host}/{name.namespace}/{name.model}/{name.tag}"
-
-
 def _taken(inventory: Inventory, moves: list[tuple[File, str]]) -> Iterator[Problem]:
-    there = {file.path for blob in inventory.blobs for file in blob.files} | inventory.broken_by_path.keys()
-    there |= {model.manifest.path for model in inventory.models}
+    there = {*inventory.blob_by_file, *inventory.broken_by_path, *(model.manifest.path for model in inventory.models)}
     for _file, target in moves:
         if target in there:
             yield problem(target, "exists", "it is there again, and nothing is overwritten")

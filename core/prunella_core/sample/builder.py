@@ -108,8 +108,7 @@ class StoreBuilder:
     @staticmethod
     def manifest_path(name: str) -> str:
         """The path of a model's manifest, relative to the store."""
-        parsed = parse_name(name)
-        return os.path.join("manifests", parsed.host, parsed.namespace, parsed.model, parsed.tag)
+        return parse_name(name).path
 
     def blob_path(self, digest: str) -> str:
         """The absolute path of a blob."""

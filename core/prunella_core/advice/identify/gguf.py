@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -34,15 +35,15 @@ def describe_gguf(head: bytes) -> str | None:
     """Describe a GGUF file by its head; ``None`` for anything else."""
     if not head.startswith(_MAGIC):
         return None
+    known: dict[str, _Value] = {}
     try:
         reader = _Reader(head)
+        with suppress(_Ends):
+            for key, value in reader.pairs():
+                known.setdefault(key, value)
     except _Ends:
         return "GGUF, of an unknown version"
-    known: dict[str, _Value] = {}
-    for key, value in reader.pairs():
-        if key.startswith("general."):
-            known.setdefault(key.removeprefix("general."), value)
-    return _sentence(known)
+    return _sentence({key.removeprefix("general."): known[key] for key in known if key.startswith("general.")})
 
 
 def _sentence(known: dict[str, _Value]) -> str:
@@ -71,20 +72,16 @@ class _Reader:
         self.head, self.at, self.order = head, len(_MAGIC), "<"
         version = self._number("I")
         if not version & 0xFFFF:  # a file for big-endian machines
-            self.at, self.order = len(_MAGIC), ">"
-            version = self._number("I")
+            self.order, version = ">", int.from_bytes(version.to_bytes(4, "little"), "big")
         if not 1 <= version <= 3:
             raise _Ends
         self.length = "I" if version == 1 else "Q"
 
     def pairs(self) -> Iterator[tuple[str, _Value]]:
-        """Yield keys and values until they end, or the head does. The value of an array is ``None``."""
-        try:
-            self._number(self.length)  # of tensors
-            for _pair in range(min(self._number(self.length), _MOST_PAIRS)):
-                yield self._string(_LONGEST_KEY), self._value(self._number("I"))
-        except _Ends:
-            return
+        """Yield keys and values; the value of an array is ``None``."""
+        self._number(self.length)  # of tensors
+        for _pair in range(min(self._number(self.length), _MOST_PAIRS)):
+            yield self._string(_LONGEST_KEY), self._value(self._number("I"))
 
     def _number(self, code: str) -> Any:
         start = self._skip(struct.calcsize(f"={code}"))
@@ -108,27 +105,20 @@ class _Reader:
         if kind == _STRING:
             return self._string()
         if kind == _ARRAY:
-            self._skip_array()
+            self._skip_array(self._number("I"), self._number(self.length))
             return None
         if kind not in _SCALARS:
             raise _Ends
         return self._number(_SCALARS[kind])  # type: ignore[no-any-return]
 
-    def _skip_array(self) -> None:
-        kind, count = self._number("I"), self._number(self.length)
+    def _skip_array(self, kind: int, count: int) -> None:
         if kind in _SCALARS:
             self._skip(count * struct.calcsize(f"={_SCALARS[kind]}"))
         elif kind == _STRING and count <= min(_MOST_STRINGS, len(self.head) // struct.calcsize(f"={self.length}")):
-            self._skip_strings(count)
+            length = struct.Struct(self.order + self.length)
+            for _string in range(count):  # a vocabulary has some hundred thousand, so this loop is kept tight
+                if self.at + length.size > len(self.head):
+                    raise _Ends
+                self.at += length.size + int(length.unpack_from(self.head, self.at)[0])
         else:  # an array of arrays, which no writer makes, or more strings than there is room for
             raise _Ends
-
-    def _skip_strings(self, count: int) -> None:
-        """A vocabulary has some hundred thousand, so this loop is kept tight."""
-        head, at, room = self.head, self.at, len(self.head)
-        length = struct.Struct(self.order + self.length)
-        for _string in range(count):
-            if at + length.size > room:
-                raise _Ends
-            at += length.size + int(length.unpack_from(head, at)[0])
-        self.at = at
