@@ -11,8 +11,7 @@ import pytest
 
 from commandline import ENVIRONMENT, Terminal, call, control_bytes, digest_of, make_store, program, run
 from prunella_core.sample import StoreBuilder
-from prunella_tui.cli.help import LINES
-from prunella_tui.cli.root import READ_ONLY
+from prunella_tui.cli.help import LINES, READ_ONLY
 from stores import tree
 
 NAMED_HERE = {"why", "writable", "address"}

@@ -102,6 +102,13 @@ def test_of_two_nothing_is_changed_before_one_is_named(machine: Path, two: tuple
     assert call(*command.split(), store=two[1], environment=at(machine)).code == 0
 
 
+def test_what_only_looks_shows_the_first_and_says_so(machine: Path, two: tuple[str, str]) -> None:
+    result = call("ls", "--json", environment=at(machine))
+    assert (result.code, result.document["store"]) == (0, two[0])
+    assert result.complaint == f"Several stores found; this is {two[0]}. prunella stores lists them.\n"
+    assert call("ls", store=two[0], environment=at(machine)).complaint == ""
+
+
 def test_the_one_that_is_used_is_marked_wherever_it_was_named(machine: Path, two: tuple[str, str]) -> None:
     elsewhere = make_store(machine / "elsewhere").root
     named = call("stores", "--json", store=elsewhere, environment=at(machine)).document

@@ -32,6 +32,8 @@ SECTIONS = {
 }
 LINES = {name: line for section in SECTIONS.values() for name, line in section.items()}
 """Every command with its line, in the order of the help."""
+READ_ONLY = frozenset({"ls", "blobs", "show", "why", "df", "doctor", "trash", "export"})
+"""What works on an export too. Everything else needs the store itself, and is refused before anything is read."""
 _TOP = """\
 Usage: prunella [OPTIONS] [COMMAND] [ARGS]...
 

@@ -6,7 +6,7 @@ import click
 
 from prunella_core import __version__
 from prunella_core.base.errors import Refused
-from prunella_tui.cli.help import LINES, page
+from prunella_tui.cli.help import LINES, READ_ONLY, page
 from prunella_tui.cli.options import no_log_option, said, setting_option
 
 _MODULES = {
@@ -17,8 +17,6 @@ _MODULES = {
     "guard": ("guard",),
     "more": ("demo", "completion"),
 }
-READ_ONLY = frozenset({"ls", "blobs", "show", "why", "df", "doctor", "trash", "export"})
-"""What works on an export too. Everything else needs the store itself, and is refused before anything is read."""
 
 
 class CommandTable(click.Group):

@@ -18,6 +18,7 @@ from prunella_core.store.find import FoundStore, find_stores
 from prunella_core.store.locate import Store, locate, may_be_unfinished
 from prunella_core.store.owner import as_owner_of
 from prunella_tui.cli.following import Following
+from prunella_tui.cli.help import READ_ONLY
 from prunella_tui.cli.options import Said, is_set, once, said
 from prunella_tui.cli.output import Meter, tell
 from prunella_tui.config import Config, config_path, read_config
@@ -106,6 +107,8 @@ def look(store: Store, *, log_for: float = 0) -> Inventory:
     """
     if (found := imported()) and store.exported_from is not None:
         return found
+    if not store.named and click.get_current_context().info_name in READ_ONLY:  # others refuse, or say what they change
+        tell(f"Several stores found; this is {store.root}. prunella stores lists them.")
     if may_be_unfinished(store):
         _say_if_unfinished(store)
     following = Following(store) if log_for and is_on("log") else None
