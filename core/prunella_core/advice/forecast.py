@@ -23,10 +23,7 @@ GRACE_SECONDS = 3_600
 
 OLDER = "Ollama 0.33"
 """The last release that does not read ``manifests-v2/``, and deletes what only that names."""
-
 _LAST_WITHOUT_V2 = (0, 33)
-
-_OLD_SPELLING, _NEW_SPELLING = "/sha256:", "/sha256-"
 _DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}\Z")
 _RELEASE = re.compile(r"v?([0-9]+)\.([0-9]+)")
 _NO = {"0", "f", "F", "false", "False", "FALSE"}
@@ -36,13 +33,6 @@ _STOPPING = {"bad-name", "dangling-link", "dropping", "unreadable", "large-manif
 _BROKEN = {"empty-manifest", "bad-manifest"}
 _OVERLOOKED = {"too-deep", "too-shallow"}
 _UNSURE = {"bad-child", "outside-link", "not-a-file", "unreadable", "large-manifest", "unknown-schema"}
-
-
-class Stop(Struct, frozen=True):
-    """Something below ``manifests/`` that makes the server skip its prune."""
-
-    path: str
-    message: str
 
 
 class LostDownload(Struct, frozen=True, kw_only=True):
@@ -74,7 +64,8 @@ class NextStart(Struct, frozen=True, kw_only=True):
     downloads: tuple[LostDownload, ...]
     overlooked: tuple[str, ...]
     """Files below ``manifests/`` that the server does not read: it deletes what only they name."""
-    stops: tuple[Stop, ...]
+    stops: tuple[Problem, ...]
+    """What below ``manifests/`` makes the server skip its prune."""
     unsure: tuple[Problem, ...]
     """What this user cannot read or this version does not know: the server may differ."""
     server_version: str | None = None
@@ -143,9 +134,9 @@ def _start(inventory: Inventory, now: float, noprune: bool, *, knows_v2: bool) -
 
 
 def _new_spelling(path: str) -> str | None:
-    """Return the new path of a blob of an old version, wherever below ``blobs/`` it lies."""
-    folder, _, rest = path.rpartition(_OLD_SPELLING)
-    return f"{folder}{_NEW_SPELLING}{rest}" if folder and "/" not in rest else None
+    """The new path of a blob of an old version, wherever below ``blobs/`` it lies."""
+    folder, _, rest = path.rpartition("/sha256:")
+    return f"{folder}/sha256-{rest}" if folder and "/" not in rest else None
 
 
 def _is_due(path: str, file: File, kept: Collection[str], now: float) -> bool:
@@ -171,18 +162,19 @@ def _kept(inventory: Inventory, knows_v2: bool) -> set[str]:
     return kept
 
 
-def _stops(inventory: Inventory) -> Iterator[Stop]:
+def _stops(inventory: Inventory) -> Iterator[Problem]:
     unread = {reading.path for reading in inventory.by_server if reading.digests is None}
     for problem in inventory.problems:
         is_a_tag = place_of(problem.path).area is Area.MANIFESTS and problem.path.count("/") == _SLASHES_OF_A_TAG
         if is_a_tag and (problem.kind in _STOPPING or (problem.kind in _BROKEN and problem.path in unread)):
             unread.discard(problem.path)
-            yield Stop(problem.path, problem.message)
+            yield problem
     for path in sorted(unread):
-        yield Stop(path, "the server cannot read this manifest, although it can be read here")
+        message = "the server cannot read this manifest, although it can be read here"
+        yield Problem(path=path, kind="bad-manifest", message=message, blocks_prune=False)
 
 
-def _why(stops: tuple[Stop, ...]) -> str | None:
+def _why(stops: tuple[Problem, ...]) -> str | None:
     if not stops:
         return None
     more = f" (and {len(stops) - 1} more that stop it)" if len(stops) > 1 else ""
@@ -191,11 +183,8 @@ def _why(stops: tuple[Stop, ...]) -> str | None:
 
 def _lost(removed: Collection[str], staying: Iterable[str]) -> set[str]:
     folded = {path.lower() for path in removed}  # a name may be in any case
-    return _digests(removed) - _digests(path for path in staying if path.lower() in folded)
-
-
-def _digests(paths: Iterable[str]) -> set[str]:
-    return {digest for path in paths if (digest := place_of(path).whole)}
+    still = {place_of(path).whole for path in staying if path.lower() in folded}
+    return {digest for path in removed if (digest := place_of(path).whole)} - still
 
 
 def _broken(inventory: Inventory, lost: set[str]) -> Iterator[str]:
