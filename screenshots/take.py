@@ -13,7 +13,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from prunella_core.sample import build_demo_store
-from prunella_core.scan import Space
+from prunella_core.scan.progress import Space
 from prunella_core.store.locate import Store, locate
 from prunella_tui.app import PrunellaApp, Setup
 

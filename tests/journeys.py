@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from prunella_core.ollama.client import Server
-from prunella_core.scan import Space
+from prunella_core.scan.progress import Space
 from prunella_core.store.locate import locate
 from prunella_tui.app import PrunellaApp, Setup
 from prunella_tui.app.screens.main import MainScreen

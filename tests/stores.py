@@ -19,7 +19,8 @@ from prunella_core.operations import carry_out as operations
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
-from prunella_core.scan import never, scan
+from prunella_core.scan import scan
+from prunella_core.scan.progress import never
 from prunella_core.store.locate import Store, locate
 
 NOW = 1_790_000_000.0

@@ -34,7 +34,8 @@ from prunella_core.apply import World, apply
 from prunella_core.base.errors import Locked, Refused, StalePlan
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
-from prunella_core.scan import never, scan
+from prunella_core.scan import scan
+from prunella_core.scan.progress import never
 from safety.beside import OWN, Beside, by_rules
 from safety.beside_real import by_binary
 from safety.kill_cases import memory

@@ -22,7 +22,7 @@ from prunella_core.ledger.log import LogLine, models_in, note, write_line
 from prunella_core.ollama.paths import Area
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Restore
-from prunella_core.scan import new_id, removed_at
+from prunella_core.scan.trash import new_id, removed_at
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import is_locked, lock
 

@@ -29,7 +29,8 @@ from prunella_core.ledger.log import Action
 from prunella_core.ollama.digests import read_blob_name
 from prunella_core.ollama.paths import Area
 from prunella_core.plan.records import FileError
-from prunella_core.scan import RECORD, read_manifests
+from prunella_core.scan.manifests import read_manifests
+from prunella_core.scan.trash import RECORD
 from prunella_core.store.locate import Store
 
 _TAKEN = "taken"

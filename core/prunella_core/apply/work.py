@@ -16,7 +16,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import Server
 from prunella_core.ollama.quiet import is_quiet
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
-from prunella_core.scan import never
+from prunella_core.scan.progress import never
 
 
 class Step(NamedTuple):

@@ -23,7 +23,7 @@ class Disk:
         An administrator who restores a model must not leave folders that the store's owner cannot write to.
         """
         missing = []
-        while not self._open_anew(path):
+        while not self._reopen(path):
             missing.append(path)
             path = os.path.dirname(path)
         for folder in reversed(missing):
@@ -131,7 +131,7 @@ class Disk:
         self._open[path] = folder  # last: the first is the one that has not been used for longest
         return folder
 
-    def _open_anew(self, path: str) -> bool:
+    def _reopen(self, path: str) -> bool:
         """Whether the folder is there; another one may have come in its place since it was opened."""
         self._forget(path)
         try:

@@ -26,7 +26,8 @@ from prunella_core.guard.settings import SETTINGS, Settings, read_settings, writ
 from prunella_core.inventory.records import Cause, Inventory
 from prunella_core.ledger.log import LogLine, models_in, write_line
 from prunella_core.ollama.paths import place_of
-from prunella_core.scan import RECORD, new_id, scan
+from prunella_core.scan import scan
+from prunella_core.scan.trash import RECORD, new_id
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import lock
 

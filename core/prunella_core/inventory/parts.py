@@ -95,7 +95,7 @@ class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     def has_hash(self) -> bool:
         """Whether its name is the hash of its bytes: a whole blob, one in the trash, or one that is missing."""
         if self.state is State.TRASHED:
-            return digest_of_file(self.files[0].path) is not None
+            return place_of(self.files[0].path).whole is not None
         return self.key == self.digest
 
     @property
@@ -272,8 +272,3 @@ def is_of_blob(path: str) -> bool:
     """Whether a file is a whole blob or a sidecar of one, in the store or set aside."""
     place = place_of(path)
     return place.whole is not None or bool(place.digest and place.inner.startswith("metadata/"))
-
-
-def digest_of_file(path: str) -> str | None:
-    """The digest of a whole blob's path; ``None`` for every other file."""
-    return place_of(path).whole

@@ -17,7 +17,6 @@ from prunella_core.inventory.parts import Problem as Problem
 from prunella_core.inventory.parts import State as State
 from prunella_core.inventory.parts import TrashedModel as TrashedModel
 from prunella_core.inventory.parts import TrashEntry as TrashEntry
-from prunella_core.inventory.parts import digest_of_file as digest_of_file
 from prunella_core.inventory.parts import is_of_blob as is_of_blob
 from prunella_core.ollama.paths import place_of
 from prunella_core.ollama.server_reading import ServerReading

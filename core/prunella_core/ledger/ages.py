@@ -28,7 +28,8 @@ from prunella_core.ledger.file import (
 )
 from prunella_core.ledger.uses import read_uses, with_uses
 from prunella_core.ledger.verdicts import bad_blobs
-from prunella_core.scan import Report, Space, never, scan, silent, space_of
+from prunella_core.scan import scan
+from prunella_core.scan.progress import Report, Space, never, silent, space_of
 from prunella_core.store.locate import Store
 
 _FRESH_ENOUGH = 600.0

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
-from prunella_core.inventory.records import Blob, Inventory, Problem, digest_of_file
+from prunella_core.inventory.records import Blob, Inventory, Problem
 from prunella_core.ledger.file import Damaged, fetch
+from prunella_core.ollama.paths import place_of
 from prunella_core.store.locate import Store
 
 Identity = tuple[int, int, int, int]
@@ -52,7 +53,7 @@ def read_sound(ledger: sqlite3.Connection) -> dict[str, Identity]:
 def forget_gone(ledger: sqlite3.Connection, inventory: Inventory) -> None:
     """Forget files that are gone, digest and all. What is in the trash may come back as it was."""
     paths = fetch(ledger, tuple[str], "SELECT path FROM verified")
-    gone = [(path,) for (path,) in paths if digest_of_file(path) not in inventory.digests]
+    gone = [(path,) for (path,) in paths if place_of(path).whole not in inventory.digests]
     ledger.executemany("DELETE FROM verified WHERE path = ?", gone)
 
 
@@ -72,7 +73,7 @@ def _identity(text: str) -> Identity:
 
 
 def _problems(inventory: Inventory, verdict: Verdict) -> Iterator[Problem]:
-    blob = inventory.blob_by_key.get(digest_of_file(verdict.path) or "")
+    blob = inventory.blob_by_key.get(place_of(verdict.path).whole or "")
     file = next((file for file in blob.files if file.path == verdict.path), None) if blob else None
     if blob is None or file is None or not _is_unchanged(inventory.store, file, verdict.identity):
         return

@@ -18,7 +18,7 @@ from prunella_core.operations.came_back import compared, free_space
 from prunella_core.operations.server import delete_by_server
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Plan, Receipt, Removal
-from prunella_core.scan import removed_at
+from prunella_core.scan.trash import removed_at
 from prunella_core.store.locate import Store
 
 

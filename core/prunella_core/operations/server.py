@@ -14,7 +14,7 @@ from prunella_core.ledger.log import note
 from prunella_core.ollama.client import Server, ServerError
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request
-from prunella_core.scan import new_id
+from prunella_core.scan.trash import new_id
 
 
 def serves(server: Server, inventory: Inventory) -> bool:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
 from prunella_core.fs.sizes import File, reclaimed_each
-from prunella_core.inventory.records import GUARD, Blob, Inventory, Model, Problem, State, TrashEntry, digest_of_file
+from prunella_core.inventory.records import GUARD, Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.ollama.names import match_name, parse_name
 from prunella_core.ollama.paths import place_of
 from prunella_core.plan.policy import BLOCKED, Policy, Reason
@@ -222,7 +222,7 @@ class _Draft:
         removed_at = {entry.id: entry.removed_at for entry in self.inventory.trash}
         for file in cell.files:
             item = _planned(file, "in the trash: can't be restored afterwards")
-            digest = digest_of_file(file.path)
+            digest = place_of(file.path).whole
             yield replace(item, digest=digest, idle_since=removed_at[_entry_of(file)], clock="removed")
 
     def _kept(self) -> Iterator[Kept]:
@@ -231,7 +231,7 @@ class _Draft:
         for cell in self.selection.kept():
             if cell.kind == State.TRASHED:
                 for file in cell.files:
-                    if (digest := digest_of_file(file.path)) and self._is_gone("trash", _entry_of(file)):
+                    if (digest := place_of(file.path).whole) and self._is_gone("trash", _entry_of(file)):
                         yield self._stays(cell, digest, file.allocated)
             elif any(holder.kind != "trash" and holder in gone for holder in cell.holders):
                 yield from (self._stays(cell, blob.key, blob.allocated) for blob in cell.blobs)

@@ -1,22 +1,53 @@
 """The one reader: turns a Store into an Inventory. It opens manifests and small configs, and writes nothing."""
 
-from prunella_core.scan.manifests import ManifestReading, read_manifests
-from prunella_core.scan.progress import Progress, Report, Space, never, silent, space_of
-from prunella_core.scan.scanning import scan
-from prunella_core.scan.trash import RECORD, new_id, read_trash, removed_at
+from collections.abc import Callable
 
-__all__ = [
-    "RECORD",
-    "ManifestReading",
-    "Progress",
-    "Report",
-    "Space",
-    "never",
-    "new_id",
-    "read_manifests",
-    "read_trash",
-    "removed_at",
-    "scan",
-    "silent",
-    "space_of",
-]
+from prunella_core.inventory.records import Inventory
+from prunella_core.scan.assemble import assembled
+from prunella_core.scan.blobs import list_blobs, read_blobs
+from prunella_core.scan.guard import read_vanished
+from prunella_core.scan.manifests import read_manifests
+from prunella_core.scan.own import OwnFiles
+from prunella_core.scan.progress import Count, Report, Space, never, silent, space_of
+from prunella_core.scan.system import held_open
+from prunella_core.scan.trash import read_trash
+from prunella_core.store.locate import Store
+
+
+def scan(
+    store: Store,
+    now: float,
+    report: Report = silent,
+    space_of: Callable[[str], Space] = space_of,
+    *,
+    cancelled: Callable[[], bool] = never,
+) -> Inventory:
+    """Read the whole store at ``now`` (seconds, UTC). What cannot be read is a Problem in the Inventory.
+
+    Blobs are listed before manifests are read. In that order a model whose pull ends in mid-scan has its manifest seen
+    with its blobs, or not its blobs: never the blobs without the manifest. Raises Cancelled, and OSError when the store
+    vanishes.
+    """
+    count = Count(report, cancelled)
+    own = OwnFiles(store)
+    listing = list_blobs(store)
+    manifests = read_manifests(store, count=count)
+    blobs = read_blobs(store, listing, count, own)
+    trash = read_trash(store, own)
+    found = assembled(store, manifests, blobs, own.pins, trash.entries)
+    space = space_of(store.root)
+    return Inventory(
+        store=store,
+        scanned_at=now,
+        models=found.models,
+        blobs=found.blobs,
+        problems=(*found.problems, *own.problems, *trash.problems),
+        by_server=manifests.by_server,
+        trash=trash.entries,
+        held_open=held_open(store, blobs),
+        staged=own.staged,
+        guard=own.guard,
+        vanished=read_vanished(store, own.guard, found.models),
+        disk_total=space.total,
+        disk_free=space.free,
+    )

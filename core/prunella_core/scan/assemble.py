@@ -14,9 +14,8 @@ from prunella_core.ollama.digests import FileKind
 from prunella_core.ollama.manifest import Layer
 from prunella_core.ollama.paths import place_of
 from prunella_core.scan.blobs import BlobReading, reached_from
-from prunella_core.scan.configs import UNKNOWN, read_config
 from prunella_core.scan.manifests import ManifestReading, ReadManifest
-from prunella_core.scan.system import keeps_atime
+from prunella_core.scan.system import UNKNOWN, keeps_atime, read_config
 from prunella_core.store.locate import Store
 from prunella_core.store.pins import is_pinned
 
@@ -33,7 +32,7 @@ class Assembled(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def assemble(
+def assembled(
     store: Store, reading: ManifestReading, on_disk: BlobReading, pins: _Names, trash: Iterable[TrashEntry]
 ) -> Assembled:
     """Make models, rows and problems of what was read."""

@@ -1,11 +1,16 @@
-"""What the system knows of a store beyond its files: open downloads, and whether reading leaves a trace."""
+"""What a scan asks besides: which downloads are open, whether reading leaves a trace, what a model's config says."""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 
+import msgspec
+from msgspec import Struct
+
 from prunella_core.fs.caller import for_caller
+from prunella_core.fs.files import read_small
 from prunella_core.fs.mounts import mount_of
+from prunella_core.inventory.records import Details
 from prunella_core.ollama.digests import FileKind
 from prunella_core.scan.blobs import BlobReading
 from prunella_core.store.locate import Store
@@ -47,3 +52,37 @@ def keeps_atime(path: str) -> bool:
     """Whether reading a file below ``path`` leaves its time: then the atime of weights is their last use."""
     mount = mount_of(path)
     return bool(mount.kind) and "noatime" not in mount.options
+
+
+_LARGEST_CONFIG = 1024 * 1024
+
+
+class _Config(Struct):
+    model_family: str | None = None
+    model_type: str | None = None
+    file_type: str | None = None
+    remote_host: str | None = None
+    remote_model: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Config)
+UNKNOWN = Details()
+
+
+def read_config(path: str) -> Details:
+    """Return what the config at ``path`` says; a config that is missing or no config says nothing.
+
+    Details only describe: whether a blob is there, and whether it is whole, is judged elsewhere.
+    """
+    try:
+        data = read_small(path, _LARGEST_CONFIG)
+        config = _DECODER.decode(data) if data else _Config()
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return UNKNOWN
+    return Details(
+        family=config.model_family or None,
+        parameters=config.model_type or None,
+        quantization=config.file_type or None,
+        remote_host=config.remote_host or None,
+        remote_model=config.remote_model or None,
+    )

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeVar
 from msgspec import Struct
 
 from prunella_core.fs.sizes import File
-from prunella_core.inventory.records import Inventory, State, TrashEntry, digest_of_file, is_of_blob
+from prunella_core.inventory.records import Inventory, State, TrashEntry, is_of_blob
 from prunella_core.ollama.paths import place_of
 from prunella_core.space.cells import Cell, Holder, Selection, taken_by
 
@@ -188,7 +188,7 @@ def _needed_by_trash(trash: Iterable[TrashEntry]) -> Mapping[str, set[Holder]]:
     """Under each digest the entries of the trash that need it and do not have it themselves."""
     needed: dict[str, set[Holder]] = {}
     for entry in trash:
-        for digest in entry.needs - {digest_of_file(file.path) for file in entry.files}:
+        for digest in entry.needs - {place_of(file.path).whole for file in entry.files}:
             needed.setdefault(digest, set()).add(Holder("trash", entry.id))
     return needed
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from prunella_core.inventory.records import State
 from prunella_core.sample import StoreBuilder
-from prunella_core.scan import Progress, scan
+from prunella_core.scan import scan
+from prunella_core.scan.progress import Progress
 from stores import DAY, NOW, look, open_store, small_store
 
 

@@ -10,8 +10,9 @@ from textual.visual import Visual
 from prunella_core.apply import Step, World
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
-from prunella_core.inventory.records import Blob, Inventory, Model, Problem, TrashEntry, digest_of_file
+from prunella_core.inventory.records import Blob, Inventory, Model, Problem, TrashEntry
 from prunella_core.ledger.log import read_log
+from prunella_core.ollama.paths import place_of
 from prunella_core.operations.carry_out import carry_out
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.plan.records import Plan, Receipt
@@ -253,7 +254,7 @@ def _chosen(session: Session, inventory: Inventory, row: object) -> list[Blob]:
 
 def _blobs_of(inventory: Inventory, row: object) -> list[Blob]:
     if isinstance(row, Problem):
-        key = digest_of_file(row.path) or ""
+        key = place_of(row.path).whole or ""
         row = inventory.blob_by_key.get(key) or inventory.model_by_name.get(row.model or "")
     if isinstance(row, Model):
         return inventory.blobs_of(row)

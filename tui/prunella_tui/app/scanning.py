@@ -10,7 +10,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.uses import with_uses
 from prunella_core.ollama.client import Server
 from prunella_core.operations.server import loaded_here, version_of
-from prunella_core.scan import Progress
+from prunella_core.scan.progress import Progress
 from prunella_tui.app.columns import Snapshot
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.tabs import snapshot_of

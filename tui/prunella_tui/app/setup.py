@@ -12,7 +12,7 @@ from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.uses import Follower
 from prunella_core.ollama.client import Server
 from prunella_core.ollama.quiet import is_quiet
-from prunella_core.scan import Report, Space, never, space_of
+from prunella_core.scan.progress import Report, Space, never, space_of
 from prunella_core.store.locate import Store
 
 

@@ -72,7 +72,7 @@ def complete(*sources: _Source) -> Callable[[click.Context, click.Parameter, str
 
 def models(_typed: str) -> Iterator[str]:
     """Yield the names of the models."""
-    from prunella_core.scan import read_manifests
+    from prunella_core.scan.manifests import read_manifests
     from prunella_tui.cli.session import open_store
 
     for manifest in read_manifests(open_store()).manifests:
@@ -104,7 +104,7 @@ def trashed_models(_typed: str) -> list[str]:
 
 
 def _trash() -> "list[TrashEntry]":
-    from prunella_core.scan import read_trash
+    from prunella_core.scan.trash import read_trash
     from prunella_tui.cli.session import open_store
 
     return [entry for entry in read_trash(open_store()).entries if not entry.is_spent]

@@ -13,7 +13,7 @@ from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
-from prunella_core.scan import Progress
+from prunella_core.scan.progress import Progress
 from prunella_core.store.find import FoundStore, find_stores
 from prunella_core.store.locate import Store, locate, may_be_unfinished
 from prunella_core.store.owner import as_owner_of

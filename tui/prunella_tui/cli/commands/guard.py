@@ -15,7 +15,7 @@ from prunella_core.guard.settings import Settings, read_settings
 from prunella_core.guard.status import GuardRun, guard_status
 from prunella_core.inventory.records import Inventory
 from prunella_core.operations.guarding import guard_off, guard_on, guard_run
-from prunella_core.scan import space_of
+from prunella_core.scan.progress import space_of
 from prunella_core.store.locate import Store
 from prunella_tui.cli.options import all_of, is_set, looks, setting_option, yes_option
 from prunella_tui.cli.output import DONE, REFUSED, present, tell
