@@ -93,12 +93,12 @@ class Removal(Work):
 
     def _set_aside(self) -> None:
         """Blobs get a second name before their manifests leave, so that a start of Ollama cannot delete them."""
-        blobs = self._each(self.plan.blobs, self.aside.add_name, 1)
+        blobs = self._each(self.blobs, self.aside.add_name, 1)
         for file in self.shared:
             self.aside.lend_name(file)
-        self.moved += self._each(self.plan.manifests, self.aside.move, 2)
+        self.moved += self._each(self.manifests, self.aside.move, 2)
         self.moved += self._each(self._without_needed(blobs), self.aside.take_name, 1)
-        self.moved += self._each(self.plan.trashed, self.aside.move, 2)
+        self.moved += self._each(self.trashed, self.aside.move, 2)
         self._look_again()
 
     def _each(self, items: Iterable[PlannedFile], how: Callable[[File], None], steps: int) -> list[PlannedFile]:
@@ -221,7 +221,7 @@ class Removal(Work):
     def _unneeded(self) -> Iterator[PlannedFile]:
         """Manifests, then what none needs: with a look before the trash and before each blob, until a pull begins."""
         seen = None
-        for item in (*self.plan.manifests, *self.plan.trashed, *self.plan.blobs):
+        for item in (*self.manifests, *self.trashed, *self.blobs):
             if self.world.cancelled():
                 return
             if is_manifest(item.file.path):

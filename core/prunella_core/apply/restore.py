@@ -120,10 +120,9 @@ def recover_restore(store: Store, disk: Disk) -> None:
     if not is_restore_noted(store):
         return
     noted = _read_note(store)
-    for move, _mtime in noted:
-        _refuse_linked_folders(store, move.source)
-        _refuse_linked_folders(store, move.target)
     moves = [move for move, _mtime in noted]
+    for path in (path for move in moves for path in move):
+        _refuse_linked_folders(store, path)
     left = [move for move in moves if is_manifest(move.target) and disk.status(store.path(move.source))]
     if left and all(mtime is not None for _move, mtime in noted):
         moves = [
@@ -166,8 +165,6 @@ def _write_note(work: Work) -> None:
     try:
         work.disk.write(path, msgspec.json.encode(note))
     except OSError as error:
-        with suppress(OSError):  # of a note that could not be written whole; without its name nothing reads it
-            work.disk.unlink(f"{path}.new")
         raise Refused(f"cannot write {clean(path)}: {error.strerror}; nothing was changed") from error
 
 

@@ -72,8 +72,9 @@ class Work:
         going = {item.file.path for item in plan.files}
         self.known_problems = frozenset(problem.path for problem in inventory.blocking) - going
         self.known_signs = signs_in(inventory, plan.made_at)
+        self.manifests, self.blobs, self.trashed = plan.manifests, plan.blobs, plan.trashed
         self.just_removed = {
-            item.file.path for item in plan.trashed if plan.made_at - (item.idle_since or 0) < world.settle
+            item.file.path for item in self.trashed if plan.made_at - (item.idle_since or 0) < world.settle
         }
         """What lies in the trash, and a pull may have found in the store a moment ago."""
         self.moved: list[PlannedFile] = []
@@ -98,7 +99,7 @@ class Work:
 
     def is_to_be_watched(self) -> bool:
         """Whether a pull could count on what will be unlinked. In the trash no pull looks, but it may have before."""
-        is_for_good = self.plan.mode == "delete" and bool(self.plan.blobs or self.just_removed)
+        is_for_good = self.plan.mode == "delete" and bool(self.blobs or self.just_removed)
         return is_for_good and self.world.settle > 0 and not self.world.is_quiet()
 
     def objection(self, seen: Look, items: Iterable[PlannedFile]) -> FileError | None:
