@@ -61,7 +61,7 @@ class Source(Struct):
 
 @lru_cache
 def _real(path: str) -> str:
-    return os.path.realpath(path)
+    return "" if "\0" in path else os.path.realpath(path)
 
 
 class Logs(Struct):

@@ -17,11 +17,14 @@ from prunella_core.fs.caller import for_caller
 
 _CHUNK = 1_000_000
 _HEAD = 4_096
+_LATEST = 1e10
+"""Seconds since the epoch: a file can carry a time that no calendar has."""
 _NEEDLES = (b"sha256", b"OLLAMA_MODELS:", b"Listening on ")
 """What the lines that matter have in common: looking for a word costs a tenth of looking for a pattern."""
 _LOAD = re.compile(rb'msg="(?:loading model via llama-server|starting runner|starting llama server)"')
 _LOADED = b"loaded meta data with "
-_WEIGHTS = re.compile(rb'(?:model[= ]|from )\\?"?([^"]*?)[/\\]+blobs[/\\]+sha256[-:]([0-9a-f]{64})')
+_WEIGHTS = re.compile(rb"[/\\]blobs[/\\]{1,4}sha256[-:]([0-9a-f]{64})")
+_BEFORE_PATH = (b"model=", b"--model ", b" from ")
 _MODELS = re.compile(rb'OLLAMA_MODELS:(.*?)(?: OLLAMA_|[]"]|$)')
 _VERSION = re.compile(rb"Listening on \S+ \(version ([^)\s]+)\)")
 _TIME = re.compile(rb"time=(20[0-9T:.-]{17,28}(?:Z|[+-][0-9]{2}:[0-9]{2}))")
@@ -48,8 +51,8 @@ def events_in(lines: bytes, before: float) -> tuple[list[Event], float]:
         while at >= 0:
             start, end = lines.rfind(b"\n", 0, at) + 1, lines.find(b"\n", at)
             end = end if end >= 0 else len(lines)
-            if event := event_of(lines[start:end], _last_time(lines, end, before)):
-                found[start] = event
+            if event := event_of(lines[start:end], 0):
+                found[start] = event._replace(at=_last_time(lines, end, before))
             at = lines.find(needle, end)
     return [found[start] for start in sorted(found)], _last_time(lines, len(lines), before)
 
@@ -57,10 +60,10 @@ def events_in(lines: bytes, before: float) -> tuple[list[Event], float]:
 def event_of(line: bytes, at: float) -> Event | None:
     """Return what a line says that was written ``at`` (seconds, UTC)."""
     if weights := _WEIGHTS.search(line):
-        digest, store = f"sha256:{weights[2].decode()}", os.fsdecode(weights[1])
-        if _LOAD.search(line):
-            return Event("load", at, digest, store)
-        return Event("loaded", at, digest, store) if _LOADED in line else None
+        kind: Literal["load", "loaded"] | None = "load" if _LOAD.search(line) else "loaded" if _LOADED in line else None
+        path = line[: weights.start()]
+        store = path[max(path.rfind(word) + len(word) for word in _BEFORE_PATH) :].strip(b'"\\')
+        return Event(kind, at, f"sha256:{weights[1].decode()}", os.fsdecode(store)) if kind else None
     if models := _MODELS.search(line):
         return Event("store", at, store=os.fsdecode(models[1]))
     version = _VERSION.search(line)
@@ -105,7 +108,7 @@ class Log:
         """Open the file at ``path``. Raises OSError."""
         self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         status = os.fstat(self.descriptor)
-        self.size, self.written_at = status.st_size, status.st_mtime
+        self.size, self.written_at = status.st_size, min(status.st_mtime, _LATEST)
         first, end, _ = self._read(_HEAD, 0).partition(b"\n") if stat.S_ISREG(status.st_mode) else (b"", b"", b"")
         self.mark = hashlib.sha256(first).hexdigest()[:16] if end or len(first) == _HEAD else ""
         """Empty where there is no line yet."""

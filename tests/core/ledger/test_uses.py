@@ -248,6 +248,22 @@ def test_logs_that_cannot_be_read_are_left_out(builder: StoreBuilder, journal: J
     assert used(follow(builder), SOLO) == (NOW - HOUR, 1, "loaded-in-log")
 
 
+def test_hostile_lines_cost_little_and_break_nothing(builder: StoreBuilder) -> None:
+    solo = weights_of(builder, SOLO)
+    hostile = (
+        " from " * 100_000
+        + "/blobs" * 1_000
+        + ' sha256 OLLAMA_MODELS:\0\x1b[31m msg="starting runner" time=2099-99-99T\n'
+    )
+    log_file(builder, by_llama_server(NOW - HOUR, solo) + hostile + start(NOW - HOUR, "\0"), at=1e12)
+    log_file(builder, _untimed(solo), "server-1.log", at=2**34)
+    assert used(follow(builder), SOLO) == (1e10, 2, "loaded-in-log")
+
+
+def _untimed(path: str) -> str:
+    return by_library(NOW, path).partition("\n")[2]
+
+
 def test_without_a_ledger_none_is_begun(tmp_path: Path) -> None:
     builder = small_store(tmp_path / "home" / "models")
     log_file(builder, by_llama_server(NOW - HOUR, weights_of(builder, SOLO)))
