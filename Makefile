@@ -35,9 +35,11 @@ coverage: $(VENV)/dev  ## run all tests in random order and report branch covera
 
 kill: $(VENV)/dev  ## kill every operation at every step, let Ollama start after it; print points and losses
 	$(BIN)/python tests/safety/kill_matrix.py
+	$(BIN)/python tests/safety/kill_matrix.py --guard --every 3
 
 race: $(VENV)/dev  ## prune while Ollama pulls, removes and starts; print rounds and losses
 	$(BIN)/python tests/safety/race.py 1000
+	$(BIN)/python tests/safety/race.py 600 --guard
 
 break: $(VENV)/dev  ## break the core on purpose in each way of tests/breakages.toml; print what no test noticed
 	$(BIN)/python tests/breakages.py

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from commandline import call
 from ollama_rules import Ollama
+from prunella_core.guard.settings import Settings
+from prunella_core.guard.sync import sync, turn_on
 from prunella_core.inventory.records import State
 from prunella_core.plan.records import Empty, PruneClass, Request, Restore
 from prunella_core.sample import StoreBuilder
@@ -22,6 +24,7 @@ from stores import (
     facts,
     for_good,
     look,
+    open_store,
     plan_for,
     prune,
     remove,
@@ -52,7 +55,7 @@ class Case(NamedTuple):
     after: End
 
 
-def build(root: Path) -> StoreBuilder:
+def build(root: Path, *, guarded: bool = False) -> StoreBuilder:
     """The small store; in its trash two models that share, what was removed by itself, and an emptied entry."""
     builder = small_store(root)
     shared = builder.layer("weights", "of two in the trash" * 500, age=DAY)
@@ -67,6 +70,8 @@ def build(root: Path) -> StoreBuilder:
     spent = remove(root, "spent:latest", now=NOW + 3)
     carry_out(plan_for(root, Empty(entries=(spent.id,)), NOW + 4))
     assert look(root).trash[-1].is_spent
+    if guarded:
+        turn_on(open_store(root), Settings(), LATER)
     return builder
 
 
@@ -89,16 +94,17 @@ def requests(root: Path) -> Iterator[tuple[str, Request]]:
     yield "empty one", Empty(entries=(too,))
 
 
-def cases(folder: Path, only: Sequence[str] = ()) -> Iterator[Case]:
+def cases(folder: Path, only: Sequence[str] = (), *, guarded: bool = False) -> Iterator[Case]:
     """Every operation (or those called ``only``) with the store that it starts from and the one that it leaves."""
     store = folder / "original"
-    build(store)
+    build(store, guarded=guarded)
     before = end(store, folder / "started")
     for name, request in requests(store):
         if only and name not in only:
             continue
         done = copy(store, folder / "done")
         carry_out(plan_for(done, request, LATER))
+        sync(open_store(done), LATER)
         yield Case(name, store, request, before, end(done, folder / "started"))
 
 

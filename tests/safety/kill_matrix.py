@@ -1,6 +1,6 @@
 """Kills every operation at every step, lets the next run finish or undo it, and looks whether anything is lost.
 
-    python tests/safety/kill_matrix.py [--every N] [--only NAME …] [--judge ollama-start …] [--real N]
+    python tests/safety/kill_matrix.py [--every N] [--only NAME …] [--judge ollama-start …] [--guard] [--real N]
 
 Three ways of dying: in-process, before and after every change that the operation makes to the disk; again, while the
 next run is recovering, at a sample of both; and by SIGKILL from outside, at every file-system call of a process of its
@@ -31,10 +31,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import PrunellaError
+from prunella_core.guard.sync import sync
 from prunella_core.plan.records import Removal
 from safety import real_ollama
 from safety.kill_cases import Case, Facts, cases, copy, frees, memory, names, started
-from safety.killing import die, shoot
+from safety.killing import LATER, die, shoot
 from stores import broken_models, facts, open_store, recover, set_aside
 
 
@@ -60,9 +61,10 @@ class Loss(NamedTuple):
 def what_is_wrong(case: Case, root: Path) -> str:
     """What a kill has spoilt once the next run is over; nothing, if all is well."""
     recover(root)
-    left = facts(root)
-    if left not in (case.before.all, case.after.all):
-        paths = nearest(*(differences(left, end.all, end.all) for end in (case.before, case.after)))
+    sync(open_store(root), LATER)
+    left, *ends = map(without_empty_of_guard, (facts(root), case.before.all, case.after.all))
+    if left not in ends:
+        paths = nearest(*(differences(left, end, end) for end in ends))
         return f"neither before nor after: {len(paths)} paths differ, as {paths[-1]}"
     return what_is_left(root)
 
@@ -96,9 +98,14 @@ def files(found: Facts) -> Facts:
     return {path: fact for path, fact in found.items() if fact[0] != "/"}
 
 
+def without_empty_of_guard(found: Facts) -> Facts:
+    """Leave the folders of the guard's mirror out: one that a kill left empty is in no way."""
+    return {path: fact for path, fact in found.items() if fact[0] != "/" or not path.startswith(".prunella/guard")}
+
+
 def what_is_left(root: Path) -> str:
     """What should not be there once the next run is over."""
-    if aside := set_aside(root):
+    if aside := set_aside(root) - {"guard"}:
         return f"left aside: {sorted(aside)}"
     if has_unfinished(open_store(root)):
         return "something is unfinished"
@@ -209,6 +216,7 @@ class Task(NamedTuple):
     name: str
     every: int
     judges: tuple[str, ...]
+    guarded: bool = False
 
 
 def go_through(task: Task) -> tuple[dict[str, int], list[Loss]]:
@@ -216,7 +224,7 @@ def go_through(task: Task) -> tuple[dict[str, int], list[Loss]]:
     losses: list[Loss] = []
     counts: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="prunella-kill-", dir=memory()) as folder:
-        case = next(cases(Path(folder), (task.name,)))
+        case = next(cases(Path(folder), (task.name,), guarded=task.guarded))
         for way, kill in WAYS.items():
             points = list(judged(kill(case, Path(folder, "scratch"), task.every), case, task.judges))
             losses += [Loss(case.name, point, wrong) for point, wrong in points if wrong]
@@ -241,13 +249,13 @@ def go_through_really(number: int, only: Sequence[str]) -> tuple[dict[str, int],
     return {"real starts": total}, losses
 
 
-def main(every: int, only: Sequence[str], judges: tuple[str, ...], real: int) -> int:
+def main(every: int, only: Sequence[str], judges: tuple[str, ...], real: int, guarded: bool = False) -> int:
     """Go through the matrix; ``every`` leaves out points between."""
     losses: list[Loss] = []
     total = 0
     todo = names(only)
     with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        tasks = [Task(name, every, judges) for name in todo]
+        tasks = [Task(name, every, judges, guarded) for name in todo]
         results = zip(todo, pool.map(go_through, tasks), strict=True) if not real else ()
         for name, (counts, found) in results or [("real", go_through_really(real, only))]:
             losses += found
@@ -264,6 +272,8 @@ if __name__ == "__main__":
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th point only")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these operations only")
     parser.add_argument("--judge", nargs="+", choices=JUDGES, default=list(JUDGES), help="what follows a kill")
+    parser.add_argument("--guard", action="store_true", help="on a store with the guard on; no start of Ollama then")
     parser.add_argument("--real", type=int, default=0, metavar="N", help="start a real Ollama at N points, no more")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.every, arguments.only, tuple(arguments.judge), arguments.real))
+    judges = tuple(judge for judge in arguments.judge if not (arguments.guard and judge == "ollama-start"))
+    sys.exit(main(arguments.every, arguments.only, judges, arguments.real, arguments.guard))

@@ -1,13 +1,14 @@
 """Prunella beside a server that pulls, removes, copies, creates and starts: no model ever loses a blob.
 
-    python tests/safety/race.py [rounds] [--settle S] [--latency S] [--lanes N] [--real]
+    python tests/safety/race.py [rounds] [--settle S] [--latency S] [--lanes N] [--guard] [--real]
 
 Each round has a small store: some models, and blobs that no model needs, all of it a year old. A second process is
 Ollama by its rules (``ollama_rules.py``), mostly with pulls that find such blobs there, which nothing shows before the
 registry answers, up to ``--latency`` seconds later. Meanwhile this process prunes with ``--age 0`` and without force,
 or removes, restores and empties, and watches for ``--settle`` seconds before it unlinks. After the round every model
 has to have all its blobs; those that were moved to the trash by name have to come back from it. With ``--real`` the
-server is that of ``PRUNELLA_OLLAMA``, with a registry on the loopback interface.
+server is that of ``PRUNELLA_OLLAMA``, with a registry on the loopback interface. With ``--guard`` every version of a
+model that was there when the guard was turned on has to be there in the end, or to come back whole from the trash.
 
 Rounds run side by side in ``--lanes``, each in stores of its own. Prints the rounds and the losses; exits with 1 if
 there is one.
@@ -32,6 +33,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from prunella_core.apply import World, apply
 from prunella_core.base.errors import Locked, Refused, StalePlan
+from prunella_core.guard.settings import Settings
+from prunella_core.guard.sync import sync, turn_on
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
 from prunella_core.scan import scan
@@ -48,6 +51,7 @@ class Terms(NamedTuple):
     settle: float = 0.5
     latency: float = 0.05
     is_real: bool = False
+    guarded: bool = False
 
     @property
     def span(self) -> float:
@@ -110,6 +114,22 @@ def remove_and_empty(root: str, settle: float) -> list[str]:
 RUNS = [prune_unused, prune_unused, prune_unused, prune_all, remove_now, remove_and_restore, remove_and_empty]
 
 
+def run_guard(root: str, settle: float) -> list[str]:
+    """The guard, again and again; and a prune between."""
+    ends = []
+    for number in range(4):
+        if number == 2:
+            ends += prune_unused(root, settle)
+        try:
+            synced = sync(open_store(root), time.time())
+        except Refused:
+            ends.append("guard refused")
+        else:
+            ends.append("guard waits" if synced and synced.waits else "guard run")
+        time.sleep(0.02)
+    return ends
+
+
 def entries(root: str) -> list[str]:
     """What the trash can give back whole: Ollama may have deleted what it shared with the store."""
     inventory = scan(open_store(root), time.time())
@@ -125,13 +145,36 @@ def entries(root: str) -> list[str]:
 
 def play(beside: Beside, root: str, seed: int, terms: Terms) -> Outcome:
     """Let both loose on a store, and look what is left of it."""
+    versions = guard(root) if terms.guarded else {}
     beside.begin(root, seed, terms.span)
     time.sleep(Random(seed).uniform(0, 0.03))
-    ends = Random(seed).choice(RUNS)(root, terms.settle)
+    ends = (run_guard if terms.guarded else Random(seed).choice(RUNS))(root, terms.settle)
     seen = beside.end()
+    if gone := not_kept(root, versions):
+        return Outcome([f"round {seed}: the guard has lost {gone}"], Counter(ends))
     came_back = bring_back(root)
     losses = [*seen.failures, *losses_in(root, seen.deleted if "restore done" in ends else ())]
     return Outcome([f"round {seed}: {ends[0]}: {loss}" for loss in losses], Counter([*ends, *came_back]))
+
+
+def guard(root: str) -> dict[str, str]:
+    """Turn the guard on; return the version of each model, under its digest."""
+    turn_on(open_store(root), Settings(), time.time())
+    return {model.digest: model.name for model in scan(open_store(root), time.time()).models}
+
+
+def not_kept(root: str, versions: dict[str, str]) -> list[str]:
+    """Versions that are neither there nor come back whole, a day later, when nothing is going on."""
+    later = time.time() + 86_400
+    if versions:
+        sync(open_store(root), later)
+    inventory = scan(open_store(root), later)
+    here = {model.digest for model in inventory.models}
+    for entry in inventory.trash:
+        for model in entry.models:
+            plan = make_plan(inventory, Restore(entry=entry.id, model=model.name, under="it:is-back"), later)
+            here |= set() if plan.missing or plan.blocked else {model.digest}
+    return [name for digest, name in versions.items() if digest not in here]
 
 
 def bring_back(root: str) -> list[str]:
@@ -210,6 +253,7 @@ if __name__ == "__main__":
     parser.add_argument("--settle", type=float, default=Terms().settle, help="seconds for which Prunella watches")
     parser.add_argument("--latency", type=float, default=Terms().latency, help="a registry takes up to this")
     parser.add_argument("--lanes", type=int, default=2 * (os.cpu_count() or 1), help="rounds side by side")
+    parser.add_argument("--guard", action="store_true", help="with the guard on, and its runs")
     parser.add_argument("--real", action="store_true", help="beside the server of PRUNELLA_OLLAMA")
     its = parser.parse_args()
-    sys.exit(main(its.rounds, its.seed, Terms(its.settle, its.latency, its.real), its.lanes))
+    sys.exit(main(its.rounds, its.seed, Terms(its.settle, its.latency, its.real, its.guard), its.lanes))

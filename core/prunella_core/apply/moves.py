@@ -103,6 +103,7 @@ def drop_guarded(store: Store, file: File, disk: Disk) -> None:
     there = disk.status(twin)
     if there and ((there.st_dev, there.st_ino) == file.identity[:2] or _is_copy(there, file)):
         disk.unlink(twin)
+        drop_empty_folders(store, [f"{_GUARD}/{place_of(file.path).inner}"], disk)
 
 
 def _is_copy(status: os.stat_result, file: File) -> bool:
