@@ -15,7 +15,8 @@ from unittest.mock import patch
 from prunella_core.sample import build_demo_store
 from prunella_core.scan.progress import Space
 from prunella_core.store.locate import Store, locate
-from prunella_tui.app import PrunellaApp, Setup
+from prunella_tui.app.app import PrunellaApp
+from prunella_tui.app.setup import Setup
 
 NOW = 1_795_000_000.0
 DISK = Space(total=1_000_000_000_000, free=52_000_000_000)

@@ -11,17 +11,17 @@ from textual.pilot import Pilot
 from prunella_core.ollama.client import Server
 from prunella_core.scan.progress import Space
 from prunella_core.store.locate import locate
-from prunella_tui.app import PrunellaApp, Setup
+from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.screens.main import MainScreen
 from prunella_tui.app.session import Session
-from prunella_tui.app.setup import no_server
+from prunella_tui.app.setup import Setup
 from prunella_tui.app.widgets.table import RowTable
 
 NOW = 1_795_000_000.0
 DISK = Space(total=1_000_000_000_000, free=52_000_000_000)
 
 
-def app_over(root: Path, *, is_sample: bool = True, connect: Callable[[], Server | None] = no_server) -> PrunellaApp:
+def app_over(root: Path, *, is_sample: bool = True, connect: Callable[[], Server | None] = lambda: None) -> PrunellaApp:
     """The application over the store at ``root``."""
     store = locate(str(root), {}, str(root))
     setup = Setup(

@@ -263,7 +263,7 @@ async def test_an_operation_that_is_left_before_its_decision_is_undone(
         await journey.pilot.press("enter")
         await _until(journey, lambda: isinstance(journey.top, Working))
         if way_out in ("leave", "hang up"):
-            journey.app.end_soon(129) if way_out == "hang up" else journey.app.action_leave()
+            journey.app.end_soon(129) if way_out == "hang up" else journey.app.end(0)
             await _until(journey, lambda: not journey.app.is_running)
         else:
             await journey.pilot.press(way_out)

@@ -2,7 +2,7 @@
 
 from textual.app import App, ComposeResult
 
-from prunella_tui.app import PrunellaApp
+from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.widgets.table import Column, RowTable
 
 

@@ -40,7 +40,7 @@ class PrunellaApp(Ending[int]):
         """Everything that a key of the main screen does, found by its words as well."""
         yield from super().get_system_commands(screen)
         for key in KEYS if isinstance(screen, MainScreen) else ():
-            if key.group not in ("Move", "Map") and not key.action.startswith("app."):
+            if key.group not in ("Move", "Map") and key.action not in ("app.quit", "app.command_palette"):
                 title, press = f"{key.label}  ({shown(key.keys)})", key.keys.partition(",")[0]
                 yield SystemCommand(title, key.about, lambda press=press: self.simulate_key(press))
 

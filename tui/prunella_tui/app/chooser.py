@@ -29,7 +29,7 @@ class Chooser(Ending[str]):
     OptionList { margin: 1 0; border: none; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "leave", "Quit", show=False),
+        Binding("escape,q", "quit", "Quit", show=False),
         Binding("r", "remember", "Remember", show=False),
         Binding("j", "simulate_key('down')", "Down", show=False),
         Binding("k", "simulate_key('up')", "Up", show=False),

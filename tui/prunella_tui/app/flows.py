@@ -1,7 +1,7 @@
 """What takes longer than a key press, each as one flow from the key to the result. Flows run in workers."""
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from textual.app import App
@@ -17,12 +17,10 @@ from prunella_core.operations.carry_out import carry_out
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.plan.records import Plan, Receipt
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
-from prunella_tui.app.screens.dialog import Reading, Result
+from prunella_tui.app.screens.dialog import Reading, Result, Verified
 from prunella_tui.app.screens.free import FreeDialog
 from prunella_tui.app.screens.review import Review
-from prunella_tui.app.screens.verified import Verified
-from prunella_tui.app.screens.working import Cancelled, Failure, Report, Working
-from prunella_tui.app.screens.working import Step as Shown
+from prunella_tui.app.screens.working import Cancelled, Outcome, Report, Working
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.tables import Tables
 from prunella_tui.report import format as show
@@ -38,10 +36,11 @@ _TITLES = {"trash": "Moving to trash", "delete": "Deleting", "server": "Deleting
 
 
 class Here(NamedTuple):
-    """Where a flow begins."""
+    """Where a flow begins, with what is known then."""
 
     app: App[int]
     session: Session
+    inventory: Inventory
     tables: Tables
     rescan: Callable[[], object]
 
@@ -49,61 +48,61 @@ class Here(NamedTuple):
         """Say something that is longer than a line, and wait until it is read."""
         await self.app.push_screen_wait(Reading(title, text))
 
+    async def work(self, working: Working[Outcome]) -> Outcome | None:
+        """Have work done and the store read again; say why where it fails."""
+        outcome = await self.app.push_screen_wait(working)
+        self.rescan()
+        if isinstance(outcome, OSError):
+            await self.say("Failed", show.failure(outcome))
+        elif isinstance(outcome, Exception):
+            await self.say("Nothing was changed", str(outcome))
+        else:
+            return outcome
+        return None
+
 
 async def delete(here: Here) -> None:
     """Review what is marked, else the row under the cursor, and delete it in the way that is confirmed."""
-    session, tables = here.session, here.tables
-    if tables.tab.id == "trash":
+    session, tab, key = here.session, here.tables.tab.id, here.tables.table.key
+    before = session.marks
+    if tab == "trash":
         await empty(here)
     elif refusal := session.refusal(by_server=True):
         await here.say("Nothing can be deleted here", refusal)
-    else:
-        before = session.marks
-        if not before.count and tables.table.key and (why_not := session.toggle(tables.tab.id, tables.table.key)):
-            here.app.notify(why_not, severity="warning")
-        if session.marks.count and not await _delete_marked(here):
+    elif not before.count and (why_not := session.toggle(tab, key) if key else ""):
+        here.app.notify(why_not, severity="warning")
+    elif session.marks.count:
+
+        def review(force: bool) -> Review:
+            plans = session.removal_plans(here.inventory, force=force)
+            wipes = "every model" if 0 < len(here.inventory.models) == len(plans[0].models) else ""
+            return _review(session, plans, plan_lines(here.inventory, plans[0], KEYS), wipes)
+
+        if await _reviewed(here, review):
+            session.forget_marks()
+        else:
             session.put_back(before)
-
-
-async def _delete_marked(here: Here) -> bool:
-    session, inventory = here.session, here.session.inventory
-    if inventory is None:
-        return False
-
-    def review(force: bool) -> Review:
-        plans = session.removal_plans(inventory, force=force)
-        wipes = "every model" if 0 < len(inventory.models) == len(plans[0].models) else ""
-        return _review(session, plans, plan_lines(inventory, plans[0], KEYS), wipes)
-
-    if not await _reviewed(here, review):
-        return False
-    session.forget_marks()
-    return True
 
 
 async def empty(here: Here) -> None:
     """Review the trash, or what is marked in it, or on its tab the row, and delete it permanently."""
-    session, tables, inventory = here.session, here.tables, here.session.inventory
+    session, inventory, table = here.session, here.inventory, here.tables.table
     if refusal := session.refusal():
         await here.say("Nothing can be deleted here", refusal)
-    elif inventory is None or session.last_removal is None:
+    elif session.last_removal is None:
         here.app.notify("The trash is empty")
     else:
-        whole = {entry.id for entry in inventory.trash if not entry.is_spent}
-        row = {tables.table.key} if tables.tab.id == "trash" and tables.table.key else whole
-        await _empty(here, inventory, session.marks.trash or row, whole)
+        whole = frozenset(entry.id for entry in inventory.trash if not entry.is_spent)
+        row = {table.key} if here.tables.tab.id == "trash" and table.key else whole
+        entries, log = session.marks.trash or row, read_log(session.store)
 
+        def review(force: bool) -> Review:
+            plan = session.emptying_plan(inventory, entries, force=force)
+            wipes = "the whole trash" if whole <= entries else ""
+            return _review(session, [plan], emptying_lines(inventory, plan, log), wipes)
 
-async def _empty(here: Here, inventory: Inventory, entries: Collection[str], whole: Collection[str]) -> None:
-    log = read_log(here.session.store)
-
-    def review(force: bool) -> Review:
-        plan = here.session.emptying_plan(inventory, entries, force=force)
-        wipes = "the whole trash" if set(whole) <= set(entries) else ""
-        return _review(here.session, [plan], emptying_lines(inventory, plan, log), wipes)
-
-    if await _reviewed(here, review):
-        here.session.unmark("trash", entries)
+        if await _reviewed(here, review):
+            session.unmark("trash", entries)
 
 
 async def undo(here: Here) -> None:
@@ -116,15 +115,7 @@ async def undo(here: Here) -> None:
         await here.say("Nothing can be restored here", refusal)
     elif entry is None:
         here.app.notify("Nothing to undo")
-    else:
-        await _restore(here, entry)
-
-
-async def _restore(here: Here, entry: TrashEntry) -> None:
-    if here.session.inventory is None:
-        return
-    plan = here.session.restore_plan(here.session.inventory, entry)
-    if plan.blocked:
+    elif (plan := session.restore_plan(here.inventory, entry)).blocked:
         taken = "\n".join(clean(problem.message) for problem in plan.blocked)
         hint = f"prunella restore {plan.models[0]} --as NEWNAME" if plan.models else ""
         await here.say("That name is taken", f"{taken}\n\n{clean(hint)}")
@@ -137,11 +128,9 @@ async def free(here: Here) -> None:
     session = here.session
     if refusal := session.refusal(by_server=True):
         await here.say("Nothing can be freed here", refusal)
-    elif session.snapshot:
-        dialog = FreeDialog(session.snapshot.inventory, session.setup.now, session.loaded)
-        if proposal := await here.app.push_screen_wait(dialog):
-            session.propose(proposal.removal)
-            here.app.notify("Marked. Change it as you like; d reviews it.")
+    elif proposal := await here.app.push_screen_wait(FreeDialog(here.inventory, session.setup.now, session.loaded)):
+        session.propose(proposal.removal)
+        here.app.notify("Marked. Change it as you like; d reviews it.")
 
 
 async def pin(here: Here) -> None:
@@ -182,7 +171,7 @@ async def _carry_out(here: Here, plan: Plan) -> bool:
         def advance(step: Step) -> None:
             steps = show.stepping(step.done, step.total, time.monotonic() - began)
             text = steps if step.what == "removing" else f"{step.what[0].upper()}{step.what[1:]}"
-            report(Shown(step.done / step.total if step.total else None, text))
+            report(step.done / step.total if step.total else None, text)
 
         world = World(
             now=setup.now,
@@ -197,51 +186,38 @@ async def _carry_out(here: Here, plan: Plan) -> bool:
 
     stop = "" if plan.mode == "restore" else "Cancel"
     stopping = "Stopping …" if plan.mode == "server" else "Putting everything back …"
-    outcome = await here.app.push_screen_wait(Working(_TITLES[plan.mode], job, stop=stop, stopping=stopping))
-    here.rescan()
-    if isinstance(outcome, Receipt):
-        await here.app.push_screen_wait(Result(outcome))
-        return not outcome.cancelled
-    if isinstance(outcome, Failure):
-        await here.say("Nothing was changed" if outcome.is_refusal else "Failed", outcome.reason)
-    return False
+    receipt = await here.work(Working(_TITLES[plan.mode], job, stop=stop, stopping=stopping))
+    if receipt:
+        await here.app.push_screen_wait(Result(receipt))
+    return receipt is not None and not receipt.cancelled
 
 
 async def verify(here: Here) -> None:
     """Check what is marked, else the row under the cursor, against its hash."""
-    session = here.session
-    inventory = session.inventory
-    if inventory is None:
-        return
-    if refusal := session.store.read_only:
+    if refusal := here.session.store.read_only:
         await here.say("Nothing can be verified here", refusal)
-    elif blobs := _chosen(session, inventory, here.tables.table.row):
+    elif blobs := _chosen(here.session, here.inventory, here.tables.table.row):
         again = False
-        while await _verify(here, inventory, blobs, again):
+        while await _verify(here, blobs, again):
             again = True
     else:
         here.app.notify("Nothing to verify here: v checks models and blobs (tabs 1 and 2)")
 
 
-async def _verify(here: Here, inventory: Inventory, blobs: list[Blob], again: bool) -> bool:
+async def _verify(here: Here, blobs: list[Blob], again: bool) -> bool:
     """Return whether what an earlier run found sound is to be read once more."""
 
     def job(report: Report, cancelled: Cancelled) -> VerifyResult:
         began = time.monotonic()
 
         def advance(progress: VerifyProgress) -> None:
-            report(Shown(progress.share, progress_text(progress, time.monotonic() - began)))
+            report(progress.share, progress_text(progress, time.monotonic() - began))
 
-        return verify_blobs(inventory, blobs, again=again, report=advance, cancelled=cancelled)
+        return verify_blobs(here.inventory, blobs, again=again, report=advance, cancelled=cancelled)
 
     title, stop = f"Verifying {show.counted(len(blobs), 'blob')}", "Stop, and keep what was verified"
-    outcome = await here.app.push_screen_wait(Working(title, job, stop=stop, stopping="Stopping …"))
-    here.rescan()
-    if isinstance(outcome, VerifyResult):
-        return await here.app.push_screen_wait(Verified(outcome)) == "again"
-    if isinstance(outcome, Failure):
-        await here.say("Verifying failed", outcome.reason)
-    return False
+    result = await here.work(Working(title, job, stop=stop, stopping="Stopping …"))
+    return result is not None and await here.app.push_screen_wait(Verified(result)) == "again"
 
 
 def _chosen(session: Session, inventory: Inventory, row: object) -> list[Blob]:
@@ -261,36 +237,23 @@ def _blobs_of(inventory: Inventory, row: object) -> list[Blob]:
     return [row] if isinstance(row, Blob) else []
 
 
-# Looking closer
-
-
 async def sharing(here: Here) -> None:
     """Show which models share data with the one under the cursor, or with the first that needs the blob."""
-    inventory, row = here.session.inventory, here.tables.table.row
+    row = here.tables.table.row
     name = row.name if isinstance(row, Model) else next(iter(row.models), None) if isinstance(row, Blob) else None
-    if inventory and name in inventory.model_by_name:
-        await here.say(f"What {clean(name)} shares", Drawing(sharing_lines(inventory, name)))
+    if name in here.inventory.model_by_name:
+        await here.say(f"What {clean(name)} shares", Drawing(sharing_lines(here.inventory, name)))
     else:
         here.app.notify("Put the cursor on a model, or on a blob that models use", severity="warning")
 
 
 async def show_map(here: Here) -> None:
     """Open the map; it ends with a row to go to, or without."""
-    if here.session.inventory:
-        from prunella_tui.app.screens.map import MapScreen
+    from prunella_tui.app.screens.map import MapScreen
 
-        if place := await here.app.push_screen_wait(MapScreen(here.session, here.session.inventory)):
-            here.tables.action_show_tab(place.tab)
-            here.tables.table.go_to(place.key)
+    if place := await here.app.push_screen_wait(MapScreen(here.session, here.inventory)):
+        here.tables.action_show_tab(place.tab)
+        here.tables.table.go_to(place.key)
 
 
-FLOWS: dict[str, Callable[[Here], Awaitable[None]]] = {
-    "delete": delete,
-    "empty": empty,
-    "undo": undo,
-    "free": free,
-    "pin": pin,
-    "verify": verify,
-    "sharing": sharing,
-    "map": show_map,
-}
+FLOWS = {flow.__name__: flow for flow in (delete, empty, undo, free, pin, verify, sharing, show_map)}

@@ -5,10 +5,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.inventory.records import Inventory, Problem, State
+from prunella_core.inventory.records import Inventory, Problem
 from prunella_core.plan.records import Removal
-
-_UNUSED = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
 
 
 class Marks(Struct, frozen=True):
@@ -69,11 +67,6 @@ class Marks(Struct, frozen=True):
 def _models_of(inventory: Inventory, key: str) -> frozenset[str]:
     blob = inventory.blob_by_key.get(key)
     return frozenset(blob.models) if blob else frozenset()
-
-
-def unused_keys(inventory: Inventory) -> list[str]:
-    """The rows that no model uses: unreferenced blobs, partial downloads, leftovers."""
-    return [blob.key for blob in inventory.blobs if blob.state in _UNUSED]
 
 
 def problem_key(problem: Problem) -> str:

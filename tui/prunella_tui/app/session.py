@@ -5,19 +5,20 @@ from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import replace
 
-from prunella_core.base.text import clean
-from prunella_core.inventory.records import Inventory, Problem, TrashEntry
+from prunella_core.inventory.records import Inventory, Problem, State, TrashEntry
 from prunella_core.ollama.client import Server
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.marked import Marked
 from prunella_core.plan.records import Empty, Plan, Removal, Restore
 from prunella_core.store.locate import Store
 from prunella_tui.app.columns import Snapshot
-from prunella_tui.app.marks import Marks, problem_key, unused_keys
+from prunella_tui.app.marks import Marks, problem_key
 from prunella_tui.app.scanning import Scan
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.widgets.table import Mark
 from prunella_tui.report import format as show
+
+_UNUSED = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
 
 
 class Session:
@@ -76,7 +77,7 @@ class Session:
             if (known := await asyncio.to_thread(scan.read_log, snapshot)) is not snapshot:
                 self._take(known)
         except OSError as error:
-            self.failure = f"{clean(str(error.filename or self.store.root))}: {error.strerror}"
+            self.failure = show.failure(error, self.store.root)
         finally:
             scan.is_over = True
             if self.scan is scan:  # else a later one has begun, or this one showed what it found
@@ -134,7 +135,8 @@ class Session:
 
     def mark_unused(self) -> str:
         """Mark everything that no model uses; return what was done."""
-        keys = unused_keys(self.inventory) if self.inventory else []
+        blobs = self.inventory.blobs if self.inventory else ()
+        keys = [blob.key for blob in blobs if blob.state in _UNUSED]
         if not keys or not self.inventory:
             return "Nothing to prune: every blob is in use"
         self._set(self.marks.add("blobs", keys))

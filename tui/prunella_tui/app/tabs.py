@@ -10,14 +10,7 @@ from prunella_core.inventory.records import Inventory, Problem, State
 from prunella_core.query.fields import WORDS, Rows
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
-from prunella_tui.app.columns import (
-    NEXT_START,
-    Snapshot,
-    blob_columns,
-    model_columns,
-    problem_columns,
-    trash_columns,
-)
+from prunella_tui.app.columns import NEXT_START, Snapshot, blob_columns, model_columns, problem_columns, trash_columns
 from prunella_tui.app.marks import problem_key
 from prunella_tui.app.widgets.table import Column
 from prunella_tui.report.blob import blob_lines
@@ -37,8 +30,6 @@ class Tab(NamedTuple):
     empty: str
     columns: Callable[[Snapshot], list[Column[Any]]]
     key: Callable[[Any], str]
-    words: Callable[[Any], str]
-    """What its filter searches in a row."""
     details: Callable[[Snapshot, Any], Iterable[Block]]
     example: str = "words"
     """An example of its filter."""
@@ -59,7 +50,6 @@ TABS = (
         "No models. Pull one with `ollama pull`, or try `prunella demo`.",
         model_columns,
         lambda model: model.name,
-        WORDS["models"],
         lambda snapshot, model: model_lines(snapshot.inventory, model, snapshot.now),
         "words, or terms such as size>5GB unused>30d state:shared",
         "models",
@@ -70,7 +60,6 @@ TABS = (
         "No blobs.",
         blob_columns,
         lambda blob: blob.key,
-        WORDS["blobs"],
         lambda now, blob: blob_lines(now.inventory, blob, described(now.inventory.store, blob), now.now),
         "words, or terms such as disk>1GB state:partial used:llama",
         "blobs",
@@ -81,7 +70,6 @@ TABS = (
         "The trash is empty. What Ollama itself deletes is kept too while the guard is on: prunella guard on",
         trash_columns,
         lambda entry: entry.id,
-        WORDS["trash"],
         lambda snapshot, entry: entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS),
         "words, or terms such as age>2d disk>1GB name:llama",
         "trash",
@@ -92,7 +80,6 @@ TABS = (
         "No problems: every manifest can be read, and every blob is there.",
         problem_columns,
         problem_key,
-        lambda problem: f"{problem.path} {problem.kind} {problem.message} {problem.model or ''}",
         lambda snapshot, problem: (
             forecast_lines(snapshot.coming)
             if problem.kind == NEXT_START
@@ -117,10 +104,16 @@ def snapshot_of(inventory: Inventory, retention: int, *, noprune: bool = False, 
         "trash": [entry for entry in inventory.trash if not entry.is_spent],
         "problems": (*inventory.problems, *dangers(coming), *_coming_row(coming)),
     }
-    texts = {tab.id: [tab.words(row).casefold() for row in rows[tab.id]] for tab in TABS}
+    texts = {tab.id: [_text(tab, row) for row in rows[tab.id]] for tab in TABS}
     return Snapshot(
         inventory=inventory, retention=retention, totals=totals(inventory), coming=coming, rows=rows, texts=texts
     )
+
+
+def _text(tab: Tab, row: Any) -> str:
+    """What the filter of a tab searches in a row."""
+    words = WORDS[tab.fields](row) if tab.fields else f"{row.path} {row.kind} {row.message} {row.model or ''}"
+    return words.casefold()
 
 
 def _coming_row(coming: NextStart) -> list[Problem]:

@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TextIO, TypeVar
@@ -37,26 +37,20 @@ class _Screen:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self.fileno = file.fileno
 
     def write(self, text: str) -> None:
-        """Write, if there is still something to write to."""
-        try:
-            self._file.write(text)
-        except OSError:
-            if not is_gone(self._file.fileno()):
-                raise
+        self._try(self._file.write, text)
 
     def flush(self) -> None:
-        """As ``write``."""
-        try:
-            self._file.flush()
-        except OSError:
-            if not is_gone(self._file.fileno()):
-                raise
+        self._try(self._file.flush)
 
-    def fileno(self) -> int:
-        """The descriptor that is written to."""
-        return self._file.fileno()
+    def _try(self, call: Callable[..., object], *arguments: str) -> None:
+        try:
+            call(*arguments)
+        except OSError:
+            if not is_gone(self.fileno()):
+                raise
 
 
 class Terminal(LinuxDriver):
@@ -104,9 +98,6 @@ class Ending(App[Result]):
     def get_line_filters(self) -> list[LineFilter]:
         """Those of Textual, and ours last: it sees the colours as they are drawn."""
         return [*super().get_line_filters(), self._contrast]
-
-    def action_leave(self) -> None:
-        self.end(0)
 
     async def action_quit(self) -> None:
         self.end(0)

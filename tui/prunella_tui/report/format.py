@@ -128,6 +128,11 @@ def only_here(kinds: Sequence[str]) -> str:
     return f"{clean(', '.join(kinds))} {'exist' if is_many else 'exists'} only here"
 
 
+def failure(error: OSError, path: str = "") -> str:
+    """Return what the system said and of which file, ``path`` if it named none."""
+    return f"{clean(str(error.filename or path))}: {error.strerror}"
+
+
 def short_digest(digest: str | None) -> str:
     """Return the first 12 digits of a digest, without ``sha256:``."""
     return digest.removeprefix("sha256:")[:12] if digest else ""

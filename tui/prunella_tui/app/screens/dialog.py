@@ -1,7 +1,7 @@
 """The box that every dialog is: a title, a text that scrolls, what is typed, and buttons."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,8 +14,11 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from prunella_core.plan.records import Receipt
+from prunella_core.verify import VerifyResult
+from prunella_tui.report.format import counted
 from prunella_tui.report.plan import receipt_lines, receipt_title
 from prunella_tui.report.textual import Drawing
+from prunella_tui.report.verify import verify_lines
 from prunella_tui.report.ways import KEYS
 
 _OTHER_ROWS = 7
@@ -97,3 +100,29 @@ class Result(Reading):
     def __init__(self, receipt: Receipt) -> None:
         super().__init__(receipt_title(receipt), Drawing(receipt_lines(receipt, KEYS)), is_dangerous=not receipt.done)
         self.receipt = receipt
+
+
+class Verified(Dialog[Literal["again"]]):
+    """What a verification found. Returns ``again`` when what an earlier run found sound is to be read again."""
+
+    def __init__(self, result: VerifyResult) -> None:
+        super().__init__(_title(result), Drawing(verify_lines(result, 0.0, KEYS)), is_dangerous=bool(result.bad))
+        self.result = result
+
+    def buttons(self) -> Iterator[Button]:
+        """Back, and to read all of it again where some was not."""
+        yield from super().buttons()
+        if self.result.remembered:
+            yield Button("Read all again", id="again", compact=True)
+
+    @on(Button.Pressed, "#again")
+    def _again(self) -> None:
+        self.dismiss("again")
+
+
+def _title(result: VerifyResult) -> str:
+    if result.bad:
+        return counted(len(result.bad), "damaged blob")
+    if result.cancelled:
+        return "Stopped"
+    return "Changed while reading" if result.changed else "No damage found"

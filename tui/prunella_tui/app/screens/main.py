@@ -13,10 +13,8 @@ from textual.widgets import Input
 
 from prunella_tui.app.bindings import bindings, keys_here
 from prunella_tui.app.session import Session
-from prunella_tui.app.widgets.lines import KeyLine, TabBar, Title
-from prunella_tui.app.widgets.statusline import StatusLine
+from prunella_tui.app.widgets.lines import KeyLine, StatusLine, StoreBar, TabBar, Title
 from prunella_tui.app.widgets.still import FilterField, TextView
-from prunella_tui.app.widgets.storebar import StoreBar
 from prunella_tui.app.widgets.table import RowTable
 from prunella_tui.app.widgets.tables import Tables
 
@@ -148,4 +146,5 @@ class MainScreen(Screen[None]):
     async def action_flow(self, name: str) -> None:
         from prunella_tui.app.flows import FLOWS, Here
 
-        await FLOWS[name](Here(self.app, self.session, self.tables, self.action_rescan))
+        if inventory := self.session.inventory:
+            await FLOWS[name](Here(self.app, self.session, inventory, self.tables, self.action_rescan))

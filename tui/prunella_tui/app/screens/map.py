@@ -109,11 +109,7 @@ class MapScreen(Screen[Place | None]):
 
     def _show_crumbs(self) -> None:
         path = " › ".join(level.title for level in self.levels[1:] or self.levels)
-        crumbs: list[Content | str] = [
-            Content.styled("Map", "bold $text-primary"),
-            path,
-            show.size(self.level.allocated),
-        ]
+        crumbs = [Content.styled("Map", "bold $text-primary"), Content(path), Content(show.size(self.level.allocated))]
         if self.other and self.other.allocated and len(self.levels) == 1:
             largest = show.names([f"{name} {show.size(count)}" for name, count in self.other.entries])
             crumbs += [muted(f"other {show.size(self.other.allocated)}: {largest}"), *map(muted, self.other.notes)]
@@ -128,10 +124,8 @@ class MapScreen(Screen[Place | None]):
         if parts := spot.area.parts if spot.area else spot.areas:
             self.levels.append(Level(self._title(spot), parts, spot.areas[0]))
             self._show()
-        elif place := _place(spot.areas[0]):
-            self.dismiss(place)
         else:
-            self.notify("These manifests cannot be read: see Problems (4)")
+            self.dismiss(_place(spot.areas[0]))
 
     def action_back(self) -> None:
         """Go back to where the tile was seen from, or leave."""
@@ -188,11 +182,10 @@ class MapScreen(Screen[Place | None]):
         if area.kind is AreaKind.SHARED:
             return f"shared by {show.names(area.models, 2)}"
         if area.kind in _OF_MODELS:
-            more = f" +{len(area.models) - 1}" if len(area.models) > 1 else ""
-            return clean(self._oldest(area)) + more
-        if len(self.levels) > 1 and area.blobs and not area.parts:
+            return clean(self._oldest(area)) + (f" +{len(area.models) - 1}" if len(area.models) > 1 else "")
+        if len(self.levels) > 1 and not area.parts and area.blobs:
             return show.blob_title(self.inventory.blob_by_key[area.blobs[0]])
-        if len(self.levels) > 1 and area.entries and not area.parts:
+        if len(self.levels) > 1 and not area.parts and area.entries:
             return show.trash_title(next(entry for entry in self.inventory.trash if entry.id == area.entries[0]))
         return _TITLES.get(area.kind, area.kind.value)
 
@@ -203,16 +196,15 @@ class MapScreen(Screen[Place | None]):
     def _more(self, spot: Spot) -> tuple[str, ...]:
         """What else a large tile says."""
         area = spot.area
-        if area is None:
-            return ()
-        if area.kind is AreaKind.FAMILY:
+        if area and area.kind is AreaKind.FAMILY:
             shared = sum(part.allocated for part in area.parts if part.kind is AreaKind.SHARED)
             return (f"{show.counted(len(area.models), 'model')} share {show.size(shared)}",)
-        if area.kind is AreaKind.MODEL:
+        if area and area.kind is AreaKind.MODEL:
             details = show.details(self.inventory.model_by_name[area.models[0]])
             return (details,) if len(self.levels) == 1 else (details, "needed by it alone")
-        count = len(area.entries) or len(area.blobs)
-        return (show.counted(count, "removal" if area.entries else "blob"),) if area.parts else ()
+        if area and area.parts:
+            return (show.counted(len(area.entries) or len(area.blobs), "removal" if area.entries else "blob"),)
+        return ()
 
     @on(MapView.Highlighted)
     def _show_status(self) -> None:
@@ -241,21 +233,20 @@ def _tone(kind: AreaKind | None) -> str:
     return "model" if kind in _OF_MODELS else "unneeded"
 
 
-def _place(area: Area) -> Place | None:
+def _place(area: Area) -> Place:
     """The row of what cannot be looked into."""
-    for tab, keys in (("models", area.models), ("blobs", area.blobs), ("trash", area.entries)):
-        if keys:
-            return Place(tab, keys[0])
-    return None
+    places = (("models", area.models), ("blobs", area.blobs), ("trash", area.entries))
+    return next((Place(tab, keys[0]) for tab, keys in places if keys), Place("problems", ""))
 
 
 def _keys(spot: Spot) -> dict[str, frozenset[str]]:
     """What marking a tile marks. What is not Ollama's is only marked one by one, what many share not at all."""
-    areas_ = [area for area in spot.areas if not (area.kind is AreaKind.STRAY and area.parts)]
-    unneeded = [area for area in areas_ if area.kind not in _OF_MODELS and area.kind is not AreaKind.COMMON]
+    of_models = [area for area in spot.areas if area.kind in _OF_MODELS]
+    unneeded = [area for area in spot.areas if area.kind not in (*_OF_MODELS, AreaKind.COMMON)]
+    rows = [area for area in unneeded if not (area.kind is AreaKind.STRAY and area.parts)]
     found = {
-        "models": frozenset(name for area in areas_ if area.kind in _OF_MODELS for name in area.models),
-        "blobs": frozenset(key for area in unneeded for key in area.blobs),
-        "trash": frozenset(entry for area in unneeded for entry in area.entries),
+        "models": frozenset(name for area in of_models for name in area.models),
+        "blobs": frozenset(key for area in rows for key in area.blobs),
+        "trash": frozenset(entry for area in rows for entry in area.entries),
     }
     return {tab: keys for tab, keys in found.items() if keys}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import ClassVar, Generic, NamedTuple, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -10,35 +10,24 @@ from textual.widget import Widget
 from textual.widgets import Button, ProgressBar, Static
 
 from prunella_core.base.errors import PrunellaError
-from prunella_core.base.text import clean
 from prunella_tui.app.screens.dialog import Dialog
 
 Outcome = TypeVar("Outcome")
 _SHOW_SECONDS = 0.1
 
 
-class Step(NamedTuple):
-    """How far work is: a share (0 to 1), or ``None`` where that is not known, and a line about it."""
-
-    share: float | None
-    text: str
-
-
-class Failure(NamedTuple):
-    """Why work could not be done. ``is_refusal``: it did not even begin, so nothing was changed."""
-
-    reason: str
-    is_refusal: bool
-
-
-Report = Callable[[Step], None]
+Report = Callable[[float | None, str], None]
+"""How far work is: a share (0 to 1), or ``None`` where that is not known, and a line about it."""
 Cancelled = Callable[[], bool]
 Job = Callable[[Report, Cancelled], Outcome]
 """What is done in a thread: it reports how far it is, and asks whether it is cancelled."""
 
 
-class Working(Dialog[Outcome | Failure], Generic[Outcome]):
-    """Does ``job`` in a thread and returns what it returns. ``stop`` labels the button that cancels."""
+class Working(Dialog[Outcome | Exception], Generic[Outcome]):
+    """Does ``job`` in a thread and returns what it returns, or the PrunellaError or OSError that it raises.
+
+    ``stop`` labels the button that cancels.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,ctrl+c", "leave", "Cancel", show=False)]
 
@@ -48,16 +37,16 @@ class Working(Dialog[Outcome | Failure], Generic[Outcome]):
         self.stop = stop
         self.stopping = stopping
         self.is_cancelled = False
-        self.outcome: Outcome | Failure | None = None
+        self.outcome: Outcome | Exception | None = None
         self.over = asyncio.Event()
         """Set when the work is over, whatever lies above this dialog."""
-        self._step = Step(None, "…")
+        self._step: tuple[float | None, str] = (None, "…")
         self._is_answered = False
 
     def parts(self) -> Iterator[Widget]:
         """How far it is."""
         yield ProgressBar(show_eta=False)
-        yield Static(self._step.text, id="step")
+        yield Static("…", id="step")
 
     def buttons(self) -> Iterator[Button]:
         """The way out, if there is one."""
@@ -75,15 +64,13 @@ class Working(Dialog[Outcome | Failure], Generic[Outcome]):
     def _work(self) -> None:
         try:
             self.outcome = self.job(self._report, lambda: self.is_cancelled)
-        except PrunellaError as error:
-            self.outcome = Failure(str(error), is_refusal=True)
-        except OSError as error:
-            self.outcome = Failure(f"{clean(str(error.filename or ''))}: {error.strerror}", is_refusal=False)
+        except (PrunellaError, OSError) as error:
+            self.outcome = error
         finally:
             self.call_later(self._end)
 
-    def _report(self, step: Step) -> None:
-        self._step = step
+    def _report(self, share: float | None, text: str) -> None:
+        self._step = share, text
 
     def _show(self) -> None:
         share, text = self._step

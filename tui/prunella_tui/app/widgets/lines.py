@@ -1,13 +1,18 @@
-"""The lines around the tables: the title, the tabs, the keys. Drawing one again lays nothing out."""
+"""The lines around the tables: title, bar, tabs, status, keys. Drawing one again lays nothing out."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from textual.app import RenderResult
 from textual.content import Content
 from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
 from textual.widgets import Static
 
 from prunella_core.apply import has_unfinished
 from prunella_core.base.text import clean
+from prunella_core.inventory.records import Inventory
+from prunella_core.space.totals import Totals
 from prunella_tui.app.bindings import Key, shown
 from prunella_tui.app.session import Session
 from prunella_tui.app.tabs import TABS
@@ -64,6 +69,56 @@ def _warning(session: Session) -> str:
     return f"guard: {session.guard_trouble}" if session.guard_trouble else ""
 
 
+_SHARES = (
+    ("exclusive", "one model", "$primary"),
+    ("shared", "shared", "$secondary"),
+    ("unreferenced", "unreferenced", "$warning"),
+    ("partial", "partial", "$accent"),
+    ("leftover", "leftover", "$success"),
+    ("stray", "stray", "$text-muted"),
+    ("trashed", "trash", "$error"),
+)
+
+
+class StoreBar(Widget):
+    """Two lines: the bar over the store's own bytes, and its legend in the same order, with the disk's free bytes."""
+
+    totals: reactive[Totals | None] = reactive(None)
+
+    def render(self) -> RenderResult:
+        """Draw the two lines."""
+        if self.totals is None:
+            return Content("…")
+        width = max(self.size.width, 10)
+        shares = [(getattr(self.totals, field), word, color) for field, word, color in _SHARES]
+        present = [share for share in shares if share[0]]
+        return Content("\n").join([_bar(present, width), _legend(present, self.totals.disk_free, width)])
+
+
+def _bar(shares: list[tuple[int, str, str]], width: int) -> Content:
+    """What is there is seen, however small. A gap ends each share, for screens without colour."""
+    whole = sum(count for count, _word, _color in shares)
+    if not whole:
+        return Content.styled("─" * width, "$foreground 30%")
+    parts = []
+    drawn = passed = 0
+    for count, _word, color in shares:
+        passed += count
+        end = min(max(round(passed / whole * width), drawn + 1), width)
+        parts.append(Content.styled("█" * (end - drawn - 1) + "▊" if end > drawn else "", color))
+        drawn = end
+    return Content("").join(parts)
+
+
+def _legend(shares: list[tuple[int, str, str]], disk_free: int, width: int) -> Content:
+    """The shares in words, the smallest left out where there is no room for all."""
+    parts = {share: Content.assemble(("■", share[2]), f" {share[1]} {show.size(share[0])}") for share in shares}
+    free = Content(f"free {show.size(disk_free)}")
+    while parts and sum(len(part) + 2 for part in parts.values()) + len(free) > width:
+        del parts[min(parts)]
+    return Content("  ").join([*parts.values(), free])
+
+
 class TabBar(Line):
     """The names of the tabs. A click on one asks for it."""
 
@@ -88,6 +143,72 @@ class TabBar(Line):
 
     def action_choose(self, tab: str) -> None:
         self.post_message(self.Chosen(tab))
+
+
+class StatusLine(Line):
+    """Counts while a scan is going on."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(id="status")
+        self.session = session
+
+    def on_mount(self) -> None:
+        self._counting = self.set_interval(0.1, self._count, pause=True)
+
+    def show(self, filtered: str, error: str) -> None:
+        """Show why the filter is wrong, else what the marks do; and how much the filter lets through."""
+        if self.session.scan:
+            self._count()
+            self._counting.resume()
+        else:
+            self._counting.pause()
+            self.say(*self._parts(filtered, error))
+
+    def _count(self) -> None:
+        if scan := self.session.scan:
+            counts = f"{show.counted(scan.models, 'manifest')}, {show.counted(scan.blobs, 'blob')}"
+            self.say("Reading the store …", counts if scan.models or scan.blobs else "", muted("esc stops"))
+
+    def _parts(self, filtered: str, error: str) -> Iterator[Content | str]:
+        session = self.session
+        if error:
+            yield Content.styled(error, "$text-error")
+        elif session.failure:
+            yield Content.styled(f"The store cannot be read: {session.failure}", "$text-error")
+            yield muted("r tries again")
+        elif session.inventory is None:
+            yield from ("Scan stopped", muted("r reads the store"))
+        else:
+            yield from _mark_parts(session, session.inventory)
+            yield muted(filtered)
+
+
+def _mark_parts(session: Session, inventory: Inventory) -> Iterator[Content | str]:
+    marks, marked = session.marks, session.marked
+    count = marks.count + len(marks.trash)
+    if not count or not marked:
+        yield muted("Nothing marked")
+        return
+    yield Content.styled(f"{show.number(count)} marked", "bold")
+    if marks.trash:  # what is in the trash can only be deleted permanently, and all of it together
+        plan = session.removal_plans(inventory, force=False)[0]
+        yield from (_frees(plan.reclaims), Content.styled("permanently", "$text-error"))
+        if plan.kept:
+            yield f"{show.size(sum(kept.allocated for kept in plan.kept))} stays"
+        return
+    if marked.implied:
+        yield Content.styled(f"also deletes {show.names(sorted(marked.implied), 2)}", "$text-warning")
+    yield _frees(marked.frees)
+    if keeps := marked.keeps:
+        users = marked.users_of_kept()
+        why = f"used by {show.names(users, 2)}" if users else "because of a problem"
+        yield f"{show.size(keeps)} stays, {why}"
+    if marked.held_back:
+        yield Content.styled(f"{show.number(marked.held_back)} held back", "$text-warning")
+
+
+def _frees(count: int) -> Content:
+    return Content.assemble("frees ", (show.size(count), "bold $text-success"))
 
 
 class KeyLine(Line):

@@ -127,14 +127,16 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self.sort_key = key
         self._sort(self._order.number(self.cursor))
 
-    def sort_by_next(self) -> None:
+    def action_sort(self) -> None:
         """Sort by the next column, those without room too."""
         keys = [column.key for column in self.columns if column.title.strip()]
         at = keys.index(self.sort_key) if self.sort_key in keys else -1
         self.sort_by(keys[(at + 1) % len(keys)])
 
-    def sort_by_letter(self, letter: str) -> None:
-        """Sort by the column that has this letter."""
+    def action_reverse(self) -> None:
+        self.sort_by(self.sort_key)
+
+    def action_sort_by(self, letter: str) -> None:
         for column in self.columns:
             if column.letter == letter:
                 self.sort_by(column.key)

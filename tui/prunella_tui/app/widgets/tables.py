@@ -20,7 +20,7 @@ from prunella_tui.report.textual import Drawing
 
 
 class Tables(ContentSwitcher):
-    """Its keys open tabs, sort and mark. Rows are put into a table when its tab is opened."""
+    """Its keys open tabs and mark. Rows are put into a table when its tab is opened."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("tables")
 
@@ -101,15 +101,6 @@ class Tables(ContentSwitcher):
 
     def action_next_tab(self, by: int) -> None:
         self.action_show_tab(TABS[(TABS.index(self.tab) + by) % len(TABS)].id)
-
-    def action_sort(self) -> None:
-        self.table.sort_by_next()
-
-    def action_reverse(self) -> None:
-        self.table.sort_by(self.table.sort_key)
-
-    def action_sort_by(self, letter: str) -> None:
-        self.table.sort_by_letter(letter)
 
     def action_mark(self) -> None:
         self._toggle()
