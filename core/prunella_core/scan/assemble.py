@@ -39,8 +39,9 @@ def assembled(
     manifests = sorted(reading.manifests, key=lambda manifest: manifest.name)
     reaches = reached_from(store, on_disk)
     users = _users(manifests, reaches)
-    layers, odd = _layers(manifests, on_disk)
-    needed, missing = _needed(users, layers, on_disk, reaches, reading.blobs)
+    layers, odd = _layers(manifests)
+    needed, missing, resized = _needed(users, layers, on_disk, reaches, reading.blobs)
+    odd |= resized
     unneeded = _unneeded(users, on_disk, reaches, reading.temporary)
     absent = {blob.key for blob in missing}
     absent.update(key for key in on_disk.links if key in users and not _is_there(store, on_disk.rows[key]))
@@ -81,16 +82,14 @@ def _users(manifests: Iterable[ReadManifest], reaches: Mapping[str, _Names]) -> 
     return users
 
 
-def _layers(manifests: Iterable[ReadManifest], on_disk: BlobReading) -> tuple[dict[str, Layer], set[str]]:
-    """The layer of each digest; and of which not all manifests declare the same size, or the file has another."""
+def _layers(manifests: Iterable[ReadManifest]) -> tuple[dict[str, Layer], set[str]]:
+    """The layer of each digest, and the digests of which not all manifests declare the same size."""
     layers: dict[str, Layer] = {}
     odd = set()
     for manifest in manifests:
         for layer in manifest.layers:
             if layers.setdefault(layer.digest, layer).size != layer.size:
                 odd.add(layer.digest)
-    rows = on_disk.rows
-    odd.update(digest for digest, layer in layers.items() if digest in rows and rows[digest][0].size != layer.size)
     return layers, odd
 
 
@@ -100,32 +99,26 @@ def _needed(
     on_disk: BlobReading,
     reaches: Mapping[str, _Names],
     manifests: Set[str],
-) -> tuple[list[Blob], list[Blob]]:
-    """The rows that models need: those that are there, and those that are missing."""
-    found, missing = [], []
+) -> tuple[list[Blob], list[Blob], set[str]]:
+    """The rows that models need: those that are there, those that are missing; and which have another size."""
+    found, missing, odd = [], [], set()
     files_of, layer_of, reached = on_disk.rows.get, layers.get, reaches.get
     referenced = State.REFERENCED
     for key, models in users.items():
         layer, files = layer_of(key), files_of(key)
+        size = layer.size if layer else None
         kind = layer.kind if layer else "manifest" if key in manifests else None
         if files:
-            digest = key if layer else _digest_of(key)
-            row = Blob(
-                key=key,
-                digest=digest,
-                state=referenced,
-                kind=kind,
-                files=files,
-                models=models,
-                reaches=reached(key, ()),
+            digest, leads = key if layer else _digest_of(key), reached(key, ())
+            found.append(
+                Blob(key=key, digest=digest, state=referenced, kind=kind, files=files, models=models, reaches=leads)
             )
-            found.append(row)
+            if size != files[0].size and layer:
+                odd.add(key)
         else:
-            size = layer.size if layer else None
-            missing.append(
-                Blob(key=key, digest=key, state=State.MISSING, kind=kind, files=(), models=models, declared=size)
-            )
-    return found, missing
+            row = Blob(key=key, digest=key, state=State.MISSING, kind=kind, files=(), models=models, declared=size)
+            missing.append(row)
+    return found, missing, odd
 
 
 def _unneeded(
