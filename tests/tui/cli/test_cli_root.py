@@ -123,7 +123,8 @@ def test_every_dialog_works(place: Place, dialogs: tuple[tuple[str, str], ...]) 
 
 
 def test_the_application_asks_which_store_before_root_becomes_its_owner(place: Place) -> None:
-    make_store(place.private / ".ollama/models")
+    first = make_store(place.private / ".ollama/models").root
+    subprocess.run(["chown", "-R", str(OWNER - 1), first], check=True)  # becoming them is no way back
     systemctl = place.private / "systemctl"
     systemctl.write_text(f"#!/bin/sh\nprintf 'Id=ollama.service\nEnvironment=OLLAMA_MODELS={place.root}\n'\n")
     systemctl.chmod(0o755)
