@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from prunella_core.fs.extents import shared_bytes
-from prunella_core.fs.files import file_from, files_below, has_reflinks, look_at
+from prunella_core.fs.files import files_below, has_reflinks, look_at, look_in
 from prunella_core.fs.sizes import BLOCK, File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
@@ -117,13 +117,11 @@ class _BlobReader:
             self._add_folder(path, FileKind.LEFTOVER if is_leftover else FileKind.STRAY)
             return
         is_link, is_regular = S_ISLNK(status.st_mode), S_ISREG(status.st_mode)
-        target = os.readlink(name, dir_fd=folder) if is_link else None
-        shared = shared_bytes(name, folder) if self.with_extents and is_regular and status.st_blocks else 0
         kind, digest = read_blob_name(name) if is_link or is_regular else (FileKind.STRAY, None)
         key = path if digest is None else f"{digest}-partial" if kind is FileKind.PARTIAL else digest
         if is_link:
             self.links.append(key)
-        self._add(key, kind, file_from(path, status, target, shared))
+        self._add(key, kind, look_in(folder, name, path, self.with_extents))
 
     def _add(self, key: str, kind: FileKind, file: File) -> None:
         self.rows[key] = tuple(sorted((*self.rows.get(key, ()), file), key=lambda each: each.path))
