@@ -24,10 +24,12 @@ from stores import (
     look,
     open_store,
     plan_for,
+    planned,
     recover,
     remove,
     set_aside,
     small_store,
+    to_trash,
     tree,
 )
 
@@ -94,6 +96,14 @@ def test_what_ollama_deletes_meanwhile_stays_with_the_model_that_shared_it(build
     disk = MeanwhileDisk("library/base", remove_the_other)
     assert carry_out(one, disk=disk).removed
     assert set_aside(builder.root) == set()
+
+
+def test_what_stays_with_another_model_is_not_in_the_trash_too(builder: StoreBuilder) -> None:
+    plan = plan_for(builder.root, to_trash("base:latest"))
+    receipt = carry_out(plan)
+    folder = Path(builder.root, ".prunella/trash", receipt.id)
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == planned(plan) | {"record.json"}
 
 
 @pytest.mark.parametrize("cancelled_at", [1, 3])
