@@ -1,15 +1,17 @@
 """The table by itself."""
 
+from pathlib import Path
+
 from textual.app import App, ComposeResult
 
-from prunella_tui.app.app import PrunellaApp
+from prunella_tui.app import app
 from prunella_tui.app.widgets.table import Column, RowTable
 
 
 class Numbers(App[None]):
     """A table of a hundred numbers."""
 
-    CSS_PATH = PrunellaApp.CSS_PATH
+    CSS_PATH = Path(app.__file__).with_name("app.tcss")
 
     def compose(self) -> ComposeResult:
         yield RowTable[int](empty="nothing")
@@ -19,9 +21,9 @@ class Numbers(App[None]):
 
 
 async def test_fewer_rows_leave_no_blank_lines() -> None:
-    app = Numbers()
-    async with app.run_test(size=(60, 24)) as pilot:
-        table = app.query_one(RowTable)
+    numbers = Numbers()
+    async with numbers.run_test(size=(60, 24)) as pilot:
+        table = numbers.query_one(RowTable)
         await pilot.press("end")
         table.filter("", [], lambda number: number < 82)
         await pilot.pause()

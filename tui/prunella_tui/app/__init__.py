@@ -14,7 +14,7 @@ from prunella_core.ollama.quiet import is_quiet
 from prunella_core.store.find import service_user
 from prunella_core.store.locate import Store
 from prunella_tui.app.app import PrunellaApp
-from prunella_tui.app.setup import Setup, no_server, no_user
+from prunella_tui.app.setup import Setup
 from prunella_tui.app.terminal import ending_on_signals
 
 __all__ = ["PrunellaApp", "Setup", "run_app"]
@@ -47,7 +47,7 @@ def run_app(
         remember_theme=remember_theme,
         is_sample=is_sample,
         retention=parse_age(DEFAULT_RETENTION) if retention is None else retention,
-        connect=no_server if environ is None or is_sample or imported else lambda: connect(environ),
+        connect=lambda: None if environ is None or is_sample or imported else connect(environ),
         imported=imported,
         collects=collects,
         settle=0 if is_sample else settle,
@@ -55,7 +55,7 @@ def run_app(
         if follows_log and not (is_sample or imported)
         else None,
         is_quiet=partial(is_quiet, environ or {}),
-        service_user=no_user if environ is None or imported else partial(service_user, environ, store.root),
+        service_user=lambda: None if environ is None or imported else service_user(environ, store.root),
         noprune=environ is not None and is_noprune(environ),
     )
     app = PrunellaApp(setup)

@@ -1,8 +1,6 @@
 """What the application is given from outside: the store, the time, the disk, the server."""
 
 from collections.abc import Callable
-from functools import partial
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -16,16 +14,6 @@ from prunella_core.scan.progress import Report, Space, never, space_of
 from prunella_core.store.locate import Store
 
 
-def no_server() -> Server | None:
-    """There is no server."""
-    return None
-
-
-def no_user() -> str | None:
-    """No unit names a user."""
-    return None
-
-
 class Setup(Struct, frozen=True, kw_only=True):
     """One run of the application. ``now`` is in seconds (UTC), ``retention`` in seconds."""
 
@@ -33,7 +21,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     now: Callable[[], float]
     retention: int = parse_age(DEFAULT_RETENTION)
     space_of: Callable[[str], Space] = space_of
-    connect: Callable[[], Server | None] = no_server
+    connect: Callable[[], Server | None] = lambda: None
     theme: str | None = None
     remember_theme: Callable[[str], None] | None = None
     """Keeps the theme that was chosen for the next run. Raises OSError."""
@@ -42,10 +30,10 @@ class Setup(Struct, frozen=True, kw_only=True):
     """Whether expired trash is emptied after every removal and restore."""
     settle: float = 10.0
     """Seconds for which what is deleted for good is watched for a pull, unless ``is_quiet``."""
-    is_quiet: Callable[[], bool] = partial(is_quiet, MappingProxyType({}))
+    is_quiet: Callable[[], bool] = lambda: is_quiet({})
     follow: Callable[[Callable[[], bool]], Follower] | None = None
     """Begins to read Ollama's log, until what it is given says stop."""
-    service_user: Callable[[], str | None] = no_user
+    service_user: Callable[[], str | None] = lambda: None
     """The user that Ollama runs as on this store, if a unit says it."""
     noprune: bool = False
     """Whether ``OLLAMA_NOPRUNE`` is set in our environment."""
