@@ -116,6 +116,6 @@ def _empty_expired(store: Store, retention: int, world: World) -> Receipt | None
 
 
 def empty_for_good(inventory: Inventory, entries: tuple[str, ...], world: World) -> Receipt | None:
-    """Empty entries that nobody chose; ``None`` when there is nothing to do. Raises Refused."""
+    """Empty entries that were not chosen by hand; ``None`` when there is nothing to do. Raises Refused."""
     plan = make_plan(inventory, Empty(entries=entries, expired=True), inventory.scanned_at)
     return apply(plan, world) if plan.files else None

@@ -55,7 +55,7 @@ class Change(NamedTuple):
     lines: Iterable[Block]
     fields: Mapping[str, Any] = MappingProxyType({})
     server: Server | None = None
-    how: Callable[[Plan, World], Receipt] = operate
+    how: Callable[[Plan, World], Receipt] | None = None
     """How it is done, where that is more than the plan."""
 
     def carry_out(self) -> int:
@@ -66,7 +66,7 @@ class Change(NamedTuple):
         if not self.plan.files:
             _refuse_if_prevented(self.plan)
             self._show_unless_json()
-        elif self.plan.mode != "restore" and self.how is operate and not self._is_agreed():
+        elif self.plan.mode != "restore" and self.how is None and not self._is_agreed():
             tell("Nothing was deleted.")
             return REFUSED
         receipt = self._execute()
@@ -108,7 +108,7 @@ class Change(NamedTuple):
                 report=report,
                 cancelled=cancelled,
             )
-            return patiently(partial(self.how, self.plan, world))
+            return patiently(partial(self.how or operate, self.plan, world))
 
     def _is_said(self, receipt: Receipt) -> bool:
         """Print a receipt. Where stdout takes no more, say what happened on stderr: something has been changed."""
