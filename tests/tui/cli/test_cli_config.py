@@ -3,12 +3,12 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commandline import call, make_store
 from prunella_core.apply.work import World
-from prunella_core.plan.records import Plan, Receipt
 from prunella_tui.config import Config, config_path, read_config, remember
 
 
@@ -79,16 +79,16 @@ def test_the_retention_is_the_age_of_a_prune(home: Path) -> None:
 def test_how_long_a_deletion_is_watched(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[float] = []
 
-    def watch(plan: Plan, world: World) -> Receipt:
-        found.append(world.settle)
-        return Receipt(plan=plan, id="", done=True, freed=0, removed=())
+    def watching(*, settle: float = 0, **more: Any) -> World:
+        found.append(settle)
+        return World(settle=0, **more)
 
     def settle(*flags: str, **environment: str) -> float:
         environment = at(home, **{"PRUNELLA_SETTLE": "", **environment})
         assert call("prune", "-y", *flags, store=store, environment=environment).code == 0
         return found.pop()
 
-    monkeypatch.setattr("prunella_tui.cli.removing.operate", watch)
+    monkeypatch.setattr("prunella_tui.cli.removing.World", watching)
     store = make_store(home / "models").root
     assert settle() == 10
     write(home, 'settle = "1m"\n')
