@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from prunella_core.plan.records import Plan, Receipt
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.store.locate import locate
+from prunella_tui.app.columns import Snapshot
+from prunella_tui.app.scanning import Scan
 from prunella_tui.app.screens.dialog import Reading, Result
 from prunella_tui.app.screens.review import Review
 from prunella_tui.app.screens.working import Working
@@ -289,3 +292,32 @@ async def test_a_restore_offers_no_way_out_that_it_does_not_have(
         gate.is_open = True
         await _until(journey, lambda: isinstance(journey.top, Result))
     assert tree(family.root) == before
+
+
+async def test_undo_right_after_a_removal_waits_for_the_scan_that_follows(
+    family: StoreBuilder, open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = without_ledger(tree(family.root))
+    async with open_app(Path(family.root)) as journey:
+        is_pressed, read = threading.Event(), Scan.read
+
+        def slowly(scan: Scan) -> Snapshot:
+            is_pressed.wait()
+            return read(scan)
+
+        await journey.point_at("apart:7b")
+        await journey.press("d", "t")
+        monkeypatch.setattr(Scan, "read", slowly)
+        await journey.pilot.press("enter")
+        for _turn in range(1000):
+            if isinstance(journey.top, Result):
+                break
+            await asyncio.sleep(0.01)
+        await journey.pilot.press("enter", "u")
+        is_pressed.set()
+        await journey.rest()
+    assert without_ledger(tree(family.root)) == before
+
+
+def without_ledger(found: dict[str, str]) -> dict[str, str]:
+    return {path: what for path, what in found.items() if "ledger" not in path}

@@ -32,6 +32,8 @@ class Session:
         """The scan that is going on."""
         self.failure = ""
         """Why the last scan failed."""
+        self._has_read = asyncio.Event()
+        self._is_awaited = False
         self.guard_trouble = ""
         """Why the guard could not be brought up to date before it."""
         self.marks = Marks()
@@ -64,6 +66,7 @@ class Session:
     async def read(self) -> None:
         """Scan the store, then ask the server and read its log. Cancelled, it leaves everything as it was."""
         self.scan = scan = Scan(self.setup)
+        self._has_read.clear()
         self.failure = ""
         self.on_scan()
         try:
@@ -82,12 +85,28 @@ class Session:
             scan.is_over = True
             if self.scan is scan:  # else a later one has begun, or this one showed what it found
                 self.scan = None
+                self._has_read.set()
                 self.on_scan()
+
+    async def known(self) -> Inventory | None:
+        """Return what is there, once a scan that is under way has found it: ``u`` right after a removal undoes that.
+
+        ``None`` before the first scan, and where this is waited for already.
+        """
+        if self.inventory is None or self._is_awaited:
+            return None
+        self._is_awaited = True
+        try:
+            await self._has_read.wait()
+        finally:
+            self._is_awaited = False
+        return self.inventory
 
     def _take(self, snapshot: Snapshot) -> None:
         kept = self.marks.surviving(self.inventory, snapshot.inventory)
         self.snapshot = snapshot
         self.scan = None
+        self._has_read.set()
         self.marked = Marked(snapshot.inventory, self.setup.now())
         self._problems = {problem_key(problem): problem for problem in snapshot.inventory.problems}
         self._set(kept, frees_first=self.frees_first)

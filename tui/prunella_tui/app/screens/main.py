@@ -146,5 +146,5 @@ class MainScreen(Screen[None]):
     async def action_flow(self, name: str) -> None:
         from prunella_tui.app.flows import FLOWS, Here
 
-        if inventory := self.session.inventory:
+        if inventory := await self.session.known():
             await FLOWS[name](Here(self.app, self.session, inventory, self.tables, self.action_rescan))
