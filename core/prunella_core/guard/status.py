@@ -69,7 +69,8 @@ def over_limit(inventory: Inventory, settings: Settings) -> tuple[str, ...]:
 
 def guard_problem(inventory: Inventory) -> tuple[Problem, ...]:
     """Return the warning that the guard is over its limits, where it is. Raises Refused as ``guard_status``."""
-    settings = read_settings(inventory.store) if inventory.guard else None
+    is_guarded = inventory.guard and not inventory.store.exported_from
+    settings = read_settings(inventory.store) if is_guarded else None
     count = len(over_limit(inventory, settings)) if settings else 0
     if not count:
         return ()
