@@ -112,8 +112,16 @@ def write_new(path: str, data: bytes, store_root: str) -> None:
 
     Raises OSError.
     """
-    is_in_store = os.path.realpath(path).startswith(store_root + os.sep)
-    (_write_new if is_in_store else _write_new_as_caller)(path, data.decode("latin-1"))
+    (_write_new if _is_in(path, store_root) else _write_new_as_caller)(path, data.decode("latin-1"))
+
+
+def write_over(path: str, data: bytes, store_root: str) -> None:
+    """Write a file as ``write_new``, but over one that is there: a reader sees the old one or the new one, whole."""
+    (_write_over if _is_in(path, store_root) else _write_over_as_caller)(path, data.decode("latin-1"))
+
+
+def _is_in(path: str, root: str) -> bool:
+    return os.path.realpath(path).startswith(root + os.sep)
 
 
 def _write_new(path: str, text: str) -> None:
@@ -126,4 +134,17 @@ def _write_new(path: str, text: str) -> None:
             raise
 
 
+def _write_over(path: str, text: str) -> None:
+    temporary = f"{path}.{os.getpid()}"
+    with suppress(FileNotFoundError):  # of a run that was killed
+        os.unlink(temporary)
+    _write_new(temporary, text)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
 _write_new_as_caller = for_caller(_write_new)
+_write_over_as_caller = for_caller(_write_over)

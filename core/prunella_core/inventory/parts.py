@@ -39,6 +39,8 @@ Clock = Literal[
 """Where an age comes from: a file's mtime, an earlier run, the trash, a manifest's mtime, an atime (of a sweep), the
 server, its log."""
 
+Location = Literal["local", "cloud"]
+
 SWEEP = 120.0
 """Seconds within which something that reads all weights, such as a start of Ollama or a backup, has read several."""
 
@@ -171,6 +173,11 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
     def modified_at(self) -> float:
         """When its manifest was written."""
         return self.manifest.mtime_ns / 1e9
+
+    @property
+    def location(self) -> Location:
+        """Where it runs."""
+        return "cloud" if self.details.remote_host else "local"
 
     @property
     def _uses(self) -> list[tuple[float, Clock]]:

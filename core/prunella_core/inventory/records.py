@@ -12,6 +12,7 @@ from prunella_core.inventory.parts import Blob as Blob
 from prunella_core.inventory.parts import Cause as Cause
 from prunella_core.inventory.parts import Clock as Clock
 from prunella_core.inventory.parts import Details as Details
+from prunella_core.inventory.parts import Location as Location
 from prunella_core.inventory.parts import Model as Model
 from prunella_core.inventory.parts import Problem as Problem
 from prunella_core.inventory.parts import State as State

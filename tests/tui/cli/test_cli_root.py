@@ -76,7 +76,19 @@ def place() -> Iterator[Place]:
         yield Place(Path(folder))
 
 
-LOOKING = ("ls", "blobs", "df", "doctor", "show base", "trash", "log", "verify", "doctor --next-start", "export")
+LOOKING = (
+    "ls",
+    "blobs",
+    "df",
+    "doctor",
+    "show base",
+    "trash",
+    "log",
+    "verify",
+    "doctor --next-start",
+    "export",
+    "metrics",
+)
 CHANGING = ("rm -y base", "restore -y base", "pin base", "rm -y --now team/solo:v1", "prune -y --age 0", "empty -y")
 
 
@@ -154,6 +166,17 @@ def test_an_export_is_written_as_root_and_never_through_the_store(place: Place) 
     os.symlink(place.private, f"{place.root}/out")
     assert place.run("export", f"{place.root}/blobs/../in.json").code == 0
     assert os.lstat(f"{place.root}/in.json").st_uid == OWNER
+
+
+def test_metrics_are_written_as_root_where_only_root_may(place: Place) -> None:
+    for _again in range(2):
+        assert place.run("metrics", "--textfile", "there.prom").code == 0
+    assert (place.private / "there.prom").stat().st_uid == 0
+    assert (place.private / "there.prom").read_text().startswith("# HELP prunella_build_info ")
+    refused = place.run("metrics", "--textfile", "nowhere/there.prom")
+    assert (refused.code, refused.complaint.count("\n")) == (1, 1)
+    assert place.run("metrics", "--textfile", f"{place.root}/in.prom").code == 0
+    assert os.lstat(f"{place.root}/in.prom").st_uid == OWNER
 
 
 def test_settings_are_read_before(place: Place) -> None:

@@ -33,7 +33,15 @@ def test_ls_loads_neither_textual_nor_the_client_of_ollama(tmp_path: Path) -> No
     store = make_store(tmp_path / "models").root
     modules = packages(imported("--store", store, "ls"))
     assert {"rich", "click"} <= modules
-    assert not {"textual", "ollama", "httpx"} & modules
+    assert not {"textual", "ollama", "httpx", "prometheus_client"} & modules
+
+
+def test_metrics_alone_load_the_client_of_prometheus(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "models").root
+    assert "prometheus_client" not in packages(imported("--store", store, "doctor"))
+    modules = packages(imported("--store", store, "metrics"))
+    assert "prometheus_client" in modules
+    assert not {"rich", "textual", "humanize"} & modules
 
 
 def test_json_does_without_rich(tmp_path: Path) -> None:

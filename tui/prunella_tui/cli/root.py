@@ -11,7 +11,7 @@ from prunella_tui.cli.options import no_log_option, said, setting_option
 
 _MODULES = {
     "see": ("ls", "blobs", "show", "why", "df"),
-    "check": ("doctor", "stores", "verify", "export"),
+    "check": ("doctor", "stores", "verify", "export", "metrics"),
     "delete": ("rm", "prune", "free", "pin"),
     "undo": ("trash", "restore", "empty", "log"),
     "guard": ("guard",),

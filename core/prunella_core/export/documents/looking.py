@@ -106,7 +106,7 @@ def model_row(inventory: Inventory, model: Model) -> ModelRow:
         shown(details.family),
         shown(details.parameters),
         shown(details.quantization),
-        "cloud" if details.remote_host else "local",
+        model.location,
         inventory.origins[name],
         [problem.kind for problem in inventory.problems_by_model.get(name, ())],
         model.needs,

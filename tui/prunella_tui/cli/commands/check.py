@@ -1,4 +1,4 @@
-"""The commands that check and export: doctor, stores, verify, export."""
+"""The commands that check and export: doctor, stores, verify, export, metrics."""
 
 import os
 import sys
@@ -10,10 +10,10 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from prunella_core.advice.forecast import dangers, is_noprune, next_start
+from prunella_core.advice.forecast import NextStart, dangers, is_noprune, next_start
 from prunella_core.advice.service import with_barred
 from prunella_core.apply import has_unfinished
-from prunella_core.base.errors import InvalidInput, NotFound, Refused
+from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import clean
 from prunella_core.export.documents.checking import (
     doctor_document,
@@ -22,17 +22,20 @@ from prunella_core.export.documents.checking import (
     verify_document,
 )
 from prunella_core.export.portable import dump
-from prunella_core.fs.files import write_new
+from prunella_core.fs.files import write_new, write_over
 from prunella_core.guard.status import guard_problem
 from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.ledger.log import read_log
 from prunella_core.ollama.client import Server, ServerError, address, connect
 from prunella_core.operations.server import loaded_here, serves, version_of
+from prunella_core.scan.other import other_files
 from prunella_core.store.find import FoundStore, service_user
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import clear_digests, complete, models
-from prunella_tui.cli.options import command, looks, store_option
+from prunella_tui.cli.following import SHOWING
+from prunella_tui.cli.options import command, looks, no_log_option, store_option
 from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, Meter, complain, present, write
-from prunella_tui.cli.session import located, look, open_store, stores_here
+from prunella_tui.cli.session import located, look, open_store, retention, stores_here
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_whole
 from prunella_tui.report.forecast import forecast_lines
@@ -53,19 +56,29 @@ def doctor(is_forecast: bool) -> None:
     and blobs that no manifest names, once they are over an hour old.
     """
     inventory = look(open_store())
-    server = None if inventory.store.exported_from else connect(os.environ)  # of this machine, not of the export's
-    coming = next_start(inventory, time.time(), is_noprune(os.environ), version_of(server))
+    server, coming = _coming(inventory)
     if is_forecast:
         present(lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
         return
-    inventory = with_barred(inventory, service_user(os.environ, inventory.store.root))
-    inventory = replace(inventory, problems=(*inventory.problems, *dangers(coming), *guard_problem(inventory)))
+    inventory = _with_dangers(inventory, coming)
     unfinished = has_unfinished(inventory.store)
     answer = _server(inventory, server, coming.server_version)
     present(
         lambda: {"server": answer, **doctor_document(inventory), "unfinished": unfinished},
         lambda: doctor_lines(inventory, unfinished, answer),
     )
+
+
+def _coming(inventory: Inventory) -> tuple[Server | None, NextStart]:
+    """Return the server, if it answers, and what it does when it starts the next time."""
+    server = None if inventory.store.exported_from else connect(os.environ)  # of this machine, not of the export's
+    return server, next_start(inventory, time.time(), is_noprune(os.environ), version_of(server))
+
+
+def _with_dangers(inventory: Inventory, coming: NextStart) -> Inventory:
+    """Add the problems that only a closer look finds."""
+    inventory = with_barred(inventory, service_user(os.environ, inventory.store.root))
+    return replace(inventory, problems=(*inventory.problems, *dangers(coming), *guard_problem(inventory)))
 
 
 @command
@@ -179,3 +192,41 @@ def _write(path: str, data: bytes, store_root: str) -> None:
         write_new(path, data, store_root)
     except FileExistsError:
         raise Refused(f"{clean(path)} exists and was not overwritten") from None
+
+
+@command
+@click.option("--textfile", metavar="PATH", type=click.Path(), help="Replace this file at once; print nothing.")
+@click.option("--models", "with_models", is_flag=True, help="Add series for each model.")
+@store_option
+@no_log_option
+def metrics(textfile: str | None, with_models: bool) -> None:
+    """One scan, in the text format of Prometheus. With --textfile, node_exporter's textfile collector can read it: PATH
+    ends in .prom and lies in the folder of the collector. docs/fleet.md has alert rules and a dashboard.
+
+    \b
+      prunella metrics
+      prunella metrics --textfile /var/lib/node_exporter/textfile/prunella.prom
+    """
+    from prunella_core.export.metrics import Facts, metrics_text
+
+    keeps, begun = retention(), time.monotonic()
+    inventory = look(open_store(), log_for=SHOWING if with_models else 0)
+    is_here = inventory.store.exported_from is None
+    other = other_files(inventory) if is_here else None
+    seconds = time.monotonic() - begun if is_here else None
+    log = read_log(inventory.store) if is_here else ()
+    _server, coming = _coming(inventory)
+    facts = Facts(retention=keeps, coming=coming, other=other, log=log, seconds=seconds)
+    text = metrics_text(_with_dangers(inventory, coming), facts, with_models=with_models)
+    if textfile is None:
+        write(text)
+    else:
+        _replace(textfile, text, inventory.store.root)
+
+
+def _replace(path: str, text: bytes, store_root: str) -> None:
+    try:
+        write_over(path, text, store_root)
+    except OSError as error:
+        why = f"{error.strerror}; name a file in a folder that is there and that you may write to"
+        raise PrunellaError(f"cannot write {clean(path)}: {why}") from error
