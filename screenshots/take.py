@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
+from prunella_core.guard.settings import Settings
+from prunella_core.guard.sync import turn_on
 from prunella_core.sample import build_demo_store
+from prunella_core.scan import scan
 from prunella_core.scan.progress import Space
 from prunella_core.store.locate import Store, locate
 from prunella_tui.app.app import PrunellaApp
@@ -29,6 +32,8 @@ class Picture(NamedTuple):
     keys: tuple[str, ...]
     size: tuple[int, int] = (120, 36)
     theme: str = "textual-dark"
+    is_guarded: bool = False
+    """With the guard on, and after an ``ollama rm``."""
 
 
 PICTURES = (
@@ -46,6 +51,7 @@ PICTURES = (
     Picture("help", ("question_mark",)),
     Picture("filter", ("2", "slash", *"state:partial disk>1MB")),
     Picture("small", ("slash", *"llama3.1", "enter", "a"), size=(80, 24)),
+    Picture("guard", ("r", "3"), is_guarded=True),
     Picture("light", ("down", "down", "space"), theme="textual-light"),
 )
 
@@ -64,8 +70,21 @@ async def settled(app: PrunellaApp) -> None:
 async def take(picture: Picture, root: Path) -> str:
     """Return ``picture`` as SVG, taken over a fresh sample store in ``root``."""
     build_demo_store(str(root), NOW)
+    if picture.is_guarded:
+        turn_on(locate(str(root), {}, str(root)), Settings(), NOW)
+        ollama_rm(root, "phi4:14b")
     with patch("prunella_core.scan.assemble.keeps_atime", return_value=False):  # mounts differ in what they keep
         return await _drive(picture, root)
+
+
+def ollama_rm(root: Path, name: str) -> None:
+    """Delete a model as Ollama does."""
+    inventory = scan(locate(str(root), {}, str(root)), NOW)
+    (root / inventory.model_by_name[name].manifest.path).unlink()
+    for blob in inventory.blobs:
+        if blob.models == (name,):
+            for file in blob.files:
+                (root / file.path).unlink()
 
 
 async def _drive(picture: Picture, root: Path) -> str:

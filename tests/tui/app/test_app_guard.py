@@ -14,7 +14,7 @@ async def test_an_rm_of_ollama_shows_up_after_r_and_u_brings_it_back(family: Sto
     turn_on(open_store(family.root), Settings(), NOW)
     before = of_ollama(family.root)
     async with open_app(Path(family.root)) as journey:
-        assert "guard" in journey.text()
+        assert "guard on" in journey.text()
         Ollama(family.root).rm("apart:7b")
         await journey.press("r", "3")
         assert "apart:7b (deleted by Ollama)" in journey.details

@@ -42,7 +42,7 @@ class Title(Line):
         self.say(
             Content.styled("Prunella", "bold $text-primary"),
             *_store(session),
-            muted("guard") if session.inventory and session.inventory.guard else "",
+            muted("guard on") if session.inventory and session.inventory.guard else "",
             muted(f"▸ {loaded} loaded") if session.loaded else "",
             between="  ",
         )
