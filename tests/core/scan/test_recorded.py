@@ -9,10 +9,10 @@ import pytest
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.ollama.names import match_name, parse_name
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Plan, PruneClass
+from prunella_core.plan.records import Plan, PruneClass, Restore
 from prunella_core.scan import scan
 from recordings import RECORDED, Recorded
-from stores import HOUR, carry_out, disk_use, for_good, planned, prune, tree
+from stores import HOUR, carry_out, disk_use, facts, for_good, planned, prune, remove, tree
 
 Unpack = Callable[..., Recorded]
 
@@ -206,3 +206,15 @@ def test_the_data_is_what_the_scenarios_say() -> None:
     for name in SCENARIOS:
         scenario = json.loads((RECORDED / name / "scenario.json").read_text())
         assert scenario["name"] == name
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_whatever_is_removed_comes_back_as_it_was(recorded: Unpack, name: str) -> None:
+    recording = recorded(name)
+    root, now = recording.store.root, recording.now
+    before = facts(root)
+    for model in look(recording).models:
+        entry = remove(root, model.name, now=now)
+        assert facts(root) != before
+        carry_out(make_plan(look(recording), Restore(entry=entry.id), now))
+        assert facts(root) == before
