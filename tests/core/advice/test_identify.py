@@ -266,3 +266,28 @@ def test_reading_leaves_no_trace(builder: StoreBuilder) -> None:
     os.utime(path, (NOW - DAY, NOW))
     list(itertools.islice(rows(builder), 99))
     assert path.stat().st_atime == NOW - DAY
+
+
+def sidecar_of(builder: StoreBuilder, data: str) -> Blob:
+    """A nameless blob whose own bytes say nothing, with this sidecar."""
+    digest = builder.layer("weights", "\0" * 5_000, age=DAY).digest
+    builder.file(f"metadata/{digest.replace(':', '-')}.json", data, age=DAY)
+    return look(builder.root).blob_by_key[digest]
+
+
+def test_a_sidecar_says_at_once_what_its_blob_is(builder: StoreBuilder) -> None:
+    keys = {"general.architecture": "llama", "general.file_type": 15, "general.name": "tiny", "tokens": ["a", [1]]}
+    blob = sidecar_of(builder, json.dumps({"ollama_version": "0.40.0", "kv": keys}))
+    assert described(open_store(builder.root), blob) == "GGUF weights, llama Q4_K_M, “tiny”"
+
+
+@pytest.mark.parametrize(
+    "data", ["", "{", "[]", '{"kv": 1}', '{"kv": {}}', '{"kv": {"general.name": ' + "[" * 5_000, "[" * 100_000]
+)
+def test_a_sidecar_that_says_nothing_is_passed_over(builder: StoreBuilder, data: str) -> None:
+    assert described(open_store(builder.root), sidecar_of(builder, data)) is None
+
+
+def test_what_a_sidecar_says_is_clean(builder: StoreBuilder) -> None:
+    blob = sidecar_of(builder, json.dumps({"kv": {"general.name": "a\x1b[31m", "general.file_type": [1]}}))
+    assert (described(open_store(builder.root), blob) or "").isprintable()

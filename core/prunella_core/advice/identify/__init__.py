@@ -3,9 +3,10 @@
 import os
 import stat
 
-from prunella_core.advice.identify.gguf import describe_gguf
+from prunella_core.advice.identify.gguf import describe_gguf, describe_sidecar
 from prunella_core.advice.identify.texts import describe_tensors, describe_text
 from prunella_core.inventory.records import Blob, State
+from prunella_core.ollama.paths import Area, place_of
 from prunella_core.store.locate import Store
 
 HEAD = 64 * 1024
@@ -26,7 +27,10 @@ def described(store: Store, blob: Blob, limit: int = HEAD) -> str | None:
         return None
     regular = (file for file in blob.content if file.is_regular)
     file = max(regular, key=lambda file: file.size, default=None)  # of a download: the data, not its part files
+    sidecar = next((file for file in blob.files if file.is_regular and place_of(file.path).area is Area.METADATA), None)
     try:
+        if sidecar and (known := describe_sidecar(_read_head(store.path(sidecar.path), THOROUGH)[0])):
+            return known
         return identify(*_read_head(store.path(file.path), limit)) if file else None
     except OSError:  # gone since the scan, or not readable for this user
         return None

@@ -6,6 +6,8 @@ from contextlib import suppress
 from math import inf
 from typing import Any
 
+import msgspec
+
 from prunella_core.advice.identify.texts import quoted, short
 
 _MAGIC = b"GGUF"
@@ -23,6 +25,15 @@ _NAMES = """
 """
 _FILE_TYPES: dict[object, str] = dict(enumerate(_NAMES.split()))
 """``general.file_type`` by its number (Ollama's ``fs/ggml/type.go``)."""
+
+_GENERAL = "general."
+
+
+class _Sidecar(msgspec.Struct):
+    kv: dict[str, msgspec.Raw]
+
+
+_SIDECAR = msgspec.json.Decoder(_Sidecar)
 
 _Value = str | int | float | None
 
@@ -43,18 +54,32 @@ def describe_gguf(head: bytes) -> str | None:
                 known.setdefault(key, value)
     except _Ends:
         return "GGUF, of an unknown version"
-    return _sentence({key.removeprefix("general."): known[key] for key in known if key.startswith("general.")})
+    return _sentence(known)
+
+
+def describe_sidecar(data: bytes) -> str | None:
+    """Describe a blob by the sidecar with its GGUF keys that a newer Ollama keeps; ``None`` where that says nothing."""
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        keys = _SIDECAR.decode(data).kv
+        known = {key: msgspec.json.decode(keys[key]) for key in keys if key.startswith(_GENERAL)}
+        return _sentence(known) if known else None
+    return None
 
 
 def _sentence(known: dict[str, _Value]) -> str:
+    known = {key.removeprefix(_GENERAL): known[key] for key in known if key.startswith(_GENERAL)}
     texts = {key: short(value) for key, value in known.items() if isinstance(value, str)}
     architecture, kind = texts.get("architecture", ""), texts.get("type", "")
     what = "projector" if {architecture, kind} & _PROJECTORS else "adapter" if kind == "adapter" else "weights"
     count = known.get("parameter_count")
     parameters = _human_count(count) if isinstance(count, int) and count > 0 else texts.get("size_label", "")
-    facts = (architecture, parameters, _FILE_TYPES.get(known.get("file_type"), ""))
+    facts = (architecture, parameters, _file_type(known.get("file_type")))
     name = texts.get("name") or texts.get("basename")
     return ", ".join(filter(None, (f"GGUF {what}", " ".join(filter(None, facts)), name and quoted(name))))
+
+
+def _file_type(number: object) -> str:
+    return _FILE_TYPES.get(number, "") if isinstance(number, int) else ""
 
 
 def _human_count(count: int) -> str:
