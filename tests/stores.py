@@ -296,8 +296,25 @@ class WatchedDisk(Disk):
     def remove_folder(self, path: str) -> None:
         self.watch("remove_folder", path, lambda: Disk.remove_folder(self, path))
 
-    def write(self, path: str, data: bytes, mtime_ns: int | None = None) -> None:
-        self.watch("write", path, lambda: Disk.write(self, path, data, mtime_ns))
+    def write(self, path: str, data: bytes, mtime_ns: int | None = None, mode: int = 0o644) -> None:
+        self.watch("write", path, lambda: Disk.write(self, path, data, mtime_ns, mode))
+
+    def open_part(self, path: str) -> int:
+        part: list[int] = []
+        self.watch("open_part", path, lambda: part.append(Disk.open_part(self, path)))
+        return part[0]
+
+    def append(self, part: int, data: memoryview) -> None:
+        self.watch("append", "", lambda: Disk.append(self, part, data))
+
+    def flush(self, part: int, mode: int) -> None:
+        self.watch("flush", "", lambda: Disk.flush(self, part, mode))
+
+    def replace(self, source: str, target: str) -> None:
+        self.watch("replace", source, lambda: Disk.replace(self, source, target))
+
+    def touch(self, path: str, times: tuple[int, int]) -> None:
+        self.watch("touch", path, lambda: Disk.touch(self, path, times))
 
     def settle(self, folder: str) -> None:
         self.watch("settle", folder, lambda: Disk.settle(self, folder))

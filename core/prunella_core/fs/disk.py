@@ -1,14 +1,17 @@
 """Every system call that changes a store, in one place. Tests pass a Disk that fails where they want it to."""
 
 import errno
+import fcntl
 import os
 from contextlib import suppress
 from functools import cached_property
 
-from prunella_core.fs.folders import open_folder
+from prunella_core.fs.folders import open_folder, require_regular
 from prunella_core.fs.rename import Entry, inode, rename_new
 
 _KEPT_OPEN = 8
+_FICLONE = 0x40049409
+"""Linux: makes a file share the extents of another (ioctl_ficlonerange(2))."""
 
 
 class Disk:
@@ -56,7 +59,7 @@ class Disk:
         os.rmdir(name, dir_fd=folder)
         self._forget(path)
 
-    def write(self, path: str, data: bytes, mtime_ns: int | None = None) -> None:
+    def write(self, path: str, data: bytes, mtime_ns: int | None = None, mode: int = 0o644) -> None:
         """Write a new file durably: under another name, flushed to the disk, then renamed into place.
 
         A copy keeps the time at which the original was written.
@@ -66,7 +69,7 @@ class Disk:
         with suppress(FileNotFoundError):  # of a run that was killed; or a link, which must not be written through
             os.unlink(temporary, dir_fd=folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
+        descriptor = os.open(temporary, flags, mode, dir_fd=folder)
         try:
             with open(descriptor, "wb") as file:
                 file.write(data)
@@ -80,6 +83,48 @@ class Disk:
             with suppress(OSError):  # the first failure is the one to report
                 os.unlink(temporary, dir_fd=folder)
             raise
+
+    def open_part(self, path: str) -> int:
+        """Open a file to read and to append to, and make it where it is not there."""
+        folder, name = self._entry(path)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        part = os.open(name, flags, 0o644, dir_fd=folder)
+        try:
+            require_regular(part, path)
+            give_to_owner_of(folder, part)
+        except BaseException:
+            os.close(part)
+            raise
+        return part
+
+    def append(self, part: int, data: memoryview) -> None:
+        """Write all of ``data`` at the end of an open file."""
+        while data:
+            data = data[os.write(part, data) :]
+
+    def clone(self, source: int, part: int) -> bool:
+        """Let an empty open file share all extents of another; say whether the file system can do that."""
+        try:
+            fcntl.ioctl(part, _FICLONE, source)
+        except OSError:
+            return False
+        return True
+
+    def flush(self, part: int, mode: int) -> None:
+        """Write an open file through to the disk; give it its mode first, where the file system has modes."""
+        with suppress(PermissionError):
+            os.fchmod(part, mode)
+        os.fsync(part)
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename within one file system over what is there."""
+        old, new = self._entry(source), self._entry(target)
+        os.rename(old[1], new[1], src_dir_fd=old[0], dst_dir_fd=new[0])
+
+    def touch(self, path: str, times: tuple[int, int]) -> None:
+        """Set atime and mtime of a file (nanoseconds), of a link its own."""
+        folder, name = self._entry(path)
+        os.utime(name, ns=times, dir_fd=folder, follow_symlinks=False)
 
     def settle(self, folder: str) -> None:
         """Make the renames in ``folder`` durable."""

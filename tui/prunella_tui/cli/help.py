@@ -19,6 +19,9 @@ SECTIONS = {
         "free": "Free a given amount of space, least-missed first.",
         "pin": "Protect models from prune --all and free.",
     },
+    "Copy": {
+        "copy": "Copy models to another disk or machine.",
+    },
     "Undo": {
         "trash": "List what is in the trash, and when it expires.",
         "restore": "Restore a model or a whole trash entry.",

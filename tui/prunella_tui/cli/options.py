@@ -87,12 +87,11 @@ force_option = click.option("--force", is_flag=True, help="Include files written
 looks = all_of(store_option, _flag("--json", help_="Print one JSON document for scripts."))
 """Options of commands that only read a store."""
 no_log_option = _flag("--no-log", help_="Do not read Ollama's log.  [PRUNELLA_NO_LOG]")
-_changes = all_of(
-    _flag("-n", "--dry-run", help_="Show the plan and change nothing."),
-    looks,
-    _flag("--no-gc", help_="Keep expired trash.  [PRUNELLA_NO_GC]"),
-    setting_option("--wait", "AGE", "How long to wait for another run to end.  [PRUNELLA_WAIT; else 5s]"),
-)
+_dry_run = _flag("-n", "--dry-run", help_="Show the plan and change nothing.")
+_wait = setting_option("--wait", "AGE", "How long to wait for another run to end.  [PRUNELLA_WAIT; else 5s]")
+_changes = all_of(_dry_run, looks, _flag("--no-gc", help_="Keep expired trash.  [PRUNELLA_NO_GC]"), _wait)
+copies = all_of(_dry_run, looks, no_log_option, _wait)
+"""Options of commands that only add to another store."""
 restores = all_of(_changes, _flag("-y", "--yes"))
 """Options of commands that change the store without asking."""
 yes_option = _flag("-y", "--yes", help_="Do not ask.")

@@ -13,6 +13,7 @@ _MODULES = {
     "see": ("ls", "blobs", "show", "why", "df"),
     "check": ("doctor", "stores", "verify", "export", "metrics"),
     "delete": ("rm", "prune", "free", "pin"),
+    "copying": ("copy",),
     "undo": ("trash", "restore", "empty", "log"),
     "guard": ("guard",),
     "more": ("demo", "completion"),

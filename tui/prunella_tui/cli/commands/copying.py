@@ -1,0 +1,132 @@
+"""The commands that bring models to another store: copy."""
+
+import time
+from collections.abc import Iterable
+from functools import partial
+
+import click
+
+from prunella_core.apply import World, has_unfinished
+from prunella_core.base.errors import InvalidInput, NotFound, Refused
+from prunella_core.base.text import clean
+from prunella_core.base.units import parse_age
+from prunella_core.copy import CopyPlan, CopyReceipt, copy_models, look_at_target, plan_copy
+from prunella_core.export.documents.copying import copied_document, copy_document
+from prunella_core.inventory.records import Inventory, Model
+from prunella_core.operations.carry_out import finish_left
+from prunella_core.store.pins import is_pinned
+from prunella_core.verify import VerifyProgress
+from prunella_tui.cli.completion import complete, models
+from prunella_tui.cli.following import DELETING
+from prunella_tui.cli.options import all_of, command, copies, is_set
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, Meter, present, tell
+from prunella_tui.cli.removing import patiently
+from prunella_tui.cli.session import look, open_store
+from prunella_tui.cli.signals import cancelling
+from prunella_tui.cli.targets import find_model
+from prunella_tui.report.copy import copied_lines, copy_lines, shortage
+from prunella_tui.report.verify import progress_text
+
+_chosen = all_of(
+    click.argument("names", metavar="[MODEL|GLOB]...", nargs=-1, shell_complete=complete(models)),
+    click.argument("folder", metavar="DIR", type=click.Path()),
+    click.option("--all", "everything", is_flag=True, help="Every model."),
+    click.option("--unused", metavar="AGE", help="Only models neither changed nor used for that long."),
+    click.option("--as", "under", metavar="NEWNAME", help="Give the model another name there."),
+)
+
+
+@command
+@_chosen
+@copies
+def copy(names: tuple[str, ...], folder: str, everything: bool, unused: str | None, under: str | None) -> int:
+    """DIR becomes a store like this one: ollama serves it with OLLAMA_MODELS=DIR, prunella reads it with --store DIR.
+
+    Only blobs that DIR does not have yet are copied, shared ones once. Each is hashed on the way and gets its name only
+    if the hash is right. Nothing there is overwritten. An interrupted copy resumes where it stopped.
+
+    \b
+      prunella copy llama3.2 /mnt/usb/models
+      prunella copy 'qwen*' gemma3 /mnt/usb/models --dry-run
+      prunella copy --all --unused 60d /mnt/nas/models
+    """
+    inventory = _source(names, everything, unused)
+    plan = _planned(inventory, folder, _wanted(inventory, names, unused), under)
+    if is_set("dry_run"):
+        present(lambda: copy_document(plan), lambda: copy_lines(plan))
+        return REFUSED if shortage(plan) or (plan.refused and not plan.models) else DONE
+    _refuse_if_prevented(plan)
+    begun = time.monotonic()
+    receipt = _copied(plan)
+    seconds = time.monotonic() - begun
+    present(
+        lambda: copied_document(receipt), lambda: copied_lines(receipt, seconds) if plan.models else copy_lines(plan)
+    )
+    return _code_of(receipt)
+
+
+def _source(names: tuple[str, ...], everything: bool, unused: str | None) -> Inventory:
+    """Scan the store that is copied from. Raises InvalidInput where no model is chosen, and Refused."""
+    if bool(names) is everything and (names or unused is None):
+        raise click.UsageError("name the models, or use --all or --unused AGE", click.get_current_context())
+    if unused is not None:
+        parse_age(unused)
+    store = open_store()
+    if not store.named:
+        raise Refused(store.refusal() or "")
+    return look(store, log_for=DELETING if unused else 0)
+
+
+def _wanted(inventory: Inventory, names: Iterable[str], unused: str | None) -> list[Model]:
+    """Return the models that are chosen, each once. Raises NotFound and InvalidInput."""
+    found = [model for name in names for model in _matching(inventory, name)] if names else inventory.models
+    least = 0 if unused is None else parse_age(unused)
+    chosen = {model.name: model for model in found if inventory.scanned_at - model.idle_since >= least or not least}
+    return list(chosen.values())
+
+
+def _matching(inventory: Inventory, name: str) -> list[Model]:
+    if not set(name) & set("*?["):
+        return [find_model(inventory, name)]
+    found = [model for model in inventory.models if is_pinned(model.name, (name,))]
+    if not found:
+        raise NotFound(f"“{clean(name)}” matches no model")
+    return found
+
+
+def _planned(inventory: Inventory, folder: str, wanted: list[Model], under: str | None) -> CopyPlan:
+    if under is not None and len(wanted) != 1:
+        raise InvalidInput("--as takes one model")
+    target = look_at_target(inventory, folder, time.time())
+    if not is_set("dry_run") and has_unfinished(target.store):
+        patiently(partial(finish_left, target.store, World(now=time.time)))
+        tell(f"An interrupted operation in {target.store.root} has been finished or undone first.")
+        target = look_at_target(inventory, folder, time.time())
+    return plan_copy(inventory, target, wanted, under)
+
+
+def _refuse_if_prevented(plan: CopyPlan) -> None:
+    """Raise Refused where nothing can be copied."""
+    if too_little := shortage(plan):
+        raise Refused(f"{too_little}; nothing was copied")
+    if plan.refused and not plan.models:
+        more = f" (and {len(plan.refused) - 1} more)" if len(plan.refused) > 1 else ""
+        raise Refused(f"nothing was copied: {clean(plan.refused[0].name)}: {clean(plan.refused[0].reason)}{more}")
+
+
+def _copied(plan: CopyPlan, *, verify: bool = False) -> CopyReceipt:
+    begun = time.monotonic()
+    with cancelling() as cancelled, Meter() as meter:
+
+        def report(progress: VerifyProgress) -> None:
+            meter.tell(f"copying: {progress_text(progress, time.monotonic() - begun)}")
+
+        return patiently(partial(copy_models, plan, verify=verify, report=report, cancelled=cancelled))
+
+
+def _code_of(receipt: CopyReceipt) -> int:
+    if receipt.cancelled:
+        return INTERRUPTED
+    if receipt.done:
+        return DONE
+    return PARTLY if receipt.models else FAILED
