@@ -26,6 +26,7 @@ from prunella_core.ledger.file import (
     may_write,
     transact,
 )
+from prunella_core.ledger.growth import note_totals
 from prunella_core.ledger.uses import read_uses, with_uses
 from prunella_core.ledger.verdicts import bad_blobs
 from prunella_core.scan import scan
@@ -125,6 +126,7 @@ def _record(ledger: sqlite3.Connection, inventory: Inventory, loaded: Iterable[s
         values = {"at": now, "latest": max(latest, now), "manifests": manifests}
         ledger.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values.items())
     _record_use(ledger, now, loaded)
+    note_totals(ledger, inventory)
 
 
 def _times(ledger: sqlite3.Connection) -> tuple[float | None, float]:

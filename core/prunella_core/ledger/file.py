@@ -57,6 +57,7 @@ _TABLES = {
     "used": "CREATE TABLE used (what TEXT PRIMARY KEY, at REAL NOT NULL, times INTEGER NOT NULL) WITHOUT ROWID",
     "verified": "CREATE TABLE verified ( path TEXT PRIMARY KEY, identity TEXT NOT NULL, kind TEXT, problem TEXT )"
     " WITHOUT ROWID",
+    "total": "CREATE TABLE total (day INTEGER PRIMARY KEY, at REAL NOT NULL, sums BLOB NOT NULL)",
     "log": "CREATE TABLE log (number INTEGER PRIMARY KEY, id TEXT NOT NULL, line BLOB NOT NULL)",
 }
 _INDEXES = (

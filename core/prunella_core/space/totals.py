@@ -45,6 +45,8 @@ class Totals(Struct, frozen=True, kw_only=True):
         return self.listed - self.referenced
 
 
+SHARES = ("exclusive", "shared", "unreferenced", "partial", "leftover", "stray", "trashed")
+"""What the whole consists of."""
 _OF_MODELS = dict.fromkeys(("referenced", "manifest", "broken"), "exclusive")
 
 
@@ -59,6 +61,12 @@ def totals(inventory: Inventory) -> Totals:
             lambda cell: "shared" if cell.is_shared else _OF_MODELS.get(cell.kind, cell.kind)
         ),
     )
+
+
+def growth(old: Totals, new: Totals) -> dict[str, int]:
+    """Return what became more (or less) of everything that totals count, and of ``allocated``, the whole."""
+    fields = ("models", "listed", "allocated", *SHARES, "disk_free")
+    return {field: getattr(new, field) - getattr(old, field) for field in fields}
 
 
 class AreaKind(StrEnum):

@@ -11,6 +11,7 @@ SECTIONS = {
         "stores": "List the stores on this machine, and which one is used.",
         "verify": "Check every blob against its hash.",
         "export": "Export a scan to view on another machine.",
+        "diff": "Compare two exports, or one with the store now.",
         "metrics": "Print metrics for Prometheus.",
     },
     "Delete": {
@@ -36,7 +37,7 @@ SECTIONS = {
 }
 LINES = {name: line for section in SECTIONS.values() for name, line in section.items()}
 """Every command with its line, in the order of the help."""
-READ_ONLY = frozenset({"ls", "blobs", "show", "why", "df", "doctor", "trash", "export", "metrics"})
+READ_ONLY = frozenset({"ls", "blobs", "show", "why", "df", "doctor", "trash", "export", "metrics", "diff"})
 """What works on an export too. Everything else needs the store itself, and is refused before anything is read."""
 _TOP = """\
 Usage: prunella [OPTIONS] [COMMAND] [ARGS]...

@@ -10,7 +10,7 @@ from prunella_tui.cli.help import LINES, READ_ONLY, page
 from prunella_tui.cli.options import no_log_option, said, setting_option
 
 _MODULES = {
-    "see": ("ls", "blobs", "show", "why", "df"),
+    "see": ("ls", "blobs", "show", "why", "df", "diff"),
     "check": ("doctor", "stores", "verify", "export", "metrics"),
     "delete": ("rm", "prune", "free", "pin"),
     "copying": ("copy",),

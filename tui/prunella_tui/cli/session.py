@@ -83,20 +83,21 @@ def stores_here() -> list[FoundStore]:
 def imported() -> Inventory | None:
     """Return the export that ``--import`` names, if any, read once. Raises InvalidInput, and OSError with its name."""
     option = said("import")
-    return once("import", lambda: _read_export(option.value)) if option else None
+    store = said("store")
+    if option and store and store.by == "--store":
+        raise InvalidInput("--store and --import cannot be combined")
+    return once("import", lambda: read_export(option.value, "--import ")) if option else None
 
 
-def _read_export(name: str) -> Inventory:
+def read_export(name: str, way: str = "") -> Inventory:
+    """Return the export in a file, or piped in for ``-``. Raises InvalidInput, and OSError with its name."""
     from prunella_core.export.portable import load, read
 
-    store = said("store")
-    if store and store.by == "--store":
-        raise InvalidInput("--store and --import cannot be combined")
     if name != "-":
         with open(name, "rb") as file:
             return load(read(file))
     if sys.stdin.isatty():
-        raise InvalidInput("nothing is piped into --import -: prunella export | prunella --import -")
+        raise InvalidInput(f"nothing is piped into {way}-: prunella export | prunella {way or 'diff '}-")
     return load(read(sys.stdin.buffer))
 
 

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State
+from prunella_core.ledger.growth import Noted
 from prunella_core.plan.build import prunable
 from prunella_core.scan.other import OtherFiles
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import Totals, totals
 from prunella_tui.report.blob import contents, state_text
 from prunella_tui.report.format import age, blob_title, counted, details, names, number, share_bar, size, time_left
+from prunella_tui.report.growth import growth_lines
 from prunella_tui.report.lines import Block, Column, Part, Table, Tone, line, table, table_of
 
 _BAR = 20
@@ -107,10 +109,12 @@ def _sums(rows: Sequence[Blob]) -> Block:
     return line((counted(len(rows), "row"), "strong"), f": {', '.join(parts)}")
 
 
-def usage_lines(inventory: Inventory, retention: int, other: OtherFiles | None = None) -> Iterator[Block]:
+def usage_lines(
+    inventory: Inventory, retention: int, other: OtherFiles | None = None, noted: Sequence[Noted] = ()
+) -> Iterator[Block]:
     """Yield the way from what Ollama lists to what is on disk, what each part takes, and what prune can free.
 
-    ``retention`` is in seconds; ``other`` is what else lies in the store.
+    ``retention`` is in seconds; ``other`` is what else lies in the store, ``noted`` what it took before.
     """
     sums = totals(inventory)
     yield line((inventory.store.root, "head"), (f"  ({inventory.store.why})", "quiet"))
@@ -125,6 +129,8 @@ def usage_lines(inventory: Inventory, retention: int, other: OtherFiles | None =
     yield line()
     yield _reclaimable(inventory, retention, sums)
     yield line(f"{size(sums.disk_free)} of {size(sums.disk_total)} free on this file system")
+    if noted:
+        yield from growth_lines(noted[0], sums, inventory.scanned_at)
 
 
 def _reclaimable(inventory: Inventory, retention: int, sums: Totals) -> Block:

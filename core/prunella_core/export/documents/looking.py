@@ -1,20 +1,22 @@
 """The documents of ``ls``, ``blobs``, ``show``, ``why`` and ``df``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
+from prunella_core.export.documents.comparing import growth_document
 from prunella_core.export.documents.fields import Document, picked, problem_rows, shown, timestamp
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
+from prunella_core.ledger.growth import Noted
 from prunella_core.plan.build import prunable, reclaimable
 from prunella_core.scan.other import OtherFiles
 from prunella_core.space.space import space_of
-from prunella_core.space.totals import totals
+from prunella_core.space.totals import SHARES, totals
 
 _NOTHING: dict[str, str] = {}
 _MOST_ENTRIES = 20
@@ -184,17 +186,18 @@ def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | 
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 
 
-def df_document(inventory: Inventory, retention: int, other: OtherFiles | None) -> Document:
+def df_document(
+    inventory: Inventory, retention: int, other: OtherFiles | None, noted: Sequence[Noted] = ()
+) -> Document:
     """The document of ``df``; what is older than ``retention`` (seconds) can be pruned now, the rest later.
 
-    ``other`` are the other files in the store, if known.
+    ``other`` are the other files in the store, if known; ``noted`` is what it took before, if that is wanted.
     """
     sums = totals(inventory)
     now, later = prunable(inventory, inventory.scanned_at, retention)
     return {
         "store": clean(inventory.store.root),
-        **picked(sums, "models", "listed", "allocated", "referenced", "exclusive", "shared"),
-        **picked(sums, "unreferenced", "partial", "leftover", "stray", "trashed"),
+        **picked(sums, "models", "listed", "allocated", "referenced", *SHARES),
         "other": other.allocated if other else None,
         "other_entries": [{"path": clean(name), "allocated": count} for name, count in other.entries[:_MOST_ENTRIES]]
         if other
@@ -204,4 +207,5 @@ def df_document(inventory: Inventory, retention: int, other: OtherFiles | None) 
         "reclaimable": reclaimable(inventory, inventory.scanned_at),
         "prunable": {"now": now, "later": later},
         **picked(sums, "counted_twice", "disk_total", "disk_free"),
+        "growth": growth_document(noted, sums) if noted else None,
     }

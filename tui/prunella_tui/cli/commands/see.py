@@ -1,11 +1,13 @@
-"""The commands that show: ls, blobs, show, why, df."""
+"""The commands that show: ls, blobs, show, why, df, diff."""
 
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from prunella_core.base.units import parse_size
+from prunella_core.base.errors import Refused
+from prunella_core.base.units import parse_age, parse_size
+from prunella_core.export.documents.comparing import diff_document
 from prunella_core.export.documents.looking import (
     blob_document,
     blobs_document,
@@ -14,6 +16,7 @@ from prunella_core.export.documents.looking import (
     models_document,
 )
 from prunella_core.inventory.records import Blob, Inventory, Model, State
+from prunella_core.ledger.growth import Noted, read_totals
 from prunella_core.plan.build import reclaimable
 from prunella_core.scan.other import other_files
 from prunella_core.space.space import space_of
@@ -21,11 +24,12 @@ from prunella_tui.cli.completion import complete, digests, models
 from prunella_tui.cli.following import SHOWING
 from prunella_tui.cli.listing import Listing, lists
 from prunella_tui.cli.options import command, looks, no_log_option
-from prunella_tui.cli.output import DONE, FAILED, complain, present
-from prunella_tui.cli.session import look, open_store, retention
+from prunella_tui.cli.output import DONE, FAILED, complain, present, tell
+from prunella_tui.cli.session import look, open_store, read_export, retention
 from prunella_tui.cli.targets import find_model, find_row
 from prunella_tui.report.blob import blob_lines
 from prunella_tui.report.format import size
+from prunella_tui.report.growth import diff_lines
 from prunella_tui.report.model import model_lines
 from prunella_tui.report.tables import blobs_lines, models_lines, usage_lines
 
@@ -147,23 +151,55 @@ def why(digest: str) -> None:
 
 
 @command
+@click.option("--since", metavar="AGE", help="Show what became more or less in this time: 30d, 2w.")
 @click.option("--fail-if-reclaimable", "limit", metavar="SIZE", help="Exit with 1 if a prune would free this much now.")
 @looks
-def df(limit: str | None) -> int:
+def df(since: str | None, limit: str | None) -> int:
     """Ollama counts shared weights once per model and leaves out what no model uses. df shows the difference, and how
     much prune can free now, and more once the retention is over.
+
+    --since compares with what an earlier run noted: each day the first one that may write to the store. If none is that
+    old, it shows the time since the oldest.
 
     --fail-if-reclaimable counts unreferenced blobs, partial downloads and leftovers of any age, not the trash.
 
     \b
+      prunella df --since 30d
       prunella df --fail-if-reclaimable 20GB || prunella prune --age 0 --yes
     """
     most = None if limit is None else parse_size(limit)
-    keeps = retention()
+    keeps, span = retention(), None if since is None else parse_age(since)
     inventory = look(open_store())
+    noted = () if span is None else _noted(inventory, span)
     other = None if inventory.store.exported_from else other_files(inventory)
-    present(lambda: df_document(inventory, keeps, other), lambda: usage_lines(inventory, keeps, other))
+    present(lambda: df_document(inventory, keeps, other, noted), lambda: usage_lines(inventory, keeps, other, noted))
     return DONE if most is None else _judged(inventory, most)
+
+
+@command
+@click.argument("old", type=click.Path())
+@click.argument("new", type=click.Path(), required=False)
+@looks
+def diff(old: str, new: str | None) -> None:
+    """Shows what became more or less, and which models came, went or changed. OLD and NEW are files written by prunella
+    export; - reads one from stdin. Without NEW, OLD is compared with the store as it is now.
+
+    \b
+      prunella diff last-month.json.gz
+      prunella diff last-month.json.gz today.json.gz --json | jq .change
+    """
+    before = read_export(old)
+    after = read_export(new) if new else look(open_store())
+    present(lambda: diff_document(before, after), lambda: diff_lines(before, after))
+
+
+def _noted(inventory: Inventory, span: int) -> tuple[Noted, ...]:
+    if inventory.store.exported_from is not None:
+        raise Refused("an export has no history: compare two with prunella diff OLD NEW")
+    noted = read_totals(inventory.store, inventory.scanned_at - span, inventory.scanned_at)
+    if not noted:
+        tell("Nothing was noted before this run; the first one of each day that may write to the store does so.")
+    return noted
 
 
 def _judged(inventory: Inventory, most: int) -> int:

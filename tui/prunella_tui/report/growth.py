@@ -1,0 +1,50 @@
+"""What became more or less, in ``df --since`` and ``diff``."""
+
+from collections.abc import Iterator
+
+from prunella_core.inventory.records import Inventory
+from prunella_core.ledger.growth import Noted
+from prunella_core.space.compare import model_changes
+from prunella_core.space.totals import Totals, growth, totals
+from prunella_tui.report.format import date, number, size, when
+from prunella_tui.report.lines import Block, Column, line, section, table
+
+_NAMES = {"listed": "ollama list", "allocated": "on disk", "disk_free": "free"}
+_SIGNS = {"came": "+", "went": "−", "changed": "~"}
+
+
+def growth_lines(since: Noted, sums: Totals, now: float) -> Iterator[Block]:
+    """Yield what became more or less since then."""
+    yield line()
+    yield line((f"Since {when(since.at, now)}", "head"))
+    yield _growth(since.totals, sums)
+
+
+def diff_lines(old: Inventory, new: Inventory) -> Iterator[Block]:
+    """Yield both scans, what became more or less, and the models that came, went or changed."""
+    for sign, inventory in (("−", old), ("+", new)):
+        yield line((f"{sign} {inventory.store.place}", "head"), (f"  {date(inventory.scanned_at)}", "quiet"))
+    yield line()
+    yield _growth(totals(old), totals(new))
+    found = table(Column(), Column(least=20, is_name=True), Column(right=True), Column(right=True), indent=2)
+    for change in model_changes(old, new):
+        grown = _signed(change.after - change.before)
+        found.add(_SIGNS[change.kind], change.name, grown, (f"{size(change.before)} → {size(change.after)}", "quiet"))
+    yield from section("Models", "head", [found])
+
+
+def _growth(old: Totals, new: Totals) -> Block:
+    found = table(Column(), Column(right=True), Column(right=True), indent=2)
+    for field, change in growth(old, new).items():
+        if change:
+            is_count = field == "models"
+            now = getattr(new, field)
+            grown = _signed(change, is_count=is_count)
+            found.add(_NAMES.get(field, field), grown, (f"now {number(now) if is_count else size(now)}", "quiet"))
+    return found if found.rows else line(("Nothing became more or less", "quiet"), indent=2)
+
+
+def _signed(change: int, *, is_count: bool = False) -> str:
+    if not change:
+        return "±0"
+    return ("+" if change > 0 else "−") + (number(abs(change)) if is_count else size(abs(change)))
