@@ -88,6 +88,7 @@ LOOKING = (
     "doctor --next-start",
     "export",
     "metrics",
+    "df --since 30d",
 )
 CHANGING = ("rm -y base", "restore -y base", "pin base", "rm -y --now team/solo:v1", "prune -y --age 0", "empty -y")
 
