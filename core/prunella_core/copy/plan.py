@@ -29,7 +29,7 @@ class CopiedModel(Struct, frozen=True, kw_only=True):
     under: str
     manifest: File
     path: str
-    """Where its manifest is written, relative to the other store."""
+    """Where its manifest is or will be, relative to the other store."""
     needs: tuple[str, ...]
     is_there: bool
     """Whether the same manifest is there already."""
@@ -144,14 +144,16 @@ def plan_copy(inventory: Inventory, target: Target, wanted: Iterable[Model], und
 
 def _copied(model: Model, target: Target, under: str | None) -> CopiedModel:
     name = parse_name(under) if under else ModelName.of_path(model.manifest.path)
-    taken = match_name(name, target.models)
+    there = target.models.get(match_name(name, target.models) or "")
+    is_there = there is not None and there.digest == model.digest
+    path = _path(model, name) if under else model.manifest.path
     return CopiedModel(
         name=model.name,
         under=name.short,
         manifest=model.manifest,
-        path=_path(model, name) if under else model.manifest.path,
+        path=there.manifest.path if there and is_there else path,
         needs=model.needs,
-        is_there=taken is not None and target.models[taken] == model.digest,
+        is_there=is_there,
     )
 
 

@@ -1,5 +1,6 @@
 """The one mutator of the store that is copied to: every blob read once, and hashed before it gets its name."""
 
+import hashlib
 import os
 import stat
 import time
@@ -39,6 +40,8 @@ class CopyReceipt(Struct, frozen=True, kw_only=True):
     skipped: int
     verified: int
     """Of ``skipped``, what was hashed there."""
+    is_verified: bool
+    """Whether all that was there already was to be hashed."""
     errors: tuple[FileError, ...]
     cancelled: bool
 
@@ -116,6 +119,7 @@ class _Run:
             cloned=self.filler.cloned,
             skipped=self.skipped,
             verified=self.verified,
+            is_verified=self.verify,
             errors=tuple(self.errors),
             cancelled=self.is_cancelled,
         )
@@ -159,6 +163,8 @@ class _Run:
             self._require_there(blobs)
             if not model.is_there:
                 self._copy_small(model.manifest, model.path)
+            elif self.verify:
+                self._check_manifest(model)
         except CannotCopy as failed:
             self.errors.append(FileError(path=model.name, message=str(failed)))
             return
@@ -238,6 +244,14 @@ class _Run:
             if not os.path.exists(self.target.path(blob.path)):
                 raise CannotCopy(f"{blob.path} was deleted there meanwhile; try again")
 
+    def _check_manifest(self, model: CopiedModel) -> None:
+        """See to it that the manifest there has our bytes and is on the disk. Raises CannotCopy."""
+        path = self.target.path(model.path)
+        expected = f"sha256:{hashlib.sha256(self._small(model.manifest)).hexdigest()}"
+        if self.filler.check(path) != expected:
+            raise CannotCopy(f"{model.path} there is not the manifest that is here")
+        self._settle(os.path.dirname(path))
+
     def _copy_small(self, file: File, path: str) -> None:
         """Copy a manifest or sidecar with its time, unless something is there. Raises CannotCopy."""
         data = self._small(file)
@@ -251,6 +265,10 @@ class _Run:
             self.disk.unlink(part)
             if read_small(target, LARGEST_MANIFEST) != data and file.path.startswith("manifests"):
                 raise CannotCopy(f"{path} was written there meanwhile; try again") from None
+        self._settle(folder)
+
+    def _settle(self, folder: str) -> None:
+        """Make the names in a folder there, and of the folders above it, durable."""
         while len(folder) >= len(self.target.root):
             self.disk.settle(folder)
             folder = os.path.dirname(folder)

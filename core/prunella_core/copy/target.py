@@ -12,7 +12,7 @@ from prunella_core.base.text import clean
 from prunella_core.fs.extents import WITH_REFLINKS
 from prunella_core.fs.mounts import mount_of
 from prunella_core.fs.sizes import BLOCK
-from prunella_core.inventory.records import Inventory, State
+from prunella_core.inventory.records import Inventory, Model, State
 from prunella_core.ledger.ages import rescan
 from prunella_core.scan.progress import space_of
 from prunella_core.store.find import PARTS, owner_name
@@ -45,8 +45,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """Under its digest each blob of the store that is copied from."""
     there: Mapping[str, Whole]
     """Under its digest each blob there; what earlier runs found to be damaged is none."""
-    models: Mapping[str, str]
-    """The digest of each model there, under its name."""
+    models: Mapping[str, Model]
+    """The models there, under their names."""
     used: frozenset[str]
     """The digests that a model there needs."""
     unreadable: frozenset[str]
@@ -75,7 +75,7 @@ def look_at_target(inventory: Inventory, folder: str, now: float) -> Target:
         store=target,
         here=_whole(inventory),
         there=_whole(found) if found else {},
-        models={model.name: model.digest for model in found.models} if found else {},
+        models=found.model_by_name if found else {},
         used=frozenset(blob.key for blob in found.blobs if blob.models) if found else frozenset(),
         unreadable=frozenset(found.broken_by_path) if found else frozenset(),
         sidecars=frozenset(f"metadata/{name}" for name in _names(target.path("metadata"))),

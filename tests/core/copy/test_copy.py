@@ -465,6 +465,18 @@ def test_a_reflink_takes_no_space(builder: StoreBuilder, target: Path) -> None:
     assert listed(target) == listed(builder.root)
 
 
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_verifying_copy_reads_the_manifest_that_is_there(builder: StoreBuilder, target: Path, verify: bool) -> None:
+    assert copied(builder.root, target, "base:latest").done
+    manifest = target / "manifests/registry.ollama.ai/library/base/latest"
+    plan = planned(builder.root, target)
+    manifest.write_text("of a pull meanwhile")
+    receipt = copy_models(plan, verify=verify)
+    assert ("base:latest" in receipt.models) is not verify
+    assert {"derived:latest", "team/solo:v1"} <= set(receipt.models)
+    assert receipt.is_verified is verify
+
+
 def test_modes_are_those_of_the_source(builder: StoreBuilder, target: Path) -> None:
     weights = look(builder.root).model_by_name["team/solo:v1"].needs[1]
     os.chmod(builder.blob_path(weights), 0o600)

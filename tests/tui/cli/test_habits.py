@@ -54,7 +54,7 @@ def test_df_has_one_line_on_what_can_be_reclaimed(builder: StoreBuilder) -> None
     assert call("prune", "-y", "--age", "0", "--json", store=builder.root).document["freed"] == prunable["later"]
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("lss", "ls"), ("remove", "restore"), ("prun", "prune")])
+@pytest.mark.parametrize(("typed", "meant"), [("lss", "ls"), ("remove", "rm"), ("delete", "rm"), ("prun", "prune")])
 def test_an_unknown_command_names_the_nearest(typed: str, meant: str) -> None:
     result = call(typed)
     assert (result.code, f"did you mean {meant}?" in result.complaint) == (2, True)

@@ -22,6 +22,7 @@ SECTIONS = {
     },
     "Copy": {
         "copy": "Copy models to another disk or machine.",
+        "move": "Copy models to another disk or machine, then delete them here.",
     },
     "Undo": {
         "trash": "List what is in the trash, and when it expires.",

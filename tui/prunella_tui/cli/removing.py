@@ -71,7 +71,7 @@ class Change(NamedTuple):
             return REFUSED
         receipt = self._execute()
         is_news = self.plan.files or is_set("json") or receipt.notes or receipt.expired
-        return _code_of(receipt) if not is_news or self._is_said(receipt) else PARTLY
+        return code_of(receipt) if not is_news or self._is_said(receipt) else PARTLY
 
     def show(self) -> None:
         """Print the plan."""
@@ -82,16 +82,11 @@ class Change(NamedTuple):
             show(self.lines)
 
     def _is_agreed(self) -> bool:
-        """Show the plan and ask, unless --yes was given. Raises Refused without a terminal to ask on."""
-        if is_set("yes"):
-            self._show_unless_json()
-            return True
-        if not sys.stdin.isatty():
-            raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
-        show(self.lines, on_stderr=True)
+        """Show the plan and ask. Raises Refused without a terminal to ask on."""
         if everything := _everything(self.inventory, self.plan):
-            return ask(f"This is {everything}. Type “everything” to delete it: ") == "everything"
-        return ask(f"{_question(self.plan)} [y/N] ").lower() in ("y", "yes")
+            question = f"This is {everything}. Type “everything” to delete it: "
+            return is_agreed(self.lines, question, "everything")
+        return is_agreed(self.lines, f"{_question(self.plan)} [y/N] ")
 
     def _execute(self) -> Receipt:
         with cancelling() as cancelled, Meter() as meter:
@@ -99,15 +94,7 @@ class Change(NamedTuple):
             def report(step: Step) -> None:
                 meter.tell(f"{step.what}: step {step.done:,} of {step.total:,}")
 
-            world = World(
-                now=time.time,
-                server=self.server,
-                retention=retention() if is_on("gc") else None,
-                settle=duration_setting("settle", "10s"),
-                is_quiet=partial(is_quiet, os.environ),
-                report=report,
-                cancelled=cancelled,
-            )
+            world = world_for(self.server, report, cancelled)
             return patiently(partial(self.how or operate, self.plan, world))
 
     def _is_said(self, receipt: Receipt) -> bool:
@@ -120,6 +107,19 @@ class Change(NamedTuple):
                 tell(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
             return False
         return True
+
+
+def world_for(server: Server | None, report: Callable[[Step], None], cancelled: Callable[[], bool]) -> World:
+    """Return what an operation of this run is given, as its settings say."""
+    return World(
+        now=time.time,
+        server=server,
+        retention=retention() if is_on("gc") else None,
+        settle=duration_setting("settle", "10s"),
+        is_quiet=partial(is_quiet, os.environ),
+        report=report,
+        cancelled=cancelled,
+    )
 
 
 def _refuse_if_prevented(plan: Plan) -> None:
@@ -148,6 +148,18 @@ def _everything(inventory: Inventory, plan: Plan) -> str:
     return "every model" if len(plan.models) == len(inventory.models) > 0 else ""
 
 
+def is_agreed(lines: Iterable[Block], question: str, *answers: str) -> bool:
+    """Show what is planned and ask, unless --yes was given. Raises Refused without a terminal to ask on."""
+    if is_set("yes"):
+        if not is_set("json"):
+            show(lines)
+        return True
+    if not sys.stdin.isatty():
+        raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
+    show(lines, on_stderr=True)
+    return ask(question) in answers if answers else ask(question).lower() in ("y", "yes")
+
+
 def ask(question: str) -> str:
     """Return the answer to a question on stderr."""
     sys.stderr.write(question)
@@ -172,7 +184,8 @@ def patiently(change: Callable[[], _Result]) -> _Result:
             time.sleep(0.1)
 
 
-def _code_of(receipt: Receipt) -> int:
+def code_of(receipt: Receipt) -> int:
+    """Return the exit code of an operation."""
     if receipt.cancelled:
         return INTERRUPTED
     plan = receipt.plan

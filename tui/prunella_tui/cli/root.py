@@ -13,11 +13,13 @@ _MODULES = {
     "see": ("ls", "blobs", "show", "why", "df", "diff"),
     "check": ("doctor", "stores", "verify", "export", "metrics"),
     "delete": ("rm", "prune", "free", "pin"),
-    "copying": ("copy",),
+    "copying": ("copy", "move"),
     "undo": ("trash", "restore", "empty", "log"),
     "guard": ("guard",),
     "more": ("demo", "completion"),
 }
+_MEANT = {"remove": "rm", "delete": "rm"}
+"""What people type for a command that is called otherwise, where a near name would do something else."""
 
 
 class CommandTable(click.Group):
@@ -43,7 +45,7 @@ class CommandTable(click.Group):
         if args[0] not in LINES and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], LINES, n=1)
+            near = difflib.get_close_matches(_MEANT.get(args[0], args[0]), LINES, n=1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise click.UsageError(f"no command “{args[0]}”{hint}", ctx)
         return super().resolve_command(ctx, args)

@@ -1,9 +1,11 @@
-"""The documents of ``copy``."""
+"""The documents of ``copy`` and ``move``."""
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
 from prunella_core.copy import CopyPlan, CopyReceipt
+from prunella_core.export.documents.changing import plan_document, receipt_document
 from prunella_core.export.documents.fields import Document, picked, shown
+from prunella_core.plan.records import Plan, Receipt
 
 
 def copy_document(plan: CopyPlan) -> Document:
@@ -30,4 +32,24 @@ def copied_document(receipt: CopyReceipt) -> Document:
         "copied": shown(receipt.models),
         **picked(receipt, "done", "written", "cloned", "skipped", "verified", "cancelled"),
         "errors": [picked(error, "path", "message") for error in receipt.errors],
+    }
+
+
+def move_document(plan: CopyPlan, removal: Plan) -> Document:
+    """The document of what would be copied, and then deleted here."""
+    return {**plan_document(removal), **copy_document(plan)}
+
+
+def moved_document(receipt: CopyReceipt, removal: Plan, deleted: Receipt | None) -> Document:
+    """The document of what was copied, and then deleted here; ``deleted`` is ``None`` where nothing was."""
+    copied = copied_document(receipt)
+    if deleted is None:
+        return {**plan_document(removal), **copied, "done": False, "freed": 0, "trashed": 0, "id": None, "removed": []}
+    done = receipt_document(deleted)
+    return {
+        **done,
+        **copied,
+        "done": copied["done"] and done["done"],
+        "errors": [*copied["errors"], *done["errors"]],
+        "cancelled": done["cancelled"],
     }

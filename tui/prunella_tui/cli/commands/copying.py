@@ -1,30 +1,38 @@
-"""The commands that bring models to another store: copy."""
+"""The commands that bring models to another store: copy and move."""
 
 import time
 from collections.abc import Iterable
 from functools import partial
 
 import click
+from msgspec.structs import replace
 
-from prunella_core.apply import World, has_unfinished
-from prunella_core.base.errors import InvalidInput, NotFound, Refused
+from prunella_core.apply import Step, World, has_unfinished
+from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age
-from prunella_core.copy import CopyPlan, CopyReceipt, copy_models, look_at_target, plan_copy
-from prunella_core.export.documents.copying import copied_document, copy_document
+from prunella_core.copy import CopyPlan, CopyReceipt, NotCopied, copy_models, look_at_target, plan_copy
+from prunella_core.export.documents.copying import copied_document, copy_document, move_document, moved_document
 from prunella_core.inventory.records import Inventory, Model
+from prunella_core.ollama.client import Server
 from prunella_core.operations.carry_out import finish_left
+from prunella_core.operations.moving import delete_moved, plan_moved
+from prunella_core.plan.policy import Policy
+from prunella_core.plan.records import Plan, Receipt, Removal
 from prunella_core.store.pins import is_pinned
 from prunella_core.verify import VerifyProgress
 from prunella_tui.cli.completion import complete, models
 from prunella_tui.cli.following import DELETING
-from prunella_tui.cli.options import all_of, command, copies, is_set
+from prunella_tui.cli.options import all_of, command, copies, deletes, is_set, no_log_option
 from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, Meter, present, tell
-from prunella_tui.cli.removing import patiently
+from prunella_tui.cli.removing import ask_server, code_of, is_agreed, look_for_change, patiently, world_for
 from prunella_tui.cli.session import look, open_store
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_model
 from prunella_tui.report.copy import copied_lines, copy_lines, shortage
+from prunella_tui.report.format import counted
+from prunella_tui.report.lines import line
+from prunella_tui.report.plan import plan_lines, receipt_lines
 from prunella_tui.report.verify import progress_text
 
 _chosen = all_of(
@@ -54,7 +62,7 @@ def copy(names: tuple[str, ...], folder: str, everything: bool, unused: str | No
     plan = _planned(inventory, folder, _wanted(inventory, names, unused), under)
     if is_set("dry_run"):
         present(lambda: copy_document(plan), lambda: copy_lines(plan))
-        return REFUSED if shortage(plan) or (plan.refused and not plan.models) else DONE
+        return _code_of_plan(plan)
     _refuse_if_prevented(plan)
     begun = time.monotonic()
     receipt = _copied(plan)
@@ -65,16 +73,107 @@ def copy(names: tuple[str, ...], folder: str, everything: bool, unused: str | No
     return _code_of(receipt)
 
 
+@command
+@_chosen
+@click.option("--now", is_flag=True, help="Delete here permanently: frees the space at once, no undo.")
+@click.option("--unload", is_flag=True, help="Unload models that Ollama has loaded before they are deleted here.")
+@deletes
+@no_log_option
+def move(
+    names: tuple[str, ...],
+    folder: str,
+    everything: bool,
+    unused: str | None,
+    under: str | None,
+    now: bool,
+    unload: bool,
+) -> int:
+    """Copies like prunella copy, then moves the models here to the trash, or deletes them with --now.
+
+    What was in DIR already is hashed too. Models are deleted here only when all of their blobs there are sound and
+    written to the disk; those that did not arrive stay. --all and --unused leave pinned and loaded models here.
+
+    \b
+      prunella move llama3.3:70b /mnt/usb/models
+      prunella move --unused 60d /mnt/nas/models --now
+      prunella --store /mnt/usb/models move llama3.3:70b ~/.ollama/models    the way back
+    """
+    _require_choice(names, everything, unused)
+    inventory = look_for_change(with_log=unused is not None)
+    server, loaded = ask_server(inventory)
+    wanted = _wanted(inventory, names, unused)
+    policy = Policy(inventory, time.time(), loaded)
+    reasons = {} if names and unused is None else {model.name: policy.model(model) for model in wanted}
+    kept = tuple(NotCopied(name=name, reason=reason.text) for name, reason in reasons.items() if reason)
+    plan = _planned(inventory, folder, [model for model in wanted if not reasons.get(model.name)], under)
+    plan = replace(plan, refused=(*plan.refused, *kept))
+    removal = plan_moved(inventory, plan, Removal(to_trash=not now, loaded=loaded), time.time())
+    lines = [*copy_lines(plan), *([line(), *plan_lines(inventory, removal)] if plan.models else ())]
+    if is_set("dry_run"):
+        present(lambda: move_document(plan, removal), lambda: lines)
+        return _code_of_plan(plan)
+    _refuse_if_prevented(plan)
+    if not plan.models:
+        present(lambda: move_document(plan, removal), lambda: lines)
+        return DONE
+    if not is_agreed(lines, f"{_question(plan, now)} [y/N] "):
+        tell("Nothing was copied or deleted.")
+        return REFUSED
+    return _move(plan, removal, server if unload else None)
+
+
+def _question(plan: CopyPlan, now: bool) -> str:
+    what = "it" if len(plan.models) == 1 else "them"
+    then = f"delete {what} here permanently" if now else f"move {what} to the trash here"
+    return f"Copy {counted(len(plan.models), 'model')} to {clean(plan.target.root)}, then {then}?"
+
+
+def _move(plan: CopyPlan, removal: Plan, server: Server | None) -> int:
+    begun = time.monotonic()
+    copied = _copied(plan, verify=True)
+    seconds = time.monotonic() - begun
+    deleted, why = _deleted(copied, removal, server) if copied.models and not copied.cancelled else (None, "")
+    present(
+        lambda: moved_document(copied, removal, deleted),
+        lambda: [
+            *copied_lines(copied, seconds),
+            *([line(), *receipt_lines(deleted)] if deleted else ()),
+            *([line((f"Nothing was deleted here: {why}", "warning"))] if why else ()),
+        ],
+    )
+    if deleted is None:
+        return PARTLY if why else _code_of(copied)
+    return code_of(deleted) or (DONE if copied.done else PARTLY)
+
+
+def _deleted(copied: CopyReceipt, removal: Plan, server: Server | None) -> tuple[Receipt | None, str]:
+    """Delete here what has arrived; return what happened, or why nothing did."""
+    with cancelling() as cancelled, Meter() as meter:
+
+        def report(step: Step) -> None:
+            meter.tell(f"{step.what}: step {step.done:,} of {step.total:,}")
+
+        try:
+            return patiently(partial(delete_moved, copied, removal, world_for(server, report, cancelled))), ""
+        except PrunellaError as error:
+            return None, str(error)
+
+
 def _source(names: tuple[str, ...], everything: bool, unused: str | None) -> Inventory:
     """Scan the store that is copied from. Raises InvalidInput where no model is chosen, and Refused."""
-    if bool(names) is everything and (names or unused is None):
-        raise click.UsageError("name the models, or use --all or --unused AGE", click.get_current_context())
-    if unused is not None:
-        parse_age(unused)
+    _require_choice(names, everything, unused)
     store = open_store()
     if not store.named:
         raise Refused(store.refusal() or "")
     return look(store, log_for=DELETING if unused else 0)
+
+
+def _require_choice(names: tuple[str, ...], everything: bool, unused: str | None) -> None:
+    """Raise UsageError where no model is chosen, and InvalidInput for an age that is none."""
+    if bool(names) is everything and (names or unused is None):
+        raise click.UsageError("name the models, or use --all or --unused AGE", click.get_current_context())
+    if unused is not None:
+        parse_age(unused)
 
 
 def _wanted(inventory: Inventory, names: Iterable[str], unused: str | None) -> list[Model]:
@@ -122,6 +221,10 @@ def _copied(plan: CopyPlan, *, verify: bool = False) -> CopyReceipt:
             meter.tell(f"copying: {progress_text(progress, time.monotonic() - begun)}")
 
         return patiently(partial(copy_models, plan, verify=verify, report=report, cancelled=cancelled))
+
+
+def _code_of_plan(plan: CopyPlan) -> int:
+    return REFUSED if shortage(plan) or (plan.refused and not plan.models) else DONE
 
 
 def _code_of(receipt: CopyReceipt) -> int:
