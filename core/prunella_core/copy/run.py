@@ -177,7 +177,7 @@ class _Run:
     def _give_times(self, blob: CopiedBlob) -> None:
         """Give a blob the times of its source: its age, and when it was last used."""
         if blob.source:
-            with suppress(FileNotFoundError):  # deleted here or there meanwhile
+            with suppress(FileNotFoundError, PermissionError):  # deleted meanwhile; or times are not for us to set
                 status = os.stat(self.plan.store.path(blob.source.path))
                 self.disk.touch(self.target.path(blob.path), (status.st_atime_ns, status.st_mtime_ns))
 
@@ -235,7 +235,7 @@ class _Run:
 
     def _touch(self, path: str) -> None:
         """Let a blob be new, so that a start of Ollama there does not delete it before its manifest is there."""
-        with suppress(FileNotFoundError):  # deleted meanwhile: that is found before the manifest is written
+        with suppress(FileNotFoundError, PermissionError):  # what is gone is found missing later
             now = int(self.now() * 1e9)
             self.disk.touch(self.target.path(path), (now, now))
 

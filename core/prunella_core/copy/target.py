@@ -140,7 +140,8 @@ def _opened(root: str, above: str) -> Store:
     owner = owner_name(os.stat(barred or above).st_uid)
     store = Store(root=root, why="named", owner=owner, writable=barred is None, unwritable=barred)
     if barred:
-        raise Refused(f"{clean(barred)} belongs to {owner} and you may not write there; nothing was copied")
+        user = owner_name(os.geteuid())
+        raise Refused(f"{clean(barred)} belongs to {owner}, and {user} may not write there; nothing was copied")
     if why := store.refusal():
         raise Refused(why)
     return store

@@ -127,10 +127,13 @@ class Disk:
         os.utime(name, ns=times, dir_fd=folder, follow_symlinks=False)
 
     def settle(self, folder: str) -> None:
-        """Make the renames in ``folder`` durable."""
+        """Make the renames in ``folder`` durable, unless the file system has no way to."""
         descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder(folder))
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # SMB
+                raise
         finally:
             os.close(descriptor)
 

@@ -19,6 +19,7 @@ from prunella_core.fs.sizes import allocated
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.lock import lock
 from prunella_core.verify import verify_blobs
+from recordings import Recorded
 from stores import (
     DAY,
     HOUR,
@@ -355,6 +356,20 @@ def test_a_name_that_is_taken_meanwhile_is_kept(builder: StoreBuilder, target: P
     assert manifest.read_text() == "of a pull"
 
 
+def test_a_blob_that_is_deleted_there_meanwhile_leaves_its_model_out(builder: StoreBuilder, target: Path) -> None:
+    weights = look(builder.root).model_by_name["team/solo:v1"].needs[1].replace(":", "-")
+
+    def prune() -> None:
+        os.unlink(target / "blobs" / weights)
+
+    receipt = copied(builder.root, target, "team/solo:v1", disk=MeanwhileDisk("/blobs", prune, "settle"))
+    assert receipt.models == ()
+    assert "was deleted there meanwhile" in receipt.errors[0].message
+    assert look(target).models == ()
+    assert copied(builder.root, target).done
+    assert broken_models(target) == {}
+
+
 def test_a_model_with_a_missing_blob_is_refused_unless_it_is_there(builder: StoreBuilder, target: Path) -> None:
     assert copied(builder.root, target, "base:latest").done
     weights = look(builder.root).model_by_name["team/solo:v1"].needs[1]
@@ -475,6 +490,32 @@ def test_a_verifying_copy_reads_the_manifest_that_is_there(builder: StoreBuilder
     assert ("base:latest" in receipt.models) is not verify
     assert {"derived:latest", "team/solo:v1"} <= set(receipt.models)
     assert receipt.is_verified is verify
+
+
+@pytest.mark.parametrize("name", ["rm-alias", "meta-pull", "missing-weights", "v2-cp", "v2-list", "bad-manifest-empty"])
+def test_models_of_real_stores_are_the_same_there(recorded: Callable[..., Recorded], target: Path, name: str) -> None:
+    root = recorded(name).store.root
+    receipt = copied(root, target)
+    here = listed(root)
+    assert set(receipt.models) | {each.name for each in receipt.plan.refused} == set(here)
+    assert receipt.models
+    assert listed(target) == {model: here[model] for model in receipt.models}
+    assert not look(target).blocking
+    assert planned(root, target).is_empty
+
+
+def test_a_file_system_that_flushes_no_folders_will_do(
+    builder: StoreBuilder, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush = os.fsync
+
+    def fsync(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        flush(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert copied(builder.root, target).done
 
 
 def test_modes_are_those_of_the_source(builder: StoreBuilder, target: Path) -> None:
