@@ -13,12 +13,12 @@ import pytest
 from msgspec.structs import replace
 
 from prunella_core.apply import Disk
-from prunella_core.base.errors import Locked, Refused
+from prunella_core.base.errors import InvalidInput, Locked, Refused
 from prunella_core.copy import CopyPlan, CopyReceipt, Target, copy_models, look_at_target, plan_copy
 from prunella_core.fs.sizes import allocated
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.lock import lock
-from prunella_core.verify import verify_blobs
+from prunella_core.verify import Reader, verify_blobs
 from recordings import Recorded
 from stores import (
     DAY,
@@ -516,6 +516,95 @@ def test_a_file_system_that_flushes_no_folders_will_do(
 
     monkeypatch.setattr(os, "fsync", fsync)
     assert copied(builder.root, target).done
+
+
+class FailingReader(Reader):
+    """Cannot read any file to its end."""
+
+    def read(self, descriptor: int, buffer: memoryview) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_blob_that_cannot_be_read_leaves_its_models_out(builder: StoreBuilder, target: Path) -> None:
+    receipt = copied(builder.root, target, reader=FailingReader())
+    assert receipt.models == ()
+    assert all("cannot be read to its end" in error.message for error in receipt.errors)
+    assert look(target).models == ()
+
+
+@pytest.mark.parametrize(("make", "why"), [(None, "cannot read"), (os.mkfifo, "not an ordinary file")])
+def test_a_blob_that_is_another_file_meanwhile_leaves_its_model_out(
+    builder: StoreBuilder, target: Path, make: Callable[[str], None] | None, why: str
+) -> None:
+    plan = planned(builder.root, target)
+    path = builder.blob_path(look(builder.root).model_by_name["team/solo:v1"].needs[1])
+    os.unlink(path)
+    if make:
+        make(path)
+    receipt = copy_models(plan)
+    assert receipt.models == ("base:latest", "derived:latest")
+    assert why in receipt.errors[0].message
+
+
+@pytest.mark.parametrize("event", [os.unlink, lambda path: Path(path).write_text("{}")])
+def test_a_manifest_that_changes_meanwhile_is_not_copied(
+    builder: StoreBuilder, target: Path, event: Callable[[str], object]
+) -> None:
+    plan = planned(builder.root, target)
+    event(f"{builder.root}/manifests/registry.ollama.ai/library/base/latest")
+    assert copy_models(plan).models == ("derived:latest", "team/solo:v1")
+    assert "base:latest" not in listed(target)
+
+
+def test_a_blob_that_is_damaged_there_and_missing_here_is_said(builder: StoreBuilder, target: Path) -> None:
+    assert copied(builder.root, target).done
+    weights = look(builder.root).model_by_name["team/solo:v1"].needs[1]
+    there = target / "blobs" / weights.replace(":", "-")
+    there.write_bytes(bytes(there.stat().st_size))
+    os.unlink(builder.blob_path(weights))
+    receipt = copied(builder.root, target, verify=True)
+    assert receipt.models == ("base:latest", "derived:latest")
+    assert "there is damaged, and it is missing here" in receipt.errors[0].message
+
+
+def test_a_link_here_is_read_through_and_a_dangling_one_is_missing(
+    builder: StoreBuilder, target: Path, tmp_path: Path
+) -> None:
+    solo, shared = (look(builder.root).model_by_name[name].needs[1] for name in ("team/solo:v1", "base:latest"))
+    for digest, place in ((solo, tmp_path / "elsewhere"), (shared, tmp_path / "gone")):
+        os.rename(builder.blob_path(digest), place)
+        os.symlink(place, builder.blob_path(digest))
+    os.unlink(tmp_path / "gone")
+    receipt = copied(builder.root, target)
+    assert receipt.models == ("team/solo:v1",)
+    assert [each.name for each in receipt.plan.refused] == ["base:latest", "derived:latest"]
+    assert (target / "blobs" / solo.replace(":", "-")).read_bytes() == (tmp_path / "elsewhere").read_bytes()
+
+
+def test_what_was_found_damaged_there_is_replaced(builder: StoreBuilder, target: Path) -> None:
+    assert copied(builder.root, target).done
+    weights = look(builder.root).model_by_name["team/solo:v1"].needs[1]
+    there = target / "blobs" / weights.replace(":", "-")
+    there.write_bytes(bytes(there.stat().st_size))
+    inventory = look(target)
+    assert verify_blobs(inventory, [blob for blob in inventory.blobs if blob.has_hash]).bad
+    assert copied(builder.root, target).done
+    assert broken_models(target) == {}
+
+
+def test_a_folder_that_is_not_for_us_to_write_to(
+    builder: StoreBuilder, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(Refused, match=f"{target.parent.parent} belongs to .*, and .* may not write there"):
+        planned(builder.root, target)
+
+
+def test_another_name_is_not_possible_in_the_layout_to_come(recorded: Callable[..., Recorded], target: Path) -> None:
+    root = recorded("v2-list").store.root
+    name = next(model.name for model in look(root).models if model.manifest.path.startswith("manifests-v2/"))
+    with pytest.raises(InvalidInput, match="--as is not possible"):
+        planned(root, target, name, under="other")
 
 
 def test_modes_are_those_of_the_source(builder: StoreBuilder, target: Path) -> None:

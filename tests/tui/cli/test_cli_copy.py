@@ -1,12 +1,16 @@
 """Copies by the command line: what is chosen, what is said before and after, and the exit codes."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from commandline import DAY, call, make_store, run
 from prunella_core.sample import StoreBuilder
+from prunella_core.scan.progress import Space
 from stores import tree
 
 
@@ -135,3 +139,29 @@ def test_an_interrupted_removal_there_is_undone_first(builder: StoreBuilder, tar
     assert result.code == 0
     assert "has been finished or undone first" in result.complaint
     assert not staged.exists()
+
+
+@pytest.mark.parametrize("command", [("copy",), ("move", "-y")])
+def test_too_little_room_is_refused_before_anything_is_made(
+    builder: StoreBuilder, target: str, command: tuple[str, ...]
+) -> None:
+    with patch("prunella_core.copy.target.space_of", lambda _path: Space(1_000_000, 50_000)):
+        result = call(*command, "--all", target, store=builder.root)
+        plan = call(*command, "--all", target, "--dry-run", store=builder.root)
+    assert (result.code, plan.code) == (3, 3)
+    assert f"{target} has 50.0 kB free, and the copy needs" in result.complaint
+    assert not os.path.exists(target)
+
+
+@pytest.mark.parametrize("command", [("copy",), ("move", "-y")])
+def test_cancelled_it_says_how_to_go_on(builder: StoreBuilder, target: str, command: tuple[str, ...]) -> None:
+    @contextmanager
+    def at_once() -> Iterator[Callable[[], bool]]:
+        yield lambda: True
+
+    with patch("prunella_tui.cli.commands.copying.cancelling", at_once):
+        result = call(*command, "--all", target, store=builder.root)
+    assert result.code == 130
+    assert "the same command resumes here" in result.text
+    assert len(_names(builder.root)) == 3
+    assert call("copy", "--all", target, store=builder.root).code == 0

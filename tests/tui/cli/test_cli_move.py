@@ -150,3 +150,10 @@ def test_a_store_that_changed_meanwhile_keeps_its_models(builder: StoreBuilder, 
     assert "Nothing was deleted here: the store changed since this was planned" in result.text
     assert _names(builder.root) == ["base:latest", "derived:latest", "team/solo:v1"]
     assert broken_models(builder.root) == {}
+
+
+def test_with_nothing_to_move_nothing_is_asked(builder: StoreBuilder, target: str) -> None:
+    result = call("move", "--unused", "60d", target, store=builder.root)
+    assert result.code == 0
+    assert "Nothing to copy" in result.text
+    assert not os.path.exists(target)
