@@ -33,7 +33,7 @@ def completed(line: str, store: str, shell: str = "zsh") -> list[str]:
 
 
 def test_commands_and_options(store: str) -> None:
-    assert completed("prunella d", store) == ["df", "doctor", "demo"]
+    assert completed("prunella d", store) == ["df", "doctor", "diff", "demo"]
     assert "--dry-run" in completed("prunella rm --d", store)
 
 
