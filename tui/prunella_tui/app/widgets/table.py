@@ -8,7 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -66,6 +66,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
     def __init__(self, *, empty: str, below: Callable[[Row], str] | None = None, id: str | None = None) -> None:  # noqa: A002 -- Textual's word
         super().__init__(id=id)
         self.empty = empty
+        self._styles: dict[str, Style] = {}
         self.columns: Sequence[Column[Row]] = ()
         self.rows: Sequence[Row] = ()
         self.cursor = 0
@@ -165,6 +166,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self.virtual_size = Size(self.size.width, len(self._order) * self._height + 1)
         at = self._order.place(stay_on)
         self._put_cursor(self.cursor if at is None else at)
+        self.refresh()
 
     def _number(self, key: str | None) -> int | None:
         """Which of all rows has this key."""
@@ -178,7 +180,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self._put_cursor(self.cursor if at is None else at)
 
     def _put_cursor(self, at: int) -> None:
-        self.cursor = max(0, min(at, len(self._order) - 1))
+        before, self.cursor = self.cursor, max(0, min(at, len(self._order) - 1))
         top, height = round(self.scroll_target_y), self._height
         first, last = self.cursor * height, self.cursor * height + height
         if first < top:
@@ -186,7 +188,12 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         elif last > top + max(self.size.height - 1, height):
             self.scroll_to(y=last - self.size.height + 1, animate=False, force=True, immediate=True)
         self.moved()
-        self.refresh()
+        self._refresh_rows(before, self.cursor)
+
+    def _refresh_rows(self, *rows: int) -> None:
+        """Draw these rows again, and no other."""
+        top = round(self.scroll_target_y) - 1
+        self.refresh(*(Region(0, row * self._height - top, self.size.width, self._height) for row in rows))
 
     def action_move(self, rows: int) -> None:
         self._put_cursor(self.cursor + rows)
@@ -286,12 +293,23 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         text = self._below(row) if self._below else ""
         yield Segment("     " + _fit(text, max(self.size.width - 5 - _GAP, 1), right=False), style)
 
+    def notify_style_update(self) -> None:
+        """Draw in the colours of another theme."""
+        super().notify_style_update()
+        self._styles.clear()
+
     def _base(self, index: int) -> Style:
-        style = self.rich_style + self._style("row", partial=True)
-        return style + self._style("cursor", partial=True) if index == self.cursor else style
+        key = "base of the cursor" if index == self.cursor else "base"
+        if key not in self._styles:
+            style = self.rich_style + self._style("row", partial=True)
+            self._styles[key] = style + self._style("cursor", partial=True) if index == self.cursor else style
+        return self._styles[key]
 
     def _style(self, part: str, *, partial: bool = False) -> Style:
-        return self.get_component_rich_style(f"table--{part}", partial=partial)
+        key = f"{part} alone" if partial else part
+        if key not in self._styles:
+            self._styles[key] = self.get_component_rich_style(f"table--{part}", partial=partial)
+        return self._styles[key]
 
     def _color(self, part: str) -> Style:
         """The colour alone: its background would hide the cursor's."""
