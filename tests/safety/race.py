@@ -35,6 +35,7 @@ from prunella_core.apply import World, apply
 from prunella_core.base.errors import Locked, Refused, StalePlan
 from prunella_core.guard.settings import Settings
 from prunella_core.guard.sync import sync, turn_on
+from prunella_core.ollama.paths import place_of
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
 from prunella_core.scan import scan
@@ -188,6 +189,8 @@ def bring_back(root: str) -> list[str]:
         for model in entry.models:
             if missing & set(model.needs):
                 attempt(root, Restore(entry=entry.id, model=model.name, under=f"back{number}:{time.time_ns()}"), 0)
+        if entry.is_spent and missing & {place_of(file.path).whole for file in entry.files}:
+            attempt(root, Restore(entry=entry.id), 0)  # as doctor advises: emptied while a pull counted on it
     return ["models whose blobs came back from the trash"] * (len(broken) - len(broken_models(root)))
 
 

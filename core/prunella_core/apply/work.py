@@ -74,7 +74,9 @@ class Work:
         self.known_signs = signs_in(inventory, plan.made_at)
         self.manifests, self.blobs, self.trashed = plan.manifests, plan.blobs, plan.trashed
         self.just_removed = {
-            item.file.path for item in self.trashed if plan.made_at - (item.idle_since or 0) < world.settle
+            item.file.path
+            for item in self.trashed
+            if world.settle and plan.made_at - (item.idle_since or 0) < world.settle + 1  # an ID names whole seconds
         }
         """What lies in the trash, and a pull may have found in the store a moment ago."""
         self.moved: list[PlannedFile] = []

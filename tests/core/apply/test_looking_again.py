@@ -225,9 +225,12 @@ def test_what_a_model_needs_by_the_end_of_the_wait_goes_back(builder: StoreBuild
     assert broken_models(builder.root) == {}
 
 
-def test_what_was_only_just_removed_waits_when_it_is_emptied(builder: StoreBuilder) -> None:
-    """A pull that found it in the store may not have written anything yet."""
-    remove(builder.root, "team/solo:v1")
+@pytest.mark.parametrize(("removed", "emptied"), [(NOW, NOW + 5), (NOW + 0.9, NOW + 10.5)])
+def test_what_was_only_just_removed_waits_when_it_is_emptied(
+    builder: StoreBuilder, removed: float, emptied: float
+) -> None:
+    """A pull that found it in the store may not have written anything yet. An ID of the trash names whole seconds."""
+    remove(builder.root, "team/solo:v1", now=removed)
     before = facts(builder.root)
     waited: list[float] = []
 
@@ -237,7 +240,7 @@ def test_what_was_only_just_removed_waits_when_it_is_emptied(builder: StoreBuild
             builder.file("blobs/sha256-" + "1" * 64 + "-partial", "just begun")
 
     with pytest.raises(Refused, match="a pull may be running"):
-        carry_out(plan_for(builder.root, Empty(), NOW + 5), settle=10.0, wait=wait)
+        carry_out(plan_for(builder.root, Empty(), emptied), settle=10.0, wait=wait)
     os.unlink(f"{builder.root}/blobs/sha256-{'1' * 64}-partial")
     assert facts(builder.root) == before
 

@@ -109,7 +109,7 @@ def find_restore(inventory: Inventory, text: str, under: str | None) -> Restore:
     known = {model.name: entry.id for entry in entries for model in entry.models}
     if name := _matching(text, known) or _only_tag(text, known):
         return Restore(entry=known[name], model=name, under=under)
-    entry = _entry(entries, text)
+    entry = _entry(inventory.trash, text)  # also what an emptied one still keeps, because a model misses it
     if entry is None:
         parse_name(text)  # raises InvalidInput
         raise NotFound(f"no “{clean(text)}” in the trash{_hint([text], known) or ': prunella trash lists it'}")

@@ -5,6 +5,7 @@ from typing import Any
 
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory, Problem
+from prunella_core.ollama.paths import place_of
 from prunella_core.store.locate import Store
 from prunella_tui.report.format import counted
 from prunella_tui.report.lines import Block, Span, line
@@ -20,8 +21,20 @@ def problem_lines(inventory: Inventory, problem: Problem, *, can_mark: bool = Fa
     if problem.blocks_prune:
         yield line(("Unreferenced blobs are kept until you fix it.", "quiet"), indent=2, hang=0)
     yield line(("→ ", "good"), fix, indent=2)
+    for entry in _trashed_with(inventory, problem):
+        yield line(("→ ", "good"), f"Or restore what is in the trash of it: prunella restore {entry}", indent=2)
     if can_mark and problem.path in inventory.broken_by_path:
         yield line(("→ ", "good"), "Or delete the file: mark it with space, then d.", indent=2)
+
+
+def _trashed_with(inventory: Inventory, problem: Problem) -> list[str]:
+    """The IDs of removals that hold blobs which a model misses."""
+    model = inventory.model_by_name.get(problem.model or "")
+    missing = {blob.key for blob in inventory.blobs_of(model) if not blob.files} if model else set()
+    if problem.kind != "missing-blob" or not missing:
+        return []
+    holding = (file.path for digest in sorted(missing) for file in inventory.trashed_files.get(digest, ()))
+    return list(dict.fromkeys(place_of(path).entry for path in holding))
 
 
 def doctor_lines(inventory: Inventory, unfinished: bool, server: Mapping[str, Any]) -> Iterator[Block]:
