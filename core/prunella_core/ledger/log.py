@@ -58,7 +58,7 @@ class LogLine(Struct, frozen=True, kw_only=True):
 
 
 _DECODER = msgspec.json.Decoder(LogLine)
-_UNWRITTEN = "prunella log will not tell of this: its ledger could not be written"
+_UNWRITTEN = "prunella log will not show this: its ledger could not be written"
 
 
 def action_of(plan: Plan) -> Action:

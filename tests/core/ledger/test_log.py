@@ -244,7 +244,7 @@ def test_without_a_ledger_it_is_told_and_nothing_is_left_behind(tmp_path: Path) 
     builder = small_store(tmp_path / "store")
     receipt = carry_out(plan_for(builder.root, for_good(models=(SOLO,))))
     assert receipt.done
-    assert receipt.notes == ("prunella log will not tell of this: its ledger could not be written",)
+    assert receipt.notes == ("prunella log will not show this: its ledger could not be written",)
     assert not Path(builder.root, ".prunella").exists()
 
 

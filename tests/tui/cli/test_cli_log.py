@@ -82,7 +82,7 @@ def test_a_log_that_cannot_be_written_is_told_beside_the_receipt(builder: StoreB
     result = call("rm", "--now", "base", "-y", "--json", store=builder.root)
     assert result.code == 0
     assert result.document["done"]
-    assert result.document["notes"] == ["prunella log will not tell of this: its ledger could not be written"]
+    assert result.document["notes"] == ["prunella log will not show this: its ledger could not be written"]
     assert result.complaint == ""
     assert result.document["notes"][0] in call("rm", "--now", "derived", "-y", store=builder.root).text
 
