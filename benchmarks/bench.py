@@ -1,4 +1,4 @@
-"""Times Prunella beside the programs that people know, on stores of known truth: ``make bench``."""
+"""Times Prunella against the programs that people know, on stores of known truth: ``make bench``."""
 
 import argparse
 import os

@@ -11,7 +11,7 @@ from prunella_core.sample.builder import Layer
 
 DAY = 86_400
 NOW = 1_790_000_000.0
-"""The time in every store for which nobody says another, in seconds since the epoch."""
+"""The default time of every store, in seconds since the epoch."""
 
 BIG = 75_000
 """Blobs of the big store: a server that many share."""

@@ -1,4 +1,4 @@
-"""Removing many blobs, and hashing large ones, beside the programs that do nothing else."""
+"""Removing many blobs, and hashing large ones, against programs that do nothing else."""
 
 import os
 import shutil
@@ -80,8 +80,8 @@ def hashing(setting: Setting) -> tuple[list[Line], str]:
     rate = found[_SHA].seconds / found[_VERIFY].seconds
     lines = [Line(f"verify --again of {total / 1e9:.1f} GB, rate of sha256sum on two", rate, "×", 0.9, at_least=True)]
     same = found[_HASHLIB].seconds / found[_VERIFY].seconds
-    beside = f"`verify` has {same:.2f} × the rate of the same library on two processes."
-    return lines, f"{times_table(found, memory_floor())}\n\n{beside}"
+    comparison = f"`verify` has {same:.2f} × the rate of the same library on two processes."
+    return lines, f"{times_table(found, memory_floor())}\n\n{comparison}"
 
 
 def _on_two(store: str, *program: str) -> Task:

@@ -7,7 +7,7 @@ from timing import Measured
 
 
 class Line(NamedTuple):
-    """One promise: a figure beside its limit. ``limit`` is the most it may be; with ``at_least``, the least."""
+    """One promise: a figure and its limit. ``limit`` is the most it may be; with ``at_least``, the least."""
 
     what: str
     figure: float
@@ -60,7 +60,7 @@ def lines_table(lines: Iterable[Line]) -> str:
 
 
 def times_table(measured: Mapping[str, Measured], floor: int) -> str:
-    """Return medians and peaks. Peaks up to ``floor`` bytes cannot be told apart."""
+    """Return medians and peaks. Peaks up to ``floor`` bytes look the same."""
     rows = [
         (name, f"{each.seconds:.3f} s", f"{each.least:.3f} s", _peak(each.peak, floor))
         for name, each in measured.items()

@@ -1,4 +1,4 @@
-"""Ollama's own server on a store, for ``ollama list``. It listens on loopback and is told to delete nothing."""
+"""Ollama's own server on a store, for ``ollama list``. It listens on loopback and is set to delete nothing."""
 
 import contextlib
 import os

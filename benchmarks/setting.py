@@ -48,7 +48,7 @@ class Setting(NamedTuple):
 def make_plain(folder: str) -> None:
     """Let nothing of the user's own settings count, and let no server answer.
 
-    Nor what the user told Python: without its cache of bytecode every start would compile the program anew.
+    Nor what the user has set for Python: without its cache of bytecode every start would compile the program again.
     """
     for name in [name for name in os.environ if name.startswith(("PRUNELLA_", "OLLAMA_", "XDG_", "PYTHON"))]:
         del os.environ[name]
@@ -74,5 +74,5 @@ def theirs(*command: str) -> dict[str, Task]:
 
 
 def say(text: str) -> None:
-    """Tell how far it is, on stderr."""
+    """Print progress on stderr."""
     print(text, file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1_024
 
 
 class Run(NamedTuple):
-    """One run: seconds, and the peak of resident memory in bytes (0: nobody measured it)."""
+    """One run: seconds, and the peak of resident memory in bytes (0: not measured)."""
 
     seconds: float
     peak: int = 0
@@ -49,7 +49,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
 
 
 def memory_floor() -> int:
-    """Return the bytes below which no peak can be told: a process starts as a copy of this one."""
+    """Return the bytes below which no peak can be measured: a process starts as a copy of this one."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
 

@@ -104,18 +104,18 @@ def _big_lines(name: str, found: dict[str, Measured], printed: int) -> list[Line
 
 def small(setting: Setting, store: str, truth: Truth) -> tuple[list[Line], str]:
     """Measure the small store."""
-    plain, listed, told = "python -c pass", "prunella ls", "prunella --help"
+    plain, listed, helped = "python -c pass", "prunella ls", "prunella --help"
     tasks: dict[str, Task] = {
         plain: lambda: run([PYTHON, "-c", "pass"]),
         listed: ours(store, "ls"),
-        told: lambda: run([PRUNELLA, "--help"]),
+        helped: lambda: run([PRUNELLA, "--help"]),
         EMPTY_APP: empty_app(),
         FULL_FRAME: shown(store, *all_rows(truth), "model-"),
     }
     found = in_turn(tasks, setting.scale.rounds)
     lines = [
         ratio("small store: ls, of python -c pass", found[listed], found[plain], 8.0),
-        ratio("small store: --help, of python -c pass", found[told], found[plain], 3.5),
+        ratio("small store: --help, of python -c pass", found[helped], found[plain], 3.5),
         ratio("small store: first full frame, of the empty app", found[FULL_FRAME], found[EMPTY_APP], 1.8),
     ]
     return lines, times_table(found, memory_floor())

@@ -199,8 +199,8 @@ class Folder:
     def finish(self, known: Set[str] = frozenset(), step: Callable[[], object] = bool) -> Finished:
         """Unlink the files: it is decided.
 
-        A blob that a manifest needs goes back when its name is free. While there is a problem besides the ``known``
-        ones that could hide a manifest, whole blobs wait here for the next run.
+        A blob that a manifest needs goes back when its name is free. While there is a problem other than the
+        ``known`` ones that could hide a manifest, whole blobs wait here for the next run.
         """
         with_extents = has_reflinks(self.store.root)
         files = [file for file in files_below(self.path, with_extents=with_extents) if file.path != RECORD]

@@ -82,7 +82,7 @@ def _of_content(inventory: Inventory, facts: Facts) -> Iterator[_Gauge]:
     store, sums = inventory.store, totals(inventory)
     filesystem = "" if store.exported_from else mount_of(store.root).kind
     info = (clean(store.owner), clean(filesystem) or "unknown")
-    yield _Gauge("store_info", "Whose the store is, and on which file system.", [(info, 1)], ("owner", "filesystem"))
+    yield _Gauge("store_info", "Owner and file system of the store.", [(info, 1)], ("owner", "filesystem"))
     locations = Counter(model.location for model in inventory.models)
     models = {location: locations[location] for location in get_args(Location)}
     yield _gauges("store_models", "Models by where they run.", "location", models)

@@ -82,9 +82,9 @@ def _last_time(lines: bytes, end: int, before: float) -> float:
 
 def log_files(root: str, home: str) -> list[str]:
     """Return the log files of the desktop apps and of Homebrew for the store at ``root``, the oldest first."""
-    beside = os.path.dirname(root)
-    windows = os.path.join(os.path.dirname(beside), "AppData", "Local", "Ollama")
-    folders = (os.path.join(beside, "logs"), os.path.join(home, ".ollama", "logs"), windows)
+    parent = os.path.dirname(root)
+    windows = os.path.join(os.path.dirname(parent), "AppData", "Local", "Ollama")
+    folders = (os.path.join(parent, "logs"), os.path.join(home, ".ollama", "logs"), windows)
     found = {f"{place}/var/log/ollama.log": 0.0 for place in ("/opt/homebrew", "/usr/local")}
     for folder in folders:
         with suppress(OSError):  # no such folder, or not ours to look into

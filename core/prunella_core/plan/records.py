@@ -189,6 +189,6 @@ class Receipt(Struct, frozen=True, kw_only=True):
     errors: tuple[FileError, ...] = ()
     cancelled: bool = False
     notes: tuple[str, ...] = ()
-    """Sentences on what did not go as it should beside the plan."""
+    """Sentences on what else did not go as it should."""
     expired: "Receipt | None" = None
     """What was deleted afterwards because its time in the trash was over."""

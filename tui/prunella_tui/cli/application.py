@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.store.locate import Store, locate
-from prunella_tui.cli.options import said
+from prunella_tui.cli.options import given
 from prunella_tui.cli.session import duration_setting, imported, is_on, open_store, retention, setting, stores_here
 from prunella_tui.config import config_path, remember
 
@@ -66,7 +66,7 @@ def _choose(store: Store) -> Store:
 
 def _reads_stdin() -> bool:
     """Whether an export comes in where the keyboard would be."""
-    option = said("import")
+    option = given("import")
     return option is not None and option.value == "-"
 
 

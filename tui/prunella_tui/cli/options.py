@@ -14,21 +14,21 @@ _Command = Callable[..., Any]
 _Option = Callable[[_Command], _Command]
 
 
-class Said(NamedTuple):
+class Setting(NamedTuple):
     """A setting, and where it was made: a flag, a variable or the configuration."""
 
     value: str
     by: str
 
 
-def said(name: str) -> Said | None:
+def given(name: str) -> Setting | None:
     """Return the setting of a flag, else of the variable ``PRUNELLA_NAME``."""
     found = click.get_current_context().meta.get(f"prunella.{name}")
     if found is not None:
-        return Said(found, f"--{name}")
+        return Setting(found, f"--{name}")
     variable = f"PRUNELLA_{name.upper()}"
     value = os.environ.get(variable, "")
-    return Said(value, variable) if value else None
+    return Setting(value, variable) if value else None
 
 
 def is_set(flag: str) -> bool:

@@ -79,14 +79,14 @@ def write(data: bytes, stream: TextIO | None = None) -> None:
     stream.buffer.flush()
 
 
-def tell(sentence: str) -> None:
+def say(sentence: str) -> None:
     """Say something about the run on stderr; where that is closed or full, the exit code has to do."""
     _write_prose(clean(sentence) + "\n")
 
 
 def complain(message: str) -> None:
     """Say in one line on stderr what went wrong."""
-    tell(f"prunella: {message}")
+    say(f"prunella: {message}")
 
 
 def _write_prose(text: str) -> None:
@@ -105,7 +105,7 @@ class Meter:
         self._is_terminal = sys.stderr.isatty()
         self._next = time.monotonic() + _PATIENCE_SECONDS
 
-    def tell(self, text: str) -> None:
+    def show(self, text: str) -> None:
         """Show ``text`` unless it is too early, or too soon after the last one."""
         if self._is_terminal and time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY_SECONDS

@@ -21,7 +21,7 @@ from prunella_core.operations.server import loaded_here
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.following import DELETING
 from prunella_tui.cli.options import is_set
-from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, discard, present, show, tell
+from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, discard, present, say, show
 from prunella_tui.cli.session import duration_setting, is_on, look, open_store, retention
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.report.format import counted, size
@@ -37,7 +37,7 @@ def look_for_change(*, by_server: bool = False, with_log: bool = False) -> Inven
     if by_server:
         refuse_unless_allowed(store, by_server=True)
     elif not is_set("dry_run") and patiently(partial(make_ready, store, World(now=time.time))):
-        tell("An interrupted operation has been finished or undone first.")
+        say("An interrupted operation has been finished or undone first.")
     return look(store, log_for=DELETING if with_log else 0)
 
 
@@ -67,7 +67,7 @@ class Change(NamedTuple):
             _refuse_if_prevented(self.plan)
             self._show_unless_json()
         elif self.plan.mode != "restore" and self.how is None and not self._is_agreed():
-            tell("Nothing was deleted.")
+            say("Nothing was deleted.")
             return REFUSED
         receipt = self._execute()
         is_news = self.plan.files or is_set("json") or receipt.notes or receipt.expired
@@ -92,7 +92,7 @@ class Change(NamedTuple):
         with cancelling() as cancelled, Meter() as meter:
 
             def report(step: Step) -> None:
-                meter.tell(f"{step.what}: step {step.done:,} of {step.total:,}")
+                meter.show(f"{step.what}: step {step.done:,} of {step.total:,}")
 
             world = world_for(self.server, report, cancelled)
             return patiently(partial(self.how or operate, self.plan, world))
@@ -104,7 +104,7 @@ class Change(NamedTuple):
         except OSError as error:
             discard(sys.stdout)
             if not isinstance(error, BrokenPipeError):
-                tell(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
+                say(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
             return False
         return True
 
@@ -180,7 +180,7 @@ def patiently(change: Callable[[], _Result]) -> _Result:
             except Locked:
                 if time.monotonic() >= until:
                     raise
-            meter.tell("waiting for another Prunella to finish")
+            meter.show("waiting for another Prunella to finish")
             time.sleep(0.1)
 
 

@@ -7,7 +7,7 @@ import click
 from prunella_core import __version__
 from prunella_core.base.errors import Refused
 from prunella_tui.cli.help import LINES, READ_ONLY, page
-from prunella_tui.cli.options import no_log_option, said, setting_option
+from prunella_tui.cli.options import given, no_log_option, setting_option
 
 _MODULES = {
     "see": ("ls", "blobs", "show", "why", "df", "diff"),
@@ -71,7 +71,7 @@ def root(context: click.Context) -> int:
     """Check what holds for every command, and open the application where none is named."""
     _check_settings()
     if context.invoked_subcommand is not None:
-        if said("import") and context.invoked_subcommand not in READ_ONLY:
+        if given("import") and context.invoked_subcommand not in READ_ONLY:
             raise Refused(f"an export is read-only: {context.invoked_subcommand} needs the store itself")
         return 0
     from prunella_tui.cli.application import open_application
@@ -81,11 +81,11 @@ def root(context: click.Context) -> int:
 
 def _check_settings() -> None:
     """Raise InvalidInput for a value that this run might not even use: it is a typing error all the same."""
-    if age := said("retention"):
+    if age := given("retention"):
         from prunella_core.base.units import parse_age
 
         parse_age(age.value)
-    if theme := said("theme"):
+    if theme := given("theme"):
         from prunella_tui.cli.application import check_theme
 
         check_theme(theme.value)

@@ -19,8 +19,8 @@ from prunella_core.store.locate import Store, locate, may_be_unfinished
 from prunella_core.store.owner import as_owner_of
 from prunella_tui.cli.following import Following
 from prunella_tui.cli.help import READ_ONLY
-from prunella_tui.cli.options import Said, is_set, once, said
-from prunella_tui.cli.output import Meter, tell
+from prunella_tui.cli.options import Setting, given, is_set, once
+from prunella_tui.cli.output import Meter, say
 from prunella_tui.config import Config, config_path, read_config
 
 
@@ -29,10 +29,10 @@ def configuration() -> Config:
     return once("configuration", lambda: read_config(config_path()))
 
 
-def setting(name: str) -> Said | None:
+def setting(name: str) -> Setting | None:
     """Return a setting: what a flag says, else a variable, else the configuration."""
     configured = getattr(configuration(), name, None)  # read even when not needed: a broken file is named at once
-    return said(name) or (Said(configured, config_path()) if configured else None)
+    return given(name) or (Setting(configured, config_path()) if configured else None)
 
 
 def duration_setting(name: str, default: str) -> int:
@@ -70,7 +70,7 @@ def located() -> Store:
     """Return the store of this run as the caller sees it. Raises NotFound."""
     wanted = setting("store")
     home = os.path.expanduser("~")
-    if wanted is None or (said("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):  # before the file
+    if wanted is None or (given("store") is None and os.environ.get("OLLAMA_MODELS", "").strip()):  # before the file
         return locate(None, os.environ, home)
     return replace(locate(wanted.value, os.environ, home), why=wanted.by)
 
@@ -82,8 +82,8 @@ def stores_here() -> list[FoundStore]:
 
 def imported() -> Inventory | None:
     """Return the export that ``--import`` names, if any, read once. Raises InvalidInput, and OSError with its name."""
-    option = said("import")
-    store = said("store")
+    option = given("import")
+    store = given("store")
     if option and store and store.by == "--store":
         raise InvalidInput("--store and --import cannot be combined")
     return once("import", lambda: read_export(option.value, "--import ")) if option else None
@@ -109,14 +109,14 @@ def look(store: Store, *, log_for: float = 0) -> Inventory:
     if (found := imported()) and store.exported_from is not None:
         return found
     if not store.named and click.get_current_context().info_name in READ_ONLY:  # others refuse, or say what they change
-        tell(f"Several stores found; this is {store.root}. prunella stores lists them.")
+        say(f"Several stores found; this is {store.root}. prunella stores lists them.")
     if may_be_unfinished(store):
         _say_if_unfinished(store)
     following = Following(store) if log_for and is_on("log") else None
     with Meter() as meter:
 
         def report(progress: Progress) -> None:
-            meter.tell(f"reading the store: {progress.models + progress.blobs:,} files")
+            meter.show(f"reading the store: {progress.models + progress.blobs:,} files")
 
         inventory = scan_store(store, time.time(), report)
     return following.add_to(inventory, log_for) if following else inventory
@@ -126,4 +126,4 @@ def _say_if_unfinished(store: Store) -> None:
     from prunella_core.apply import has_unfinished
 
     if has_unfinished(store):
-        tell("An operation was interrupted. What it set aside is not shown; the next rm or restore repairs it.")
+        say("An operation was interrupted. What it set aside is not shown; the next rm or restore repairs it.")

@@ -24,7 +24,7 @@ def stores_lines(found: Sequence[FoundStore], chosen: Store | None) -> Iterator[
 
 
 def about(store: FoundStore) -> str:
-    """Return what is known of a store besides its path."""
+    """Return what is known of a store."""
     return f"{_bytes(store)} · owner {store.owner} · {store.why}"
 
 

@@ -106,7 +106,7 @@ def propose(
 
 
 def proposal_fields(proposal: Proposal) -> dict[str, Any]:
-    """What ``free --json`` prints besides the plan or the receipt; regret is in bytes to be downloaded again."""
+    """What ``free --json`` adds to the plan or the receipt; regret is in bytes to be downloaded again."""
     rows = [(item, {"key": clean(item.key), "reason": item.reason}) for item in proposal.items]
     return {
         "target": proposal.target,

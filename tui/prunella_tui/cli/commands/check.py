@@ -156,7 +156,7 @@ def _verified(inventory: Inventory, blobs: Iterable[Blob], again: bool) -> Verif
     with cancelling() as cancelled, Meter() as meter:
 
         def report(progress: VerifyProgress) -> None:
-            meter.tell(f"verifying: {progress_text(progress, time.monotonic() - begun)}")
+            meter.show(f"verifying: {progress_text(progress, time.monotonic() - begun)}")
 
         return verify_blobs(inventory, blobs, again=again, report=report, cancelled=cancelled)
 

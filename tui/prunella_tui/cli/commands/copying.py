@@ -24,7 +24,7 @@ from prunella_core.verify import VerifyProgress
 from prunella_tui.cli.completion import complete, models
 from prunella_tui.cli.following import DELETING
 from prunella_tui.cli.options import all_of, command, copies, deletes, is_set, no_log_option
-from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, Meter, present, tell
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, Meter, present, say
 from prunella_tui.cli.removing import ask_server, code_of, is_agreed, look_for_change, patiently, world_for
 from prunella_tui.cli.session import look, open_store
 from prunella_tui.cli.signals import cancelling
@@ -117,7 +117,7 @@ def move(
         present(lambda: move_document(plan, removal), lambda: lines)
         return DONE
     if not is_agreed(lines, f"{_question(plan, now)} [y/N] "):
-        tell("Nothing was copied or deleted.")
+        say("Nothing was copied or deleted.")
         return REFUSED
     return _move(plan, removal, server if unload else None)
 
@@ -151,7 +151,7 @@ def _deleted(copied: CopyReceipt, removal: Plan, server: Server | None) -> tuple
     with cancelling() as cancelled, Meter() as meter:
 
         def report(step: Step) -> None:
-            meter.tell(f"{step.what}: step {step.done:,} of {step.total:,}")
+            meter.show(f"{step.what}: step {step.done:,} of {step.total:,}")
 
         try:
             return patiently(partial(delete_moved, copied, removal, world_for(server, report, cancelled))), ""
@@ -199,7 +199,7 @@ def _planned(inventory: Inventory, folder: str, wanted: list[Model], under: str 
     target = look_at_target(inventory, folder, time.time())
     if not is_set("dry_run") and has_unfinished(target.store):
         patiently(partial(finish_left, target.store, World(now=time.time)))
-        tell(f"An interrupted operation in {target.store.root} has been finished or undone first.")
+        say(f"An interrupted operation in {target.store.root} has been finished or undone first.")
         target = look_at_target(inventory, folder, time.time())
     return plan_copy(inventory, target, wanted, under)
 
@@ -218,7 +218,7 @@ def _copied(plan: CopyPlan, *, verify: bool = False) -> CopyReceipt:
     with cancelling() as cancelled, Meter() as meter:
 
         def report(progress: VerifyProgress) -> None:
-            meter.tell(f"copying: {progress_text(progress, time.monotonic() - begun)}")
+            meter.show(f"copying: {progress_text(progress, time.monotonic() - begun)}")
 
         return patiently(partial(copy_models, plan, verify=verify, report=report, cancelled=cancelled))
 

@@ -20,7 +20,7 @@ from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.store.pins import read_pins
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.options import command, deletes, force_option, is_set, looks, no_log_option
-from prunella_tui.cli.output import REFUSED, present, tell
+from prunella_tui.cli.output import REFUSED, present, say
 from prunella_tui.cli.removing import Change, ask_server, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_removal, unmatched
@@ -56,7 +56,7 @@ def rm(names: tuple[str, ...], now: bool, unload: bool, by_server: bool, force: 
     request = replace(request, loaded=loaded, by_server=by_server)
     plan = make_plan(inventory, request, time.time())
     if loaded is None and plan.models:
-        tell("The server does not answer: a model that it has loaded keeps its space until it is unloaded.")
+        say("The server does not answer: a model that it has loaded keeps its space until it is unloaded.")
     if by_server:
         refuse_single_files(request)
     if by_server and not is_set("dry_run"):
@@ -129,7 +129,7 @@ def free(amount: str | None, until_free: str | None, max_store: str | None, **al
     server, loaded = ask_server(inventory)
     if loaded is None:  # then any of them may be
         loaded = frozenset(inventory.model_by_name)
-        tell("The server does not answer, so every model counts as loaded.")
+        say("The server does not answer, so every model counts as loaded.")
     allowed = [guard for guard in get_args(Guard) if also[f"also_{guard}"]]
     proposal = propose(inventory, target, time.time(), loaded=loaded, allowed=allowed)
     lines = proposal_lines(inventory, proposal)
@@ -143,7 +143,7 @@ def _fall_short(change: Change, proposal: Proposal) -> int:
     if not is_set("dry_run"):
         raise Refused(f"{why}. Nothing was deleted")
     change.show()
-    tell(f"{why}.")
+    say(f"{why}.")
     return REFUSED
 
 
@@ -163,7 +163,7 @@ def pin(patterns: tuple[str, ...], remove: bool) -> None:
         (pinning.unpin if remove else pinning.pin)(store, patterns)
     inventory = look(store)
     for warning in () if remove else unmatched(inventory, patterns):
-        tell(warning)
+        say(warning)
     pinned = [clean(model.name) for model in inventory.models if model.is_pinned]
     pins = [clean(pattern) for pattern in read_pins(store)]
     present(

@@ -18,7 +18,7 @@ from prunella_core.operations.guarding import guard_off, guard_on, guard_run
 from prunella_core.scan.progress import space_of
 from prunella_core.store.locate import Store
 from prunella_tui.cli.options import all_of, is_set, looks, setting_option, yes_option
-from prunella_tui.cli.output import DONE, REFUSED, present, tell
+from prunella_tui.cli.output import DONE, REFUSED, present, say
 from prunella_tui.cli.removing import ask, patiently
 from prunella_tui.cli.session import look, open_store, setting
 from prunella_tui.cli.timer import Timer, install, timer_for, uninstall
@@ -89,16 +89,16 @@ def install_timer() -> int:
     if read_settings(store) is None:
         raise Refused("the guard is off; turn it on first: prunella guard on")
     if timer.cron:
-        tell("No systemd or launchd here. Add this line with crontab -e:")
+        say("No systemd or launchd here. Add this line with crontab -e:")
         click.echo(timer.cron)
         return DONE
     for path, text in timer.files.items():
-        tell(f"{clean(path)}:\n{text}")
+        say(f"{clean(path)}:\n{text}")
     if not _is_agreed("Write this and start it?"):
-        tell("Nothing was written.")
+        say("Nothing was written.")
         return REFUSED
     install(timer.files, timer.start)
-    tell("The guard runs every 15 minutes now.")
+    say("The guard runs every 15 minutes now.")
     return DONE
 
 
@@ -108,7 +108,7 @@ def uninstall_timer() -> int:
     """Stop the timer and delete its files. The guard itself stays on."""
     _store, timer = _timer()
     was_there = uninstall(list(timer.files), timer.stop)
-    tell("The timer is gone." if was_there else "There is no timer of this store.")
+    say("The timer is gone." if was_there else "There is no timer of this store.")
     return DONE
 
 

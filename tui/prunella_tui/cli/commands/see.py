@@ -24,7 +24,7 @@ from prunella_tui.cli.completion import complete, digests, models
 from prunella_tui.cli.following import SHOWING
 from prunella_tui.cli.listing import Listing, lists
 from prunella_tui.cli.options import command, looks, no_log_option
-from prunella_tui.cli.output import DONE, FAILED, complain, present, tell
+from prunella_tui.cli.output import DONE, FAILED, complain, present, say
 from prunella_tui.cli.session import look, open_store, read_export, retention
 from prunella_tui.cli.targets import find_model, find_row
 from prunella_tui.report.blob import blob_lines
@@ -198,7 +198,7 @@ def _noted(inventory: Inventory, span: int) -> tuple[Noted, ...]:
         raise Refused("an export has no history: compare two with prunella diff OLD NEW")
     noted = read_totals(inventory.store, inventory.scanned_at - span, inventory.scanned_at)
     if not noted:
-        tell("Nothing was noted before this run; the first one of each day that may write to the store does so.")
+        say("Nothing was noted before this run; the first one of each day that may write to the store does so.")
     return noted
 
 

@@ -14,7 +14,7 @@ from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Plan, Receipt, Restore
 from prunella_tui.cli.completion import complete, trash_entries, trashed_models
 from prunella_tui.cli.options import command, deletes, is_set, looks, restores
-from prunella_tui.cli.output import present, tell
+from prunella_tui.cli.output import present, say
 from prunella_tui.cli.removing import Change, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_entries, find_restore
@@ -107,7 +107,7 @@ def _print_pulls(found: History) -> None:
     for name in found.pullable:
         click.echo(f"ollama pull {name}")
     if found.lost:
-        tell(f"Not recoverable: {', '.join(map(clean, found.lost))}")
+        say(f"Not recoverable: {', '.join(map(clean, found.lost))}")
     trashed = {
         model.name
         for event in found.events
@@ -115,4 +115,4 @@ def _print_pulls(found: History) -> None:
         if fate == "trashed"
     }
     if trashed:
-        tell(f"Still in the trash (prunella restore): {', '.join(map(clean, sorted(trashed)))}")
+        say(f"Still in the trash (prunella restore): {', '.join(map(clean, sorted(trashed)))}")
