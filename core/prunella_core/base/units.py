@@ -35,15 +35,16 @@ _AMOUNT = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?(%|b|[kmgtp](?:ib|i|b)?|
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _LARGEST = 2**63 - 1
 """Bytes; no file system counts further."""
+_SMALLEST = 1_000_000
 
 
 def parse_size(text: str, percent_of: int | None = None) -> int:
-    """Return the bytes in ``50GB``, ``50G``, ``1.5TB``, ``500MB``, ``50GiB`` or ``50000``, rounded up.
+    """Return the bytes in ``50GB``, ``50G``, ``1.5TB``, ``500MB``, ``50GiB`` or ``50000000``, rounded up.
 
     ``GB`` and ``G`` are decimal, as Prunella and Ollama print sizes; ``GiB`` is 1024³. ``20%`` is taken where it has a
     meaning: then ``percent_of`` says of how many bytes.
 
-    Raises InvalidInput for anything else.
+    Raises InvalidInput for anything else, and for a small number without a unit: 50 hardly means bytes.
     """
     match = _AMOUNT.match(text.strip().lower())
     if match is None or (match[2] == "%" and percent_of is None):
@@ -58,6 +59,9 @@ def parse_size(text: str, percent_of: int | None = None) -> int:
         raise _refusal(text, percent_of)
     if count > _LARGEST * of:
         raise _refusal(text, percent_of)
+    if not match[2] and 0 < count < _SMALLEST * of:
+        uses = f"{match[1]}GB or {match[1]}MB" if percent_of is None else f"{match[1]}GB, {match[1]}MB or {match[1]}%"
+        raise InvalidInput(f"“{match[1]}” has no unit: use {uses}")
     return -(-count // of)
 
 

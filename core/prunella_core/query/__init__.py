@@ -46,11 +46,14 @@ class Query(Struct, frozen=True, kw_only=True):
 
 
 def parse(text: str, rows: Rows) -> Query:
-    """Read a filter for ``rows``. Raises InvalidInput for a term that is incomplete or unknown."""
+    """Read a filter for ``rows``. Raises InvalidInput for a term that is incomplete or unknown.
+
+    Only a colon may be part of a word: names of models have one.
+    """
     words, terms = [], []
     for part in text.casefold().split():
         match = _TERM.match(part)
-        if match and match[1] in KNOWN:
+        if match and (match[1] in KNOWN or match[2] != ":"):
             terms.append(match.groups())
         else:
             words.append(part)

@@ -35,10 +35,6 @@ _MODEL_STATES: dict[str, Callable[[Inventory, Model], object]] = {
 }
 
 
-def _states(inventory: Inventory, model: Model) -> Iterable[str]:
-    return (state for state, holds in _MODEL_STATES.items() if holds(inventory, model))
-
-
 def _names_of_blob(inventory: Inventory, blob: Blob) -> Iterable[str]:
     return filter(None, (*blob.models, blob.key, likely_model(inventory, blob)))
 
@@ -73,7 +69,6 @@ _TRASH = {
 FIELDS: Mapping[Rows, Mapping[str, Field]] = {"models": _MODELS, "blobs": _BLOBS, "trash": _TRASH}
 KNOWN = frozenset(name for fields in FIELDS.values() for name in fields)
 """Every field of the language. Other text before a colon is part of a word."""
-
 
 WORDS: Mapping[Rows, Callable[[Any], str]] = {
     "models": lambda model: " ".join(filter(None, (model.name, *_details(model), model.digest[:12]))),

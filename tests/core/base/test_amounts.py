@@ -10,7 +10,7 @@ from prunella_core.base.units import parse_size
     ("typed", "count"),
     [
         ("0", 0),
-        ("50000", 50_000),
+        ("5000000", 5_000_000),
         ("50B", 50),
         ("50GB", 50_000_000_000),
         ("50G", 50_000_000_000),
@@ -22,7 +22,7 @@ from prunella_core.base.units import parse_size
         ("2PB", 2_000_000_000_000_000),
         ("50GiB", 50 * 1024**3),
         ("1.5Ki", 1_536),
-        ("0.1", 1),
+        ("0.1B", 1),
         ("0.0000000001GB", 1),
     ],
 )
@@ -47,6 +47,15 @@ def test_refuses_what_is_no_size(typed: str) -> None:
         parse_size(typed)
     assert str(refusal.value).isprintable()
     assert "%" not in str(refusal.value).replace(typed, "")
+
+
+@pytest.mark.parametrize("typed", ["1", "50", " 999999 ", "0.5"])
+def test_refuses_a_small_number_without_a_unit(typed: str) -> None:
+    number = typed.strip()
+    with pytest.raises(InvalidInput, match=f"“{number}” has no unit: use {number}GB or {number}MB$"):
+        parse_size(typed)
+    with pytest.raises(InvalidInput, match=f"use {number}GB, {number}MB or {number}%$"):
+        parse_size(typed, percent_of=1_000)
 
 
 @pytest.mark.parametrize("typed", ["101%", "%", "-1%", "20%%", "20%GB"])

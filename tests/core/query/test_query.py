@@ -150,8 +150,12 @@ def test_a_time_in_the_future_counts_as_now(inventory: Inventory) -> None:
         ("state:nothing", "blobs", "invalid state “nothing”: use referenced,"),
         ("state:missing", "models", "use pinned, broken,"),
         ("kind:weights", "models", "unknown filter “kind” for models: use age, unused,"),
-        ("size>1 \x1b[2J:x size>\x1b", "models", "invalid size “\\x1b”"),
+        ("size>1GB \x1b[2J:x size>\x1b", "models", "invalid size “\\x1b”"),
         ("used:", "blobs", "incomplete filter “used:”"),
+        ("sise>5GB", "models", "unknown filter “sise” for models: use age, unused,"),
+        ("name=llama used=x", "models", "unknown filter “used” for models"),
+        ("stale=true", "blobs", "unknown filter “stale” for blobs: use age, unused, size, disk, state,"),
+        ("size>20", "models", "“20” has no unit: use 20GB or 20MB"),
     ],
 )
 def test_what_is_not_understood_is_told_in_a_line(text: str, rows: Rows, told: str) -> None:
@@ -162,7 +166,7 @@ def test_what_is_not_understood_is_told_in_a_line(text: str, rows: Rows, told: s
 
 
 @pytest.mark.parametrize(
-    "word", ["llama3.2:latest", "sha256:3f1a", "hf.co/user/m:q4", "x>5", "5>3", "a=b", ":", ">", "size"]
+    "word", ["llama3.2:latest", "sha256:3f1a", "hf.co/user/m:q4", "mistral:7b", "5>3", ":", ">", "size"]
 )
 def test_what_is_no_field_is_a_word(word: str) -> None:
     query = parse(word, "models")

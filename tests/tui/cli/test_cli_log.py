@@ -106,13 +106,13 @@ def test_df_fails_when_so_much_could_be_pruned(builder: StoreBuilder) -> None:
     waste = call("df", "--json", store=builder.root).document["reclaimable"]
     plan = call("prune", "--age", "0", "-n", "--json", store=builder.root).document
     assert waste == plan["reclaims"] > 0
-    for amount in (f"{waste}", "1kB", "0"):
+    for amount in (f"{waste}B", "1kB", "0"):
         result = call("df", "--fail-if-reclaimable", amount, store=builder.root)
         assert result.code == 1
         assert "on disk" in result.text
         assert result.complaint.startswith("prunella: a prune would free ")
         assert result.complaint.count("\n") == 1
-    for amount in (f"{waste + 1}", "20GB"):
+    for amount in (f"{waste + 1}B", "20GB"):
         result = call("df", "--fail-if-reclaimable", amount, "--json", store=builder.root)
         assert (result.code, result.complaint, result.document["reclaimable"]) == (0, "", waste)
 
@@ -134,3 +134,5 @@ def test_df_has_nothing_to_fail_for_in_a_tidy_store(builder: StoreBuilder) -> No
     result = call("df", "--fail-if-reclaimable", "much", store=builder.root)
     assert (result.code, result.out) == (2, b"")
     assert "invalid size “much”" in result.complaint
+    result = call("df", "--fail-if-reclaimable", "20", store=builder.root)
+    assert (result.code, result.complaint) == (2, "prunella: “20” has no unit: use 20GB or 20MB\n")
