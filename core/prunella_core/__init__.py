@@ -1,7 +1,73 @@
 """What an Ollama model store takes, what a removal would give back, and the removal itself.
 
-Data flows one way: ``store.locate`` → ``scan`` → ``Inventory`` → ``planning`` → ``Plan`` → ``apply`` → ``Receipt``.
-Sizes are bytes, times are seconds since the epoch (UTC). Nothing here draws, prints or reads the environment.
+Data flows one way: ``open_store`` → ``scan_store`` → ``Inventory`` → ``make_plan`` → ``Plan`` → ``carry_out`` →
+``Receipt``. Sizes are bytes, times are seconds since the epoch (UTC). Nothing here draws or prints. What is public is
+in ``__all__``; ``docs/library.md`` has examples.
 """
 
-__version__ = "0.1.0"
+from importlib import import_module
+
+from prunella_core.base import __version__ as __version__
+
+TYPE_CHECKING = False  # type checkers know better; the module typing would slow every start down
+if TYPE_CHECKING:
+    from prunella_core.library import (
+        Blob,
+        Empty,
+        InvalidInput,
+        Inventory,
+        Model,
+        NotFound,
+        Plan,
+        PruneClass,
+        PrunellaError,
+        PrunePolicy,
+        Receipt,
+        Refused,
+        Removal,
+        Request,
+        Restore,
+        State,
+        Step,
+        Store,
+        TrashEntry,
+        carry_out,
+        frees,
+        make_plan,
+        open_store,
+        scan_store,
+    )
+else:  # imported at their first use: the command line imports what a command needs, and no more
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            return getattr(import_module("prunella_core.library"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "Blob",
+    "Empty",
+    "InvalidInput",
+    "Inventory",
+    "Model",
+    "NotFound",
+    "Plan",
+    "PruneClass",
+    "PrunePolicy",
+    "PrunellaError",
+    "Receipt",
+    "Refused",
+    "Removal",
+    "Request",
+    "Restore",
+    "State",
+    "Step",
+    "Store",
+    "TrashEntry",
+    "carry_out",
+    "frees",
+    "make_plan",
+    "open_store",
+    "scan_store",
+]
