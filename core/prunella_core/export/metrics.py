@@ -5,6 +5,7 @@ Import it late: the official client takes longer to import than a small store to
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import NamedTuple, get_args
 
 from msgspec import Struct
@@ -46,17 +47,9 @@ class _Gauge(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-class _Families:
-    def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        return self._families
-
-
 def metrics_text(inventory: Inventory, facts: Facts, *, with_models: bool = False) -> bytes:
     """Return the metrics of a store in the text format of Prometheus, by wish those of each model too."""
-    return generate_latest(_Families(_families(inventory, facts, with_models)))
+    return generate_latest(SimpleNamespace(collect=lambda: _families(inventory, facts, with_models)))
 
 
 def _families(inventory: Inventory, facts: Facts, with_models: bool) -> Iterator[GaugeMetricFamily]:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import timestamp
-from prunella_core.export.trust import refuse_untrustworthy
+from prunella_core.export.validate import validate
 from prunella_core.inventory.records import Inventory
 from prunella_core.store.locate import Store
 
@@ -75,7 +75,7 @@ def load(data: bytes) -> Inventory:
     """
     export = _decode(_unpacked(data))
     inventory, host = export.inventory, clean(export.host)
-    refuse_untrustworthy(inventory)
+    validate(inventory)
     store = Store(
         root=inventory.store.root,
         why=f"an export of {host}, scanned {timestamp(inventory.scanned_at) or 'at no known time'}",

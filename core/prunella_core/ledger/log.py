@@ -12,12 +12,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.ledger.file import consult, fetch, is_trace
-from prunella_core.ollama.names import ModelName, parse_name
+from prunella_core.ollama.names import ModelName, is_short_name
 from prunella_core.ollama.paths import place_of
 from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Restore
 from prunella_core.store.locate import Store
@@ -170,19 +169,8 @@ def _decode(data: object) -> LogLine | None:
         line = _DECODER.decode(data) if isinstance(data, bytes) else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return line if line and all(_is_name(name) for model in line.models for name in _names(model)) else None
-
-
-def _names(model: LoggedModel) -> list[str]:
-    return [model.name, model.pull] if model.pull else [model.name]
-
-
-def _is_name(text: str) -> bool:
-    """Whether it is a short name as the log writes them: it may be handed to a shell."""
-    try:
-        return parse_name(text).short == text
-    except InvalidInput:
-        return False
+    names = (name for model in line.models for name in (model.name, model.pull or model.name)) if line else ()
+    return line if all(map(is_short_name, names)) else None
 
 
 # What became of it

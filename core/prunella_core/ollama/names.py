@@ -78,6 +78,14 @@ def parse_name(text: str) -> ModelName:
     return name
 
 
+def is_short_name(text: str) -> bool:
+    """Whether it is a name exactly as ``ollama list`` prints it, which may be handed to a shell."""
+    try:
+        return parse_name(text).short == text
+    except InvalidInput:
+        return False
+
+
 def match_name(wanted: ModelName, known: Iterable[str]) -> str | None:
     """Return the short name among ``known`` that ``wanted`` means, exact case first, then any case, as Ollama does."""
     names = list(known)

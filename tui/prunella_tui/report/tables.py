@@ -72,16 +72,14 @@ def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
     )
 
 
-def blobs_lines(
-    inventory: Inventory, rows: Sequence[Blob], identities: Mapping[str, str], now: float
-) -> Iterator[Block]:
+def blobs_lines(inventory: Inventory, rows: Sequence[Blob], identities: Mapping[str, str]) -> Iterator[Block]:
     """Yield the table of ``rows`` and their sums; ``identities`` is what first bytes say, by key."""
     if not rows:
         yield line("No such blobs")
         return
 
     def idle(blob: Blob) -> str:
-        return age(None if blob.idle_since is None else now - blob.idle_since)
+        return age(None if blob.idle_since is None else inventory.scanned_at - blob.idle_since)
 
     yield table_of(
         rows,

@@ -1,17 +1,11 @@
-"""The documents of commands that delete or restore, of the trash and of the log."""
+"""The documents of commands that delete or restore, of the trash, the log and the guard."""
 
 from collections.abc import Iterable
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
-from prunella_core.export.documents.fields import (
-    Document,
-    age_at,
-    picked,
-    problem_rows,
-    shown,
-    timestamp,
-)
+from prunella_core.export.documents.fields import Document, picked, problem_rows, shown, timestamp
+from prunella_core.guard.status import GuardRun, GuardStatus
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import Event, History
 from prunella_core.plan.build import trash_reclaims
@@ -30,7 +24,7 @@ def plan_document(plan: Plan) -> Document:
                 "path": clean(item.file.path),
                 "allocated": item.file.allocated,
                 **picked(item, "reclaims", "digest", "reason", "target"),
-                "age_seconds": age_at(item.idle_since, plan.made_at),
+                "age_seconds": _age(item.idle_since, plan.made_at),
                 "age_from": item.clock,
             }
             for item in plan.files
@@ -59,11 +53,15 @@ def receipt_document(receipt: Receipt) -> Document:
     }
 
 
+def _age(since: float | None, now: float) -> int | None:
+    return None if since is None else max(int(now - since), 0)
+
+
 def _held_rows(rows: Iterable[HeldBack], now: float) -> Rows:
     return Rows(
         {
             **picked(row, "path", "allocated", "reason"),
-            "age_seconds": age_at(row.idle_since, now),
+            "age_seconds": _age(row.idle_since, now),
             "age_from": row.clock,
         }
         for row in rows
@@ -97,8 +95,8 @@ def log_document(history: History, store: Store) -> Document:
     return {
         "store": clean(store.root),
         "entries": [_event_row(event) for event in history.events],
-        "pull": shown(tuple(history.pullable)),
-        "lost": shown(tuple(history.lost)),
+        "pull": shown(history.pullable),
+        "lost": shown(history.lost),
     }
 
 
@@ -113,4 +111,25 @@ def _event_row(event: Event) -> Document:
             for model, fate in zip(line.models, event.fates, strict=True)
         ],
         "state": None if line.models else event.fate,
+    }
+
+
+def status_document(status: GuardStatus) -> Document:
+    """The document of ``guard status``."""
+    settings = status.settings
+    return {
+        "on": settings is not None,
+        **picked(status, "models", "blobs", "extra_bytes"),
+        "entries": [clean(entry.id) for entry in status.entries],
+        "settings": settings and picked(settings, "keep", "max_size", "min_free"),
+    }
+
+
+def run_document(run: GuardRun, status: GuardStatus) -> Document:
+    """The document of ``guard on`` and ``guard run``: what was rescued and emptied, and what the guard holds now."""
+    return {
+        **status_document(status),
+        "rescued": [picked(rescued, "id", "cause", "models") for rescued in run.synced.rescued],
+        "waits": shown(run.synced.waits),
+        "emptied": run.emptied and {"files": len(run.emptied.removed), "freed": run.emptied.freed},
     }

@@ -1,7 +1,6 @@
 """The documents of ``doctor`` and ``verify``."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from prunella_core.advice.forecast import NextStart
 from prunella_core.base.text import clean
@@ -10,9 +9,7 @@ from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory
 from prunella_core.store.find import FoundStore, blob_bytes
 from prunella_core.store.locate import Store
-
-if TYPE_CHECKING:
-    from prunella_core.verify import VerifyResult
+from prunella_core.verify import VerifyResult
 
 
 def doctor_document(inventory: Inventory) -> Document:
@@ -41,7 +38,7 @@ def stores_document(found: Iterable[FoundStore], chosen: Store | None) -> Docume
     return {"stores": rows, "chosen": used}
 
 
-def verify_document(store: Store, result: "VerifyResult") -> Document:
+def verify_document(store: Store, result: VerifyResult) -> Document:
     """The document of ``verify``: what was read, and each damaged file with the models that this breaks."""
     return {
         "store": clean(store.root),

@@ -1,4 +1,4 @@
-"""What several documents contain: clean text, times, origins, problems."""
+"""What several documents contain: clean text, times, problems."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -35,8 +35,3 @@ def shown(value: Any) -> Any:
 def problem_rows(problems: Iterable[Problem]) -> list[Document]:
     """Return problems as every document lists them."""
     return [picked(problem, "path", "kind", "message", "blocks_prune") for problem in problems]
-
-
-def age_at(since: float | None, now: float) -> int | None:
-    """Return whole seconds from ``since`` to ``now``; 0 for a time in the future."""
-    return None if since is None else max(int(now - since), 0)

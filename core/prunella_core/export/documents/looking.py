@@ -1,4 +1,4 @@
-"""The documents of ``ls``, ``blobs``, ``show``, ``why`` and ``df``."""
+"""The documents of ``ls``, ``blobs``, ``show``, ``why``, ``df`` and ``diff``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
-from prunella_core.export.documents.comparing import growth_document
 from prunella_core.export.documents.fields import Document, picked, problem_rows, shown, timestamp
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Inventory, Model, State
@@ -15,14 +14,14 @@ from prunella_core.ledger.ages import likely_model
 from prunella_core.ledger.growth import Noted
 from prunella_core.plan.build import prunable, reclaimable
 from prunella_core.scan.other import OtherFiles
+from prunella_core.space.compare import model_changes
 from prunella_core.space.space import space_of
-from prunella_core.space.totals import SHARES, totals
+from prunella_core.space.totals import SHARES, Totals, growth, totals
 
-_NOTHING: dict[str, str] = {}
 _MOST_ENTRIES = 20
 
 
-class ModelRow(Struct, frozen=True, gc=False):
+class _ModelRow(Struct, frozen=True, gc=False):
     """A row of ``ls``; records and not dicts, as there may be thousands of them, and tens of thousands of blobs."""
 
     name: str
@@ -49,9 +48,7 @@ class ModelRow(Struct, frozen=True, gc=False):
     blobs: tuple[str, ...]
 
 
-class BlobRow(Struct, frozen=True, gc=False):
-    """A row of ``blobs``."""
-
+class _BlobRow(Struct, frozen=True, gc=False):
     digest: str | None
     state: State
     kind: str | None
@@ -69,12 +66,12 @@ class BlobRow(Struct, frozen=True, gc=False):
     """The model that such a row likely belongs or belonged to."""
 
 
-def models_document(inventory: Inventory, models: Iterable[Model] | None = None) -> Document:
-    """The document of ``ls``; ``models`` are those to show, in their order. The totals are those of the whole store."""
+def models_document(inventory: Inventory, models: Iterable[Model]) -> Document:
+    """The document of ``ls``: ``models`` in their order, and the totals of the whole store."""
     sums = totals(inventory)
     return {
         "store": clean(inventory.store.root),
-        "models": Rows(model_row(inventory, model) for model in (inventory.models if models is None else models)),
+        "models": Rows(_model_row(inventory, model) for model in models),
         "totals": {
             "size": sums.listed,
             **picked(sums, "models", "allocated", "unreferenced", "partial", "leftover", "trashed"),
@@ -84,12 +81,11 @@ def models_document(inventory: Inventory, models: Iterable[Model] | None = None)
     }
 
 
-def model_row(inventory: Inventory, model: Model) -> ModelRow:
-    """One model, as in ``ls``."""
+def _model_row(inventory: Inventory, model: Model) -> _ModelRow:
     space, name, details = space_of(inventory), model.name, model.details
     usage, sharing, used = space.models[name], space.shared_with(name), model.last_used
     idle_since, clock = model.idle
-    return ModelRow(
+    return _ModelRow(
         name,
         model.digest[:12],
         model.digest,
@@ -115,25 +111,13 @@ def model_row(inventory: Inventory, model: Model) -> ModelRow:
     )
 
 
-def blobs_document(
-    inventory: Inventory,
-    now: float,
-    blobs: Iterable[Blob] | None = None,
-    identities: Mapping[str, str] = _NOTHING,
-) -> Document:
-    """The document of ``blobs`` at ``now`` (seconds, UTC); ``blobs`` are those to show, in their order.
-
-    ``identities`` has, by key, the descriptions of rows that no model needs.
-    """
-    rows = (
-        blob_row(blob, now, identities.get(blob.key), None if blob.models else likely_model(inventory, blob))
-        for blob in (inventory.blobs if blobs is None else blobs)
-    )
+def blobs_document(inventory: Inventory, blobs: Iterable[Blob], identities: Mapping[str, str]) -> Document:
+    """The document of ``blobs``: rows in their order; ``identities`` describes, by key, those that no model needs."""
+    rows = (_blob_row(inventory, blob, identities.get(blob.key)) for blob in blobs)
     return {"store": clean(inventory.store.root), "blobs": Rows(rows)}
 
 
-def blob_row(blob: Blob, now: float, identity: str | None = None, likely: str | None = None) -> BlobRow:
-    """One row of ``blobs/``."""
+def _blob_row(inventory: Inventory, blob: Blob, identity: str | None) -> _BlobRow:
     files = blob.files
     idle_since, clock = blob.idle
     links: int | None
@@ -142,7 +126,7 @@ def blob_row(blob: Blob, now: float, identity: str | None = None, likely: str | 
     else:
         links = max([file.links for file in files], default=None)
         target = next((file.target for file in files if file.target), None)
-    return BlobRow(
+    return _BlobRow(
         blob.digest,
         blob.state,
         blob.kind and clean(blob.kind),
@@ -150,12 +134,12 @@ def blob_row(blob: Blob, now: float, identity: str | None = None, likely: str | 
         blob.allocated,
         tuple([clean(file.path) for file in files]),
         blob.models,
-        None if idle_since is None else max(int(now - idle_since), 0),
+        None if idle_since is None else max(int(inventory.scanned_at - idle_since), 0),
         clock,
         links,
         target and clean(target),
         identity and clean(identity),
-        likely,
+        None if blob.models else likely_model(inventory, blob),
     )
 
 
@@ -175,13 +159,13 @@ def model_document(inventory: Inventory, model: Model) -> Document:
                 "shared_with": [name for name in blob.models if name != model.name] if blob else [],
             }
         )
-    row = {**msgspec.to_builtins(model_row(inventory, model)), "problems": problem_rows(inventory.problems_of(model))}
+    row = {**msgspec.to_builtins(_model_row(inventory, model)), "problems": problem_rows(inventory.problems_of(model))}
     return {"store": clean(inventory.store.root), **row, "layers": layers}
 
 
-def blob_document(inventory: Inventory, blob: Blob, now: float, identity: str | None = None) -> Document:
+def blob_document(inventory: Inventory, blob: Blob, identity: str | None) -> Document:
     """The document of ``why``: the blob, its models, its state and age."""
-    row = msgspec.to_builtins(blob_row(blob, now, identity, likely_model(inventory, blob)))
+    row = msgspec.to_builtins(_blob_row(inventory, blob, identity))
     blocked = problem_rows(inventory.blocking) if blob.state == "unreferenced" else []
     return {"store": clean(inventory.store.root), **row, "blocked": blocked}
 
@@ -195,17 +179,40 @@ def df_document(
     """
     sums = totals(inventory)
     now, later = prunable(inventory, inventory.scanned_at, retention)
+    entries = other.entries if other else ()
     return {
         "store": clean(inventory.store.root),
         **picked(sums, "models", "listed", "allocated", "referenced", *SHARES),
         "other": other.allocated if other else None,
-        "other_entries": [{"path": clean(name), "allocated": count} for name, count in other.entries[:_MOST_ENTRIES]]
-        if other
-        else [],
+        "other_entries": [{"path": clean(path), "allocated": count} for path, count in entries[:_MOST_ENTRIES]],
         "notes": list(other.notes) if other else [],
         "difference": sums.allocated - sums.listed,
         "reclaimable": reclaimable(inventory, inventory.scanned_at),
         "prunable": {"now": now, "later": later},
         **picked(sums, "counted_twice", "disk_total", "disk_free"),
-        "growth": growth_document(noted, sums) if noted else None,
+        "growth": _growth(noted, sums) if noted else None,
     }
+
+
+def _growth(noted: Sequence[Noted], sums: Totals) -> Document:
+    history = [{"at": timestamp(each.at), **picked(each.totals, "allocated", *SHARES)} for each in noted]
+    return {"since": timestamp(noted[0].at), "change": growth(noted[0].totals, sums), "history": history}
+
+
+def diff_document(old: Inventory, new: Inventory) -> Document:
+    """The document of ``diff``: both scans, what became more or less, and the models that are not the same."""
+    changes = model_changes(old, new)
+    return {
+        "old": _scan(old),
+        "new": _scan(new),
+        "change": growth(totals(old), totals(new)),
+        **{
+            kind: [picked(change, "name", "before", "after") for change in changes if change.kind == kind]
+            for kind in ("came", "went", "changed")
+        },
+    }
+
+
+def _scan(inventory: Inventory) -> Document:
+    host, at = shown(inventory.store.exported_from), timestamp(inventory.scanned_at)
+    return {"store": clean(inventory.store.root), "host": host, "scanned_at": at}

@@ -10,7 +10,7 @@ from prunella_core.apply import World
 from prunella_core.base.errors import InvalidInput, Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age, parse_size
-from prunella_core.export.documents.guarding import run_document, status_document
+from prunella_core.export.documents.changing import run_document, status_document
 from prunella_core.guard.settings import Settings, read_settings
 from prunella_core.guard.status import GuardRun, guard_status
 from prunella_core.inventory.records import Inventory

@@ -7,11 +7,11 @@ import click
 
 from prunella_core.base.errors import Refused
 from prunella_core.base.units import parse_age, parse_size
-from prunella_core.export.documents.comparing import diff_document
 from prunella_core.export.documents.looking import (
     blob_document,
     blobs_document,
     df_document,
+    diff_document,
     model_document,
     models_document,
 )
@@ -104,11 +104,7 @@ def blobs(listing: Listing) -> None:
         return
     found = {blob.key: described(inventory.store, blob) for blob in rows if not blob.models}
     identities = {key: identity for key, identity in found.items() if identity}
-    now = inventory.scanned_at
-    present(
-        lambda: blobs_document(inventory, now, rows, identities),
-        lambda: blobs_lines(inventory, rows, identities, now),
-    )
+    present(lambda: blobs_document(inventory, rows, identities), lambda: blobs_lines(inventory, rows, identities))
 
 
 @command
@@ -147,7 +143,7 @@ def why(digest: str) -> None:
     blob = find_row(inventory, digest)
     identity = described(inventory.store, blob, THOROUGH)
     now = inventory.scanned_at
-    present(lambda: blob_document(inventory, blob, now, identity), lambda: blob_lines(inventory, blob, identity, now))
+    present(lambda: blob_document(inventory, blob, identity), lambda: blob_lines(inventory, blob, identity, now))
 
 
 @command

@@ -10,7 +10,7 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashedModel
 from prunella_core.ollama.digests import parse_digest
-from prunella_core.ollama.names import parse_name
+from prunella_core.ollama.names import is_short_name
 from prunella_core.ollama.paths import Area, place_of
 
 _COUNT = 1 << 200
@@ -22,7 +22,7 @@ _DEPTH_IN_TRASH = 3
 """Slashes in the path of a file of the trash, at least: ``.prunella/trash/<id>/…``."""
 
 
-def refuse_untrustworthy(inventory: Inventory) -> None:
+def validate(inventory: Inventory) -> None:
     """Raise InvalidInput unless names, digests, numbers and references are as a scan would have them.
 
     Free text (paths, messages) is not checked: it is cleaned wherever it is drawn.
@@ -74,18 +74,11 @@ def _names(inventory: Inventory) -> Iterator[str]:
     names = {model.name for model in _models(inventory)}
     names.update(name for blob in inventory.others for name in blob.models)
     names.update(problem.model for problem in inventory.problems if problem.model is not None)
-    yield from (f"“{clean(name)}” is not a model name" for name in names if not _is_name(name))
+    yield from (f"“{clean(name)}” is not a model name" for name in names if not is_short_name(name))
     if len(inventory.model_by_name) < len(inventory.models):
         yield "two models have one name"
     if unknown := {problem.kind for problem in inventory.problems} - ADVICE.keys():
         yield f"a problem of a kind that this version does not know ({clean(min(unknown))})"
-
-
-def _is_name(name: str) -> bool:
-    try:
-        return parse_name(name).short == name
-    except InvalidInput:
-        return False
 
 
 def _digests(inventory: Inventory) -> Iterator[str]:
