@@ -10,9 +10,12 @@ from msgspec.structs import replace
 
 from prunella_core.apply import World
 from prunella_core.base.errors import Refused, StalePlan
+from prunella_core.guard.settings import SETTINGS, Settings
+from prunella_core.guard.sync import turn_on
 from prunella_core.inventory.records import Blob
 from prunella_core.ollama.client import Loaded, ServerError
 from prunella_core.operations.carry_out import carry_out, make_ready
+from prunella_core.operations.server import version_of
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, Receipt, Removal
 from prunella_core.sample import StoreBuilder
@@ -195,6 +198,14 @@ def test_a_trash_that_cannot_be_emptied_is_a_note(builder: StoreBuilder) -> None
     assert "Expired trash was not emptied: locked" in receipt.notes
 
 
+def test_a_guard_that_cannot_follow_is_a_note(builder: StoreBuilder) -> None:
+    turn_on(open_store(builder.root), Settings(), NOW)
+    Path(builder.root, SETTINGS).write_text("not JSON")
+    receipt = carry_out(make_plan(look(builder.root), to_trash(SOLO), NOW), world())
+    assert receipt.done
+    assert receipt.notes[-1].startswith("The guard was not brought up to date: cannot read the guard's settings")
+
+
 def test_expired_trash_is_emptied_afterwards(builder: StoreBuilder) -> None:
     old = remove(builder.root, BASE, now=NOW - 8 * DAY)
     receipt = carry_out(make_plan(look(builder.root), to_trash(SOLO), NOW), world(retention=7 * DAY))
@@ -261,3 +272,11 @@ def test_what_goes_for_good_is_watched_unless_nothing_can_run(builder: StoreBuil
     receipt = carry_out(plan, replace(busy, report=lambda step: steps.append(step.what)))
     assert receipt.cancelled
     assert tree(builder.root) == before
+
+
+def test_the_version_of_a_server_that_answers(builder: StoreBuilder) -> None:
+    server = FakeServer(builder.root)
+    assert version_of(server) == "0.33.0"
+    with patch.object(server, "version", side_effect=ServerError("no answer")):
+        assert version_of(server) is None
+    assert version_of(None) is None

@@ -44,3 +44,12 @@ def test_pins_behind_a_link_are_refused(builder: StoreBuilder, tmp_path: Path) -
     os.symlink(tmp_path, f"{builder.root}/.prunella")
     with pytest.raises(Refused, match="is a link"):
         toggle_pin(open_store(builder.root), model)
+
+
+def test_pins_that_cannot_be_written_are_as_they_were(builder: StoreBuilder) -> None:
+    store = open_store(builder.root)
+    pin(store, ("base",))
+    os.makedirs(f"{builder.root}/.prunella/pins.new/in the way")
+    with pytest.raises(Refused, match="the pins are as they were"):
+        pin(store, ("derived",))
+    assert read_pins(store) == ("base",)
