@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from threading import Thread
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,8 +13,7 @@ from msgspec import Struct
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
 
-_DEFAULT_PORT = 11_434
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"": 11_434, "http": 80, "https": 443}
 _PROBE_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
 _WORK_SECONDS = 60.0
@@ -34,30 +33,6 @@ class Loaded(NamedTuple):
 
     name: str
     digest: str
-
-
-class Server(Protocol):
-    """A server. Every method raises ServerError."""
-
-    address: str
-
-    def version(self) -> str:
-        """Its version, such as 0.33.0."""
-
-    def loaded(self) -> list[Loaded]:
-        """The models in memory."""
-
-    def models(self) -> dict[str, str]:
-        """The digest of every model in its list, by name."""
-
-    def weights(self, name: str) -> str:
-        """The path of a model's weights, as the server sees it; empty where there are none."""
-
-    def unload(self, name: str) -> None:
-        """Unload a model, as ``ollama stop`` does."""
-
-    def delete(self, name: str) -> None:
-        """Delete a model at once; the server has no trash."""
 
 
 class Address(NamedTuple):
@@ -84,26 +59,13 @@ def address(environ: Mapping[str, str]) -> Address:
     if text.count(":") > 1 and not has_scheme and "[" not in text:
         text = f"[{text}]"  # an IPv6 address by itself
     parts = urlsplit(text if has_scheme else f"http://{text}")
-    default = _PORTS.get(parts.scheme, _DEFAULT_PORT) if has_scheme else _DEFAULT_PORT
+    default = _PORTS.get(parts.scheme if has_scheme else "", _PORTS[""])
     try:
         port = default if parts.port is None else parts.port
     except ValueError:
         port = default
     host = parts.hostname or "127.0.0.1"
     return Address(parts.scheme or "http", _UNSPECIFIED.get(host, host), port, parts.path.rstrip("/"))
-
-
-def connect(environ: Mapping[str, str]) -> Server | None:
-    """Return the server, or ``None`` where nothing listens, within half a second; a slow server counts as one."""
-    try:
-        where = address(environ)
-        if refuses(where):
-            return None
-    except TimeoutError:
-        pass
-    except (OSError, ValueError):
-        return None
-    return OllamaServer(where)
 
 
 def refuses(where: Address) -> bool:
@@ -169,32 +131,41 @@ class _Error(Struct):
 _Reply = TypeVar("_Reply", _Models, _Shown, _Version, _Error)
 
 
-class OllamaServer:
-    """A server at ``where``, over HTTP and never through a proxy: its store is on this machine."""
+class Server:
+    """The server at ``where``, over HTTP and never through a proxy: its store is on this machine.
+
+    Every method raises ServerError.
+    """
 
     def __init__(self, where: Address) -> None:
         self.where = where
         self.address = where.url
 
     def version(self) -> str:
+        """Its version, such as 0.33.0."""
         return self._read(self._ask("GET", "/api/version"), _Version).version
 
     def loaded(self) -> list[Loaded]:
+        """The models in memory."""
         answer = self._read(self._ask("GET", "/api/ps"), _Models)
         return [Loaded(model.model or model.name, model.digest) for model in answer.models]
 
     def models(self) -> dict[str, str]:
+        """The digest of every model in its list, by name."""
         answer = self._read(self._ask("GET", "/api/tags"), _Models)
         return {model.model or model.name: model.digest for model in answer.models}
 
     def weights(self, name: str) -> str:
+        """The path of a model's weights, as the server sees it; empty where there are none."""
         lines = self._read(self._ask("POST", "/api/show", {"model": name}), _Shown).modelfile.splitlines()
         return next((line.removeprefix("FROM ").strip() for line in lines if line.startswith("FROM /")), "")
 
     def unload(self, name: str) -> None:
+        """Unload a model, as ``ollama stop`` does."""
         self._ask("POST", "/api/generate", {"model": name, "keep_alive": 0, "stream": False}, _WORK_SECONDS)
 
     def delete(self, name: str) -> None:
+        """Delete a model at once; the server has no trash."""
         self._ask("DELETE", "/api/delete", {"model": name}, _WORK_SECONDS)
 
     def _ask(self, method: str, path: str, body: object = None, seconds: float | None = None) -> bytes:
@@ -251,3 +222,16 @@ def _exchange(where: Address, method: str, path: str, body: object, seconds: flo
                 each.shutdown(socket.SHUT_RDWR)
 
     return _within(seconds, talk, hang_up)
+
+
+def connect(environ: Mapping[str, str]) -> Server | None:
+    """Return the server, or ``None`` where nothing listens, within half a second; a slow server counts as one."""
+    try:
+        where = address(environ)
+        if refuses(where):
+            return None
+    except TimeoutError:
+        pass
+    except (OSError, ValueError):
+        return None
+    return Server(where)

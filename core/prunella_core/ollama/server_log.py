@@ -1,5 +1,6 @@
 """Ollama's own log, in files and in the journal: when it loaded which weights, when it started, on which store."""
 
+import fnmatch
 import hashlib
 import os
 import re
@@ -88,17 +89,13 @@ def log_files(root: str, home: str) -> list[str]:
     found = {f"{place}/var/log/ollama.log": 0.0 for place in ("/opt/homebrew", "/usr/local")}
     for folder in folders:
         with suppress(OSError):  # no such folder, or not ours to look into
-            found |= {path: 0.0 for name in os.listdir(folder) if _is_log(name) and (path := f"{folder}/{name}")}
+            found |= {f"{folder}/{name}": 0.0 for name in fnmatch.filter(os.listdir(folder), "server*.log")}
     for path in tuple(found):
         try:
             found[path] = os.stat(path).st_mtime
         except OSError:
             del found[path]
     return sorted(found, key=lambda path: found[path])
-
-
-def _is_log(name: str) -> bool:
-    return name.startswith("server") and name.endswith(".log")
 
 
 class Log:
@@ -130,7 +127,6 @@ class Log:
             yield events, offset
 
     def close(self) -> None:
-        """Close the file."""
         os.close(self.descriptor)
 
 

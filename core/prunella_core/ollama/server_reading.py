@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
-_WHITESPACE = " \t\r\n"
 _TEXTS = ("mediatype", "digest", "from", "name")
 _INT64 = range(-(2**63), 2**63)
 
@@ -26,8 +25,10 @@ def digests_for_server(data: bytes) -> tuple[str, ...] | None:
     """Return the digests as the server reads them; ``None`` when it cannot read the manifest."""
     import json  # late: most stores are read without it
 
-    text = data.decode("utf-8", "replace").lstrip(_WHITESPACE)
-    decoder = json.JSONDecoder(object_pairs_hook=_any_case, parse_constant=_refuse)
+    text = data.decode("utf-8", "replace").lstrip(" \t\r\n")
+    decoder = json.JSONDecoder(
+        object_pairs_hook=lambda pairs: {key.casefold(): value for key, value in pairs}, parse_constant=_refuse
+    )
     try:
         document, _end = decoder.raw_decode(text)
         return tuple(_digests({} if document is None else document))
@@ -59,10 +60,6 @@ def _require(value: object, kind: type) -> None:
     is_right = value is None or (isinstance(value, kind) and not isinstance(value, bool))
     if not is_right or (isinstance(value, int) and value not in _INT64):
         raise ValueError("a value of another type")
-
-
-def _any_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key.casefold(): value for key, value in pairs}
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -17,7 +17,6 @@ import pytest
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import (
     Address,
-    OllamaServer,
     Server,
     ServerError,
     address,
@@ -173,7 +172,7 @@ def test_one_that_speaks_another_language(inventory: Inventory) -> None:
         thread.start()
         server = connect({"OLLAMA_HOST": f"127.0.0.1:{port}"})
         with pytest.raises(ServerError):
-            OllamaServer(address({"OLLAMA_HOST": f"127.0.0.1:{port}"})).loaded()
+            Server(address({"OLLAMA_HOST": f"127.0.0.1:{port}"})).loaded()
         thread.join()
     assert server is not None
     assert loaded_here(None, inventory) == frozenset()
@@ -208,7 +207,7 @@ def listening(talk: Callable[[socket.socket], None]) -> Iterator[Server]:
                 talk(connection)
 
         Thread(target=serve, daemon=True).start()
-        yield OllamaServer(Address("http", "127.0.0.1", port, ""))
+        yield Server(Address("http", "127.0.0.1", port, ""))
         listener.shutdown(socket.SHUT_RDWR)
 
 

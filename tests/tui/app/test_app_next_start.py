@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from journeys import Open
-from prunella_core.ollama.client import Loaded, OllamaServer, ServerError, address
+from prunella_core.ollama.client import Loaded, Server, ServerError, address
 from prunella_core.sample import StoreBuilder
 from recordings import Recorded
 
 
-class OldServer(OllamaServer):
+class OldServer(Server):
     """A server that says its version, and nothing else."""
 
     def version(self) -> str:
