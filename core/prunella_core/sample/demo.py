@@ -122,11 +122,12 @@ class _Demo(StoreBuilder):
         self.weights("an upload that create rewrote", 16_068, 64, parameters="8.0B", quantization="F16")
         self.weights("mistral of last year", 4_108, 390, parameters="7.2B", quantization="Q4_0")
         self.layer("system", "A system prompt that no model uses any more.\n", age=64 * _DAY)
-        for seed, megabytes, done, parts, age in (
-            ("deepseek-r1:70b", 42_520, 6_300, 16, 16),
-            ("command-r:35b", 18_700, 1_900, 0, 120),
+        for seed, family, parameters, megabytes, done, parts, age in (
+            ("deepseek-r1:70b", "llama", "70.6B", 42_520, 6_300, 16, 16),
+            ("command-r:35b", "command-r", "32.3B", 18_700, 1_900, 0, 120),
         ):
-            content = fill(b"GGUF", done * self.bytes_in_mb, seed)
+            says = {"architecture": family, "parameters": parameters, "quantization": "Q4_K_M"}
+            content = gguf(done * self.bytes_in_mb, seed, **says)
             self.partial(seed, content=content, size=megabytes * self.bytes_in_mb, parts=parts, age=age * _DAY)
         self.file("blobs/sha256-1694215783", fill(b"GGUF", 1_200 * self.bytes_in_mb, "a create"), age=64 * _DAY)
         self.file("blobs/README.txt", "Backups of this folder are on the NAS.\n", age=500 * _DAY)

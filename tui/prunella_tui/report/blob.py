@@ -10,8 +10,8 @@ from prunella_tui.report.lines import Block, Tone, field, line, names_below, sec
 STATE_TONES: dict[State, Tone] = {
     State.REFERENCED: "good",
     State.UNREFERENCED: "warning",
-    State.PARTIAL: "info",
-    State.LEFTOVER: "accent",
+    State.PARTIAL: "warning",
+    State.LEFTOVER: "warning",
     State.MISSING: "bad",
 }
 _MOST = 20

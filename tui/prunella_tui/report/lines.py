@@ -98,7 +98,8 @@ def plain(blocks: Iterable[Block], width: int = 1_000_000) -> str:
 def lay_out(blocks: Iterable[Block], width: int, *, chops: bool = False) -> Iterator[list[Span]]:
     """Yield the spans of each line on a surface of ``width`` cells.
 
-    A word that is wider than the surface stays whole, for the terminal to wrap and to copy, unless it ``chops``.
+    A word that is wider than the surface stays whole, for the terminal to wrap and to copy; where it ``chops``, a
+    digest is shortened, and what is still too wide loses its middle.
     """
     for block in blocks:
         yield from _rows(block, width, chops) if isinstance(block, Table) else _wrapped(block, width, chops)
@@ -107,6 +108,8 @@ def lay_out(blocks: Iterable[Block], width: int, *, chops: bool = False) -> Iter
 _GAP = 2
 _BREAK = re.compile(r" +(?![kMGTPE]?B\b)")
 """Where a line may be broken: a size keeps its unit."""
+_WORD = re.compile(r"[^ ]+")
+_DIGEST = re.compile(r"\b(sha256[:-][0-9a-f]{12})[0-9a-f]{52}\b")
 _WITHIN = re.compile(r"(?<=[/:-])")
 
 
@@ -119,11 +122,27 @@ def _width(text: str) -> int:
 
 
 def _wrapped(block: Line, width: int, chops: bool) -> Iterator[list[Span]]:
-    text = "".join(text for text, _tone in block.spans)
     lead = block.indent
+    spans = block.spans
+    if chops and sum(_width(text) for text, _tone in spans) > width - lead:
+        spans = tuple((_shortened(text, width - lead - block.hang), tone) for text, tone in spans)
+    text = "".join(text for text, _tone in spans)
     for start, end in _breaks(text, width - lead, width - lead - block.hang, chops):
-        yield [(" " * lead, "plain"), *_slice(block.spans, start, end)] if lead else _slice(block.spans, start, end)
+        yield [(" " * lead, "plain"), *_slice(spans, start, end)] if lead else _slice(spans, start, end)
         lead = block.indent + block.hang
+
+
+def _shortened(text: str, room: int) -> str:
+    """Return ``text`` with the words that are wider than ``room`` made to fit it."""
+    return _WORD.sub(lambda word: _elided(word[0], room), text)
+
+
+def _elided(word: str, room: int) -> str:
+    if len(word) <= room or not word.isascii():
+        return word
+    short = _DIGEST.sub(r"\1…", word)
+    tail = max(room // 3, 0)
+    return short if len(short) <= room else f"{short[: room - tail - 1]}…{short[len(short) - tail :]}"
 
 
 def _slice(spans: Iterable[Span], start: int, end: int) -> list[Span]:
@@ -214,6 +233,8 @@ def _least(found: Table, number: int, natural: int) -> int:
 
 
 def _row(found: Table, row: tuple[Span, ...], widths: dict[int, int], chops: bool) -> Iterator[list[Span]]:
+    if chops:
+        row = tuple((_shortened(text, widths.get(number, 0)), tone) for number, (text, tone) in enumerate(row))
     cells = {number: [*_pieces(row[number][0], width)] for number, width in widths.items()}
     for number, width in widths.items():
         if found.columns[number].is_name and not chops and _width(row[number][0]) > width:

@@ -92,7 +92,10 @@ def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:
         shared.update({other: cell.allocated for other in cell.models if other != model.name})
     rows = shared.most_common()
     listed = [(name, count) for name, count in rows[:_FEW] if count * _TRIFLE >= rows[0][1]]
-    lines = [line(f"{size(count):>9}  {name}", indent=2) for name, count in listed]
+    found = table(Column(right=True), Column(least=8, is_name=True), indent=2)
+    for name, count in listed:
+        found.add(size(count), name)
+    lines: list[Block] = [found]
     if rest := rows[len(listed) :]:
         each = f"{size(rest[0][1])} or less each"
         lines.append(line((f"and {counted(len(rest), 'more model')}, {each}", "quiet"), indent=2))

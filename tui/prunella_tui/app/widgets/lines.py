@@ -73,7 +73,7 @@ _SHARES = (
     ("exclusive", "one model", "$primary"),
     ("shared", "shared", "$secondary"),
     ("unreferenced", "unreferenced", "$warning"),
-    ("partial", "partial", "$accent"),
+    ("partial", "partial", "$warning-darken-3"),
     ("leftover", "leftover", "$success"),
     ("stray", "stray", "$text-muted"),
     ("trashed", "trash", "$error"),
