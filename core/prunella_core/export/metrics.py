@@ -18,6 +18,7 @@ from prunella_core.base.text import clean
 from prunella_core.fs.mounts import mount_of
 from prunella_core.inventory.records import Inventory, Location, State
 from prunella_core.ledger.log import LogLine
+from prunella_core.ledger.verdicts import DAMAGE
 from prunella_core.ollama.paths import place_of
 from prunella_core.plan.build import reclaimable
 from prunella_core.scan.other import OtherFiles
@@ -25,7 +26,6 @@ from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 
 _SHARES = ("exclusive", "shared", "unreferenced", "partial", "leftover", "stray")
-_DAMAGE = ("wrong-hash", "wrong-size", "unreadable-blob")
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -135,7 +135,7 @@ def _gauges(name: str, text: str, label: str, values: Mapping[str, float | None]
 
 def _damaged(inventory: Inventory) -> set[str]:
     """The digests of blobs whose bytes cannot be right."""
-    found = {place_of(each.path).whole for each in inventory.problems if each.kind in _DAMAGE}
+    found = {place_of(each.path).whole for each in inventory.problems if each.kind in DAMAGE}
     sizes = {(layer.digest, layer.size) for model in inventory.models for layer in model.layers}
     rows = ((inventory.blob_by_key.get(digest), size) for digest, size in sizes)
     wrong = {row.key for row, size in rows if row and row.files and row.files[0].is_regular and row.size != size}

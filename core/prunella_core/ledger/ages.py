@@ -67,10 +67,7 @@ def recall(inventory: Inventory) -> Inventory:
 
 
 def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
-    """Return ``inventory`` with what earlier runs saw, and leave for later ones what this one sees.
-
-    A damaged ledger is moved aside and begun afresh.
-    """
+    """Return ``inventory`` with what earlier runs saw, and leave for later ones what this one sees."""
     store = inventory.store
     if not may_write(store):
         return recall(inventory)

@@ -34,19 +34,7 @@ _LONGEST_VALUE = 4_000_000
 
 _NOT_DAMAGE = {
     getattr(sqlite3, f"SQLITE_{key}")
-    for key in [
-        "PERM",
-        "BUSY",
-        "LOCKED",
-        "NOMEM",
-        "READONLY",
-        "IOERR",
-        "FULL",
-        "CANTOPEN",
-        "PROTOCOL",
-        "NOLFS",
-        "AUTH",
-    ]
+    for key in ["PERM", "BUSY", "LOCKED", "NOMEM", "READONLY", "IOERR", "FULL", "CANTOPEN", "PROTOCOL", "NOLFS", "AUTH"]
 }
 """Results that say something about the disk, the rights or other runs; all others are about the content."""
 
@@ -189,7 +177,7 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
 
 
 def _read(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-    _limit(ledger)
+    _bound_work(ledger)
     ledger.execute("BEGIN")
     if _EARLIER.keys().isdisjoint(_tables(ledger)):
         return work(ledger)
@@ -199,7 +187,7 @@ def _read(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answ
 
 
 def _write(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-    _limit(ledger)
+    _bound_work(ledger)
     ledger.execute("BEGIN IMMEDIATE")
     _prepare(ledger)
     answer = work(ledger)
@@ -207,8 +195,7 @@ def _write(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Ans
     return answer
 
 
-def _limit(ledger: sqlite3.Connection) -> None:
-    """Bound what a crafted file can do."""
+def _bound_work(ledger: sqlite3.Connection) -> None:
     left = iter(range(_MOST_STEPS // _STEPS))
     ledger.set_progress_handler(lambda: next(left, None) is None, _STEPS)
     ledger.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
@@ -217,7 +204,6 @@ def _limit(ledger: sqlite3.Connection) -> None:
 
 
 def _is_damage(error: Exception, path: str) -> bool:
-    """Whether it is the content that is wrong."""
     if isinstance(error, OSError):
         return False
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # none: a value is not text, though it should be

@@ -33,10 +33,7 @@ def note_totals(ledger: sqlite3.Connection, inventory: Inventory) -> None:
 
 
 def read_totals(store: Store, since: float, until: float) -> tuple[Noted, ...]:
-    """Return what was noted before ``until``, from the last time before ``since`` on (seconds, UTC), the oldest first.
-
-    Where nothing is known from before that, it begins later.
-    """
+    """Return what was noted from the last time before ``since`` until ``until`` (seconds, UTC), the oldest first."""
     newest = "SELECT at, sums FROM total WHERE at < ? ORDER BY day DESC LIMIT ?"
     rows = consult(store, lambda ledger: fetch(ledger, tuple[Time, bytes], newest, until, MOST_DAYS)) or []
     noted = [Noted(at, sums) for at, data in reversed(rows) if (sums := _decode(data))]

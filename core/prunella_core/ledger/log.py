@@ -57,7 +57,6 @@ class LogLine(Struct, frozen=True, kw_only=True):
 
 
 _DECODER = msgspec.json.Decoder(LogLine)
-_UNWRITTEN = "prunella log will not show this: its ledger could not be written"
 
 
 def action_of(plan: Plan) -> Action:
@@ -74,7 +73,7 @@ def action_of(plan: Plan) -> Action:
 
 
 def note(receipt: Receipt, at: float, origins: Mapping[str, Origin]) -> Receipt:
-    """Write into the log what was done at ``at`` (seconds, UTC); where that fails, let the receipt say so.
+    """Write into the log what was done at ``at`` (seconds, UTC); where that fails, the receipt says so.
 
     ``origins`` says what would bring the models back.
     """
@@ -89,15 +88,17 @@ def note(receipt: Receipt, at: float, origins: Mapping[str, Origin]) -> Receipt:
         at=at,
         action=action_of(plan),
         mode="delete" if plan.mode == "server" else plan.mode,
+        # of a model in the trash, its own removal has noted what brings it back
         models=tuple(_with_pull(model, origins) if model.entry == identity else model for model in models),
         files=len(taken),
         size=sum(item.reclaims for item in taken) if is_restore else receipt.trashed + receipt.freed,
     )
-    return receipt if write_line(plan.store, line) else replace(receipt, notes=(*receipt.notes, _UNWRITTEN))
+    if write_line(plan.store, line):
+        return receipt
+    return replace(receipt, notes=(*receipt.notes, "prunella log will not show this: its ledger could not be written"))
 
 
 def _with_pull(model: LoggedModel, origins: Mapping[str, Origin]) -> LoggedModel:
-    """Note what brings a model of the store back; of one in the trash, its own removal has noted it."""
     origin = origins.get(model.name)
     if origin is None:
         return model
@@ -107,7 +108,7 @@ def _with_pull(model: LoggedModel, origins: Mapping[str, Origin]) -> LoggedModel
 def models_in(paths: Iterable[str], entry: str) -> tuple[LoggedModel, ...]:
     """Return the models whose manifests are among ``paths`` of the store; ``entry`` is the removal that took them.
 
-    Those of the trash keep the removal in whose part of it they lie.
+    Those of the trash keep the removal that put them there.
     """
     places = (place for path in paths if (place := place_of(path)).is_manifest)
     found = ((place.entry or entry, ModelName.of_path(place.inner)) for place in places)
@@ -155,13 +156,9 @@ def _forget_oldest(ledger: sqlite3.Connection) -> None:
 
 def read_log(store: Store) -> tuple[LogLine, ...]:
     """Return the log of ``store``, the oldest line first. A line that is not Prunella's is left out."""
-    return consult(store, _read) or ()
-
-
-def _read(ledger: sqlite3.Connection) -> tuple[LogLine, ...]:
     newest = "SELECT line FROM log WHERE length(line) <= ? ORDER BY number DESC LIMIT ?"
-    lines = [_decode(line) for (line,) in fetch(ledger, tuple[Any], newest, MOST_BYTES, MOST_LINES)]
-    return tuple(line for line in reversed(lines) if line)
+    rows = consult(store, lambda ledger: fetch(ledger, tuple[Any], newest, MOST_BYTES, MOST_LINES)) or []
+    return tuple(line for (data,) in reversed(rows) if (line := _decode(data)))
 
 
 def _decode(data: object) -> LogLine | None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
-from prunella_core.inventory.records import Blob, Inventory, Problem
+from prunella_core.inventory.records import Inventory, Problem
 from prunella_core.ledger.file import Damaged, fetch
 from prunella_core.ollama.paths import place_of
 from prunella_core.store.locate import Store
@@ -21,7 +21,8 @@ Identity = tuple[int, int, int, int]
 """Device, inode, size (bytes) and mtime (nanoseconds) of a file, links followed: what changes when it is written."""
 
 READ_BAD = "SELECT path, identity, kind, problem FROM verified WHERE kind IS NOT NULL"
-_KINDS = {"wrong-hash", "wrong-size", "unreadable-blob"}
+DAMAGE = {"wrong-hash", "wrong-size", "unreadable-blob"}
+"""The kinds of problem of a bad blob."""
 
 
 class Verdict(Struct, frozen=True, gc=False):
@@ -79,9 +80,11 @@ def _problems(inventory: Inventory, verdict: Verdict) -> Iterator[Problem]:
         return
     if verdict.kind == "wrong-size" and file.is_regular:  # every scan sees that by itself
         return
-    kind = verdict.kind if verdict.kind in _KINDS else "wrong-hash"
+    kind = verdict.kind if verdict.kind in DAMAGE else "wrong-hash"
+    what = f"the {blob.kind} blob" if blob.kind else "the blob"
     for model in blob.models or (None,):
-        yield problem(verdict.path, kind, _message(blob, verdict, model), model)
+        owner = f"{what} of {model}" if model else what
+        yield problem(verdict.path, kind, f"{owner} is bad: {verdict.problem}", model)
 
 
 def _is_unchanged(store: Store, file: File, identity: Identity) -> bool:
@@ -91,9 +94,3 @@ def _is_unchanged(store: Store, file: File, identity: Identity) -> bool:
     except OSError:  # a link that leads nowhere any more
         return False
     return now[1:] == identity[1:]
-
-
-def _message(blob: Blob, verdict: Verdict, model: str | None) -> str:
-    what = f"the {blob.kind} blob" if blob.kind else "the blob"
-    owner = f"{what} of {model}" if model else what
-    return f"{owner} is bad: {verdict.problem}"

@@ -13,7 +13,7 @@ from prunella_core.base.errors import Refused, StalePlan
 from prunella_core.guard.settings import SETTINGS, Settings
 from prunella_core.guard.sync import turn_on
 from prunella_core.inventory.records import Blob
-from prunella_core.ollama.client import Loaded, ServerError
+from prunella_core.ollama.client import Loaded, Server, ServerError, address
 from prunella_core.operations.carry_out import carry_out, make_ready
 from prunella_core.operations.server import version_of
 from prunella_core.plan.build import make_plan
@@ -24,12 +24,11 @@ from stores import DAY, NOW, disk_use, for_good, look, open_store, remove, small
 SOLO, BASE, DERIVED = "team/solo:v1", "base:latest", "derived:latest"
 
 
-class FakeServer:
+class FakeServer(Server):
     """A server that works on ``root`` as Ollama does: at once, and without asking."""
 
-    address = "http://127.0.0.1:11434"
-
     def __init__(self, root: str, *, fails: Callable[[str], bool] = lambda _name: False) -> None:
+        super().__init__(address({}))
         self.root = root
         self.seen_as = f"{root}/blobs"
         self.fails = fails
@@ -52,15 +51,15 @@ class FakeServer:
         return {model.name: model.digest for model in look(self.root).models}
 
     def unload(self, name: str) -> None:
-        self._ask("unload", name)
+        self._note("unload", name)
 
     def delete(self, name: str) -> None:
-        self._ask("delete", name)
+        self._note("delete", name)
         plan = make_plan(look(self.root), for_good(models=(name,)), NOW)
         for item in plan.files:
             os.unlink(os.path.join(self.root, item.file.path))
 
-    def _ask(self, what: str, name: str) -> None:
+    def _note(self, what: str, name: str) -> None:
         self.asked.append(f"{what} {name}")
         if self.fails(name):
             raise ServerError("the server says: no")
