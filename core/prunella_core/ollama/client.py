@@ -1,9 +1,8 @@
 """Talks to the Ollama server, which is never required: loaded models, and deletion without the right to write."""
 
 import socket
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from threading import Thread
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -12,16 +11,20 @@ from msgspec import Struct
 
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
+from prunella_core.ollama.exchange import Address, exchange, lines_of, within
+from prunella_core.ollama.names import parse_name
 
 _PORTS = {"": 11_434, "http": 80, "https": 443}
 _PROBE_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
 _WORK_SECONDS = 60.0
 """For deletions of large files and the like."""
-_LARGEST_ANSWER = 64 * 1024 * 1024
+_HASHED_A_SECOND = 20_000_000
+"""Bytes that even a slow disk reads: while the server checks what it has pulled, it says nothing."""
 _UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- what a server listens on is not where it is reached
 
-_Result = TypeVar("_Result")
+Pulling = Callable[[str, int, int], object]
+"""How far a pull is: the digest of a blob, its bytes that are here, and all of its bytes."""
 
 
 class ServerError(PrunellaError):
@@ -33,20 +36,6 @@ class Loaded(NamedTuple):
 
     name: str
     digest: str
-
-
-class Address(NamedTuple):
-    """Where a server is reached."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    @property
-    def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
 def address(environ: Mapping[str, str]) -> Address:
@@ -75,35 +64,10 @@ def refuses(where: Address) -> bool:
         socket.create_connection((where.host, where.port), timeout=_PROBE_SECONDS).close()
 
     try:
-        _within(_PROBE_SECONDS, knock)
+        within(_PROBE_SECONDS, knock)
     except ConnectionRefusedError:
         return True
     return False
-
-
-def _within(seconds: float, work: Callable[[], _Result], give_up: Callable[[], None] = lambda: None) -> _Result:
-    """Return the result of ``work`` in a thread. Raises what it raises, and TimeoutError after ``seconds``.
-
-    A name lookup has no timeout, and one from byte to byte never comes where bytes trickle in.
-    """
-    results: list[_Result] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except Exception as error:  # noqa: BLE001 -- raised below, in the thread that waits
-            errors.append(error)
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        give_up()
-        raise TimeoutError(f"no answer within {seconds:g} seconds")
-    return results[0]
 
 
 class _Listed(Struct):
@@ -128,7 +92,15 @@ class _Error(Struct):
     error: str
 
 
-_Reply = TypeVar("_Reply", _Models, _Shown, _Version, _Error)
+class _Pulled(Struct):
+    status: str = ""
+    digest: str = ""
+    completed: int = 0
+    total: int = 0
+    error: str = ""
+
+
+_Reply = TypeVar("_Reply", _Models, _Shown, _Version, _Error, _Pulled)
 
 
 class Server:
@@ -168,19 +140,34 @@ class Server:
         """Delete a model at once; the server has no trash."""
         self._ask("DELETE", "/api/delete", {"model": name}, _WORK_SECONDS)
 
+    def pull(self, name: str, report: Pulling, cancelled: Callable[[], bool]) -> None:
+        """Pull what is missing of a model. Raises Cancelled too."""
+        host = parse_name(name).host
+        is_here = host.startswith("127.") or host.partition(":")[0] == "localhost"
+        body = {"model": name, "insecure": is_here, "stream": True}  # a registry on this machine may have no HTTPS
+        totals: dict[str, int] = {}
+        latest = _Pulled()
+
+        def patience() -> float:
+            checking = latest.status.startswith("verifying")
+            return _WORK_SECONDS + (sum(totals.values()) / _HASHED_A_SECOND if checking else 0)
+
+        with self._translated():
+            for line in lines_of(self.where, "/api/pull", body, patience, cancelled, connects=_ANSWER_SECONDS):
+                latest = self._read(line, _Pulled)
+                if latest.error:
+                    raise self._said(latest.error)
+                if latest.digest:
+                    totals[latest.digest] = latest.total
+                    report(latest.digest, latest.completed, latest.total)
+        if latest.status != "success":
+            raise self._strange("the pull ended before it was done")
+
     def _ask(self, method: str, path: str, body: object = None, seconds: float | None = None) -> bytes:
-        from http.client import HTTPException
-
-        from urllib3.exceptions import HTTPError
-
-        try:
-            status, answer = _exchange(self.where, method, path, body, seconds or _ANSWER_SECONDS)
-        except (HTTPError, HTTPException, OSError, ValueError) as error:
-            raise self._strange(error) from error
+        with self._translated():
+            status, answer = exchange(self.where, method, path, body, seconds or _ANSWER_SECONDS)
         if status >= 400:
-            raise ServerError(f"the server at {self.address} says: {clean(self._read(answer, _Error).error)}")
-        if len(answer) > _LARGEST_ANSWER:
-            raise self._strange("too long an answer")
+            raise self._said(self._read(answer, _Error).error)
         return answer
 
     def _read(self, answer: bytes, kind: type[_Reply]) -> _Reply:
@@ -189,39 +176,24 @@ class Server:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._strange(error) from error
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Raise ServerError for whatever goes wrong on the way."""
+        from http.client import HTTPException
+
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
+            raise self._strange(error) from error
+
+    def _said(self, error: str) -> ServerError:
+        return ServerError(f"the server at {self.address} says: {clean(error)}")
+
     def _strange(self, why: object) -> ServerError:
         reason = clean(str(why).partition("\n")[0])
         return ServerError(f"the server at {self.address} does not answer as Ollama does ({reason})")
-
-
-def _exchange(where: Address, method: str, path: str, body: object, seconds: float) -> tuple[int, bytes]:
-    """Send one request; return the status and the body, cut off where it is too long.
-
-    Raises HTTPError, HTTPException, OSError and ValueError. The library is imported only where a server listens.
-    """
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-
-    connection = (HTTPSConnection if where.scheme == "https" else HTTPConnection)(
-        where.host, where.port, timeout=seconds
-    )
-    opened: list[socket.socket] = []
-
-    def talk() -> tuple[int, bytes]:
-        with closing(connection):
-            connection.connect()
-            opened.append(connection.sock)
-            data = None if body is None else msgspec.json.encode(body)
-            headers = {"Content-Type": "application/json"}
-            connection.request(method, where.path + path, data, headers, preload_content=False, decode_content=False)
-            with closing(connection.getresponse()) as response:
-                return response.status, response.read(_LARGEST_ANSWER + 1)
-
-    def hang_up() -> None:
-        for each in opened:
-            with suppress(OSError):  # it has ended by itself just now
-                each.shutdown(socket.SHUT_RDWR)
-
-    return _within(seconds, talk, hang_up)
 
 
 def connect(environ: Mapping[str, str]) -> Server | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from prunella_core.ollama import quiet
-from prunella_core.ollama.client import Address, address
+from prunella_core.ollama.client import address
+from prunella_core.ollama.exchange import Address
 from prunella_core.ollama.quiet import is_quiet, server_starts
 
 

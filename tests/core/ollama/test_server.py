@@ -16,12 +16,12 @@ import pytest
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import (
-    Address,
     Server,
     ServerError,
     address,
     connect,
 )
+from prunella_core.ollama.exchange import Address
 from prunella_core.operations.server import loaded_here, serves
 from prunella_core.sample import StoreBuilder
 from servers import Answer, Stub, listed, serving
@@ -253,7 +253,7 @@ def test_an_answer_that_trickles_in_ends_in_time(
 
 
 def test_a_flood_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prunella_core.ollama.client._LARGEST_ANSWER", 100_000)
+    monkeypatch.setattr("prunella_core.ollama.exchange._LARGEST_ANSWER", 100_000)
 
     def flood(connection: socket.socket) -> None:
         connection.sendall(HEAD + b"Connection: close\r\n\r\n")

@@ -1,0 +1,172 @@
+"""One request to a server: bounded in time, whatever it sends; the library is imported only where one listens."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import msgspec
+
+from prunella_core.base.errors import Cancelled
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
+
+_ASK_EVERY = 0.1
+"""Seconds between two looks whether who waits still wants to."""
+_LARGEST_LINE = 1024 * 1024
+_LARGEST_ANSWER = 64 * 1024 * 1024
+
+_Result = TypeVar("_Result")
+
+
+class Address(NamedTuple):
+    """Where a server is reached."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+
+def within(seconds: float, work: Callable[[], _Result], give_up: Callable[[], None] = lambda: None) -> _Result:
+    """Return the result of ``work`` in a thread. Raises what it raises, and TimeoutError after ``seconds``.
+
+    A name lookup has no timeout, and one from byte to byte never comes where bytes trickle in.
+    """
+    results: list[_Result] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:  # noqa: BLE001 -- raised below, in the thread that waits
+            errors.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        give_up()
+        raise TimeoutError(f"no answer within {seconds:g} seconds")
+    return results[0]
+
+
+class _Connection:
+    """One request to a server. It can be hung up from another thread, whatever it waits for."""
+
+    def __init__(self, where: Address, seconds: float) -> None:
+        from urllib3.connection import HTTPConnection, HTTPSConnection
+
+        kind = HTTPSConnection if where.scheme == "https" else HTTPConnection  # imported only where a server listens
+        self.where = where
+        self.http = kind(where.host, where.port, timeout=seconds)
+        self._socket: socket.socket | None = None
+        self._is_over = False
+
+    def ask(self, method: str, path: str, body: object) -> "BaseHTTPResponse":
+        """Send it and return the answer, unread."""
+        self.http.connect()
+        self._socket = self.http.sock
+        if self._is_over:
+            raise ConnectionAbortedError("hung up")
+        self._socket.settimeout(None)  # who waits for the answer knows how long
+        self.http.timeout = None
+        data = None if body is None else msgspec.json.encode(body)
+        headers = {"Content-Type": "application/json"}
+        where = self.where.path + path
+        self.http.request(method, where, data, headers, preload_content=False, decode_content=False)
+        return self.http.getresponse()
+
+    def hang_up(self) -> None:
+        """End what another thread waits for."""
+        self._is_over = True
+        if self._socket:
+            with suppress(OSError):  # it has ended by itself just now
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def exchange(where: Address, method: str, path: str, body: object, seconds: float) -> tuple[int, bytes]:
+    """Send one request; return the status and the body. Raises HTTPError, HTTPException, OSError and ValueError."""
+    connection = _Connection(where, seconds)
+
+    def talk() -> tuple[int, bytes]:
+        with closing(connection.http), closing(connection.ask(method, path, body)) as response:
+            answer = response.read(_LARGEST_ANSWER + 1)
+            if len(answer) > _LARGEST_ANSWER:
+                raise ValueError("too long an answer")
+            return response.status, answer
+
+    return within(seconds, talk, connection.hang_up)
+
+
+def lines_of(
+    where: Address,
+    path: str,
+    body: object,
+    patience: Callable[[], float],
+    cancelled: Callable[[], bool],
+    connects: float,
+) -> Iterator[bytes]:
+    """Send one request; yield the lines of its answer as they come, and hang up when no more are wanted.
+
+    ``connects`` is how many seconds connecting may take. Raises TimeoutError after ``patience`` seconds without a line,
+    Cancelled, and as ``exchange``.
+    """
+    connection = _Connection(where, connects)
+    come = SimpleQueue[bytes | Exception | None]()
+
+    def talk() -> None:
+        try:
+            with closing(connection.http), closing(connection.ask("POST", path, body)) as response:
+                for line in _split(response.stream(65_536)):
+                    come.put(line)
+        except Exception as error:  # noqa: BLE001 -- raised in the thread that waits
+            come.put(error)
+        else:
+            come.put(None)
+
+    Thread(target=talk, daemon=True).start()
+    try:
+        while (line := _next(come, patience, cancelled)) is not None:
+            yield line
+    finally:
+        connection.hang_up()
+
+
+def _next(
+    come: "SimpleQueue[bytes | Exception | None]", patience: Callable[[], float], cancelled: Callable[[], bool]
+) -> bytes | None:
+    """Wait for what comes next; ``None`` is the end."""
+    until = time.monotonic() + patience()
+    while time.monotonic() < until:
+        if cancelled():
+            raise Cancelled("cancelled")
+        with suppress(Empty):
+            line = come.get(timeout=_ASK_EVERY)
+            if isinstance(line, Exception):
+                raise line
+            return line
+    raise TimeoutError(f"nothing for {patience():.0f} seconds")
+
+
+def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the lines in ``pieces``. Raises ValueError for one that does not end."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > _LARGEST_LINE:
+            raise ValueError("too long a line")
+        yield from filter(None, lines)
+    if rest:
+        yield rest
