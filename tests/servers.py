@@ -3,12 +3,12 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from ollama_rules import Ollama
+from ollama_rules import Ollama, digest_of
 from stores import look
 
 Answer = tuple[int, bytes]
@@ -79,8 +79,13 @@ def listed(root: str, *names: str) -> Answer:
 
 
 @contextmanager
-def ollama_on(root: str, *loaded: str, keeps: str = "") -> Iterator[Stub]:
-    """A server that works on the store at ``root``, has these models loaded, and will not delete ``keeps``."""
+def ollama_on(
+    root: str, *loaded: str, keeps: str = "", offers: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[Stub]:
+    """A server that works on the store at ``root``, has these models loaded, and will not delete ``keeps``.
+
+    It can pull what its registry ``offers``: models by name with the contents of their blobs, the config last.
+    """
 
     def show(given: Any) -> Answer:
         inventory = look(root)
@@ -97,6 +102,15 @@ def ollama_on(root: str, *loaded: str, keeps: str = "") -> Iterator[Stub]:
     def unload(given: Any) -> Answer:
         return (500, b'{"error":"busy"}') if given["model"] == keeps else (200, b'{"done":true}')
 
+    def pull(given: Any) -> Answer:
+        contents = (offers or {}).get(given["model"])
+        if contents is None:
+            return 200, b'{"status":"pulling manifest"}\n{"error":"pull model manifest: file does not exist"}\n'
+        Ollama(root).pull(given["model"], contents)
+        sizes = [{"digest": digest_of(each), "total": len(each), "completed": len(each)} for each in contents]
+        lines = [{"status": "pulling manifest"}, *sizes, {"status": "success"}]
+        return 200, b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
     answers: dict[str, Answer | Callable[[Any], Answer]] = {
         "GET /api/version": (200, b'{"version":"0.33.0"}'),
         "GET /api/tags": lambda _given: listed(root),
@@ -104,6 +118,7 @@ def ollama_on(root: str, *loaded: str, keeps: str = "") -> Iterator[Stub]:
         "POST /api/show": show,
         "POST /api/generate": unload,
         "DELETE /api/delete": delete,
+        "POST /api/pull": pull,
     }
     with serving(answers) as stub:
         yield stub

@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 
 from msgspec.structs import replace
 
+from prunella_core.apply.aside import Keeping
 from prunella_core.apply.folder import Folder, drop_finished_entries, folders_in
 from prunella_core.apply.moves import drop_empty_folders
 from prunella_core.apply.removal import Removal
@@ -21,7 +22,7 @@ from prunella_core.ledger.ages import last_run, rescan
 from prunella_core.ledger.log import LogLine, models_in, note, write_line
 from prunella_core.ollama.paths import Area
 from prunella_core.plan.drift import refuse_if_stale
-from prunella_core.plan.records import FileError, Plan, Receipt, Restore
+from prunella_core.plan.records import FileError, Plan, Receipt, Repair, Restore
 from prunella_core.scan.trash import new_id, removed_at
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import is_locked, lock
@@ -55,7 +56,8 @@ def _execute(plan: Plan, inventory: Inventory, at: float, disk: Disk, world: Wor
         return Receipt(plan=plan, id="", done=True, freed=0, removed=())
     if isinstance(plan.request, Restore):
         return restore(Work(plan, inventory, plan.request.entry, disk, world))
-    return Removal(plan, inventory, _identity(plan, at), disk, world).run()
+    how = Keeping if isinstance(plan.request, Repair) else Removal
+    return how(plan, inventory, _identity(plan, at), disk, world).run()
 
 
 def _identity(plan: Plan, now: float) -> str:

@@ -22,11 +22,12 @@ from prunella_core.apply.moves import (
     unlink,
 )
 from prunella_core.fs.disk import Disk, remove_tree_of_folders
-from prunella_core.fs.files import files_below, has_reflinks
+from prunella_core.fs.files import files_below, has_reflinks, read_small
 from prunella_core.fs.folders import read_own
 from prunella_core.fs.sizes import File
 from prunella_core.ledger.log import Action
 from prunella_core.ollama.digests import read_blob_name
+from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.ollama.paths import Area
 from prunella_core.plan.records import FileError
 from prunella_core.scan.manifests import read_manifests
@@ -113,6 +114,22 @@ class Folder:
         """
         if self._link(file, errno.ENOENT):
             self._lent.append(file)
+
+    def keep_name(self, file: File) -> None:
+        """Give a file that stays in the store a second name here."""
+        self.disk.link(self.store.path(file.path), self._place(file.path))
+
+    def copy(self, file: File) -> None:
+        """Copy a manifest, with its time: it is written again in place, and a second name would change with it."""
+        if file.target is not None:
+            self.keep_name(file)
+            return
+        path, copy = self.store.path(file.path), f"{self.path}/copying"  # without a place: half of it never goes back
+        data = read_small(path, LARGEST_MANIFEST)
+        if data is None or not is_same(self.disk.status(path), file):
+            raise changed(file)
+        self.disk.write(copy, data, file.mtime_ns)
+        self.disk.move(copy, self._place(file.path))
 
     def _link(self, file: File, *but: int) -> bool:
         """Give a file a second name here; whether it could be given."""

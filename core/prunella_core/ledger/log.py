@@ -18,10 +18,10 @@ from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.ledger.file import consult, fetch, is_trace
 from prunella_core.ollama.names import ModelName, is_short_name
 from prunella_core.ollama.paths import place_of
-from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Restore
+from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Repair, Restore
 from prunella_core.store.locate import Store
 
-Action = Literal["rm", "prune", "empty", "expire", "restore", "guard"]
+Action = Literal["rm", "prune", "empty", "expire", "restore", "guard", "repair"]
 Fate = Literal["trashed", "restored", "back", "gone"]
 """In the trash; restored from it; in the store again by a pull or create; gone."""
 
@@ -68,6 +68,8 @@ def action_of(plan: Plan) -> Action:
             return "expire" if expired else "empty"
         case PrunePolicy():
             return "prune"
+        case Repair():
+            return "repair"
         case _:
             return "rm"
 

@@ -57,8 +57,13 @@ def carry_out(plan: Plan, world: World) -> Receipt:
     before = free_space(plan, world)
     receipt = _do(plan, world)
     if not receipt.cancelled:
-        receipt = _guard(_expire(receipt, world), world)
+        receipt = followed_up(receipt, world)
     return compared(receipt, before, world)
+
+
+def followed_up(receipt: Receipt, world: World) -> Receipt:
+    """Delete expired trash, and let the guard catch up."""
+    return _guard(_expire(receipt, world), world)
 
 
 def _guard(receipt: Receipt, world: World) -> Receipt:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from prunella_core.apply import Step, World
@@ -71,23 +72,30 @@ def refuse_single_files(request: Request) -> None:
         raise Refused("the server deletes only models, not single blobs; nothing was deleted")
 
 
-def serving(server: Server | None, inventory: Inventory) -> Server:
-    """Return ``server`` if it serves this very store. Raises Refused, or ServerError when it does not answer."""
+def serving(
+    server: Server | None, inventory: Inventory, *, damaged: Collection[str] = (), rest: str = "nothing was deleted"
+) -> Server:
+    """Return ``server`` if it serves this very store. Raises Refused, or ServerError when it does not answer.
+
+    It may not list models that are ``damaged``. ``rest`` ends the sentence.
+    """
     if server is None:
-        raise Refused("no server answers where OLLAMA_HOST says; nothing was deleted")
-    if not serves(server, inventory) or _reads_elsewhere(server, inventory):
+        raise Refused(f"no server answers where OLLAMA_HOST says; {rest}")
+    listed, ours = server.models(), {model.name: model.digest for model in inventory.models}
+    is_same = listed.items() <= ours.items() and ours.keys() - listed.keys() <= set(damaged) and (listed or not ours)
+    if not is_same or _reads_elsewhere(server, inventory, listed.keys() - set(damaged)):
         root = clean(inventory.store.root)
-        raise Refused(f"the server at {server.address} works on another store than {root}; nothing was deleted")
+        raise Refused(f"the server at {server.address} works on another store than {root}; {rest}")
     return server
 
 
-def _reads_elsewhere(server: Server, inventory: Inventory) -> bool:
+def _reads_elsewhere(server: Server, inventory: Inventory, names: Iterable[str]) -> bool:
     """Whether the server reads weights from another file here: a copy of a store lists the same models.
 
     A path that does not exist here says nothing: the server may run in a container.
     """
-    for model in inventory.models:
-        if path := server.weights(model.name):
+    for name in names:
+        if path := server.weights(name):
             ours = inventory.store.path(f"blobs/{os.path.basename(path)}")
             return os.path.isfile(path) and not (os.path.isfile(ours) and os.path.samefile(path, ours))
     return False

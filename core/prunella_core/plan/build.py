@@ -22,9 +22,11 @@ from prunella_core.plan.records import (
     PruneClass,
     PrunePolicy,
     Removal,
+    Repair,
     Request,
     Restore,
 )
+from prunella_core.plan.repair import plan_repair
 from prunella_core.plan.restore import plan_restore
 from prunella_core.space.cells import Cell, Holder
 from prunella_core.space.space import space_of
@@ -44,6 +46,8 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
     """
     if isinstance(request, Restore):
         return plan_restore(inventory, request, now)
+    if isinstance(request, Repair):
+        return plan_repair(inventory, request, now)
     draft = _Draft(_with_guard(inventory) if _mode_of(request) == "server" else inventory, request, now)
     match request:
         case Removal():

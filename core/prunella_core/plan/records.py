@@ -72,7 +72,14 @@ class Restore(Struct, frozen=True, kw_only=True):
     force: bool = False
 
 
-Request = Removal | PrunePolicy | Empty | Restore
+class Repair(Struct, frozen=True, kw_only=True):
+    """Keep ``model`` as it is in the trash, and take its damaged blobs out of the store: a pull brings them again."""
+
+    model: str
+    force: bool = False
+
+
+Request = Removal | PrunePolicy | Empty | Restore | Repair
 
 
 class PlannedFile(Struct, frozen=True, kw_only=True):
@@ -149,7 +156,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     lost: tuple[Lost, ...] = ()
     """Models that go and cannot come back as they are; those without their weights first."""
     missing: tuple[str, ...] = ()
-    """Digests that a restored model needs and that are nowhere any more."""
+    """Digests that a restored model needs and that are nowhere any more, or that a repair has to pull."""
 
     @property
     def manifests(self) -> tuple[PlannedFile, ...]:

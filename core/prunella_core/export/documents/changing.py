@@ -10,6 +10,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import Event, History
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import HeldBack, Plan, Receipt
+from prunella_core.plan.repair import RepairPlan, RepairReceipt
 from prunella_core.store.locate import Store
 
 
@@ -55,6 +56,44 @@ def receipt_document(receipt: Receipt) -> Document:
 
 def _age(since: float | None, now: float) -> int | None:
     return None if since is None else max(int(now - since), 0)
+
+
+def repair_document(plan: RepairPlan) -> Document:
+    """The document of what a repair would do: ``doctor --repair --dry-run``."""
+    return {
+        "store": clean(plan.store.root),
+        "models": [
+            {
+                "name": clean(each.models[0]),
+                "damaged": sorted({item.digest for item in each.files if item.digest}),
+                "missing": list(each.missing),
+            }
+            for each in plan.plans
+        ],
+        "along": shown(plan.along),
+        "refused": [{"name": clean(each.model), "reason": clean(each.reason)} for each in plan.refused],
+        "download": plan.size,
+    }
+
+
+def repaired_document(receipt: RepairReceipt) -> Document:
+    """The document of what a repair did; ``id`` is the trash entry with what was there before."""
+    expired = receipt.expired
+    return {
+        **repair_document(receipt.plan),
+        "repaired": [
+            {
+                "name": clean(each.model),
+                "done": each.is_whole,
+                "newer": each.is_newer,
+                "id": each.entry or None,
+                "reason": clean(each.why_not) or None,
+            }
+            for each in receipt.repaired
+        ],
+        **picked(receipt, "done", "cancelled", "notes"),
+        "expired": expired and {"files": len(expired.removed), "freed": expired.freed},
+    }
 
 
 def _held_rows(rows: Iterable[HeldBack], now: float) -> Rows:
