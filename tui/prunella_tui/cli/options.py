@@ -95,6 +95,8 @@ copies = all_of(_dry_run, looks, no_log_option, _wait)
 restores = all_of(_changes, _flag("-y", "--yes"))
 """Options of commands that change the store without asking."""
 yes_option = _flag("-y", "--yes", help_="Do not ask.")
+repairs = all_of(yes_option, _changes)
+"""Options of a command that may repair the store."""
 deletes = all_of(
     yes_option,
     _changes,

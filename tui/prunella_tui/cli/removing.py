@@ -155,7 +155,7 @@ def is_agreed(lines: Iterable[Block], question: str, *answers: str) -> bool:
             show(lines)
         return True
     if not sys.stdin.isatty():
-        raise Refused("not a terminal: use --yes or --dry-run; nothing was deleted")
+        raise Refused("not a terminal: use --yes or --dry-run; nothing was changed")
     show(lines, on_stderr=True)
     return ask(question) in answers if answers else ask(question).lower() in ("y", "yes")
 

@@ -28,13 +28,15 @@ def problem_lines(inventory: Inventory, problem: Problem, *, can_mark: bool = Fa
 
 
 def _trashed_with(inventory: Inventory, problem: Problem) -> list[str]:
-    """The IDs of removals that hold blobs which a model misses."""
+    """The IDs of removals that hold blobs which a model misses; with ``--swap`` where their own models are here too."""
     model = inventory.model_by_name.get(problem.model or "")
     missing = {blob.key for blob in inventory.blobs_of(model) if not blob.files} if model else set()
     if problem.kind != "missing-blob" or not missing:
         return []
     holding = (file.path for digest in sorted(missing) for file in inventory.trashed_files.get(digest, ()))
-    return list(dict.fromkeys(place_of(path).entry for path in holding))
+    found = {place_of(path).entry for path in holding}
+    taken = {e.id for e in inventory.trash if any(each.name in inventory.model_by_name for each in e.models)}
+    return [f"--swap {entry}" if entry in taken else entry for entry in sorted(found)]
 
 
 def doctor_lines(inventory: Inventory, unfinished: bool, server: Mapping[str, Any]) -> Iterator[Block]:

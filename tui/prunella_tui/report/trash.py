@@ -14,7 +14,14 @@ from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.ways import COMMANDS, Ways
 
 _FATES: dict[Fate, str] = {"trashed": "in trash", "restored": "restored", "back": "back", "gone": "gone"}
-_ACTIONS = {"guard": "rescued", "prune": "pruned", "empty": "emptied", "expire": "expired", "restore": "restored"}
+_ACTIONS = {
+    "guard": "rescued",
+    "prune": "pruned",
+    "empty": "emptied",
+    "expire": "expired",
+    "restore": "restored",
+    "repair": "repaired",
+}
 
 
 def entry_lines(

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from prunella_core.advice.service import with_barred
 from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import clean
+from prunella_core.export.documents.changing import repair_document, repaired_document
 from prunella_core.export.documents.checking import (
     doctor_document,
     next_start_document,
@@ -27,19 +29,24 @@ from prunella_core.guard.status import guard_problem
 from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ledger.log import read_log
 from prunella_core.ollama.client import Server, ServerError, address, connect
+from prunella_core.operations.repair import plan_repairs, repair
 from prunella_core.operations.server import loaded_here, serves, version_of
+from prunella_core.plan.repair import RepairPlan, RepairReceipt
 from prunella_core.scan.other import other_files
 from prunella_core.store.find import FoundStore, service_user
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.following import SHOWING
-from prunella_tui.cli.options import command, looks, no_log_option, store_option
-from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, Meter, complain, present, write
+from prunella_tui.cli.options import command, is_set, looks, no_log_option, repairs, store_option
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, Meter, complain, present, say, write
+from prunella_tui.cli.removing import is_agreed, look_for_change, patiently, world_for
 from prunella_tui.cli.session import located, look, open_store, retention, stores_here
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_whole
 from prunella_tui.report.forecast import forecast_lines
+from prunella_tui.report.format import counted, size
 from prunella_tui.report.problem import doctor_lines
+from prunella_tui.report.repair import repair_lines, repaired_lines
 from prunella_tui.report.stores import stores_lines
 from prunella_tui.report.verify import progress_text, verify_lines
 
@@ -48,18 +55,31 @@ _TO_STDOUT = "-"
 
 @command
 @click.option("--next-start", "is_forecast", is_flag=True, help="Show what Ollama itself deletes at its next start.")
-@looks
-def doctor(is_forecast: bool) -> None:
+@click.option("--repair", "is_repair", is_flag=True, help="Let Ollama pull blobs that are missing or damaged.")
+@repairs
+def doctor(is_forecast: bool, is_repair: bool) -> int:
     """Also shows where the store is, why it was chosen, who owns it, and other stores on this machine.
 
     --next-start shows what Ollama would delete if its server started now: it does not ask before it deletes downloads
     and blobs that no manifest names, once they are over an hour old.
+
+    --repair moves damaged blobs (a wrong size, or found by prunella verify) to the trash and has the server pull the
+    models that need them: only what is missing is downloaded. It asks first.
+
+    \b
+      prunella doctor --repair --dry-run
     """
+    if is_forecast and is_repair:
+        raise click.UsageError("use --next-start or --repair, not both", click.get_current_context())
+    if is_repair:
+        return _repair()
+    if is_set("yes") or is_set("dry_run"):
+        raise click.UsageError("--yes and --dry-run go with --repair", click.get_current_context())
     inventory = look(open_store())
     server, coming = _coming(inventory)
     if is_forecast:
         present(lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
-        return
+        return DONE
     inventory = _with_dangers(inventory, coming)
     unfinished = has_unfinished(inventory.store)
     answer = _server(inventory, server, coming.server_version)
@@ -67,6 +87,36 @@ def doctor(is_forecast: bool) -> None:
         lambda: {"server": answer, **doctor_document(inventory), "unfinished": unfinished},
         lambda: doctor_lines(inventory, unfinished, answer),
     )
+    return DONE
+
+
+def _repair() -> int:
+    inventory = look_for_change()
+    server = connect(os.environ)
+    plan = plan_repairs(inventory, server, time.time())
+    if is_set("dry_run") or not plan.plans:
+        present(lambda: repair_document(plan), lambda: repair_lines(plan))
+        return REFUSED if plan.refused and not plan.plans else DONE
+    question = f"Repair {counted(len(plan.plans), 'model')}, pulling {size(plan.size)}? [y/N] "
+    if not is_agreed(repair_lines(plan), question):
+        say("Nothing was changed.")
+        return REFUSED
+    receipt = _repaired(plan, server)
+    present(lambda: repaired_document(receipt), lambda: repaired_lines(receipt))
+    if receipt.cancelled:
+        return INTERRUPTED
+    return DONE if receipt.done else PARTLY
+
+
+def _repaired(plan: RepairPlan, server: Server | None) -> RepairReceipt:
+    begun = time.monotonic()
+    with cancelling() as cancelled, Meter() as meter:
+
+        def report(what: str, progress: VerifyProgress) -> None:
+            meter.show(f"{clean(what)}: {progress_text(progress, time.monotonic() - begun)}")
+
+        world = world_for(server, lambda _step: None, cancelled)
+        return patiently(partial(repair, plan, world, report))
 
 
 def _coming(inventory: Inventory) -> tuple[Server | None, NextStart]:
