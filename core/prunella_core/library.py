@@ -86,7 +86,7 @@ def make_plan(inventory: Inventory, request: Request) -> Plan:
     """
     if isinstance(request, Restore):
         request = _restorable(request, inventory)
-    elif not isinstance(request, Empty) and _takes_models(request) and not request.loaded:
+    elif isinstance(request, Removal | PrunePolicy) and _takes_models(request) and not request.loaded:
         request = replace(request, loaded=loaded_here(connect(os.environ), inventory))
     return build.make_plan(inventory, request, time.time())
 
