@@ -1,5 +1,6 @@
 """Keeps everything readable in every theme: a colour that is too close to its background is moved away from it."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rich.color import Color as RichColor
@@ -19,8 +20,13 @@ _STEPS = 20
 class Contrast(LineFilter):
     """Gives text and bars the contrast that they lack. Lines that only part things stay as the theme has them."""
 
+    before: Sequence[LineFilter] = ()
+    """The filters that come first: this one sees the colours as they are drawn."""
+
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return ``segments`` with colours that can be read."""
+        for earlier in self.before:
+            segments = earlier.apply(segments, background)
         return [
             Segment(text, _readable(style, _wanted(text)), None) if style and not control else segment
             for segment in segments

@@ -96,8 +96,9 @@ class Ending(App[Result]):
             self.theme = self._first_theme
 
     def get_line_filters(self) -> list[LineFilter]:
-        """Those of Textual, and ours last: it sees the colours as they are drawn."""
-        return [*super().get_line_filters(), self._contrast]
+        """One, which does what Textual's do and then its own: every filter copies every line."""
+        self._contrast.before = super().get_line_filters()
+        return [self._contrast]
 
     async def action_quit(self) -> None:
         self.end(0)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from textual.content import Content
+from rich.segment import Segment
 from textual.css.styles import RulesMap
 from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions, Visual
 
-from prunella_tui.report.lines import Block, lay_out, plain
+from prunella_tui.report.lines import Block, Span, lay_out, plain
 
 STYLES = {
     "plain": "",
@@ -28,7 +28,7 @@ class Drawing(Visual):
 
     def __init__(self, blocks: Iterable[Block]) -> None:
         self.blocks = tuple(blocks)
-        self._laid_out: tuple[int, Content] | None = None
+        self._laid_out: tuple[int, list[list[Span]]] | None = None
 
     def __str__(self) -> str:
         return plain(self.blocks)
@@ -38,12 +38,9 @@ class Drawing(Visual):
 
     __hash__ = None  # type: ignore[assignment]  # tables hold lists
 
-    def content(self, width: int) -> Content:
-        """The text as it is shown in ``width`` cells."""
+    def _lines(self, width: int) -> list[list[Span]]:
         if self._laid_out is None or self._laid_out[0] != width:
-            lines = lay_out(self.blocks, width, chops=True)
-            styled = (Content.assemble(*((text, STYLES[tone]) for text, tone in spans)) for spans in lines)
-            self._laid_out = (width, Content("\n").join(styled))
+            self._laid_out = (width, list(lay_out(self.blocks, width, chops=True)))
         return self._laid_out[1]
 
     def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
@@ -52,8 +49,10 @@ class Drawing(Visual):
 
     def get_height(self, rules: RulesMap, width: int) -> int:
         """Return how many lines it has in ``width`` cells."""
-        return self.content(width).get_height(rules, width)
+        return len(self._lines(width))
 
     def render_strips(self, width: int, height: int | None, style: Style, options: RenderOptions) -> list[Strip]:
         """Return the lines in ``width`` cells."""
-        return self.content(width).render_strips(width, height, style, options)
+        styles = {tone: (style + options.get_style(name)).rich_style for tone, name in STYLES.items()}
+        lines = self._lines(width)[:height]
+        return [Strip([Segment(text, styles[tone]) for text, tone in spans]) for spans in lines]

@@ -1,7 +1,12 @@
 """Widgets that grow, shrink and change without a new layout of what is around them."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import ClassVar
+
+from rich.segment import Segment
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -21,19 +26,36 @@ class StillView(ScrollView):
         if self.scroll_target_y > self.max_scroll_y:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw lines as they are: without borders, and a line that was drawn before is not copied."""
+        strips = [self.render_line(y) for y in crop.line_range]
+        background = self.background_colors[1]
+        for each in self.get_line_filters():
+            strips = [strip.apply_filter(each, background) for strip in strips]
+        return [strip.crop(*crop.column_span) for strip in strips]
+
+
+_EDGE = "▏ "
+
 
 class TextView(StillView, can_focus=False):
-    """A text that changes with every row, wrapped and drawn by the line; it scrolls."""
+    """A text that changes with every row, wrapped and drawn by the line behind an edge; it scrolls."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"text--edge"}
 
     content: Visual = Content("")
-    _lines: list[Strip] = []  # noqa: RUF012 -- replaced, never changed
+    _lines: Sequence[Strip] = ()
+    _blank = Strip(())
+
+    def on_mount(self) -> None:
+        self.auto_links = False  # there are none
 
     def show(self, content: Visual) -> None:
         """Show another text, from its beginning."""
         if content != self.content:
             self.content = content
             self.scroll_to(y=0, animate=False, force=True)
-            self.on_resize()
+            self._draw()
 
     def render(self) -> Visual:  # type: ignore[override]  # as widgets do
         """What it shows as a whole; it is drawn by ``render_line``."""
@@ -42,22 +64,31 @@ class TextView(StillView, can_focus=False):
     def notify_style_update(self) -> None:
         """Draw in the colours of another theme."""
         super().notify_style_update()
-        self.on_resize()
+        self._draw()
 
     def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        """Wrap the text, and draw the lines that differ from those before."""
         width = self.scrollable_content_region.width
-        if width > 0:
-            self._lines = Visual.to_strips(self, self.content, width, None, self.visual_style)
-            self.virtual_size = Size(width, len(self._lines))
-            self.refresh()
+        room = width - len(_EDGE)
+        if room < 1:
+            return
+        texts = Visual.to_strips(self, self.content, room, None, self.visual_style)
+        edge, style = Segment(_EDGE, self.get_component_rich_style("text--edge")), self.rich_style
+        lines = [Strip([edge, *text, Segment(" " * (room - text.cell_length), style)], width) for text in texts]
+        self._blank = Strip([edge, Segment(" " * room, style)], width)
+        before, self._lines = self._lines, lines
+        self.virtual_size = Size(width, len(lines))
+        top = round(self.scroll_y)
+        changed = [y for y, (old, new) in enumerate(zip_longest(before, lines)) if old != new]
+        self.refresh(*(Region(0, y - top, width, 1) for y in changed))
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of what is in sight."""
         line = round(self.scroll_y) + y
-        width = self.scrollable_content_region.width
-        if line < len(self._lines):
-            return self._lines[line].adjust_cell_length(width, self.rich_style)
-        return Strip.blank(width, self.rich_style)
+        return self._lines[line] if line < len(self._lines) else self._blank
 
 
 class FilterField(Input):

@@ -1,6 +1,6 @@
 """A table on the line API: only the rows in sight are ever drawn, so a hundred thousand mount as fast as twenty."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from rich.cells import cell_len, set_cell_size
@@ -24,6 +24,9 @@ _LEAD = 3
 _GAP = 2
 TONES = ("muted", "warning", "error", "bar")
 """What may colour a cell."""
+_PARTS = ("header", "sorted", "row", "cursor", "empty", "marked", "implied", *TONES)
+_MOST_STRIPS = 200
+"""Lines that are kept as they were drawn: some screens of them."""
 
 
 class Column(NamedTuple, Generic[Row]):
@@ -52,9 +55,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
     cursor is on another row, so that what it draws comes in the same frame.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"table--{part}" for part in ("header", "sorted", "row", "cursor", "empty", "marked", "implied", *TONES)
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"table--{part}" for part in _PARTS}
     BINDINGS: ClassVar[list[BindingType]] = bindings("table")
 
     class Toggled(Message):
@@ -67,6 +68,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         super().__init__(id=id)
         self.empty = empty
         self._styles: dict[str, Style] = {}
+        self._strips: dict[Hashable, Strip] = {}
         self.columns: Sequence[Column[Row]] = ()
         self.rows: Sequence[Row] = ()
         self.cursor = 0
@@ -244,21 +246,31 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             columns.remove(max(columns, key=lambda column: column.rank))
         rest = max(room - _fixed(columns), 1)
         self._layout = [(column, column.width or rest) for column in columns]
+        self._strips.clear()
 
     def render_line(self, y: int) -> Strip:
         """Draw one line: the header, a row, or nothing."""
-        width = self.size.width
         if y == 0:
-            return Strip(self._header()).adjust_cell_length(width, self._style("header"))
+            return self._drawn((self.sort_key, self.reverse), self._header, "header")
         index, line = divmod(round(self.scroll_y) + y - 1, self._height)
         if (row := self._order.shown(index)) is not None:
-            segments = self._second_line(row, index) if line else self._row(row, index)
-            return Strip(segments).adjust_cell_length(width, self._base(index))
+            is_current = index == self.cursor
+            mark = self.mark_of(self._key_of(row))
+            key = self._order.number(index), line, mark, is_current, self.has_focus
+            draw = self._second_line if line else self._row
+            return self._drawn(key, lambda: draw(row, mark, is_current), "current" if is_current else "base")
         if not len(self._order) and y == 2:
             text = "Nothing matches the filter." if self.filter_text and self.rows else self.empty
-            empty = Segment(" " * _LEAD + text, self._style("empty"))
-            return Strip([empty]).adjust_cell_length(width, self.rich_style)
-        return Strip.blank(width, self.rich_style)
+            return self._drawn(text, lambda: [Segment(" " * _LEAD + text, self._style("empty"))], "blank")
+        return Strip.blank(self.size.width, self._style("blank"))
+
+    def _drawn(self, key: Hashable, draw: Callable[[], Iterable[Segment]], style: str) -> Strip:
+        """Draw a line, or return it as it was drawn before."""
+        if key not in self._strips:
+            if len(self._strips) > _MOST_STRIPS:
+                self._strips.clear()
+            self._strips[key] = Strip(draw()).adjust_cell_length(self.size.width, self._style(style))
+        return self._strips[key]
 
     def _header(self) -> Iterator[Segment]:
         by = self._sorted_by()
@@ -274,10 +286,8 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             style = self._style("sorted" if column is by else "header")
             yield Segment(_fit(column.title + more, width, column.right) + " " * _GAP, style)
 
-    def _row(self, row: Row, index: int) -> Iterator[Segment]:
-        mark = self.mark_of(self._key_of(row))
-        is_current = index == self.cursor
-        base = self._base(index) + Style(bold=mark == "marked")
+    def _row(self, row: Row, mark: Mark, is_current: bool) -> Iterator[Segment]:
+        base = self._style("current" if is_current else "base") + Style(bold=mark == "marked")
         if mark and not is_current:
             base += self._color(mark)
         yield Segment(("▶" if is_current and self.has_focus else " ") + _SIGNS[mark], base)
@@ -286,10 +296,8 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             style = base + self._color(tone) if tone else base
             yield Segment(_fit(column.cell(row), width, column.right) + " " * _GAP, style)
 
-    def _second_line(self, row: Row, index: int) -> Iterator[Segment]:
-        style = self._base(index)
-        if index != self.cursor:
-            style += self._color("muted")
+    def _second_line(self, row: Row, _mark: Mark, is_current: bool) -> Iterator[Segment]:
+        style = self._style("current") if is_current else self._style("base") + self._color("muted")
         text = self._below(row) if self._below else ""
         yield Segment("     " + _fit(text, max(self.size.width - 5 - _GAP, 1), right=False), style)
 
@@ -297,19 +305,15 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         """Draw in the colours of another theme."""
         super().notify_style_update()
         self._styles.clear()
+        self._strips.clear()
 
-    def _base(self, index: int) -> Style:
-        key = "base of the cursor" if index == self.cursor else "base"
-        if key not in self._styles:
-            style = self.rich_style + self._style("row", partial=True)
-            self._styles[key] = style + self._style("cursor", partial=True) if index == self.cursor else style
-        return self._styles[key]
-
-    def _style(self, part: str, *, partial: bool = False) -> Style:
-        key = f"{part} alone" if partial else part
-        if key not in self._styles:
-            self._styles[key] = self.get_component_rich_style(f"table--{part}", partial=partial)
-        return self._styles[key]
+    def _style(self, part: str) -> Style:
+        if not self._styles:
+            plain = self.rich_style
+            row, cursor = (self.get_component_rich_style(f"table--{each}", partial=True) for each in ("row", "cursor"))
+            self._styles = {part: self.get_component_rich_style(f"table--{part}") for part in _PARTS}
+            self._styles |= {"blank": plain, "base": plain + row, "current": plain + row + cursor}
+        return self._styles[part]
 
     def _color(self, part: str) -> Style:
         """The colour alone: its background would hide the cursor's."""
