@@ -22,8 +22,8 @@ class Marked:
         self._policy = Policy(inventory, now)
         self._held = frozenset(blob.key for blob in inventory.others if self._policy.row(blob))
         self._rows = {key: holder for key, holder in self._space.rows.items() if key not in self._held}
-        self._users = [(cell.models, [blob.key for blob in cell.blobs]) for cell in self._space.cells if cell.models]
-        self._users += [(blob.models, [blob.key]) for blob in inventory.others if blob.models]  # missing
+        self._models = {holder.key: holder for holder in self._space.of if holder.kind == "model"}
+        self._inventory = inventory
         self._blobs = _NONE
         self._named: set[Holder] = set()
         self._kept: list[Cell] = []
@@ -56,11 +56,27 @@ class Marked:
 
     def mark(self, models: frozenset[str], blobs: frozenset[str], manifests: frozenset[str]) -> None:
         """Mark exactly these: models by name, rows by key, damaged manifests by path."""
-        rows, new, old = self._rows, blobs - self._blobs, self._blobs - blobs
-        self.implied = frozenset().union(*(users for users, keys in self._users if not blobs.isdisjoint(keys)))
-        named = {Holder("model", name) for name in models | self.implied}
+        if not (models or blobs or manifests):
+            self._selection, self.implied = self._space.selection(), _NONE
+            self._blobs, self._named = _NONE, set()
+        new, old = blobs - self._blobs, self._blobs - blobs
+        if new or old:
+            self.implied = self._needing(blobs) if old else self.implied | self._needing(new)
+        named = {self._models[name] for name in models | self.implied}
         named |= {Holder("manifest", path) for path in manifests}
-        self._selection.remove(*(rows[key] for key in old & rows.keys()), *(self._named - named))
-        self._selection.add(*(rows[key] for key in new & rows.keys()), *(named - self._named))
+        self._selection.remove(*self._rows_of(old), *(self._named - named))
+        self._selection.add(*self._rows_of(new), *(named - self._named))
         self._selection.block(bool(self._policy.blocking(named)))
         self._blobs, self._named, self._kept = blobs, named, self._selection.kept()
+
+    def _rows_of(self, keys: frozenset[str]) -> list[Holder]:
+        return [holder for key, holder in self._rows.items() if key in keys]
+
+    def _needing(self, keys: frozenset[str]) -> frozenset[str]:
+        """The models that need these rows. Tens of thousands are found by their cells, which are fewer."""
+        cells = self._space.cells
+        if len(keys) < len(cells):
+            return _NONE.union(*(self._inventory.blob_by_key[key].models for key in keys))
+        users = [cell.models for cell in cells if cell.models and any(blob.key in keys for blob in cell.blobs)]
+        missing = [blob.models for blob in self._inventory.others if blob.models and blob.key in keys]
+        return _NONE.union(*users, *missing)

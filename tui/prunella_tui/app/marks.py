@@ -31,7 +31,7 @@ class Marks(Struct, frozen=True):
 
     def add(self, kind: str, keys: Iterable[str]) -> "Marks":
         """Mark many rows of one kind."""
-        return replace(self, **{kind: getattr(self, kind) | frozenset(keys)})
+        return replace(self, **{kind: getattr(self, kind).union(keys)})
 
     def implied_models(self, inventory: Inventory) -> frozenset[str]:
         """The models that need a marked blob: without it they could not run, so they are deleted too."""
