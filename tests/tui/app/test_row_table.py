@@ -29,3 +29,16 @@ async def test_fewer_rows_leave_no_blank_lines() -> None:
         await pilot.pause()
         lines = [table.render_line(y).text.split() for y in range(1, table.size.height)]
         assert [line[-1] for line in lines if line] == [str(number) for number in range(59, 82)]
+
+
+async def test_the_cursor_pales_when_the_focus_leaves() -> None:
+    numbers = Numbers()
+    async with numbers.run_test(size=(60, 24)) as pilot:
+        table = numbers.query_one(RowTable)
+        backgrounds = []
+        for focused in (table, None, table):
+            numbers.set_focus(focused)
+            await pilot.pause()
+            style = next(iter(table.render_line(1))).style
+            backgrounds.append(style and style.bgcolor)
+        assert backgrounds[0] == backgrounds[2] != backgrounds[1]

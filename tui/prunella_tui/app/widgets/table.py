@@ -254,11 +254,10 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             return self._drawn((self.sort_key, self.reverse), self._header, "header")
         index, line = divmod(round(self.scroll_y) + y - 1, self._height)
         if (row := self._order.shown(index)) is not None:
-            is_current = index == self.cursor
-            mark = self.mark_of(self._key_of(row))
-            key = self._order.number(index), line, mark, is_current, self.has_focus
-            draw = self._second_line if line else self._row
-            return self._drawn(key, lambda: draw(row, mark, is_current), "current" if is_current else "base")
+            mark, draw = self.mark_of(self._key_of(row)), self._second_line if line else self._row
+            if index == self.cursor:  # its colours change with the focus, and the table hears nothing of that
+                return Strip(draw(row, mark, self._cursor())).adjust_cell_length(self.size.width, self._cursor())
+            return self._drawn((self._order.number(index), line, mark), lambda: draw(row, mark), "base")
         if not len(self._order) and y == 2:
             text = "Nothing matches the filter." if self.filter_text and self.rows else self.empty
             return self._drawn(text, lambda: [Segment(" " * _LEAD + text, self._style("empty"))], "blank")
@@ -286,18 +285,18 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             style = self._style("sorted" if column is by else "header")
             yield Segment(_fit(column.title + more, width, column.right) + " " * _GAP, style)
 
-    def _row(self, row: Row, mark: Mark, is_current: bool) -> Iterator[Segment]:
-        base = self._style("current" if is_current else "base") + Style(bold=mark == "marked")
-        if mark and not is_current:
+    def _row(self, row: Row, mark: Mark, cursor: Style | None = None) -> Iterator[Segment]:
+        base = (cursor or self._style("base")) + Style(bold=mark == "marked")
+        if mark and not cursor:
             base += self._color(mark)
-        yield Segment(("▶" if is_current and self.has_focus else " ") + _SIGNS[mark], base)
+        yield Segment(("▶" if cursor and self.has_focus else " ") + _SIGNS[mark], base)
         for column, width in self._layout:
-            tone = column.tone(row) if column.tone and not (mark or is_current) else ""
+            tone = column.tone(row) if column.tone and not (mark or cursor) else ""
             style = base + self._color(tone) if tone else base
             yield Segment(_fit(column.cell(row), width, column.right) + " " * _GAP, style)
 
-    def _second_line(self, row: Row, _mark: Mark, is_current: bool) -> Iterator[Segment]:
-        style = self._style("current") if is_current else self._style("base") + self._color("muted")
+    def _second_line(self, row: Row, _mark: Mark, cursor: Style | None = None) -> Iterator[Segment]:
+        style = cursor or self._style("base") + self._color("muted")
         text = self._below(row) if self._below else ""
         yield Segment("     " + _fit(text, max(self.size.width - 5 - _GAP, 1), right=False), style)
 
@@ -309,11 +308,15 @@ class RowTable(StillView, Generic[Row], can_focus=True):
 
     def _style(self, part: str) -> Style:
         if not self._styles:
-            plain = self.rich_style
-            row, cursor = (self.get_component_rich_style(f"table--{each}", partial=True) for each in ("row", "cursor"))
             self._styles = {part: self.get_component_rich_style(f"table--{part}") for part in _PARTS}
-            self._styles |= {"blank": plain, "base": plain + row, "current": plain + row + cursor}
+            row = self.get_component_rich_style("table--row", partial=True)
+            self._styles |= {"blank": self.rich_style, "base": self.rich_style + row}
         return self._styles[part]
+
+    def _cursor(self) -> Style:
+        """As bright as the theme has it, on a background that may let the table's shine through."""
+        text, whole = (self.get_component_rich_style("table--cursor", partial=partial) for partial in (True, False))
+        return self._style("base") + text + Style(bgcolor=whole.bgcolor)
 
     def _color(self, part: str) -> Style:
         """The colour alone: its background would hide the cursor's."""
