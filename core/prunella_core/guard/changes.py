@@ -5,6 +5,7 @@ copies of what Ollama writes again in place.
 """
 
 from collections.abc import Iterable, Iterator, Set
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -42,10 +43,9 @@ class Changes(Struct, frozen=True, kw_only=True):
     waits: str | None = None
     """Why nothing is taken out of the mirror this time."""
 
-
-def mirrored(inventory: Inventory) -> dict[str, File]:
-    """The files of the mirror by their paths in the store."""
-    return {inner: file for file in inventory.guard if (inner := place_of(file.path).inner)}
+    @property
+    def is_empty(self) -> bool:
+        return not (self.links or self.copies or self.rescued or self.returned or self.dropped)
 
 
 def changes(inventory: Inventory, now: float) -> Changes:
@@ -57,19 +57,24 @@ class _Comparison:
     def __init__(self, inventory: Inventory, now: float) -> None:
         self.inventory = inventory
         self.now = now
-        self.mirror = mirrored(inventory)
+        self.mirror = inventory.mirror
         self.files = {file.path: file for file in _guarded_files(inventory)}
         self.live = {model.manifest.path: model for model in inventory.models}
         self.hosts = {_host(path) for path in self.live}
         self.whole = {blob.key for blob in inventory.blobs if blob.files and blob.key == blob.digest}
         self.dangling = {problem.path for problem in inventory.problems if problem.kind == "dangling-link"}
         self.gone = {place_of(copy.manifest.path).inner: copy for copy in inventory.vanished}
-        self.by_digest: dict[str | None, list[str]] = {}
-        for path in self.mirror:
-            if (place := place_of(path)).kind is not FileKind.PARTIAL:
-                self.by_digest.setdefault(place.digest, []).append(path)
         self.pending = {path for path, copy in self.gone.items() if not self._is_certain(path, copy)}
         self.pending_needs = {digest for path in self.pending for digest in self.gone[path].needs}
+
+    @cached_property
+    def by_digest(self) -> dict[str | None, list[str]]:
+        """The files of the mirror but for downloads, under their digests."""
+        found: dict[str | None, list[str]] = {}
+        for path in self.mirror:
+            if (place := place_of(path)).kind is not FileKind.PARTIAL:
+                found.setdefault(place.digest, []).append(path)
+        return found
 
     def changes(self) -> Changes:
         """Everything that is to be done."""
@@ -96,9 +101,9 @@ class _Comparison:
 
     def _lacks(self, file: File) -> bool:
         there = self.mirror.get(file.path)
-        if there is None or _is_rewritten(file.path):
-            return not _is_alike(file, there)
-        return (there.device, there.inode) != (file.device, file.inode)
+        if there and (there.device, there.inode) == (file.device, file.inode):
+            return False
+        return not (_is_rewritten(file.path) and _is_alike(file, there))
 
     def _manifests(self, but: Set[str]) -> list[File]:
         """The manifests whose copies are missing or old, but for those that may not be overwritten yet."""
@@ -147,9 +152,10 @@ class _Comparison:
             yield Rescue(cause=cause, models=(copy.name,), files=(path, *files))
         if lost := sorted({path for digest in self._missing() for path in self.by_digest.get(digest, ())} - taken):
             yield Rescue(cause="deleted", models=(), files=tuple(lost))
-        trashed = {place_of(file.path).inner for entry in self.inventory.trash for file in entry.files}
-        if dropped := tuple(path for path in self.mirror if path not in trashed and self._was_dropped(path)):
-            yield Rescue(cause="dropped", models=(), files=dropped)
+        if dropped := set(filter(self._was_dropped, self.mirror)):
+            dropped -= {place_of(file.path).inner for entry in self.inventory.trash for file in entry.files}
+        if dropped:
+            yield Rescue(cause="dropped", models=(), files=tuple(sorted(dropped)))
 
     def _missing(self) -> set[str]:
         """What models miss that are still there: an older server deletes what only a newer one's manifests name."""
@@ -159,8 +165,10 @@ class _Comparison:
 
     def _was_dropped(self, path: str) -> bool:
         """Whether a download is gone without having become a blob."""
+        if path in self.files:
+            return False
         place = place_of(path)
-        if place.kind is not FileKind.PARTIAL or path in self.files or place.digest in self.whole:
+        if place.kind is not FileKind.PARTIAL or place.digest in self.whole:
             return False
         return f"{place.digest}-partial" not in self.inventory.blob_by_key
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from prunella_core.fs.sizes import allocated
-from prunella_core.guard.changes import mirrored
 from prunella_core.guard.settings import Settings, read_settings
 from prunella_core.guard.sync import Synced
 from prunella_core.inventory.records import Inventory, Problem, TrashEntry
@@ -21,6 +20,8 @@ class GuardRun(Struct, frozen=True, kw_only=True):
     synced: Synced
     emptied: Receipt | None
     """What it deleted for good of what it had rescued, because that took too much."""
+    inventory: Inventory
+    """The store afterwards."""
 
 
 class GuardStatus(Struct, frozen=True, kw_only=True):
@@ -38,14 +39,13 @@ class GuardStatus(Struct, frozen=True, kw_only=True):
 
 def guard_status(inventory: Inventory) -> GuardStatus:
     """Return what the guard of a store holds. Raises Refused when its settings cannot be read."""
-    mirror = mirrored(inventory)
     rescued = tuple(_rescued(inventory))
     live = {(file.device, file.inode) for blob in inventory.blobs for file in blob.files if not blob.removed_at}
     ours = [*inventory.guard, *(file for entry in rescued for file in entry.files)]
     return GuardStatus(
         settings=read_settings(inventory.store),
-        models=sum(place_of(path).is_manifest for path in mirror),
-        blobs=len({digest for path in mirror if (digest := place_of(path).whole)}),
+        models=sum(place_of(path).is_manifest for path in inventory.mirror),
+        blobs=len({digest for path in inventory.mirror if (digest := place_of(path).whole)}),
         extra_bytes=allocated(file for file in ours if (file.device, file.inode) not in live),
         entries=rescued,
     )

@@ -21,7 +21,7 @@ from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import read_small
 from prunella_core.fs.sizes import File
-from prunella_core.guard.changes import Changes, Rescue, changes, mirrored
+from prunella_core.guard.changes import Changes, Rescue, changes
 from prunella_core.guard.settings import SETTINGS, Settings, read_settings, write_settings
 from prunella_core.inventory.records import Cause, Inventory
 from prunella_core.ledger.log import LogLine, models_in, write_line
@@ -56,6 +56,8 @@ class Synced(NamedTuple):
     rescued: tuple[Rescued, ...] = ()
     waits: str | None = None
     """Why what vanished was not looked for this time."""
+    inventory: Inventory | None = None
+    """The store as it is, where nothing had to be done."""
 
 
 class _Record(Struct, frozen=True):
@@ -115,6 +117,8 @@ def _refuse_unfinished(store: Store) -> None:
 def _sync(store: Store, settings: Settings, now: float, disk: Disk) -> Synced:
     inventory = scan(store, now)
     found = changes(inventory, now)
+    if found.is_empty:
+        return Synced(waits=found.waits, inventory=inventory)
     mirror = _Mirror(store, inventory, disk)
     mirror.add(found.links, ())
     rescued = tuple(mirror.rescue(rescue, settings, now) for rescue in found.rescued)
@@ -127,7 +131,7 @@ class _Mirror:
     def __init__(self, store: Store, inventory: Inventory, disk: Disk) -> None:
         self.store = store
         self.disk = disk
-        self.there = mirrored(inventory)
+        self.there = inventory.mirror
 
     def add(self, links: Iterable[File], copies: Iterable[File]) -> None:
         """Make links, and copies with their times. What vanished since the scan is left out."""

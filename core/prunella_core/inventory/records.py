@@ -66,6 +66,11 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
         return frozenset((file.device, file.inode) for file in self.guard)
 
     @cached_property
+    def mirror(self) -> dict[str, File]:
+        """The files of the guard by the paths that they have or had in the store."""
+        return {inner: file for file in self.guard if (inner := place_of(file.path).inner)}
+
+    @cached_property
     def keeping(self) -> tuple[TrashEntry, ...]:
         """What keeps blobs: the trash, and what the guard is about to put there."""
         waiting = TrashEntry(id=GUARD, removed_at=self.scanned_at, models=self.vanished, files=(), is_spent=True)

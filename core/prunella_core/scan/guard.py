@@ -15,7 +15,8 @@ _GUARD = ".prunella/guard"
 def read_vanished(store: Store, mirror: Collection[File], models: Collection[Model]) -> tuple[TrashedModel, ...]:
     """Read the manifests of the mirror that no model has with the same bytes; as a rule there are none."""
     live = {model.manifest.path: model for model in models}
-    strays = {path for file in mirror if (path := place_of(file.path).inner) and _is_stray(path, file, live.get(path))}
+    copies = ((place_of(file.path), file) for file in mirror if file.path.startswith(f"{_GUARD}/manifests"))
+    strays = {copy.inner for copy, file in copies if copy.is_manifest and not _is_alike(file, live.get(copy.inner))}
     if not strays:
         return ()
     aside = Store(root=store.path(_GUARD), why="guard", owner=store.owner, writable=False)
@@ -24,10 +25,9 @@ def read_vanished(store: Store, mirror: Collection[File], models: Collection[Mod
     return tuple([model for model in found if not _is_same(model, live.get(place_of(model.manifest.path).inner))])
 
 
-def _is_stray(path: str, file: File, model: Model | None) -> bool:
-    """Whether a copy has other times or another size than the manifest: then its bytes have to be read."""
-    is_alike = model is not None and model.manifest.identity[2:] == file.identity[2:]
-    return place_of(path).is_manifest and not is_alike
+def _is_alike(file: File, model: Model | None) -> bool:
+    """Whether a copy has the times and the size of the manifest; else its bytes have to be read."""
+    return model is not None and model.manifest.identity[2:] == file.identity[2:]
 
 
 def _is_same(copy: TrashedModel, model: Model | None) -> bool:

@@ -51,8 +51,7 @@ def guard() -> None:
 def on() -> None:
     """Turn the guard on, or change its limits."""
     store = open_store()
-    run = patiently(lambda: guard_on(store, _settings(store), World(now=time.time)))
-    _present(run, look(store))
+    _present(patiently(lambda: guard_on(store, _settings(store), World(now=time.time))))
 
 
 @guard.command(short_help="Turn the guard off.")
@@ -76,8 +75,7 @@ def status() -> None:
 def run() -> None:
     """Update the guard, and rescue what Ollama has deleted since the last run."""
     store = open_store()
-    done = patiently(lambda: guard_run(store, World(now=time.time)))
-    _present(done, look(store))
+    _present(patiently(lambda: guard_run(store, World(now=time.time))))
 
 
 @guard.command("install", short_help="Run the guard every 15 minutes.")
@@ -138,8 +136,8 @@ def _is_agreed(question: str) -> bool:
     return ask(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
-def _present(done: GuardRun, inventory: Inventory) -> None:
-    held = guard_status(inventory)
+def _present(done: GuardRun) -> None:
+    held = guard_status(done.inventory)
     present(lambda: run_document(done, held), lambda: (*run_lines(done), *status_lines(held)))
 
 
