@@ -1,7 +1,5 @@
 """Executes a plan, or refuses it with the store as it was; finishes or undoes first what a killed run left."""
 
-import hashlib
-import itertools
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -57,14 +55,8 @@ def _execute(plan: Plan, inventory: Inventory, at: float, disk: Disk, world: Wor
     if isinstance(plan.request, Restore):
         return restore(Work(plan, inventory, plan.request.entry, disk, world))
     how = Keeping if isinstance(plan.request, Repair) else Removal
-    return how(plan, inventory, _identity(plan, at), disk, world).run()
-
-
-def _identity(plan: Plan, now: float) -> str:
-    """Name the operation by its time and by what it takes, so that the same removal always has the same name."""
-    paths = "\0".join(item.file.path for item in plan.files).encode(errors="surrogateescape")
-    names = (new_id(now, hashlib.sha256(paths + bytes(attempt)).hexdigest()[:6]) for attempt in itertools.count())
-    return next(name for name in names if not os.path.lexists(os.path.join(plan.store.trash, name)))
+    identity = new_id(plan.store, at, (item.file.path for item in plan.files))
+    return how(plan, inventory, identity, disk, world).run()
 
 
 def _tidy(store: Store, disk: Disk) -> None:

@@ -6,25 +6,22 @@ copies of what Ollama writes again in place.
 
 from collections.abc import Iterable, Iterator, Set
 from functools import cached_property
-from typing import Literal
 
 from msgspec import Struct
 
 from prunella_core.base.units import SETTLING_SECONDS
 from prunella_core.fs.sizes import File
-from prunella_core.inventory.records import Inventory, State, TrashedModel
+from prunella_core.inventory.records import Cause, Inventory, State, TrashedModel
 from prunella_core.ollama.digests import FileKind
 from prunella_core.ollama.paths import place_of
 from prunella_core.plan.policy import Policy
-
-Cause = Literal["deleted", "replaced", "dropped"]
-"""What Ollama did: rm or a prune; a pull or create over a name; a prune of a download."""
 
 
 class Rescue(Struct, frozen=True, kw_only=True):
     """An entry of the trash to be: what vanished together, by its paths in the store."""
 
     cause: Cause
+    """What Ollama did: rm or a prune; a pull or create over a name; a prune of a download."""
     models: tuple[str, ...]
     files: tuple[str, ...]
 

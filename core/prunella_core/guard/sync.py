@@ -4,8 +4,6 @@ It writes only below ``.prunella/``. Every step is whole by itself: after a kill
 """
 
 import errno
-import hashlib
-import itertools
 import os
 from collections.abc import Iterable
 from contextlib import closing
@@ -72,7 +70,8 @@ def turn_on(store: Store, settings: Settings, now: float, disk: Disk | None = No
     """Guard ``store`` from now (seconds, UTC) on. Raises Refused, with nothing half on, where no links can be made."""
     was_on = os.path.lexists(store.path(SETTINGS))
     with lock(store), closing(disk or Disk()) as disk:
-        _refuse_unfinished(store)
+        if has_left(store):
+            raise Refused("an interrupted operation has to be finished first: the next rm or restore does it")
         try:
             write_settings(store, settings, disk)
             return _sync(store, settings, now, disk)
@@ -107,11 +106,6 @@ def sync(store: Store, now: float, disk: Disk | None = None) -> Synced | None:
         if has_left(store):
             return Synced(waits="an interrupted operation has to be finished first")
         return _sync(store, settings, now, disk)
-
-
-def _refuse_unfinished(store: Store) -> None:
-    if has_left(store):
-        raise Refused("an interrupted operation has to be finished first: the next rm or restore does it")
 
 
 def _sync(store: Store, settings: Settings, now: float, disk: Disk) -> Synced:
@@ -168,7 +162,7 @@ class _Mirror:
 
     def rescue(self, rescue: Rescue, settings: Settings, now: float) -> Rescued:
         """Move what vanished to an entry of the trash: its manifest first, whose needs the next sync would complete."""
-        identity = _identity(self.store, rescue, now)
+        identity = new_id(self.store, now, rescue.files)
         happened_at = self._happened_at(rescue, now)
         files = tuple(clean(path) for path in rescue.files)
         record = _Record(files, "guard", rescue.cause, happened_at, settings.keep)
@@ -218,12 +212,6 @@ class _Mirror:
         place = self.store.path(f"{_GUARD}/{path}")
         self.disk.make_folder(os.path.dirname(place))
         return place
-
-
-def _identity(store: Store, rescue: Rescue, now: float) -> str:
-    paths = "\0".join(rescue.files).encode(errors="surrogateescape")
-    names = (new_id(now, hashlib.sha256(paths + bytes(attempt)).hexdigest()[:6]) for attempt in itertools.count())
-    return next(name for name in names if not os.path.lexists(os.path.join(store.trash, name)))
 
 
 def _remove_mirror(store: Store, disk: Disk) -> None:

@@ -1,6 +1,5 @@
 """What the server has of this store, and lets it delete models where this user may not: at once, without a trash."""
 
-import hashlib
 import os
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -56,7 +55,7 @@ def delete_by_server(plan: Plan, world: World) -> Receipt:
     gone = [item for item in plan.files if not os.path.lexists(plan.store.path(item.file.path))]
     receipt = Receipt(
         plan=plan,
-        id=new_id(at, hashlib.sha256("\0".join(plan.models).encode()).hexdigest()[:6]),
+        id=new_id(plan.store, at, plan.models),
         done=not (errors or is_cancelled),
         freed=reclaimed(item.file for item in gone),
         removed=tuple(item.file.path for item in gone),

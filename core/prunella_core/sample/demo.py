@@ -3,12 +3,18 @@
 Every size is divided, in the manifests too, and every byte is written: what is listed, on disk and freed agrees.
 """
 
+import hashlib
+import json
+import random
+import struct
 from typing import NamedTuple
 
 from prunella_core.sample.builder import Layer, StoreBuilder
-from prunella_core.sample.content import fill, gguf, tensor
 
 _DAY = 86_400
+_STRING, _UINT32 = 8, 4
+_FILE_TYPES = {"F16": 1, "Q4_0": 2, "Q8_0": 7, "Q4_K_M": 15, "MXFP4": 38}
+_NOISE_BYTES = 128 * 1024
 _TENSORS = [f"blocks.{number}.weight" for number in range(292)]
 _APACHE = "Apache License 2.0"
 _MIT = "MIT License"
@@ -62,7 +68,7 @@ class _Demo(StoreBuilder):
     bytes_in_mb = 1_000
 
     def weights(self, name: str, megabytes: int, pulled: float, used: float | None = None, **says: str) -> Layer:
-        data = gguf(megabytes * self.bytes_in_mb, name, **{"architecture": "llama", **says})
+        data = _gguf(megabytes * self.bytes_in_mb, name, **{"architecture": "llama", **says})
         kind = {"adapter": "adapter", "mmproj": "projector"}.get(says.get("kind", ""), "weights")
         return self.layer(kind, data, age=pulled * _DAY, used=(pulled if used is None else used) * _DAY)
 
@@ -100,7 +106,7 @@ class _Demo(StoreBuilder):
         weights = self.weights("llava", 7_366, 266, 204, parameters="13B", quantization="Q4_0")
         projector = self.weights("llava projector", 645, 266, 204, architecture="clip", kind="mmproj")
         self.model("llava:13b", weights, projector, config=vision, age=266 * _DAY)
-        content = {name: tensor(27 * self.bytes_in_mb, name) for name in _TENSORS}
+        content = {name: _tensor(27 * self.bytes_in_mb, name) for name in _TENSORS}
         age, used = 26 * _DAY, 24 * _DAY
         tensors = [self.layer("tensor", data, age=age, used=used, name=name) for name, data in content.items()]
         image = self.config(model_family="flux", model_type="4B", file_type="FP8", model_format="safetensors")
@@ -113,7 +119,7 @@ class _Demo(StoreBuilder):
     def damaged(self) -> None:
         says = {"architecture": "starcoder2", "parameters": "3B", "quantization": "Q4_0"}
         weights = self.weights("starcoder2:3b", 1_710, 333, 290, **says)
-        cut_off = gguf(1_150 * self.bytes_in_mb, "starcoder2:3b", **says)
+        cut_off = _gguf(1_150 * self.bytes_in_mb, "starcoder2:3b", **says)
         self.file(self.blob_path(weights.digest), cut_off, age=333 * _DAY, used=290 * _DAY)
         self.model("starcoder2:3b", weights, config=self.facts("starcoder2", "3B", "Q4_0", 333), age=333 * _DAY)
 
@@ -127,7 +133,48 @@ class _Demo(StoreBuilder):
             ("command-r:35b", "command-r", "32.3B", 18_700, 1_900, 0, 120),
         ):
             says = {"architecture": family, "parameters": parameters, "quantization": "Q4_K_M"}
-            content = gguf(done * self.bytes_in_mb, seed, **says)
+            content = _gguf(done * self.bytes_in_mb, seed, **says)
             self.partial(seed, content=content, size=megabytes * self.bytes_in_mb, parts=parts, age=age * _DAY)
-        self.file("blobs/sha256-1694215783", fill(b"GGUF", 1_200 * self.bytes_in_mb, "a create"), age=64 * _DAY)
+        self.file("blobs/sha256-1694215783", _fill(b"GGUF", 1_200 * self.bytes_in_mb, "a create"), age=64 * _DAY)
         self.file("blobs/README.txt", "Backups of this folder are on the NAS.\n", age=500 * _DAY)
+
+
+# Contents that look like a model's
+
+
+def _gguf(
+    size: int, name: str, *, architecture: str, parameters: str = "", quantization: str = "", kind: str = "model"
+) -> bytes:
+    pairs: dict[str, str | int] = {
+        "general.architecture": architecture,
+        "general.type": kind,
+        "general.name": name,
+        "general.size_label": parameters,
+    }
+    if quantization in _FILE_TYPES:
+        pairs["general.file_type"] = _FILE_TYPES[quantization]
+    header = b"GGUF" + struct.pack("<IQQ", 3, 0, len(pairs))
+    return _fill(header + b"".join(_pair(key, value) for key, value in pairs.items()), size, name)
+
+
+def _pair(key: str, value: str | int) -> bytes:
+    if isinstance(value, int):
+        return _text(key) + struct.pack("<II", _UINT32, value)
+    return _text(key) + struct.pack("<I", _STRING) + _text(value)
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def _tensor(size: int, name: str) -> bytes:
+    header = json.dumps({name: {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    return _fill(len(header).to_bytes(8, "little") + header, size, name)
+
+
+def _fill(header: bytes, size: int, seed: str) -> bytes:
+    """``header``, then noise that no file system compresses; ``size`` bytes in all, the same for the same ``seed``."""
+    noise = random.Random(hashlib.sha256(seed.encode()).digest()).randbytes(min(size, _NOISE_BYTES))  # noqa: S311 -- sample data
+    repeated = noise * (size // max(len(noise), 1) + 1)
+    return (header + repeated)[: max(size, len(header))]

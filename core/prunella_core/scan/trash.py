@@ -1,11 +1,13 @@
 """Reads the trash: a store of its own for every removal, under ``.prunella/trash/<id>/``."""
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from typing import NamedTuple
 
 import msgspec
@@ -41,9 +43,14 @@ _ID = re.compile(r"([0-9]{8}T[0-9]{6})-[0-9a-f]+\Z")
 _ID_TIME = "%Y%m%dT%H%M%S"
 
 
-def new_id(now: float, mark: str) -> str:
-    """Name a removal by its time (seconds, UTC), so that its age needs no reading, and a ``mark`` of hex digits."""
-    return f"{datetime.fromtimestamp(now, UTC).strftime(_ID_TIME)}-{mark}"
+def new_id(store: Store, now: float, paths: Iterable[str]) -> str:
+    """Name a removal by its time (seconds, UTC), so that its age needs no reading, and by what it takes.
+
+    The same removal always has the same name, unless the trash has that already.
+    """
+    time, taken = datetime.fromtimestamp(now, UTC).strftime(_ID_TIME), "\0".join(paths).encode(errors="surrogateescape")
+    marks = (hashlib.sha256(taken + bytes(attempt)).hexdigest()[:6] for attempt in count())
+    return next(name for mark in marks if not os.path.lexists(os.path.join(store.trash, name := f"{time}-{mark}")))
 
 
 class TrashReading(NamedTuple):

@@ -10,15 +10,16 @@ from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Request, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan.trash import RECORD, new_id
-from stores import DAY, NOW, calls_in, look, prune
+from stores import DAY, NOW, calls_in, look, open_store, prune
 
 
 def with_trash(root: Path, entries: int) -> Path:
     """A store with one model, and in its trash as many that share its template and have a list of manifests each."""
     live = StoreBuilder(str(root), NOW)
     live.model("live", live.layer("template", "{{ .Prompt }}", age=DAY), age=DAY)
+    store = open_store(str(root))
     for number in range(entries):
-        builder = StoreBuilder(f"{root}/.prunella/trash/{new_id(NOW - number, f'{number:06x}')}", NOW)
+        builder = StoreBuilder(f"{store.trash}/{new_id(store, NOW - number, [str(number)])}", NOW)
         weights = builder.layer("weights", f"weights {number}", age=DAY)
         template = builder.layer("template", "{{ .Prompt }}", age=DAY)
         builder.model(f"m{number}", weights, template, age=DAY)
