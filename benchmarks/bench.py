@@ -17,7 +17,7 @@ from profiling import profile
 from removing import hashing, removal
 from report import Line, facts, lines_table
 from setting import FULL, QUICK, Setting, build, make_plain, say
-from whole import big, small
+from whole import big, guarded, small
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -81,6 +81,7 @@ def _measure(setting: Setting) -> tuple[list[Line], list[Section]]:
         ("A small store", _counts(other_truth) + _SMALL, lambda: small(setting, other, other_truth)),
         ("Key presses, many blobs", _KEYS, lambda: press_keys(setting, store, truth)),
         ("Key presses, much sharing", _KEYS, lambda: press_keys(setting, shared, shared_truth)),
+        ("The guard, many blobs", _GUARDED, lambda: guarded(setting, store)),
         ("Removing", _REMOVING, lambda: removal(setting)),
         ("Verifying", _VERIFYING, lambda: hashing(setting)),
     ]
@@ -121,6 +122,9 @@ The cost of starting: Python, imports, and the application's first complete fram
 _KEYS = """\
 From the press until the last byte after which nothing is written for 80 ms. Of a dozen presses, 95 of 100 is the
 slowest."""
+
+_GUARDED = """\
+A run of the guard that finds nothing to do, against a list of the same guarded store."""
 
 _REMOVING = """\
 The same blobs of 64 KiB, each time in a fresh store that was flushed to disk first. `xargs rm` gets a ready list.

@@ -102,6 +102,17 @@ def _big_lines(name: str, found: dict[str, Measured], printed: int) -> list[Line
     ]
 
 
+def guarded(setting: Setting, store: str) -> tuple[list[Line], str]:
+    """Measure a run of the guard that finds nothing to do."""
+    run_name = "prunella guard run --json"
+    ours(store, "guard", "on")()
+    tasks = {LISTED: ours(store, "ls", "--json"), run_name: ours(store, "guard", "run", "--json")}
+    found = in_turn(tasks, setting.scale.rounds)
+    ours(store, "guard", "off")()
+    line = ratio("many blobs: guard run, of ls --json", found[run_name], found[LISTED], 1.3)
+    return [line], times_table(found, memory_floor())
+
+
 def small(setting: Setting, store: str, truth: Truth) -> tuple[list[Line], str]:
     """Measure the small store."""
     plain, listed, helped = "python -c pass", "prunella ls", "prunella --help"
