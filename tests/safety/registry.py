@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,11 @@ class Registry(ThreadingHTTPServer):
         self.random = Random(1)
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, bytes] = {}
+        self.sent: Counter[str] = Counter()
+        """How many bytes went out, under each tag and digest."""
+        self.most: int | None = None
+        """After so many bytes of a blob nothing more comes, and the connection stays open."""
+        self.has_stalled, self.is_over = threading.Event(), threading.Event()
 
     @property
     def host(self) -> str:
@@ -85,7 +91,12 @@ class Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(last - first))
         self.end_headers()
         if with_body:
-            self.wfile.write(body[first:last])
+            part = body[first:last][: self.server.most]
+            self.wfile.write(part)
+            self.server.sent[self.path.rpartition("/")[2]] += len(part)
+            if len(part) < last - first:
+                self.server.has_stalled.set()
+                self.server.is_over.wait()
 
     def wanted(self, size: int) -> tuple[int, int]:
         """The range that is asked for."""
@@ -102,5 +113,6 @@ def registry(latency: float) -> Iterator[Registry]:
         try:
             yield server
         finally:
+            server.is_over.set()
             server.shutdown()
             thread.join()

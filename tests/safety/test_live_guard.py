@@ -6,12 +6,13 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ollama_rules import digest_of
 from prunella_core.guard.settings import Settings
 from prunella_core.guard.sync import Synced, sync, turn_on
 from prunella_core.plan.records import Restore
@@ -61,6 +62,21 @@ class Live:
     def pull(self, server: Serving, name: str) -> None:
         found = self.ask(server, "/api/pull", model=f"{self.models.host}/library/{name}", insecure=True)
         assert found.get("status") == "success", found
+
+    def interrupt_pull(self, server: Serving, name: str) -> int:
+        """Pull until half a megabyte has come, and go away; return the bytes that the server says it has."""
+        self.models.most = 500_000
+        body = json.dumps({"model": f"{self.models.host}/library/{name}", "insecure": True}).encode()
+        with urllib.request.urlopen(f"{server.url}/api/pull", body, timeout=60):
+            assert self.models.has_stalled.wait(60)
+        self.models.most = None
+        for _ in range(1_000):
+            for part in (self.root / "blobs").glob("*-partial-*"):
+                with suppress(ValueError):  # it is being written
+                    if done := json.loads(part.read_bytes())["Completed"]:
+                        return int(done)
+            time.sleep(0.02)
+        raise AssertionError("the server does not say how far it came")
 
     def rm(self, server: Serving, name: str) -> None:
         self.ask(server, "/api/delete", "DELETE", model=name)
@@ -163,3 +179,23 @@ def test_a_download_that_a_start_drops(live: Live) -> None:
     assert [each.cause for each in live.sync().rescued] == ["dropped"]
     live.restore()
     assert of_ollama(live.root) == before
+
+
+def test_the_next_pull_resumes_a_restored_download(live: Live) -> None:
+    weights = gguf("large") + "w" * 1_000_000
+    live.models.put("large", [weights, CONFIG])
+    with serving(live.root, live.home) as server:
+        live.pull(server, "one")
+        has = live.interrupt_pull(server, "large")
+    aged = time.time() - 2 * 3600
+    for path in (live.root / "blobs").glob("*-partial*"):
+        os.utime(path, (aged, aged))
+    live.sync()
+    with serving(live.root, live.home) as server:
+        assert not list((live.root / "blobs").glob("*-partial*"))
+        assert [each.cause for each in live.sync().rescued] == ["dropped"]
+        live.restore()
+        live.models.sent.clear()
+        live.pull(server, "large")
+    assert live.models.sent[digest_of(weights)] == len(weights) - has < len(weights)
+    assert broken_models(live.root) == {}
