@@ -19,7 +19,7 @@ def plan_to_make_room(inventory: Inventory, request: Restore, now: float) -> Pla
     return make_plan(inventory, Removal(models=names), now) if names else None
 
 
-def swap(room: Plan, request: Restore, world: World) -> Receipt:
+def swap(request: Restore, room: Plan, world: World) -> Receipt:
     """Carry out ``room``, then restore ``request``; return the receipt of the second.
 
     Raises Refused, with what was there back in its place, where that cannot be restored.

@@ -112,7 +112,7 @@ def test_a_newer_version_can_be_swapped_for_the_one_before(root: str, stub: Stub
     request = Restore(entry=one.entry, model="one:latest")
     room = plan_to_make_room(look(root, time.time()), request, time.time())
     assert room
-    assert swap(room, request, world(stub)).done
+    assert swap(request, room, world(stub)).done
     assert {path: what for path, what in tree(root).items() if not path.startswith(".prunella")} == before
 
 

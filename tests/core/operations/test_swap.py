@@ -33,7 +33,7 @@ def world(*, is_cancelled: bool = False) -> World:
 def test_they_change_places(tmp_path: Path) -> None:
     request, room = two_versions(tmp_path)
     newer = look(tmp_path).model_by_name[NAME].digest
-    assert swap(room, request, world()).done
+    assert swap(request, room, world()).done
     assert look(tmp_path).model_by_name[NAME].digest != newer
     assert [model.digest for entry in look(tmp_path).trash for model in entry.models] == [newer]
 
@@ -44,12 +44,12 @@ def test_what_cannot_be_restored_leaves_the_present_version(tmp_path: Path) -> N
     blob = max((file for file in look(tmp_path).trash[0].files), key=lambda file: file.size)
     os.unlink(tmp_path / blob.path)
     with pytest.raises(Refused, match="the present version is back"):
-        swap(room, request, world())
+        swap(request, room, world())
     assert of_ollama(tmp_path) == before
 
 
 def test_cancelled_it_changes_nothing(tmp_path: Path) -> None:
     request, room = two_versions(tmp_path)
     before = of_ollama(tmp_path)
-    assert swap(room, request, world(is_cancelled=True)).cancelled
+    assert swap(request, room, world(is_cancelled=True)).cancelled
     assert of_ollama(tmp_path) == before

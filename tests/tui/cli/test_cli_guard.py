@@ -1,6 +1,7 @@
 """The guard on the command line: on, off, status, run, and the timer; and a swap of two versions."""
 
 import os
+import plistlib
 import shutil
 import sys
 from pathlib import Path
@@ -94,6 +95,16 @@ def test_the_timer_is_shown_written_started_and_removed(
     assert not uninstall(list(timer.files), timer.stop)
     assert not unit.exists()
     assert "User=ollama" in "".join(timer_for(store, is_root=True, home="/").files.values())
+
+
+def test_the_agent_of_launchd(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    timer = timer_for(Store(root=f"{root}/<&>", why="test", owner="me", writable=True), is_root=False, home="/Users/me")
+    [(path, text)] = timer.files.items()
+    agent = plistlib.loads(text.encode())
+    assert path == f"/Users/me/Library/LaunchAgents/{agent['Label']}.plist"
+    assert agent["ProgramArguments"][1:] == ["--store", f"{root}/<&>", "guard", "run"]
+    assert (agent["StartInterval"], timer.start[0][-1], timer.stop[0][-1]) == (900, path, path)
 
 
 def test_without_systemd_the_line_for_cron_is_printed(root: str) -> None:

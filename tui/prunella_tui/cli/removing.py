@@ -3,10 +3,11 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from prunella_core.apply import Step, World
 from prunella_core.base.errors import Locked, Refused
@@ -27,6 +28,9 @@ from prunella_tui.cli.signals import cancelling
 from prunella_tui.report.format import counted, size
 from prunella_tui.report.lines import Block
 from prunella_tui.report.plan import receipt_lines
+
+if TYPE_CHECKING:
+    from prunella_core.verify import VerifyProgress  # late: a removal does without
 
 _Result = TypeVar("_Result")
 
@@ -65,11 +69,11 @@ class Change(NamedTuple):
             return DONE
         if not self.plan.files:
             _refuse_if_prevented(self.plan)
-            self._show_unless_json()
+            _show_unless_json(self.lines)
         elif self.plan.mode != "restore" and self.how is None and not self._is_agreed():
             say("Nothing was deleted.")
             return REFUSED
-        receipt = self._execute()
+        receipt = execute(partial(self.how or operate, self.plan), self.server)
         is_news = self.plan.files or is_set("json") or receipt.notes or receipt.expired
         return code_of(receipt) if not is_news or self._is_said(receipt) else PARTLY
 
@@ -77,25 +81,12 @@ class Change(NamedTuple):
         """Print the plan."""
         present(lambda: {**plan_document(self.plan), **self.fields}, lambda: self.lines)
 
-    def _show_unless_json(self) -> None:
-        if not is_set("json"):
-            show(self.lines)
-
     def _is_agreed(self) -> bool:
         """Show the plan and ask. Raises Refused without a terminal to ask on."""
         if everything := _everything(self.inventory, self.plan):
             question = f"This is {everything}. Type “everything” to delete it: "
             return is_agreed(self.lines, question, "everything")
         return is_agreed(self.lines, f"{_question(self.plan)} [y/N] ")
-
-    def _execute(self) -> Receipt:
-        with cancelling() as cancelled, Meter() as meter:
-
-            def report(step: Step) -> None:
-                meter.show(f"{step.what}: step {step.done:,} of {step.total:,}")
-
-            world = world_for(self.server, report, cancelled)
-            return patiently(partial(self.how or operate, self.plan, world))
 
     def _is_said(self, receipt: Receipt) -> bool:
         """Print a receipt. Where stdout takes no more, say what happened on stderr: something has been changed."""
@@ -107,6 +98,26 @@ class Change(NamedTuple):
                 say(f"prunella: done, {size(receipt.freed)} freed, but cannot write the output: {error.strerror}")
             return False
         return True
+
+
+def execute(change: Callable[[World], _Result], server: Server | None) -> _Result:
+    """Return what ``change`` does in the world of this run, with its steps on stderr; Ctrl-C cancels it."""
+    with cancelling() as cancelled, Meter() as meter:
+
+        def report(step: Step) -> None:
+            meter.show(f"{step.what}: step {step.done:,} of {step.total:,}")
+
+        return patiently(partial(change, world_for(server, report, cancelled)))
+
+
+@contextmanager
+def reading(what: str) -> "Iterator[tuple[Callable[[VerifyProgress], None], Callable[[], bool]]]":
+    """What work that reads files is given: its report, shown on stderr behind ``what``, and whether it is cancelled."""
+    from prunella_tui.report.verify import progress_text
+
+    begun = time.monotonic()
+    with cancelling() as cancelled, Meter() as meter:
+        yield lambda progress: meter.show(f"{what}: {progress_text(progress, time.monotonic() - begun)}"), cancelled
 
 
 def world_for(server: Server | None, report: Callable[[Step], None], cancelled: Callable[[], bool]) -> World:
@@ -151,13 +162,17 @@ def _everything(inventory: Inventory, plan: Plan) -> str:
 def is_agreed(lines: Iterable[Block], question: str, *answers: str) -> bool:
     """Show what is planned and ask, unless --yes was given. Raises Refused without a terminal to ask on."""
     if is_set("yes"):
-        if not is_set("json"):
-            show(lines)
+        _show_unless_json(lines)
         return True
     if not sys.stdin.isatty():
         raise Refused("not a terminal: use --yes or --dry-run; nothing was changed")
     show(lines, on_stderr=True)
     return ask(question) in answers if answers else ask(question).lower() in ("y", "yes")
+
+
+def _show_unless_json(lines: Iterable[Block]) -> None:
+    if not is_set("json"):
+        show(lines)
 
 
 def ask(question: str) -> str:

@@ -31,20 +31,6 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
-_AGENT = """\
-<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
-<plist version="1.0">
-<dict>
-  <key>Label</key><string>{label}</string>
-  <key>ProgramArguments</key>
-  <array>
-{arguments}
-  </array>
-  <key>StartInterval</key><integer>900</integer>
-</dict>
-</plist>
-"""
 
 
 class Timer(NamedTuple):
@@ -90,13 +76,12 @@ def _escaped(text: str) -> str:
 
 
 def _launchd(name: str, command: list[str], home: str) -> Timer:
-    from xml.sax.saxutils import escape
+    import plistlib
 
     label = f"io.prunella.{name}"
     path = os.path.join(home, f"Library/LaunchAgents/{label}.plist")
-    arguments = "\n".join(f"    <string>{escape(part)}</string>" for part in command)
-    text = _AGENT.format(label=label, arguments=arguments)
-    return Timer({path: text}, [["launchctl", "load", "-w", path]], [["launchctl", "unload", "-w", path]])
+    agent = plistlib.dumps({"Label": label, "ProgramArguments": command, "StartInterval": 900}, sort_keys=False)
+    return Timer({path: agent.decode()}, [["launchctl", "load", "-w", path]], [["launchctl", "unload", "-w", path]])
 
 
 @for_caller

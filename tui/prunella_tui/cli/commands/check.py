@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -26,7 +25,7 @@ from prunella_core.export.documents.checking import (
 from prunella_core.export.portable import dump
 from prunella_core.fs.files import write_new, write_over
 from prunella_core.guard.status import guard_problem
-from prunella_core.inventory.records import Blob, Inventory
+from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import read_log
 from prunella_core.ollama.client import Server, ServerError, address, connect
 from prunella_core.operations.repair import plan_repairs, repair
@@ -34,12 +33,12 @@ from prunella_core.operations.server import loaded_here, serves, version_of
 from prunella_core.plan.repair import RepairPlan, RepairReceipt
 from prunella_core.scan.other import other_files
 from prunella_core.store.find import FoundStore, service_user
-from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs, whole_blobs
+from prunella_core.verify import VerifyProgress, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.following import SHOWING
 from prunella_tui.cli.options import command, is_set, looks, no_log_option, repairs, store_option
 from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, Meter, complain, present, say, write
-from prunella_tui.cli.removing import is_agreed, look_for_change, patiently, world_for
+from prunella_tui.cli.removing import is_agreed, look_for_change, patiently, reading, world_for
 from prunella_tui.cli.session import located, look, open_store, retention, stores_here
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_whole
@@ -191,7 +190,8 @@ def verify(names: tuple[str, ...], again: bool) -> int:
     inventory = look(open_store())
     blobs = find_whole(inventory, names) if names else whole_blobs(inventory)
     begun = time.monotonic()
-    result = _verified(inventory, blobs, again)
+    with reading("verifying") as (report, cancelled):
+        result = verify_blobs(inventory, blobs, again=again, report=report, cancelled=cancelled)
     seconds = time.monotonic() - begun
     present(lambda: verify_document(inventory.store, result), lambda: verify_lines(result, seconds))
     if result.cancelled:
@@ -199,16 +199,6 @@ def verify(names: tuple[str, ...], again: bool) -> int:
     if result.bad:
         return FAILED
     return PARTLY if result.changed else DONE
-
-
-def _verified(inventory: Inventory, blobs: Iterable[Blob], again: bool) -> VerifyResult:
-    begun = time.monotonic()
-    with cancelling() as cancelled, Meter() as meter:
-
-        def report(progress: VerifyProgress) -> None:
-            meter.show(f"verifying: {progress_text(progress, time.monotonic() - begun)}")
-
-        return verify_blobs(inventory, blobs, again=again, report=report, cancelled=cancelled)
 
 
 @command

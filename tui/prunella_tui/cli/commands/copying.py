@@ -7,7 +7,7 @@ from functools import partial
 import click
 from msgspec.structs import replace
 
-from prunella_core.apply import Step, World, has_unfinished
+from prunella_core.apply import World, has_unfinished
 from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age
@@ -20,20 +20,17 @@ from prunella_core.operations.moving import delete_moved, plan_moved
 from prunella_core.plan.policy import Policy
 from prunella_core.plan.records import Plan, Receipt, Removal
 from prunella_core.store.pins import is_pinned
-from prunella_core.verify import VerifyProgress
 from prunella_tui.cli.completion import complete, models
 from prunella_tui.cli.following import DELETING
 from prunella_tui.cli.options import all_of, command, copies, deletes, is_set, no_log_option
-from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, Meter, present, say
-from prunella_tui.cli.removing import ask_server, code_of, is_agreed, look_for_change, patiently, world_for
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, present, say
+from prunella_tui.cli.removing import ask_server, code_of, execute, is_agreed, look_for_change, patiently, reading
 from prunella_tui.cli.session import look, open_store
-from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_model
 from prunella_tui.report.copy import copied_lines, copy_lines, shortage
 from prunella_tui.report.format import counted
 from prunella_tui.report.lines import line
 from prunella_tui.report.plan import plan_lines, receipt_lines
-from prunella_tui.report.verify import progress_text
 
 _chosen = all_of(
     click.argument("names", metavar="[MODEL|GLOB]...", nargs=-1, shell_complete=complete(models)),
@@ -58,7 +55,11 @@ def copy(names: tuple[str, ...], folder: str, everything: bool, unused: str | No
       prunella copy 'qwen*' gemma3 /mnt/usb/models --dry-run
       prunella copy --all --unused 60d /mnt/nas/models
     """
-    inventory = _source(names, everything, unused)
+    _require_choice(names, everything, unused)
+    store = open_store()
+    if not store.named:
+        raise Refused(store.refusal() or "")
+    inventory = look(store, log_for=DELETING if unused else 0)
     plan = _planned(inventory, folder, _wanted(inventory, names, unused), under)
     if is_set("dry_run"):
         present(lambda: copy_document(plan), lambda: copy_lines(plan))
@@ -109,13 +110,11 @@ def move(
     plan = replace(plan, refused=(*plan.refused, *kept))
     removal = plan_moved(inventory, plan, Removal(to_trash=not now, loaded=loaded), time.time())
     lines = [*copy_lines(plan), *([line(), *plan_lines(inventory, removal)] if plan.models else ())]
-    if is_set("dry_run"):
+    if not is_set("dry_run"):
+        _refuse_if_prevented(plan)
+    if is_set("dry_run") or not plan.models:
         present(lambda: move_document(plan, removal), lambda: lines)
         return _code_of_plan(plan)
-    _refuse_if_prevented(plan)
-    if not plan.models:
-        present(lambda: move_document(plan, removal), lambda: lines)
-        return DONE
     if not is_agreed(lines, f"{_question(plan, now)} [y/N] "):
         say("Nothing was copied or deleted.")
         return REFUSED
@@ -148,24 +147,10 @@ def _move(plan: CopyPlan, removal: Plan, server: Server | None) -> int:
 
 def _deleted(copied: CopyReceipt, removal: Plan, server: Server | None) -> tuple[Receipt | None, str]:
     """Delete here what has arrived; return what happened, or why nothing did."""
-    with cancelling() as cancelled, Meter() as meter:
-
-        def report(step: Step) -> None:
-            meter.show(f"{step.what}: step {step.done:,} of {step.total:,}")
-
-        try:
-            return patiently(partial(delete_moved, copied, removal, world_for(server, report, cancelled))), ""
-        except PrunellaError as error:
-            return None, str(error)
-
-
-def _source(names: tuple[str, ...], everything: bool, unused: str | None) -> Inventory:
-    """Scan the store that is copied from. Raises InvalidInput where no model is chosen, and Refused."""
-    _require_choice(names, everything, unused)
-    store = open_store()
-    if not store.named:
-        raise Refused(store.refusal() or "")
-    return look(store, log_for=DELETING if unused else 0)
+    try:
+        return execute(partial(delete_moved, copied, removal), server), ""
+    except PrunellaError as error:
+        return None, str(error)
 
 
 def _require_choice(names: tuple[str, ...], everything: bool, unused: str | None) -> None:
@@ -214,12 +199,7 @@ def _refuse_if_prevented(plan: CopyPlan) -> None:
 
 
 def _copied(plan: CopyPlan, *, verify: bool = False) -> CopyReceipt:
-    begun = time.monotonic()
-    with cancelling() as cancelled, Meter() as meter:
-
-        def report(progress: VerifyProgress) -> None:
-            meter.show(f"copying: {progress_text(progress, time.monotonic() - begun)}")
-
+    with reading("copying") as (report, cancelled):
         return patiently(partial(copy_models, plan, verify=verify, report=report, cancelled=cancelled))
 
 

@@ -5,13 +5,12 @@ from functools import partial
 
 import click
 
-from prunella_core.apply import World
 from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import log_document, trash_document
 from prunella_core.ledger.log import History, history, read_log
 from prunella_core.operations.swap import plan_to_make_room, swap
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Empty, Plan, Receipt, Restore
+from prunella_core.plan.records import Empty
 from prunella_tui.cli.completion import complete, trash_entries, trashed_models
 from prunella_tui.cli.options import command, deletes, is_set, looks, restores
 from prunella_tui.cli.output import present, say
@@ -57,14 +56,10 @@ def restore(name: str, under: str | None, swaps: bool) -> int:
     request = find_restore(inventory, name, under)
     room = plan_to_make_room(inventory, request, time.time()) if swaps else None
     if room:
-        how = partial(_swap, request)
+        how = partial(swap, request)
         return Change(inventory, room, plan_lines(inventory, room), how=how).carry_out()
     plan = make_plan(inventory, request, time.time())
     return Change(inventory, plan, plan_lines(inventory, plan)).carry_out()
-
-
-def _swap(request: Restore, room: Plan, world: World) -> Receipt:
-    return swap(room, request, world)
 
 
 @command
