@@ -159,7 +159,7 @@ def test_cancelled_it_says_how_to_go_on(builder: StoreBuilder, target: str, comm
     def at_once() -> Iterator[Callable[[], bool]]:
         yield lambda: True
 
-    with patch("prunella_tui.cli.commands.copying.cancelling", at_once):
+    with patch("prunella_tui.cli.removing.cancelling", at_once):
         result = call(*command, "--all", target, store=builder.root)
     assert result.code == 130
     assert "the same command resumes here" in result.text
