@@ -20,6 +20,7 @@ from prunella_core.plan.repair import (
     damage,
     damaged_models,
     digests_of,
+    why_no_pull,
 )
 from prunella_core.verify import VerifyProgress, verify_blobs
 
@@ -33,7 +34,7 @@ def plan_repairs(inventory: Inventory, server: Server | None, now: float) -> Rep
     """Plan to repair every damaged model at ``now`` (seconds, UTC), and say why where that cannot be done."""
     models = damaged_models(inventory)
     prevented = _prevented(inventory, server, models) if models else None
-    reasons = {model.name: prevented or _why_not(inventory, model) for model in models}
+    reasons = {model.name: prevented or why_no_pull(inventory, model) for model in models}
     plans = [make_plan(inventory, Repair(model=name), now) for name, why in reasons.items() if not why]
     sizes = {layer.digest: layer.size for model in models for layer in model.layers}
     pulled = {digest for plan in plans for digest in digests_of(plan)}
@@ -58,14 +59,6 @@ def _prevented(inventory: Inventory, server: Server | None, damaged: list[Model]
     except PrunellaError as error:
         return str(error)
     return None
-
-
-def _why_not(inventory: Inventory, model: Model) -> str:
-    """Why no pull repairs a model; empty where one can."""
-    origin = inventory.origins[model.name]
-    if origin.kind in ("pullable", "cloud"):
-        return "" if origin.source == model.name else f"it is a copy: pull {origin.source}, then copy it again"
-    return f"it was created here; the rest: ollama pull {origin.source}" if origin.source else "it was created here"
 
 
 def repair(plan: RepairPlan, world: World, report: Report = lambda _what, _progress: None) -> RepairReceipt:

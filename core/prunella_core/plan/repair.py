@@ -47,6 +47,14 @@ def damaged_models(inventory: Inventory) -> list[Model]:
     return [model for model in inventory.models if damage(inventory, model).digests]
 
 
+def why_no_pull(inventory: Inventory, model: Model) -> str:
+    """Return why no pull repairs a model; empty where one can."""
+    origin = inventory.origins[model.name]
+    if origin.kind in ("pullable", "cloud"):
+        return "" if origin.source == model.name else f"it is a copy: pull {origin.source}, then copy it again"
+    return f"it was created here; the rest: ollama pull {origin.source}" if origin.source else "it was created here"
+
+
 def plan_repair(inventory: Inventory, request: Repair, now: float) -> Plan:
     """Plan to keep a model in the trash and to take its bad blobs there; no files where nothing is wrong.
 

@@ -64,6 +64,7 @@ KEYS = (
     Key("m", "flow('show_map')", "Map", "the store as a map", "Look", rank=9),
     Key("w", "flow('sharing')", "Sharing", "which models share data with this one", "Look"),
     Key("v", "flow('verify')", "Verify", "check what is marked, or the row, against its hash", "Look"),
+    Key("R", "flow('repair')", "Repair", "let Ollama pull blobs that are missing or damaged", "Look", rank=3),
     Key("y", "copy", "Copy", "copy the name or path", "Look"),
     *(Key(key, f"sort_by('{key}')", f"Sort by {what}", what, "Sort", "table") for key, what in SORTS.items()),
     Key("s", "sort", "Sort by the next column", "the next column", "Sort", "table"),
@@ -109,6 +110,7 @@ def keys_here(tab: str, *, has_row: bool, has_trash: bool, undoes: str) -> Itera
     is_useless = {
         "mark_unused": tab == "problems",
         "mark": not has_row,
+        "flow('repair')": tab != "problems" or not has_row,
         "flow('delete')": not has_row,
         "flow('empty')": not has_trash,
         "flow('undo')": not undoes,

@@ -1,5 +1,6 @@
 """What takes longer than a key press, each as one flow from the key to the result. Flows run in workers."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from prunella_core.ledger.log import read_log
 from prunella_core.ollama.paths import place_of
 from prunella_core.operations.carry_out import carry_out
 from prunella_core.operations.pins import toggle_pin
+from prunella_core.operations.repair import plan_repairs
 from prunella_core.plan.records import Plan, Receipt
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
 from prunella_tui.app.screens.dialog import Reading, Result, Verified
@@ -27,6 +29,7 @@ from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block
 from prunella_tui.report.model import sharing_lines
 from prunella_tui.report.plan import plan_lines
+from prunella_tui.report.repair import repaired_lines, repaired_title
 from prunella_tui.report.textual import Drawing
 from prunella_tui.report.trash import emptying_lines
 from prunella_tui.report.verify import progress_text
@@ -237,6 +240,22 @@ def _blobs_of(inventory: Inventory, row: object) -> list[Blob]:
     return [row] if isinstance(row, Blob) else []
 
 
+async def repair(here: Here) -> None:
+    """Review which models the server can pull again, and have it pull what is missing or damaged."""
+    from prunella_tui.app.screens.repairing import RepairReview, repairing
+
+    session, setup = here.session, here.session.setup
+    if refusal := session.refusal():
+        await here.say("Nothing can be repaired here", refusal)
+        return
+    plan = await asyncio.to_thread(plan_repairs, here.inventory, session.server, setup.now())
+    if confirmed := await here.app.push_screen_wait(RepairReview(plan)):
+        retention = setup.retention if setup.collects else None
+        world = World(now=setup.now, server=session.server, retention=retention, settle=setup.settle)
+        if receipt := await here.work(repairing(confirmed, world)):
+            await here.say(repaired_title(receipt), Drawing(repaired_lines(receipt)))
+
+
 async def sharing(here: Here) -> None:
     """Show which models share data with the one under the cursor, or with the first that needs the blob."""
     row = here.tables.table.row
@@ -256,4 +275,4 @@ async def show_map(here: Here) -> None:
         here.tables.table.go_to(place.key)
 
 
-FLOWS = {flow.__name__: flow for flow in (delete, empty, undo, free, pin, verify, sharing, show_map)}
+FLOWS = {flow.__name__: flow for flow in (delete, empty, undo, free, pin, verify, repair, sharing, show_map)}

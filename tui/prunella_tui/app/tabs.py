@@ -83,7 +83,7 @@ TABS = (
         lambda snapshot, problem: (
             forecast_lines(snapshot.coming)
             if problem.kind == NEXT_START
-            else problem_lines(snapshot.inventory, problem, can_mark=True)
+            else problem_lines(snapshot.inventory, problem, KEYS, can_mark=True)
         ),
         below=lambda problem: clean(problem.message),
     ),

@@ -6,12 +6,16 @@ from typing import Any
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory, Problem
 from prunella_core.ollama.paths import place_of
+from prunella_core.plan.repair import damage, why_no_pull
 from prunella_core.store.locate import Store
 from prunella_tui.report.format import counted
 from prunella_tui.report.lines import Block, Span, line
+from prunella_tui.report.ways import COMMANDS, Ways
 
 
-def problem_lines(inventory: Inventory, problem: Problem, *, can_mark: bool = False) -> Iterator[Block]:
+def problem_lines(
+    inventory: Inventory, problem: Problem, ways: Ways = COMMANDS, *, can_mark: bool = False
+) -> Iterator[Block]:
     """Yield a problem; where rows can be marked, it says so of a file that can be deleted."""
     meaning, fix = advice(problem, inventory.store.root)
     mark: Span = ("✗ ", "bad") if problem.blocks_prune else ("! ", "warning")
@@ -21,10 +25,18 @@ def problem_lines(inventory: Inventory, problem: Problem, *, can_mark: bool = Fa
     if problem.blocks_prune:
         yield line(("Unreferenced blobs are kept until you fix it.", "quiet"), indent=2, hang=0)
     yield line(("→ ", "good"), fix, indent=2)
+    if inventory.store.exported_from is None and _is_pulled(inventory, problem):
+        yield line(("→ ", "good"), f"Or have Ollama pull it again: {ways.repair}", indent=2)
     for entry in _trashed_with(inventory, problem):
         yield line(("→ ", "good"), f"Or restore what is in the trash of it: prunella restore {entry}", indent=2)
     if can_mark and problem.path in inventory.broken_by_path:
         yield line(("→ ", "good"), "Or delete the file: mark it with space, then d.", indent=2)
+
+
+def _is_pulled(inventory: Inventory, problem: Problem) -> bool:
+    """Whether it is of a blob that a pull may bring again."""
+    model = inventory.model_by_name.get(problem.model or "")
+    return model is not None and not why_no_pull(inventory, model) and bool(damage(inventory, model).digests)
 
 
 def _trashed_with(inventory: Inventory, problem: Problem) -> list[str]:

@@ -12,6 +12,7 @@ class Ways(NamedTuple):
     unload: str = "space returns when it is unloaded: --unload"
     empty: str = "prunella empty"
     restore: str = "prunella restore {}"
+    repair: str = "prunella doctor --repair"
     again: str = " (--again reads all)"
 
 
@@ -23,5 +24,6 @@ KEYS = Ways(
     unload="it is unloaded first",
     empty="e",
     restore="u, or prunella restore {}",
+    repair="R",
     again="",
 )

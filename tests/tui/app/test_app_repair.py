@@ -1,0 +1,81 @@
+"""``R`` on the Problems tab: what would be pulled, the question, the pull, and what became of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journeys import Journey, Open
+from ollama_rules import digest_of
+from prunella_core.ollama.client import connect
+from prunella_tui.app.screens.dialog import Reading
+from prunella_tui.app.screens.repairing import RepairReview
+from prunella_tui.report.format import short_digest
+from pulled import OFFERS, ONE, store_at, truncate
+from servers import Stub, ollama_on
+from stores import broken_models, tree
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> str:
+    return store_at(tmp_path / "store")
+
+
+@pytest.fixture
+def stub(root: str) -> Iterator[Stub]:
+    with ollama_on(root, offers=dict(OFFERS)) as stub:
+        yield stub
+
+
+def opened(open_app: Open, root: str, stub: Stub | None) -> Any:
+    server = connect(stub.environ) if stub else None
+    return open_app(Path(root), is_sample=False, connect=lambda: server)
+
+
+def words(journey: Journey) -> str:
+    return journey.text("Static")
+
+
+async def test_a_damaged_blob_is_pulled_again(root: str, stub: Stub, open_app: Open) -> None:
+    truncate(root)
+    async with opened(open_app, root, stub) as journey:
+        assert "R Repair" not in journey.main.query_one("#keys").render().plain
+        await journey.press("4")
+        assert "R Repair" in journey.main.query_one("#keys").render().plain
+        assert "pull it again: R" in journey.details
+        await journey.press("R")
+        assert isinstance(journey.top, RepairReview)
+        assert "Repair 1 model?" in words(journey)
+        assert short_digest(digest_of(ONE[0])) in words(journey)
+        assert journey.focused == "back"
+        await journey.press("right", "enter")
+        assert isinstance(journey.top, Reading)
+        assert "one:latest  repaired, the same version" in words(journey)
+        await journey.press("escape")
+        assert not [problem for problem in journey.session.inventory.problems if problem.model == "one:latest"]
+    assert broken_models(root) == {}
+
+
+async def test_cancelled_it_changes_nothing(root: str, stub: Stub, open_app: Open) -> None:
+    truncate(root)
+    before = tree(root)
+    async with opened(open_app, root, stub) as journey:
+        await journey.press("4", "R", "enter")
+        assert journey.top is journey.main
+    assert tree(root) == before
+    assert not [question for question, _given in stub.asked if question == "POST /api/pull"]
+
+
+async def test_why_it_cannot(root: str, stub: Stub, open_app: Open) -> None:
+    async with opened(open_app, root, stub) as journey:
+        await journey.press("R")
+        assert "Nothing to repair" in words(journey)
+    truncate(root)
+    async with opened(open_app, root, None) as journey:
+        await journey.press("4", "R")
+        assert "no server answers" in words(journey)
+        await journey.press("escape")
+        journey.become_another_user()
+        await journey.press("R")
+        assert "belongs to ollama" in words(journey)
