@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from prunella_core.sample import StoreBuilder
 from prunella_tui.cli.run import main
-from stores import tree
+from stores import small_store, tree
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -155,24 +155,14 @@ class Terminal:
 
 
 def make_store(root: object) -> StoreBuilder:
-    """Two models that share weights and template, one alone, and some of everything that gathers beside them.
+    """The small store as of now: everything is 30 days old."""
+    configs = ({"model_family": "llama"}, {"model_type": "2B"}, {"file_type": "Q4_0"})
+    return small_store(str(root), time.time(), 30 * DAY, configs)
 
-    ``base`` and ``derived`` share; ``team/solo:v1`` has its blobs for itself. Everything is 30 days old.
-    """
-    builder = StoreBuilder(str(root), time.time())
-    age = 30 * DAY
-    weights = builder.layer("weights", "shared weights" * 3_000, age=age)
-    template = builder.layer("template", "{{ .Prompt }}", age=age)
-    builder.model("base", weights, template, config=builder.config(model_family="llama", age=age), age=age)
-    system = builder.layer("system", "You are derived.", age=age)
-    builder.model("derived", weights, template, system, config=builder.config(model_type="2B", age=age), age=age)
-    solo = builder.layer("weights", "solo weights" * 2_000, age=age)
-    builder.model("team/solo:v1", solo, config=builder.config(file_type="Q4_0", age=age), age=age)
-    builder.layer("weights", "nobody needs these" * 1_000, age=age)
-    builder.partial("a pull", size=100_000, done=9_000, parts=2, age=age)
-    builder.file("blobs/COPY123", "half a create", age=age)
-    builder.file("blobs/README.txt", "mine", age=age)
-    return builder
+
+def model_names(store: str) -> list[str]:
+    """The names that ``ls`` prints, sorted."""
+    return sorted(call("ls", "-q", store=store).text.split())
 
 
 def digest_of(store: str, state: str) -> str:

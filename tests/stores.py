@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -123,23 +123,28 @@ def outcome(root: str | Path, request: Request, scratch: Path) -> dict[str, str]
     return result
 
 
-def small_store(root: str | Path) -> StoreBuilder:
-    """Two models that share weights and template, one alone, and some of everything that gathers beside them.
+_CONFIGS = tuple({"model_type": parameters} for parameters in ("1B", "2B", "3B"))
 
-    ``base`` and ``derived`` share; ``team/solo:v1`` has its blobs for itself. Everything is a day old.
+
+def small_store(
+    root: str | Path, now: float = NOW, age: float = DAY, configs: Sequence[Mapping[str, str]] = _CONFIGS
+) -> StoreBuilder:
+    """Two models that share weights and template, one alone, and one of everything else that a store collects.
+
+    ``base`` and ``derived`` share; ``team/solo:v1`` has its blobs for itself. Everything is ``age`` seconds old.
     """
-    builder = StoreBuilder(str(root), NOW)
-    weights = builder.layer("weights", "shared weights" * 3_000, age=DAY)
-    template = builder.layer("template", "{{ .Prompt }}", age=DAY)
-    builder.model("base", weights, template, config=builder.config(model_type="1B", age=DAY), age=DAY)
-    system = builder.layer("system", "You are derived.", age=DAY)
-    builder.model("derived", weights, template, system, config=builder.config(model_type="2B", age=DAY), age=DAY)
-    solo = builder.layer("weights", "solo weights" * 2_000, age=DAY)
-    builder.model("team/solo:v1", solo, config=builder.config(model_type="3B", age=DAY), age=DAY)
-    builder.layer("weights", "nobody needs these" * 1_000, age=DAY)
-    builder.partial("a pull", size=100_000, done=9_000, parts=2, age=DAY)
-    builder.file("blobs/COPY123", "half a create", age=DAY)
-    builder.file("blobs/README.txt", "mine", age=DAY)
+    builder = StoreBuilder(str(root), now)
+    weights = builder.layer("weights", "shared weights" * 3_000, age=age)
+    template = builder.layer("template", "{{ .Prompt }}", age=age)
+    system = builder.layer("system", "You are derived.", age=age)
+    solo = builder.layer("weights", "solo weights" * 2_000, age=age)
+    models = {"base": (weights, template), "derived": (weights, template, system), "team/solo:v1": (solo,)}
+    for (name, layers), says in zip(models.items(), configs, strict=True):
+        builder.model(name, *layers, config=builder.config(age=age, **says), age=age)
+    builder.layer("weights", "nobody needs these" * 1_000, age=age)
+    builder.partial("a pull", size=100_000, done=9_000, parts=2, age=age)
+    builder.file("blobs/COPY123", "half a create", age=age)
+    builder.file("blobs/README.txt", "mine", age=age)
     return builder
 
 

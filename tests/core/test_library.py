@@ -27,7 +27,7 @@ from prunella_core import (
 )
 from prunella_core.sample import StoreBuilder, build_demo_store
 from servers import ollama_on
-from stores import disk_use, small_store, tree
+from stores import disk_use, tree
 
 PAGE = Path(__file__).parent.parent.parent / "docs/library.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -41,11 +41,6 @@ def _on_this_machine_is_no_ollama(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/nonexistent")
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr("prunella_core.library.is_quiet", lambda _environ: True)
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def test_the_examples_of_the_page(

@@ -1,4 +1,4 @@
-"""A real Ollama beside Prunella: what is restored, it lists, shows and copies. Needs ``PRUNELLA_OLLAMA``, a binary."""
+"""A real Ollama next to Prunella: what is restored, it lists, shows and copies. Needs ``PRUNELLA_OLLAMA``, a binary."""
 
 import os
 import shutil
@@ -17,6 +17,7 @@ from prunella_core.ollama.client import Server, connect
 from prunella_core.operations.server import serves
 from prunella_core.plan.records import Restore
 from recordings import Recorded
+from safety.real_ollama import stop
 from stores import bring_back, broken_models, has_bytes, in_trash, of_ollama, open_store, plan_for, remove
 
 BINARY = os.environ.get("PRUNELLA_OLLAMA", "")
@@ -57,15 +58,6 @@ def wait_for(environ: dict[str, str], process: "subprocess.Popen[Any]") -> Serve
             return server
         time.sleep(0.05)
     raise AssertionError("the server does not come up")
-
-
-def stop(process: "subprocess.Popen[Any]") -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.parametrize("scenario", ["rm-shared", "rm-alias", "cp-over"])

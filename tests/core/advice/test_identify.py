@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from prunella_core.advice.identify import HEAD, THOROUGH, described, identify
 from prunella_core.inventory.records import Blob, State
 from prunella_core.sample import StoreBuilder
-from stores import DAY, NOW, look, open_store, remove, small_store
+from stores import DAY, NOW, look, open_store, remove
 
 _U32, _U64, _STRING, _ARRAY = 4, 10, 8, 9
 _APACHE = "\n                                 Apache License\n                           Version 2.0\n" + "x y " * 90
@@ -210,11 +210,6 @@ def test_a_flipped_head_is_read_to_its_end_at_most(data: st.DataObject) -> None:
 
 
 # Of a store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def rows(builder: StoreBuilder) -> Iterator[tuple[Blob, str | None]]:

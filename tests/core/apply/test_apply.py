@@ -42,17 +42,11 @@ from stores import (
     planned,
     prune,
     recover,
-    small_store,
     tree,
 )
 
 LIBRARY = "manifests/registry.ollama.ai/library"
 PULLED = "the weights of a model that is pulled meanwhile"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def unchanged(root: str, before: dict[str, str]) -> None:

@@ -26,15 +26,9 @@ from stores import (
     planned,
     recover,
     set_aside,
-    small_store,
     to_trash,
     tree,
 )
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 class Decided(WatchedDisk):

@@ -20,15 +20,9 @@ from stores import (
     look,
     plan_for,
     remove,
-    small_store,
 )
 
 SOLO = "team/solo:v1"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def pull_solo(builder: StoreBuilder) -> None:

@@ -31,11 +31,6 @@ from stores import (
 )
 
 
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
-
-
 def kill(plan: Plan, at: int, after: bool) -> bool:
     """Carry out ``plan`` and be killed at its change number ``at``; say whether it came to that."""
     try:

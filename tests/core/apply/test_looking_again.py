@@ -29,16 +29,10 @@ from stores import (
     prune,
     recover,
     remove,
-    small_store,
     to_trash,
 )
 
 LIBRARY = "manifests/registry.ollama.ai/library"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def linked_to(builder: StoreBuilder, layer: Layer, name: str) -> Layer:
@@ -146,19 +140,27 @@ def test_no_model_misses_a_blob_at_any_moment(builder: StoreBuilder) -> None:
     assert not any(found)
 
 
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes of what has been flushed to the disk."""
+    inodes: list[int] = []
+    flush = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        inodes.append(os.fstat(descriptor).st_ino)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return inodes
+
+
 @pytest.mark.parametrize("removal", [to_trash("base:latest", "derived:latest"), prune(), Empty()])
 def test_the_record_is_on_the_disk_before_anything_moves(
-    builder: StoreBuilder, monkeypatch: pytest.MonkeyPatch, removal: Removal
+    builder: StoreBuilder, flushed: list[int], removal: Removal
 ) -> None:
     builder.model("gone", builder.layer("weights", "of the trash", age=DAY), age=DAY)
     remove(builder.root, "gone:latest")
-    flushed: list[int] = []
     recorded: list[bool] = []
-    synchronise = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        flushed.append(os.fstat(descriptor).st_ino)
-        synchronise(descriptor)
 
     class Looking(WatchedDisk):
         def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
@@ -167,20 +169,13 @@ def test_the_record_is_on_the_disk_before_anything_moves(
                 recorded.append(len(records) == 1 and records[0].stat().st_ino in flushed)
             change()
 
-    monkeypatch.setattr(os, "fsync", fsync)
     carry_out(plan_for(builder.root, removal), disk=Looking())
     assert recorded
     assert all(recorded)
 
 
-def test_the_folder_is_on_the_disk_before_it_is_decided(builder: StoreBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
-    flushed: list[int] = []
+def test_the_folder_is_on_the_disk_before_it_is_decided(builder: StoreBuilder, flushed: list[int]) -> None:
     decided: list[bool] = []
-    synchronise = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        flushed.append(os.fstat(descriptor).st_ino)
-        synchronise(descriptor)
 
     class Looking(WatchedDisk):
         def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
@@ -188,7 +183,6 @@ def test_the_folder_is_on_the_disk_before_it_is_decided(builder: StoreBuilder, m
                 decided.append(os.stat(path).st_ino in flushed)
             change()
 
-    monkeypatch.setattr(os, "fsync", fsync)
     carry_out(plan_for(builder.root, prune()), disk=Looking())
     assert decided == [True]
 

@@ -28,15 +28,9 @@ from stores import (
     recover,
     remove,
     set_aside,
-    small_store,
     to_trash,
     tree,
 )
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 class Refusing(WatchedDisk):

@@ -38,11 +38,6 @@ from stores import (
 EVERY = [to_trash(*BOTH.models), BOTH, prune()]
 
 
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
-
-
 class Order(WatchedDisk):
     """Notes what leaves its place in the store, in order; second names are refused with ``code``, if there is one."""
 

@@ -37,7 +37,6 @@ from stores import (
     refusal,
     remove,
     set_aside,
-    small_store,
     to_trash,
     tree,
 )
@@ -47,11 +46,6 @@ Unpack = Callable[..., Recorded]
 BASE, DERIVED, SOLO = "base:latest", "derived:latest", "team/solo:v1"
 LIBRARY = "manifests/registry.ollama.ai/library"
 SCENARIOS = sorted(folder.name for folder in RECORDED.iterdir())
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def needs(root: str, name: str) -> set[str]:

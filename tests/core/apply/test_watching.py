@@ -22,18 +22,12 @@ from stores import (
     plan_for,
     prune,
     remove,
-    small_store,
     to_trash,
     tree,
 )
 
 OLD = "nobody needs these" * 1_000
 """The content of a blob that no manifest names."""
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 class Waiting:

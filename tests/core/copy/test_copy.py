@@ -35,14 +35,8 @@ from stores import (
     look,
     of_ollama,
     open_store,
-    small_store,
     tree,
 )
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 @pytest.fixture

@@ -2,21 +2,15 @@
 
 import os
 import random
-from pathlib import Path
 
 import pytest
 
 from prunella_core.inventory.flipped import distance, flipped
 from prunella_core.inventory.problems import advice
 from prunella_core.sample import StoreBuilder
-from stores import DAY, look, small_store
+from stores import DAY, look
 
 DIGITS = "0123456789abcdef"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def changed(digest: str, *places: int) -> str:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -25,12 +24,7 @@ from prunella_core.ollama.exchange import Address
 from prunella_core.operations.server import loaded_here, serves
 from prunella_core.sample import StoreBuilder
 from servers import Answer, Stub, listed, serving
-from stores import look, small_store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
+from stores import look
 
 
 @pytest.fixture

@@ -65,11 +65,6 @@ class FakeServer(Server):
             raise ServerError("the server says: no")
 
 
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
-
-
 def server_plan(root: str, *models: str) -> Plan:
     return make_plan(look(root), Removal(models=models, by_server=True), NOW)
 

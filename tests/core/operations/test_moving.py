@@ -11,14 +11,9 @@ from prunella_core.copy import CopyReceipt, copy_models, look_at_target, plan_co
 from prunella_core.operations.moving import delete_moved, plan_moved
 from prunella_core.plan.records import Plan, Removal
 from prunella_core.sample import StoreBuilder
-from stores import NOW, broken_models, look, of_ollama, small_store
+from stores import NOW, broken_models, look, of_ollama
 
 WORLD = World(now=lambda: NOW, settle=0)
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def copied(builder: StoreBuilder, target: Path, verify: bool) -> tuple[CopyReceipt, Plan]:

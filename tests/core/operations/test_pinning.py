@@ -9,12 +9,7 @@ from prunella_core.base.errors import NotFound, Refused
 from prunella_core.operations.pins import pin, toggle_pin, unpin
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.pins import read_pins
-from stores import look, open_store, small_store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
+from stores import look, open_store
 
 
 def test_pins_come_and_go(builder: StoreBuilder) -> None:

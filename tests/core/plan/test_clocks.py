@@ -31,16 +31,10 @@ from stores import (
     planned,
     prune,
     remove,
-    small_store,
     to_trash,
 )
 
 BASE, DERIVED, SOLO = "base:latest", "derived:latest", "team/solo:v1"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def models_due(root: str, *, loaded: tuple[str, ...] = (), force: bool = False, age: int = 0) -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """Plans: what goes, what stays and why, what is held back. Pure functions of an inventory, a request and a time."""
 
-from pathlib import Path
-
 import pytest
 
 from prunella_core.base.errors import InvalidInput, NotFound
@@ -9,15 +7,10 @@ from prunella_core.inventory.records import State, find_blob
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Plan, PruneClass, Removal
 from prunella_core.sample import StoreBuilder
-from stores import BOTH, DAY, HOUR, NOW, SOLO, for_good, look, plan_for, planned, prune, small_store
+from stores import BOTH, DAY, HOUR, NOW, SOLO, for_good, look, plan_for, planned, prune
 
 MODEL = PruneClass.MODEL
 BASE_MANIFEST = "manifests/registry.ollama.ai/library/base/latest"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def in_state(builder: StoreBuilder, *states: State) -> set[str]:

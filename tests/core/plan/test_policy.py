@@ -29,16 +29,10 @@ from stores import (
     planned,
     prune,
     remove,
-    small_store,
     to_trash,
 )
 
 MODEL = PruneClass.MODEL
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def reasons(plan: Plan) -> set[str]:

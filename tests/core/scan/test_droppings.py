@@ -1,18 +1,11 @@
 """Files of operating systems below ``manifests/``: they block nothing, but only where they cannot be a model."""
 
-from pathlib import Path
-
 import pytest
 
 from prunella_core.sample import StoreBuilder
-from stores import look, plan_for, planned, prune, small_store
+from stores import look, plan_for, planned, prune
 
 LIBRARY = "manifests/registry.ollama.ai/library"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 @pytest.mark.parametrize("tag", ["desktop.ini", "Thumbs.db", "thumbs.db"])

@@ -12,16 +12,11 @@ from prunella_core.inventory.records import Inventory, State
 from prunella_core.ledger.log import models_in
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
-from stores import DAY, NOW, bring_back, carry_out, look, plan_for, planned, prune, remove, small_store, to_trash, tree
+from stores import DAY, NOW, bring_back, carry_out, look, plan_for, planned, prune, remove, to_trash, tree
 
 LIST = "application/vnd.ollama.manifest.list.v2+json"
 IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
 TAG = "manifests-v2/ollama.com/library/m/latest"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 def image(*layers: Layer) -> dict[str, object]:

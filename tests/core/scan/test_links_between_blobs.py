@@ -10,12 +10,7 @@ from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from prunella_core.scan.blobs import led_to, read_blobs
 from prunella_core.scan.manifests import read_manifests
-from stores import DAY, look, open_store, plan_for, planned, prune, small_store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
+from stores import DAY, look, open_store, plan_for, planned, prune
 
 
 def named(digit: str) -> Layer:

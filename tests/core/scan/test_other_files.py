@@ -18,12 +18,7 @@ from prunella_core.scan import scan
 from prunella_core.scan.other import other_files
 from prunella_core.space.totals import totals
 from recordings import RECORDED, Recorded
-from stores import DAY, NOW, disk_use, look, open_store, remove, small_store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
+from stores import DAY, NOW, disk_use, look, open_store, remove
 
 
 def test_a_store_that_is_all_ollamas_has_none(builder: StoreBuilder) -> None:

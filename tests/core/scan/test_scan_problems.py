@@ -19,7 +19,7 @@ from prunella_core.sample.builder import Layer
 from prunella_core.scan import scan
 from prunella_core.scan.progress import Progress
 from prunella_core.space.space import space_of
-from stores import DAY, NOW, for_good, look, open_store, plan_for, planned, prune, small_store
+from stores import DAY, NOW, for_good, look, open_store, plan_for, planned, prune
 
 Damage = Callable[[StoreBuilder], object]
 
@@ -133,11 +133,6 @@ NEVER_FOUND = {
     "unreadable-blob",
 }
 """Kinds that have advice but that no whole scan reports here."""
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
 
 
 @pytest.mark.parametrize(("kind", "path", "damage"), DAMAGES)

@@ -1,22 +1,15 @@
 """Where a store's bytes are, and what files of several names give back."""
 
 import os
-from pathlib import Path
 
 import msgspec
-import pytest
 
 from prunella_core.fs.sizes import allocated, reclaimed, reclaimed_each
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.sample import StoreBuilder
 from prunella_core.space.space import Sharing, space_of
 from prunella_core.space.totals import totals
-from stores import DAY, disk_use, look, small_store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
+from stores import DAY, disk_use, look
 
 
 def in_state(inventory: Inventory, *states: State) -> int:

@@ -17,12 +17,7 @@ from prunella_core.fs.rename import rename_new
 from prunella_core.operations.pins import write_pins
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.lock import is_locked, lock
-from stores import SOLO, carry_out, open_store, plan_for, small_store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
+from stores import SOLO, carry_out, open_store, plan_for
 
 
 @pytest.fixture

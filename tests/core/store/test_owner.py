@@ -13,12 +13,7 @@ from prunella_core.base.errors import Refused
 from prunella_core.sample import StoreBuilder
 from prunella_core.store import owner
 from prunella_core.store.owner import as_owner_of, keep_importable
-from stores import open_store, small_store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return small_store(tmp_path / "store")
+from stores import open_store
 
 
 class Steps(list[str]):

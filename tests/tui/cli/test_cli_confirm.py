@@ -1,21 +1,14 @@
 """The question before something goes: it shows the plan, and anything but a clear yes leaves the store as it was."""
 
 import signal
-from pathlib import Path
 
 import pytest
 
-from commandline import Terminal, call, heeding_ctrl_c, make_store, snapshot_guard
+from commandline import Terminal, call, heeding_ctrl_c, snapshot_guard
 from prunella_core.sample import StoreBuilder
 
 ONE = ")? [y/N] "
 ALL = "Type “everything” to delete it: "
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    """The small store."""
-    return make_store(tmp_path / "models")
 
 
 def asked(builder: StoreBuilder, *arguments: str, question: str = ONE) -> Terminal:

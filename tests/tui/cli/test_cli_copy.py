@@ -8,24 +8,10 @@ from unittest.mock import patch
 
 import pytest
 
-from commandline import DAY, call, make_store, run
+from commandline import DAY, call, model_names, run
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan.progress import Space
 from stores import tree
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return make_store(tmp_path / "store")
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> str:
-    return str(tmp_path / "usb")
-
-
-def _names(store: str) -> list[str]:
-    return sorted(call("ls", "-q", store=store).text.split())
 
 
 def test_all_models_and_how_to_use_them(builder: StoreBuilder, target: str) -> None:
@@ -64,7 +50,7 @@ def test_the_receipt_as_a_document(builder: StoreBuilder, target: str) -> None:
 
 def test_globs_and_names_each_once(builder: StoreBuilder, target: str) -> None:
     assert call("copy", "base", "*e*", target, store=builder.root).code == 0
-    assert _names(target) == ["base:latest", "derived:latest", "team/solo:v1"]
+    assert model_names(target) == ["base:latest", "derived:latest", "team/solo:v1"]
 
 
 @pytest.mark.parametrize(("age", "names"), [("7d", ["base:latest", "derived:latest", "team/solo:v1"]), ("60d", [])])
@@ -72,7 +58,7 @@ def test_only_what_was_not_used_for_long(builder: StoreBuilder, target: str, age
     builder.model("fresh", builder.layer("weights", "fresh", age=DAY), age=DAY)
     result = call("copy", "--unused", age, target, store=builder.root)
     assert result.code == 0
-    assert (_names(target) if names else []) == names
+    assert (model_names(target) if names else []) == names
     assert names or "Nothing to copy" in result.text
 
 
@@ -111,7 +97,7 @@ def test_a_name_that_is_taken_there(builder: StoreBuilder, target: str) -> None:
     assert several.code == 4
     assert "Not copied" in several.text
     assert call("copy", "base", target, "--as", "base:ours", store=builder.root).code == 0
-    assert _names(target) == ["base:latest", "base:ours", "derived:latest"]
+    assert model_names(target) == ["base:latest", "base:ours", "derived:latest"]
 
 
 def test_a_damaged_blob_is_partly_done_and_alone_failed(builder: StoreBuilder, target: str) -> None:
@@ -122,7 +108,7 @@ def test_a_damaged_blob_is_partly_done_and_alone_failed(builder: StoreBuilder, t
     assert result.code == 4
     assert "is damaged: its bytes do not match its name" in result.text
     assert call("copy", "team/solo:v1", target, store=builder.root).code == 1
-    assert _names(target) == ["base:latest", "derived:latest"]
+    assert model_names(target) == ["base:latest", "derived:latest"]
 
 
 def test_a_process_of_its_own_says_nothing_on_stderr(builder: StoreBuilder, target: str) -> None:
@@ -163,5 +149,5 @@ def test_cancelled_it_says_how_to_go_on(builder: StoreBuilder, target: str, comm
         result = call(*command, "--all", target, store=builder.root)
     assert result.code == 130
     assert "the same command resumes here" in result.text
-    assert len(_names(builder.root)) == 3
+    assert len(model_names(builder.root)) == 3
     assert call("copy", "--all", target, store=builder.root).code == 0

@@ -21,12 +21,6 @@ LIBRARY = "manifests/registry.ollama.ai/library"
 as_a_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 
 
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    """The small store."""
-    return make_store(tmp_path / "models")
-
-
 def ends(result: Result, code: int, *words: str) -> bool:
     """Whether a run ended with this exit code and one line on stderr, which has all the words."""
     lines = result.complaint.splitlines()

@@ -7,24 +7,10 @@ from unittest.mock import patch
 
 import pytest
 
-from commandline import DAY, Terminal, call, make_store
+from commandline import DAY, Terminal, call, model_names
 from prunella_core.copy import copy_models
 from prunella_core.sample import StoreBuilder
 from stores import broken_models, of_ollama, tree
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    return make_store(tmp_path / "store")
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> str:
-    return str(tmp_path / "usb")
-
-
-def _names(store: str) -> list[str]:
-    return sorted(call("ls", "-q", store=store).text.split())
 
 
 def _weights(store: str, model: str) -> Path:
@@ -38,16 +24,16 @@ def _weights(store: str, model: str) -> Path:
 def test_there_and_back_the_store_is_as_before(
     builder: StoreBuilder, target: str, names: list[str], now: tuple[str, ...]
 ) -> None:
-    before, models = of_ollama(builder.root), _names(builder.root)
+    before, models = of_ollama(builder.root), model_names(builder.root)
     there = call("move", *names, target, "-y", *now, store=builder.root)
     assert there.code == 0
-    assert sorted([*_names(builder.root), *_names(target)]) == models
+    assert sorted([*model_names(builder.root), *model_names(target)]) == models
     assert broken_models(target) == {}
     back = call("move", *names, builder.root, "-y", *now, store=target)
     assert back.code == 0
-    assert _names(builder.root) == models
+    assert model_names(builder.root) == models
     assert of_ollama(builder.root) == before
-    assert _names(target) == []
+    assert model_names(target) == []
 
 
 def test_what_other_models_use_stays(builder: StoreBuilder, target: str) -> None:
@@ -57,9 +43,9 @@ def test_what_other_models_use_stays(builder: StoreBuilder, target: str) -> None
     assert document["done"]
     assert document["copied"] == ["derived:latest"]
     assert document["freed"] == sum(file["reclaims"] for file in document["files"]) < 42_000 < document["written"]
-    assert _names(builder.root) == ["base:latest", "team/solo:v1"]
+    assert model_names(builder.root) == ["base:latest", "team/solo:v1"]
     assert broken_models(builder.root) == {}
-    assert _names(target) == ["derived:latest"]
+    assert model_names(target) == ["derived:latest"]
 
 
 def test_to_the_trash_it_can_be_restored(builder: StoreBuilder, target: str) -> None:
@@ -90,11 +76,11 @@ def test_a_model_that_does_not_arrive_stays(builder: StoreBuilder, target: str) 
     result = call("move", "--all", target, "-y", store=builder.root)
     assert result.code == 4
     assert "is damaged" in result.text
-    assert _names(builder.root) == ["team/solo:v1"]
-    assert _names(target) == ["base:latest", "derived:latest"]
+    assert model_names(builder.root) == ["team/solo:v1"]
+    assert model_names(target) == ["base:latest", "derived:latest"]
     alone = call("move", "team/solo:v1", target, "-y", store=builder.root)
     assert alone.code == 1
-    assert _names(builder.root) == ["team/solo:v1"]
+    assert model_names(builder.root) == ["team/solo:v1"]
 
 
 def test_another_manifest_there_is_never_taken_for_ours(builder: StoreBuilder, target: str) -> None:
@@ -105,7 +91,7 @@ def test_another_manifest_there_is_never_taken_for_ours(builder: StoreBuilder, t
     assert (result.code, result.out) == (3, b"")
     assert tree(builder.root) == before
     assert call("move", "base", target, "--as", "ours", "-y", store=builder.root).code == 0
-    assert _names(target) == ["base:latest", "ours:latest"]
+    assert model_names(target) == ["base:latest", "ours:latest"]
 
 
 def test_without_an_answer_nothing_is_written(builder: StoreBuilder, target: str) -> None:
@@ -131,9 +117,9 @@ def test_pinned_models_stay_unless_they_are_named(builder: StoreBuilder, target:
     result = call("move", "--all", target, "-y", store=builder.root)
     assert result.code == 4
     assert "base:latest is pinned" in result.text
-    assert _names(builder.root) == ["base:latest"]
+    assert model_names(builder.root) == ["base:latest"]
     assert call("move", "base", target, "-y", store=builder.root).code == 0
-    assert _names(builder.root) == []
+    assert model_names(builder.root) == []
 
 
 def test_a_store_that_changed_meanwhile_keeps_its_models(builder: StoreBuilder, target: str) -> None:
@@ -148,7 +134,7 @@ def test_a_store_that_changed_meanwhile_keeps_its_models(builder: StoreBuilder, 
         result = call("move", "base", target, "-y", store=builder.root)
     assert result.code == 4
     assert "Nothing was deleted here: the store changed since this was planned" in result.text
-    assert _names(builder.root) == ["base:latest", "derived:latest", "team/solo:v1"]
+    assert model_names(builder.root) == ["base:latest", "derived:latest", "team/solo:v1"]
     assert broken_models(builder.root) == {}
 
 

@@ -19,12 +19,6 @@ from stores import disk_use
 SOLO = "team/solo:v1"
 
 
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    """The small store."""
-    return make_store(tmp_path / "models")
-
-
 def names(builder: StoreBuilder) -> list[str]:
     return [model["name"] for model in call("ls", "--json", store=builder.root).document["models"]]
 

@@ -3,23 +3,14 @@
 import errno
 import os
 import signal
-from pathlib import Path
 from unittest.mock import patch
 
-import pytest
-
-from commandline import DAY, Result, Terminal, call, digest_of, heeding_ctrl_c, make_store, run, snapshot_guard
+from commandline import DAY, Result, Terminal, call, digest_of, heeding_ctrl_c, run, snapshot_guard
 from prunella_core.sample import StoreBuilder
 from prunella_core.verify import Reader
 from prunella_tui.report.format import rate, rest
 
 TERABYTE = 1_000_000_000_000
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    """The small store."""
-    return make_store(tmp_path / "models")
 
 
 def damage(builder: StoreBuilder, content: str) -> str:

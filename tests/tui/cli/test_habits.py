@@ -2,21 +2,14 @@
 
 import os
 import signal
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
-from commandline import DAY, Terminal, call, heeding_ctrl_c, make_store, snapshot_guard
+from commandline import DAY, Terminal, call, heeding_ctrl_c, snapshot_guard
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.lock import lock
 from stores import open_store
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    """The small store."""
-    return make_store(tmp_path / "models")
 
 
 def names(*arguments: str, store: str) -> list[str]:

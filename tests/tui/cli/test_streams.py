@@ -1,18 +1,11 @@
 """Closed or full streams, readers that have gone: never a traceback; what was done is said, or exits 4."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from commandline import ENVIRONMENT, Result, call, make_store, program
+from commandline import ENVIRONMENT, Result, call, program
 from prunella_core.sample import StoreBuilder
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> StoreBuilder:
-    """The small store."""
-    return make_store(tmp_path / "models")
 
 
 def shell(builder: StoreBuilder, line: str) -> Result:
