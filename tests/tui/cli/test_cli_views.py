@@ -176,7 +176,7 @@ def test_nameless_blobs_say_what_they_are_and_whose(builder: StoreBuilder) -> No
 def test_why_says_who_or_since_when(builder: StoreBuilder) -> None:
     text = call("why", digest_of(builder.root, "unreferenced"), store=builder.root).text
     assert "unreferenced: no model uses it" in text
-    assert "30 days ago" in text or "a month ago" in text
+    assert "30 days ago" in text
     assert "Written" in text
     assert "Kept while these problems" in text
     text = call("why", digest_of(builder.root, "partial"), store=builder.root).text

@@ -11,6 +11,7 @@ from prunella_core.inventory.records import State
 from prunella_core.sample import StoreBuilder
 from prunella_tui.report.blob import blob_lines
 from prunella_tui.report.forecast import forecast_lines, forecast_summary
+from prunella_tui.report.format import age, duration
 from prunella_tui.report.lines import plain
 from prunella_tui.report.model import model_lines
 from prunella_tui.report.plan import plan_lines
@@ -87,3 +88,17 @@ def test_a_blob_says_what_it_likely_is_and_from_where(builder: StoreBuilder) -> 
     assert "Content  likely from llama3.2:latest\\x1b[2J\n" in plain(blob_lines(inventory, partial, None, NOW))
     used = next(blob for blob in inventory.blobs if blob.state is State.REFERENCED)
     assert "Content" not in plain(blob_lines(inventory, used, None, NOW))
+
+
+@pytest.mark.parametrize(
+    ("days", "column", "words"),
+    [
+        (1, "1d", "1 day"),
+        (16, "16d", "16 days"),
+        (30, "30d", "30 days"),
+        (45, "1mo", "1 month"),
+        (360, "11mo", "11 months"),
+    ],
+)
+def test_a_column_and_a_sentence_say_the_same_age(days: int, column: str, words: str) -> None:
+    assert (age(days * DAY), duration(days * DAY)) == (column, words)

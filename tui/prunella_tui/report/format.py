@@ -16,8 +16,15 @@ STATE_MARKS = {
     State.TRASHED: "⌫",
 }
 """A sign for every state, so that no colour carries meaning alone."""
-_LONGEST = 999_999_999 * 86_400
-"""Seconds: the longest span of time in Python. A file can carry a time that is further away."""
+_UNITS = (
+    ("year", "y", 31_557_600),
+    ("month", "mo", 2_629_800),
+    ("day", "d", 86_400),
+    ("hour", "h", 3_600),
+    ("minute", "m", 60),
+    ("second", "", 1),
+)
+"""Units of time: the word, its short form in a column, and its seconds."""
 
 
 def size(count: int) -> str:
@@ -42,20 +49,16 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a span of time in one or two words' length: ``3 days``, ``5 months``."""
-    import humanize
-
-    return humanize.naturaldelta(min(max(seconds, 0), _LONGEST))
+    """Return a span of time in one unit, rounded down as in ``age``: ``3 days``, ``5 months``."""
+    spans = (counted(int(seconds // length), word) for word, _short, length in _UNITS if seconds >= length)
+    return next(spans, "a moment")
 
 
 def age(seconds: float | None) -> str:
     """Return how long ago, short enough for a column: ``now``, ``5m``, ``3h``, ``12d``, ``7mo``, ``2y``."""
     if seconds is None:
         return "–"
-    for unit, length in (("y", 31_557_600), ("mo", 2_629_800), ("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= length:
-            return f"{int(seconds // length)}{unit}"
-    return "now"
+    return next((f"{int(seconds // length)}{unit}" for _, unit, length in _UNITS if unit and seconds >= length), "now")
 
 
 def left(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prunella_core.guard.status import GuardRun, GuardStatus
-from prunella_tui.report.format import BY_OLLAMA, counted, duration, names, size
+from prunella_tui.report.format import BY_OLLAMA, counted, names, size, time_left
 from prunella_tui.report.lines import Block, field, line
 
 
@@ -16,7 +16,7 @@ def status_lines(status: GuardStatus) -> Iterator[Block]:
     keep, limit, free = status.settings.keep, status.settings.max_size, status.settings.min_free
     yield line(("The guard is on", "head"))
     yield line(f"Guards {counted(status.models, 'model')} and {counted(status.blobs, 'blob')}")
-    yield field("Keeps", f"{duration(keep)}, at most {size(limit)}, while at least {size(free)} stay free")
+    yield field("Keeps", f"{time_left(keep)}, at most {size(limit)}, while at least {size(free)} stay free")
     yield field("Takes", f"{size(status.extra_bytes)}: copies, and what Ollama deleted")
     rescued = counted(len(status.entries), "entry", "entries")
     yield field("Trash", f"{rescued} rescued (prunella trash)")

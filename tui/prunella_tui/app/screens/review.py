@@ -68,7 +68,7 @@ class Review(Dialog[Plan | Literal["force"]]):
 
     def _meaning(self, plan: Plan) -> str:
         if plan.mode == "trash":
-            return f"Undo for {show.duration(self.retention)}, frees nothing until emptied"
+            return f"Undo for {show.time_left(self.retention)}, frees nothing until emptied"
         return f"Frees {show.size(plan.reclaims)}, no undo{self.undo_hint}"
 
     def _is_locked(self, word: str) -> bool:
