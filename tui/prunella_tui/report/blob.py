@@ -66,7 +66,7 @@ def _times(blob: Blob, now: float) -> Iterator[Block]:
 
 
 def _files(blob: Blob) -> Iterator[Block]:
-    for file in blob.files[:_MOST]:
+    for file in sorted(blob.files, key=lambda file: (len(file.path), file.path))[:_MOST]:  # part 2 before part 10
         yield line(file.path, indent=2)
         if file.target is not None:
             yield line((f"a link to {file.target}; deleting it keeps the target", "quiet"), indent=4)
