@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from prunella_core.base.errors import Cancelled
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import (
     Server,
@@ -379,3 +380,109 @@ def test_the_client_is_imported_only_when_somebody_answers() -> None:
     command = [sys.executable, "-c", code, f"127.0.0.1:{free_port()}"]
     run = subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, check=True, capture_output=True, text=True)
     assert run.stdout == "[]\n"
+
+
+# A pull, which may take hours
+
+
+def never() -> bool:
+    return False
+
+
+def pulling(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def test_a_pull_is_followed_to_its_end(stub: Stub) -> None:
+    seen = []
+    stub.answers["POST /api/pull"] = (
+        200,
+        pulling(
+            '{"status":"pulling manifest"}',
+            '{"status":"pulling ab","digest":"sha256:ab","total":7}',
+            '{"status":"pulling ab","digest":"sha256:ab","total":7,"completed":7}',
+            '{"status":"verifying sha256 digest"}',
+            '{"status":"success"}',
+        ),
+    )
+    reach(stub).pull("base:latest", lambda *each: seen.append(each), never)
+    assert seen == [("sha256:ab", 0, 7), ("sha256:ab", 7, 7)]
+    assert stub.asked == [("POST /api/pull", {"model": "base:latest", "insecure": False, "stream": True})]
+
+
+@pytest.mark.parametrize(
+    ("name", "insecure"),
+    [("127.0.0.1:5000/library/x", True), ("localhost:5000/library/x", True), ("example.org:5000/library/x", False)],
+)
+def test_only_a_registry_on_this_machine_is_asked_without_https(stub: Stub, name: str, insecure: bool) -> None:
+    stub.answers["POST /api/pull"] = (200, pulling('{"status":"success"}'))
+    reach(stub).pull(name, print, never)
+    assert stub.asked[0][1]["insecure"] is insecure
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "why"),
+    [
+        (200, b'{"status":"pulling manifest"}\n{"error":"file does not \\u001b[31m exist"}\n', "does not .*exist"),
+        (500, b'{"error":"disk full"}', "disk full"),
+        (200, b"", "ended before"),
+        (200, b'{"status":"pulling manifest"}\n', "ended before"),
+        (200, b"<html>\n", "not answer as Ollama"),
+        (200, b'{"status":7}\n', "not answer as Ollama"),
+        (200, b"x" * 2_000_000, "too long a line"),
+    ],
+)
+def test_a_pull_that_fails_says_why(stub: Stub, status: int, answer: bytes, why: str) -> None:
+    stub.answers["POST /api/pull"] = (status, answer)
+    with pytest.raises(ServerError, match=why) as raised:
+        reach(stub).pull("base:latest", print, never)
+    assert "\x1b" not in str(raised.value)
+
+
+EMPTY_LINES = _trickle(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n\n\r\n")
+
+
+@pytest.mark.parametrize("talk", [*TRICKLES.values(), EMPTY_LINES], ids=[*TRICKLES, "empty lines"])
+def test_a_pull_that_says_nothing_ends_in_time(
+    monkeypatch: pytest.MonkeyPatch, talk: Callable[[socket.socket], None]
+) -> None:
+    monkeypatch.setattr("prunella_core.ollama.client._WORK_SECONDS", 0.3)
+    with listening(talk) as server, pytest.raises(ServerError, match="nothing for"):
+        server.pull("base:latest", print, never)
+
+
+def chunk(line: bytes) -> bytes:
+    return b"%x\r\n%s\n\r\n" % (len(line) + 1, line)
+
+
+def _checking(connection: socket.socket) -> None:
+    """Say that a hash is worked out, and nothing for longer than the client waits otherwise."""
+    connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    connection.sendall(chunk(b'{"digest":"sha256:ab","total":10000000,"completed":10000000}'))
+    connection.sendall(chunk(b'{"status":"verifying sha256 digest"}'))
+    Event().wait(0.6)
+    connection.sendall(chunk(b'{"status":"success"}') + b"0\r\n\r\n")
+
+
+def test_a_server_that_checks_what_it_pulled_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prunella_core.ollama.client._WORK_SECONDS", 0.3)
+    monkeypatch.setattr("prunella_core.ollama.client._HASHED_A_SECOND", 1_000_000)
+    with listening(_checking) as server:
+        server.pull("base:latest", print, never)
+
+
+def test_a_cancelled_pull_is_hung_up() -> None:
+    is_begun, is_over = Event(), Event()
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(b'{"status":"pulling manifest"}'))
+        is_begun.set()
+        while connection.recv(65_536):
+            pass
+        is_over.set()
+
+    with listening(talk) as server:
+        with pytest.raises(Cancelled):
+            server.pull("base:latest", print, is_begun.is_set)
+        assert is_over.wait(5), "else it pulls on"

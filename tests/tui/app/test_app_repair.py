@@ -1,7 +1,9 @@
 """``R`` on the Problems tab: what would be pulled, the question, the pull, and what became of it."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -11,9 +13,10 @@ from ollama_rules import digest_of
 from prunella_core.ollama.client import connect
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.repairing import RepairReview
+from prunella_tui.app.screens.working import Working
 from prunella_tui.report.format import short_digest
-from pulled import OFFERS, ONE, store_at, truncate
-from servers import Stub, ollama_on
+from pulled import OFFERS, ONE, store_at, success, truncate
+from servers import Answer, Stub, ollama_on
 from stores import broken_models, tree
 
 
@@ -43,7 +46,7 @@ async def test_a_damaged_blob_is_pulled_again(root: str, stub: Stub, open_app: O
         assert "R Repair" not in journey.main.query_one("#keys").render().plain
         await journey.press("4")
         assert "R Repair" in journey.main.query_one("#keys").render().plain
-        assert "pull it again: R" in journey.details
+        assert "damaged or missing: R" in journey.details
         await journey.press("R")
         assert isinstance(journey.top, RepairReview)
         assert "Repair 1 model?" in words(journey)
@@ -65,6 +68,29 @@ async def test_cancelled_it_changes_nothing(root: str, stub: Stub, open_app: Ope
         assert journey.top is journey.main
     assert tree(root) == before
     assert not [question for question, _given in stub.asked if question == "POST /api/pull"]
+
+
+async def test_a_pull_can_be_stopped_and_all_is_as_before(root: str, stub: Stub, open_app: Open) -> None:
+    truncate(root)
+    before, is_over = tree(root), Event()
+
+    def pull(_given: Any) -> Answer:
+        is_over.wait(20)
+        return success()
+
+    stub.answers["POST /api/pull"] = pull
+    async with opened(open_app, root, stub) as journey:
+        await journey.press("4", "R", "right")
+        await journey.pilot.press("enter")
+        async with asyncio.timeout(20):
+            while not isinstance(journey.top, Working) or "POST /api/pull" not in [each for each, _given in stub.asked]:
+                await journey.pilot.pause()
+        assert tree(root) != before
+        await journey.press("escape")
+        is_over.set()
+        assert "Cancelled" in words(journey)
+        assert "It is as it was before" in words(journey)
+    assert tree(root) == before
 
 
 async def test_why_it_cannot(root: str, stub: Stub, open_app: Open) -> None:

@@ -120,8 +120,9 @@ async def undo(here: Here) -> None:
         here.app.notify("Nothing to undo")
     elif (plan := session.restore_plan(here.inventory, entry)).blocked:
         taken = "\n".join(clean(problem.message) for problem in plan.blocked)
-        hint = f"prunella restore {plan.models[0]} --as NEWNAME" if plan.models else ""
-        await here.say("That name is taken", f"{taken}\n\n{clean(hint)}")
+        ways = [f"{plan.models[0]} --as NEWNAME", f"--swap {entry.id}"] if plan.models else []
+        hints = "\n".join(f"prunella restore {clean(way)}" for way in ways)
+        await here.say("That name is taken", f"{taken}\n\n{hints}")
     else:
         await _carry_out(here, plan)
 

@@ -24,9 +24,9 @@ def problem_lines(
     yield line((meaning, "quiet"), indent=2, hang=0)
     if problem.blocks_prune:
         yield line(("Unreferenced blobs are kept until you fix it.", "quiet"), indent=2, hang=0)
-    yield line(("→ ", "good"), fix, indent=2)
     if inventory.store.exported_from is None and _is_pulled(inventory, problem):
-        yield line(("→ ", "good"), f"Or have Ollama pull it again: {ways.repair}", indent=2)
+        yield line(("→ ", "good"), f"Have Ollama pull what is damaged or missing: {ways.repair}", indent=2)
+    yield line(("→ ", "good"), fix, indent=2)
     for entry in _trashed_with(inventory, problem):
         yield line(("→ ", "good"), f"Or restore what is in the trash of it: prunella restore {entry}", indent=2)
     if can_mark and problem.path in inventory.broken_by_path:

@@ -20,7 +20,7 @@ def repair_lines(plan: RepairPlan) -> Iterator[Block]:
         if plan.along:
             yield line(f"Shares the damaged blobs, so repaired too: {names(plan.along)}", indent=2)
         yield line()
-        yield line("The present version stays in the trash until it expires, also the damaged blobs.")
+        yield line("Damaged blobs go to the trash with a copy of the model, until it expires.")
         yield line("A pull may bring a newer version: prunella restore --swap ID undoes it.")
     elif not plan.refused:
         yield line((NOTHING, "good"))
@@ -66,7 +66,9 @@ def _repaired(each: Repaired) -> Iterator[Block]:
         yield line(("✓ ", "good"), (clean(each.model), "strong"), f"  repaired, {version}")
     else:
         yield line(("✗ ", "bad"), (clean(each.model), "strong"), f"  not repaired: {clean(each.why_not)}")
-    if each.entry:
+    if each.entry and each.is_whole and not each.is_newer:
+        yield line(f"The damaged blob is in the trash; to free its space: prunella empty {each.entry}", indent=2)
+    elif each.entry:
         yield line(f"What was there is in the trash: prunella restore --swap {each.entry}", indent=2)
     elif not each.is_whole:
         yield line("It is as it was before.", indent=2)
