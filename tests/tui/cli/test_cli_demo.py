@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from commandline import call, heeding_ctrl_c
-from prunella_core.store.locate import Store
+from prunella_tui.app.setup import Setup
 
 
 def test_a_sample_to_keep(tmp_path: Path) -> None:
@@ -34,10 +34,10 @@ def test_it_is_removed_afterwards(tmp_path: Path, number: signal.Signals | None,
     seen: list[str] = []
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
-    def run_app(store: Store, *, theme: str | None = None, is_sample: bool = False, **_rest: object) -> int:
-        assert (is_sample, theme) == (True, "nord")
-        assert os.path.isdir(store.blobs)
-        seen.append(store.root)
+    def run_app(setup: Setup) -> int:
+        assert (setup.is_sample, setup.theme) == (True, "nord")
+        assert os.path.isdir(setup.store.blobs)
+        seen.append(setup.store.root)
         if number is not None:
             os.kill(os.getpid(), number)
         return 0

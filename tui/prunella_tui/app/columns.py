@@ -8,7 +8,6 @@ from msgspec import Struct
 from prunella_core.advice.forecast import NextStart
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
-from prunella_core.plan.build import trash_reclaims
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import Totals
 from prunella_tui.app.widgets.table import Column, Row
@@ -144,6 +143,8 @@ def _used_by(blob: Blob) -> str:
 
 def trash_columns(snapshot: Snapshot) -> list[Column[TrashEntry]]:
     """Columns of the Trash tab."""
+    from prunella_core.plan.build import trash_reclaims
+
     frees = {entry.id: trash_reclaims(snapshot.inventory, entry) for entry in snapshot.inventory.trash}
 
     def left(entry: TrashEntry) -> float:

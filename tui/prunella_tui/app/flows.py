@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 from textual.app import App
@@ -14,6 +15,7 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, TrashEntry
 from prunella_core.ledger.log import read_log
 from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.quiet import is_quiet
 from prunella_core.operations.carry_out import carry_out
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.operations.repair import plan_repairs
@@ -182,7 +184,7 @@ async def _carry_out(here: Here, plan: Plan) -> bool:
             server=here.session.server,
             retention=setup.retention if setup.collects else None,
             settle=setup.settle,
-            is_quiet=setup.is_quiet,
+            is_quiet=partial(is_quiet, setup.environ),
             report=advance,
             cancelled=cancelled,
         )

@@ -1,19 +1,27 @@
-"""One look at the store, its server and the server's log: steps for a thread, which a screen waits for."""
+"""One look at the store, its server and the server's log: steps for a thread, which a screen waits for.
+
+What the first frame does not need is imported after it.
+"""
+
+import os
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from prunella_core.advice.forecast import is_noprune
 from prunella_core.advice.service import with_barred
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
-from prunella_core.guard.sync import sync
+from prunella_core.guard.settings import SETTINGS
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.uses import with_uses
-from prunella_core.ollama.client import Server
-from prunella_core.operations.server import loaded_here, version_of
 from prunella_core.scan.progress import Progress
 from prunella_tui.app.columns import Snapshot
 from prunella_tui.app.setup import Setup
 from prunella_tui.app.tabs import snapshot_of
+
+if TYPE_CHECKING:
+    from prunella_core.ollama.client import Server
 
 
 class Scan:
@@ -23,6 +31,8 @@ class Scan:
     is_over = False
     trouble = ""
     """Why the guard could not be brought up to date."""
+    is_interrupted = False
+    """Whether a killed run left something to repair."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -34,8 +44,13 @@ class Scan:
 
     def _let_guard_catch_up(self) -> None:
         """Where the guard is on, what Ollama deleted goes to the trash first; what keeps it from that is shown."""
+        store = self.setup.store
+        if store.read_only or not os.path.lexists(store.path(SETTINGS)):
+            return
+        from prunella_core.guard.sync import sync
+
         try:
-            sync(self.setup.store, self.setup.now())
+            sync(store, self.setup.now())
         except (Refused, OSError) as error:
             self.trouble = clean(str(error))
 
@@ -43,10 +58,15 @@ class Scan:
         self.models, self.blobs = progress
 
     def _snapshot(self, inventory: Inventory, version: str | None) -> Snapshot:
-        return snapshot_of(inventory, self.setup.retention, noprune=self.setup.noprune, version=version)
+        noprune = is_noprune(self.setup.environ)
+        return snapshot_of(inventory, self.setup.retention, noprune=noprune, version=version)
 
-    def ask_server(self, snapshot: Snapshot) -> tuple[Server | None, Snapshot]:
+    def ask_server(self, snapshot: Snapshot) -> "tuple[Server | None, Snapshot]":
         """Return the server, if there is one, and the snapshot with what it says of itself and of this store."""
+        from prunella_core.apply import has_unfinished
+        from prunella_core.operations.server import loaded_here, version_of
+
+        self.is_interrupted = has_unfinished(self.setup.store)
         server = self.setup.connect()
         version = version_of(server)
         inventory = with_barred(snapshot.inventory, self.setup.service_user())

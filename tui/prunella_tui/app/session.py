@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from prunella_core.inventory.records import Inventory, Problem, State, TrashEntry
-from prunella_core.ollama.client import Server
-from prunella_core.plan.build import make_plan
 from prunella_core.plan.marked import Marked
-from prunella_core.plan.records import Empty, Plan, Removal, Restore
+from prunella_core.plan.records import Empty, Plan, Removal, Request, Restore
 from prunella_core.store.locate import Store
 from prunella_tui.app.columns import Snapshot
 from prunella_tui.app.marks import Marks, problem_key
@@ -18,6 +17,11 @@ from prunella_tui.app.setup import Setup
 from prunella_tui.app.widgets.table import Mark
 from prunella_tui.report import format as show
 
+if TYPE_CHECKING:
+    from prunella_core.ollama.client import Server
+
+_FRAME_SECONDS = 0.02
+"""So long what was found is being drawn, before another thread works on the rest."""
 _UNUSED = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
 
 
@@ -36,6 +40,8 @@ class Session:
         self._is_awaited = False
         self.guard_trouble = ""
         """Why the guard could not be brought up to date before it."""
+        self.is_interrupted = False
+        """Whether a killed run left something to repair."""
         self.marks = Marks()
         self.dropped: Marks | None = None
         """Marks that were dropped after the last removal: undo puts them back first."""
@@ -73,7 +79,9 @@ class Session:
             snapshot = await asyncio.to_thread(scan.read)
             self.guard_trouble = scan.trouble
             self._take(snapshot)
+            await asyncio.sleep(_FRAME_SECONDS)
             self.server, asked = await asyncio.to_thread(scan.ask_server, snapshot)
+            self.is_interrupted = scan.is_interrupted
             if self.server or asked.inventory is not snapshot.inventory:
                 self._take(asked)
             snapshot = asked
@@ -218,15 +226,20 @@ class Session:
             requests = [for_good]
         else:
             requests = [for_good, request] if self.frees_first else [request, for_good]
-        return [make_plan(inventory, each, self.setup.now()) for each in requests]
+        return [self._plan(inventory, each) for each in requests]
 
     def emptying_plan(self, inventory: Inventory, entries: Collection[str], *, force: bool) -> Plan:
         """The one way to empty ``entries`` of the trash."""
-        return make_plan(inventory, Empty(entries=tuple(entries), force=force), self.setup.now())
+        return self._plan(inventory, Empty(entries=tuple(entries), force=force))
 
     def restore_plan(self, inventory: Inventory, entry: TrashEntry) -> Plan:
         """What brings an entry of the trash back."""
-        return make_plan(inventory, Restore(entry=entry.id), self.setup.now())
+        return self._plan(inventory, Restore(entry=entry.id))
+
+    def _plan(self, inventory: Inventory, request: Request) -> Plan:
+        from prunella_core.plan.build import make_plan
+
+        return make_plan(inventory, request, self.setup.now())
 
     @property
     def last_removal(self) -> TrashEntry | None:

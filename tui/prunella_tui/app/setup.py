@@ -1,17 +1,19 @@
 """What the application is given from outside: the store, the time, the disk, the server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.uses import Follower
-from prunella_core.ollama.client import Server
-from prunella_core.ollama.quiet import is_quiet
 from prunella_core.scan.progress import Report, Space, never, space_of
 from prunella_core.store.locate import Store
+
+if TYPE_CHECKING:
+    from prunella_core.ollama.client import Server
 
 
 class Setup(Struct, frozen=True, kw_only=True):
@@ -21,7 +23,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     now: Callable[[], float]
     retention: int = parse_age(DEFAULT_RETENTION)
     space_of: Callable[[str], Space] = space_of
-    connect: Callable[[], Server | None] = lambda: None
+    connect: "Callable[[], Server | None]" = lambda: None
     theme: str | None = None
     remember_theme: Callable[[str], None] | None = None
     """Keeps the theme that was chosen for the next run. Raises OSError."""
@@ -29,14 +31,13 @@ class Setup(Struct, frozen=True, kw_only=True):
     collects: bool = True
     """Whether expired trash is emptied after every removal and restore."""
     settle: float = 10.0
-    """Seconds for which what is deleted for good is watched for a pull, unless ``is_quiet``."""
-    is_quiet: Callable[[], bool] = lambda: is_quiet({})
+    """Seconds for which what is deleted for good is watched for a pull, unless the machine is quiet."""
     follow: Callable[[Callable[[], bool]], Follower] | None = None
     """Begins to read Ollama's log, until what it is given says stop."""
     service_user: Callable[[], str | None] = lambda: None
     """The user that Ollama runs as on this store, if a unit says it."""
-    noprune: bool = False
-    """Whether ``OLLAMA_NOPRUNE`` is set in our environment."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Our environment, as far as it says something of Ollama."""
     imported: Inventory | None = None
     """An export that is viewed instead of a store of this machine."""
 

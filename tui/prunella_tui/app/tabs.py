@@ -4,22 +4,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from prunella_core.advice.forecast import NextStart, dangers, next_start
-from prunella_core.advice.identify import described
 from prunella_core.base.text import clean
-from prunella_core.inventory.records import Inventory, Problem, State
+from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.query.fields import WORDS, Rows
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals
 from prunella_tui.app.columns import NEXT_START, Snapshot, blob_columns, model_columns, problem_columns, trash_columns
 from prunella_tui.app.marks import problem_key
 from prunella_tui.app.widgets.table import Column
-from prunella_tui.report.blob import blob_lines
-from prunella_tui.report.forecast import forecast_lines, forecast_summary
 from prunella_tui.report.lines import Block
-from prunella_tui.report.model import model_lines
-from prunella_tui.report.problem import problem_lines
-from prunella_tui.report.trash import entry_lines
-from prunella_tui.report.ways import KEYS
 
 
 class Tab(NamedTuple):
@@ -43,6 +36,39 @@ class Tab(NamedTuple):
         return clean(row.path if isinstance(row, Problem) else self.key(row))
 
 
+# The words of each kind of row are imported when the first one is looked at.
+
+
+def _model(snapshot: Snapshot, model: Model) -> Iterable[Block]:
+    from prunella_tui.report.model import model_lines
+
+    return model_lines(snapshot.inventory, model, snapshot.now)
+
+
+def _blob(snapshot: Snapshot, blob: Blob) -> Iterable[Block]:
+    from prunella_core.advice.identify import described
+    from prunella_tui.report.blob import blob_lines
+
+    return blob_lines(snapshot.inventory, blob, described(snapshot.inventory.store, blob), snapshot.now)
+
+
+def _entry(snapshot: Snapshot, entry: TrashEntry) -> Iterable[Block]:
+    from prunella_tui.report.trash import entry_lines
+    from prunella_tui.report.ways import KEYS
+
+    return entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS)
+
+
+def _problem(snapshot: Snapshot, problem: Problem) -> Iterable[Block]:
+    from prunella_tui.report.forecast import forecast_lines
+    from prunella_tui.report.problem import problem_lines
+    from prunella_tui.report.ways import KEYS
+
+    if problem.kind == NEXT_START:
+        return forecast_lines(snapshot.coming)
+    return problem_lines(snapshot.inventory, problem, KEYS, can_mark=True)
+
+
 TABS = (
     Tab(
         "models",
@@ -50,7 +76,7 @@ TABS = (
         "No models. Pull one with `ollama pull`, or try `prunella demo`.",
         model_columns,
         lambda model: model.name,
-        lambda snapshot, model: model_lines(snapshot.inventory, model, snapshot.now),
+        _model,
         "words, or terms such as size>5GB unused>30d state:shared",
         "models",
     ),
@@ -60,7 +86,7 @@ TABS = (
         "No blobs.",
         blob_columns,
         lambda blob: blob.key,
-        lambda now, blob: blob_lines(now.inventory, blob, described(now.inventory.store, blob), now.now),
+        _blob,
         "words, or terms such as disk>1GB state:partial used:llama",
         "blobs",
     ),
@@ -70,7 +96,7 @@ TABS = (
         "The trash is empty. What Ollama itself deletes is kept too while the guard is on: prunella guard on",
         trash_columns,
         lambda entry: entry.id,
-        lambda snapshot, entry: entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS),
+        _entry,
         "words, or terms such as age>2d disk>1GB name:llama",
         "trash",
     ),
@@ -80,11 +106,7 @@ TABS = (
         "No problems: every manifest can be read, and every blob is there.",
         problem_columns,
         problem_key,
-        lambda snapshot, problem: (
-            forecast_lines(snapshot.coming)
-            if problem.kind == NEXT_START
-            else problem_lines(snapshot.inventory, problem, KEYS, can_mark=True)
-        ),
+        _problem,
         below=lambda problem: clean(problem.message),
     ),
 )
@@ -120,5 +142,7 @@ def _coming_row(coming: NextStart) -> list[Problem]:
     """A row for what Ollama's next start does, if that is anything."""
     if not (coming.files or coming.why or coming.would_break):
         return []
+    from prunella_tui.report.forecast import forecast_summary
+
     message = forecast_summary(coming)
     return [Problem(path="Ollama's next start", kind=NEXT_START, message=message, blocks_prune=False)]

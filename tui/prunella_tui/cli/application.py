@@ -2,15 +2,23 @@
 
 import os
 import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
+from prunella_core.ledger.uses import Follower
+from prunella_core.store.find import service_user
 from prunella_core.store.locate import Store, locate
 from prunella_tui.cli.options import given
 from prunella_tui.cli.session import duration_setting, imported, is_on, open_store, retention, setting, stores_here
 from prunella_tui.config import config_path, remember
+
+if TYPE_CHECKING:
+    from prunella_core.ollama.client import Server  # what is asked for after the first frame is imported then
 
 
 def check_theme(name: str) -> None:
@@ -37,20 +45,32 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
         _take_keyboard()
     store = store or open_store(_choose)  # before what is imported for the owner of the store
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what follows a key in a second frame comes sooner
-    from prunella_tui.app import run_app
+    from prunella_tui.app import Setup, run_app
 
+    is_here = not (is_sample or export)
     return run_app(
-        store,
-        theme=theme.value if theme else None,
-        remember_theme=lambda name: remember(config_path(), "theme", name),
-        is_sample=is_sample,
-        retention=retention(),
-        environ=os.environ,
-        imported=export,
-        collects=is_on("gc"),
-        settle=duration_setting("settle", "10s"),
-        follows_log=is_on("log"),
+        Setup(
+            store=store,
+            now=(lambda: export.scanned_at) if export else time.time,
+            retention=retention(),
+            connect=_connect if is_here else lambda: None,
+            theme=theme.value if theme else None,
+            remember_theme=lambda name: remember(config_path(), "theme", name),
+            is_sample=is_sample,
+            collects=is_on("gc"),
+            settle=0 if is_sample else duration_setting("settle", "10s"),
+            follow=partial(Follower, store, os.path.expanduser("~")) if is_here and is_on("log") else None,
+            service_user=lambda: None if export else service_user(os.environ, store.root),
+            environ=os.environ,
+            imported=export,
+        )
     )
+
+
+def _connect() -> "Server | None":
+    from prunella_core.ollama.client import connect
+
+    return connect(os.environ)
 
 
 def _choose(store: Store) -> Store:

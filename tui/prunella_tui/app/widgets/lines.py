@@ -9,7 +9,6 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from prunella_core.apply import has_unfinished
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
 from prunella_core.space.totals import Totals
@@ -61,7 +60,7 @@ def _store(session: Session) -> tuple[Content | str, ...]:
 
 def _warning(session: Session) -> str:
     store = session.store
-    if has_unfinished(store):
+    if session.is_interrupted:
         return "interrupted removal: the next removal, or u, repairs it first"
     if not store.writable:
         way = "the server can delete models for you" if session.server else "read-only for you"
