@@ -25,7 +25,7 @@ def recorded(tmp_path: Path) -> Callable[..., Recorded]:
     def unpack(name: str, moment: str = "before") -> Recorded:
         root = tmp_path / f"{name}-{moment}" / "models"
         root.mkdir(parents=True)
-        (root.parent / "target").write_text("what the link in blobs/ points to: outside, and nobody's business\n")
+        (root.parent / "target").write_text("what the link in blobs/ points to: outside the store\n")
         with tarfile.open(RECORDED / name / f"{moment}.tar.gz") as archive:
             # The archives are our own, and one holds a link that leads out of the store on purpose.
             # An attribute, since early releases of Python 3.11 have no argument for it.
@@ -56,4 +56,4 @@ def _reading_leaves_no_trace(request: pytest.FixtureRequest, monkeypatch: pytest
 
 @pytest.fixture
 def atime() -> None:
-    """Let the atime of weights tell when they were used last."""
+    """Let the atime of weights count as their last use."""

@@ -23,7 +23,7 @@ RUBBISH = {"leftover": 0, "partial": 1, "unreferenced": 2}
 
 
 class ModelFact(NamedTuple):
-    """A model: the numbers of its blobs, and for how many days nobody used it."""
+    """A model: the numbers of its blobs, and for how many days it was not used."""
 
     blobs: frozenset[int]
     days: int

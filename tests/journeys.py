@@ -109,12 +109,12 @@ class Journey:
         return str(self.main.details.render())
 
     def become_another_user(self) -> None:
-        """Go on as somebody who may not write to the store."""
+        """Go on as a user who may not write to the store."""
         store = replace(self.session.store, writable=False, owner="ollama")
         self.session.setup = replace(self.session.setup, store=store)
 
     async def point_at(self, key: str) -> None:
-        """Move the cursor to a row, as somebody who has found it."""
+        """Move the cursor to a row, as a user who has found it."""
         self.table.go_to(key)
         await self.rest()
 

@@ -55,8 +55,8 @@ def start(at: float, root: str, version: str = "0.30.1") -> str:
     settings = (
         f"map[CUDA_VISIBLE_DEVICES: OLLAMA_HOST:http://127.0.0.1:11434 OLLAMA_MODELS:{root} OLLAMA_NOPRUNE:false]"
     )
-    told = said(at, f'msg="server config" env="{settings}"', "routes.go:1158")
-    return told + said(at + 0.1, f'msg="Listening on 127.0.0.1:11434 (version {version})"', "routes.go:1211")
+    lines = said(at, f'msg="server config" env="{settings}"', "routes.go:1158")
+    return lines + said(at + 0.1, f'msg="Listening on 127.0.0.1:11434 (version {version})"', "routes.go:1211")
 
 
 def weights_of(builder: StoreBuilder, model: str) -> str:

@@ -1,4 +1,4 @@
-"""Servers for tests: one that says what it was told to, and one that works on a store as Ollama does."""
+"""Servers for tests: one with fixed answers, and one that works on a store as Ollama does."""
 
 import json
 import threading
@@ -32,7 +32,7 @@ class Stub(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers what the stub was told to."""
+    """Gives the stub's answers."""
 
     def answer(self) -> None:
         stub = cast(Stub, self.server)

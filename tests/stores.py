@@ -52,7 +52,7 @@ def for_good(**chosen: Any) -> Removal:
 
 
 def open_store(root: str | Path) -> Store:
-    """The store at ``root``, as somebody names it."""
+    """The store at ``root``, as a user names it."""
     return locate(explicit=str(root), environ={}, home="/nowhere", machine="/nowhere")
 
 
@@ -233,7 +233,7 @@ def in_trash(root: str | Path) -> set[str]:
 
 
 def set_aside(root: str | Path) -> set[str]:
-    """What lies in our own folder besides the trash and the ledger: nothing, when nothing is going on."""
+    """What lies in our own folder other than the trash and the ledger: nothing, when nothing is going on."""
     own = os.path.join(root, ".prunella")
     left = set(os.listdir(own)) - {"trash"} if os.path.isdir(own) else set()
     return {name for name in left if not is_of_ledger(name)}
@@ -248,7 +248,7 @@ def needs_of(manifest: str | Path) -> list[str]:
 def broken_models(root: str | Path) -> dict[str, list[str]]:
     """Manifests of the store, and of their blobs those that are not there or have other bytes than their name says.
 
-    An empty manifest needs nothing that anyone could tell.
+    What an empty manifest needs is unknown.
     """
     found = {}
     for path, _status in entries(os.path.join(root, "manifests")):
@@ -280,7 +280,7 @@ class Killed(BaseException):
 
 
 class WatchedDisk(Disk):
-    """The real disk; before every change ``watch`` is told its name and path."""
+    """The real disk; before every change ``watch`` is called with its name and path."""
 
     def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
         """Do ``change``, or something else."""

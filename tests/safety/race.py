@@ -1,4 +1,4 @@
-"""Prunella beside a server that pulls, removes, copies, creates and starts: no model ever loses a blob.
+"""Prunella next to a server that pulls, removes, copies, creates and starts: no model ever loses a blob.
 
     python tests/safety/race.py [rounds] [--settle S] [--latency S] [--lanes N] [--guard] [--real]
 
@@ -40,9 +40,9 @@ from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
 from prunella_core.scan import scan
 from prunella_core.scan.progress import never
-from safety.beside import OWN, Beside, by_rules
-from safety.beside_real import by_binary
 from safety.kill_cases import memory
+from safety.other_side import OWN, OtherSide, by_rules
+from safety.other_side_real import by_binary
 from stores import RUBBISH, broken_models, in_trash, open_store, prune, to_trash
 
 
@@ -144,13 +144,13 @@ def entries(root: str) -> list[str]:
 # A round
 
 
-def play(beside: Beside, root: str, seed: int, terms: Terms) -> Outcome:
+def play(other: OtherSide, root: str, seed: int, terms: Terms) -> Outcome:
     """Let both loose on a store, and look what is left of it."""
     versions = guard(root) if terms.guarded else {}
-    beside.begin(root, seed, terms.span)
+    other.begin(root, seed, terms.span)
     time.sleep(Random(seed).uniform(0, 0.03))
     ends = (run_guard if terms.guarded else Random(seed).choice(RUNS))(root, terms.settle)
-    seen = beside.end()
+    seen = other.end()
     if gone := not_kept(root, versions):
         return Outcome([f"round {seed}: the guard has lost {gone}"], Counter(ends))
     came_back = bring_back(root)
@@ -208,7 +208,7 @@ def losses_in(root: str, deleted: Collection[str] = ()) -> list[str]:
     return [f"{model} misses {len(bad)} blobs" for model, bad in found.items() if bad]
 
 
-def server(folder: str, terms: Terms) -> AbstractContextManager[Beside]:
+def server(folder: str, terms: Terms) -> AbstractContextManager[OtherSide]:
     """What plays Ollama."""
     return (by_binary if terms.is_real else by_rules)(folder, terms.latency)
 
@@ -217,10 +217,10 @@ def run_lane(seeds: range, terms: Terms) -> Outcome:
     """Play a round for each seed, one after the other."""
     losses: list[str] = []
     counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="prunella-race-", dir=memory()) as folder, server(folder, terms) as beside:
+    with tempfile.TemporaryDirectory(prefix="prunella-race-", dir=memory()) as folder, server(folder, terms) as other:
         for seed in seeds:
-            root = beside.new_store(seed)
-            outcome = play(beside, root, seed, terms)
+            root = other.new_store(seed)
+            outcome = play(other, root, seed, terms)
             losses += outcome.losses
             counts += outcome.counts
     return Outcome(losses, counts)
@@ -257,6 +257,6 @@ if __name__ == "__main__":
     parser.add_argument("--latency", type=float, default=Terms().latency, help="a registry takes up to this")
     parser.add_argument("--lanes", type=int, default=2 * (os.cpu_count() or 1), help="rounds side by side")
     parser.add_argument("--guard", action="store_true", help="with the guard on, and its runs")
-    parser.add_argument("--real", action="store_true", help="beside the server of PRUNELLA_OLLAMA")
+    parser.add_argument("--real", action="store_true", help="next to the server of PRUNELLA_OLLAMA")
     its = parser.parse_args()
     sys.exit(main(its.rounds, its.seed, Terms(its.settle, its.latency, its.real, its.guard), its.lanes))

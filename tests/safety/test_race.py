@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ollama_rules import Ollama
-from safety.beside import OWN, PULLED, UNUSED, build, play, script
+from safety.other_side import OWN, PULLED, UNUSED, build, play, script
 from safety.race import Terms, bring_back, losses_in, run
 from stores import broken_models, needs_of, remove
 

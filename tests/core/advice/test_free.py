@@ -1,4 +1,4 @@
-"""What is proposed to free space: it hits the target, holds nothing needless, and nobody could regret less."""
+"""What is proposed to free space: it hits the target, holds nothing needless, and no other choice costs less."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever lies in a store and in its trash: the quick reckoning of a choice is what its plan reclaims."""
+"""Whatever lies in a store and in its trash: a choice frees what its plan reclaims."""
 
 import tempfile
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What a nameless blob is, by its first bytes: real forms are told, hostile ones are harmless."""
+"""What a nameless blob is, by its first bytes: real forms are recognised, hostile ones are harmless."""
 
 import itertools
 import json
@@ -50,23 +50,23 @@ LLAMA = (
 WORDS = pair("tokenizer.ggml.tokens", _ARRAY, strings(20_000))
 
 
-def told(data: bytes, limit: int = HEAD) -> str | None:
+def identified(data: bytes, limit: int = HEAD) -> str | None:
     return identify(data[:limit], len(data))
 
 
 def test_weights_tell_architecture_size_quantization_and_name() -> None:
-    assert told(gguf(*LLAMA, WORDS) + bytes(99)) == "GGUF weights, llama 3.2B Q4_K_M, “Llama 3.2 3B Instruct”"
+    assert identified(gguf(*LLAMA, WORDS) + bytes(99)) == "GGUF weights, llama 3.2B Q4_K_M, “Llama 3.2 3B Instruct”"
 
 
 def test_a_size_label_stands_in_for_a_count() -> None:
     label = pair("general.size_label", _STRING, text("8x7B"))
-    assert told(gguf(LLAMA[0], label)) == "GGUF weights, llama 8x7B"
+    assert identified(gguf(LLAMA[0], label)) == "GGUF weights, llama 8x7B"
 
 
 def test_what_stands_behind_the_vocabulary_is_found_by_a_thorough_look() -> None:
     data = gguf(LLAMA[0], WORDS, LLAMA[3])
-    assert told(data) == "GGUF weights, llama"
-    assert told(data, THOROUGH) == "GGUF weights, llama Q4_K_M"
+    assert identified(data) == "GGUF weights, llama"
+    assert identified(data, THOROUGH) == "GGUF weights, llama Q4_K_M"
 
 
 def test_other_versions_and_the_other_byte_order_are_read() -> None:
@@ -74,10 +74,10 @@ def test_other_versions_and_the_other_byte_order_are_read() -> None:
         return struct.pack(">Q", len(value)) + value.encode()
 
     big = b"GGUF" + struct.pack(">IQQ", 3, 0, 1) + turned("general.architecture") + struct.pack(">I", 8)
-    assert told(big + turned("llama")) == "GGUF weights, llama"
+    assert identified(big + turned("llama")) == "GGUF weights, llama"
     first = b"GGUF" + struct.pack("<IIII", 1, 0, 1, 20) + b"general.architecture" + struct.pack("<II", 8, 3) + b"mpt"
-    assert told(first) == "GGUF weights, mpt"
-    assert told(b"GGUFllama3.1:8b") == "GGUF, of an unknown version"
+    assert identified(first) == "GGUF weights, mpt"
+    assert identified(b"GGUFllama3.1:8b") == "GGUF, of an unknown version"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_other_versions_and_the_other_byte_order_are_read() -> None:
     ],
 )
 def test_kinds_of_gguf(pairs: list[bytes], begins: str) -> None:
-    assert told(gguf(*pairs)) == begins
+    assert identified(gguf(*pairs)) == begins
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_kinds_of_gguf(pairs: list[bytes], begins: str) -> None:
     ],
 )
 def test_what_cannot_be_read_ends_the_reading(bad: bytes) -> None:
-    assert told(gguf(LLAMA[0], bad, LLAMA[3], count=2**62)) == "GGUF weights, llama"
+    assert identified(gguf(LLAMA[0], bad, LLAMA[3], count=2**62)) == "GGUF weights, llama"
 
 
 def test_what_it_says_is_clean_and_short() -> None:
     name = pair("general.name", _STRING, text("\x1b[2J\u202e\udcff[b]" + "n" * 9_000))
-    line = told(gguf(LLAMA[0], name))
+    line = identified(gguf(LLAMA[0], name))
     assert line is not None
     assert line.startswith("GGUF weights, llama, “\\x1b[2J\\u202e\\xff[b]nnn")
     assert len(line) < 200
@@ -130,18 +130,18 @@ def tensor(dtype: str = "BF16", *shape: int) -> dict[str, Any]:
 
 def test_safetensors_tell_their_tensors() -> None:
     meta = {"__metadata__": {"format": "pt"}}
-    assert told(safetensors({**meta, "a.weight": tensor("F8_E4M3", 4096, 14336)})) == (
+    assert identified(safetensors({**meta, "a.weight": tensor("F8_E4M3", 4096, 14336)})) == (
         "safetensors, tensor F8_E4M3 4096×14336 “a.weight”"
     )
     many = {**meta, **{str(number): tensor() for number in range(30)}, "norm": tensor("F32")}
-    assert told(safetensors(many)) == "safetensors, 31 tensors, BF16 F32"
+    assert identified(safetensors(many)) == "safetensors, 31 tensors, BF16 F32"
     more = {str(number): tensor() for number in range(5_000)}
-    assert told(safetensors(more)) == "safetensors, BF16"
+    assert identified(safetensors(more)) == "safetensors, BF16"
 
 
 def test_what_only_looks_like_safetensors_is_none() -> None:
-    assert told(safetensors({"a": tensor()}, length=2**60)) is None
-    assert told(safetensors({"a": 1})) is None
+    assert identified(safetensors({"a": tensor()}, length=2**60)) is None
+    assert identified(safetensors({"a": 1})) is None
 
 
 @pytest.mark.parametrize(
@@ -170,19 +170,19 @@ def test_what_only_looks_like_safetensors_is_none() -> None:
     ],
 )
 def test_text_tells_what_it_is(data: str, line: str) -> None:
-    found = told(data.encode())
+    found = identified(data.encode())
     assert found is not None
     assert found.startswith(line)
 
 
 def test_json_that_goes_on_is_known_by_its_keys() -> None:
-    assert told(b'{"version":"1.0","added_tokens":[' + b'{"id":1},' * 20_000) == "JSON of a tokenizer"
-    assert told(b'{"one":' + b"[" * 90_000) == "JSON with one"
+    assert identified(b'{"version":"1.0","added_tokens":[' + b'{"id":1},' * 20_000) == "JSON of a tokenizer"
+    assert identified(b'{"one":' + b"[" * 90_000) == "JSON with one"
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 70_000, b" \n", b"\x89PNG\r\n", b"ab\0cd", b"\xff\xfe", b"\x1b[2J"])
 def test_other_bytes_tell_nothing(data: bytes) -> None:
-    assert told(data) is None
+    assert identified(data) is None
 
 
 def _heads() -> st.SearchStrategy[bytes]:

@@ -36,7 +36,7 @@ LIBRARY = "manifests/registry.ollama.ai/library"
 
 
 def linked_to(builder: StoreBuilder, layer: Layer, name: str) -> Layer:
-    """A blob that is a link to another, as somebody made it to save space."""
+    """A blob that is a link to another, as a user makes it to save space."""
     link = builder.layer("weights", name, age=DAY)
     path = builder.blob_path(link.digest)
     os.unlink(path)
@@ -310,7 +310,7 @@ def test_another_file_gets_no_name_in_the_trash(builder: StoreBuilder) -> None:
         def watch(self, name: str, path: str, change: Callable[[], None]) -> None:
             if name == "link" and path == str(place):
                 place.unlink()
-                place.write_text("pulled again, by somebody who has it open")
+                place.write_text("pulled again, by a program that has it open")
                 os.utime(place, (NOW - DAY, NOW - DAY))
             change()
 

@@ -1,4 +1,4 @@
-"""Trash and restore: what was removed comes back as it was, and nothing that something needs is ever let go."""
+"""Trash and restore: what was removed comes back as it was, and nothing that something needs is ever deleted."""
 
 import os
 from collections.abc import Callable
@@ -460,7 +460,7 @@ def test_the_shared_weights_of_an_expired_entry_wait_for_the_younger(builder: St
     assert in_trash(builder.root) == set()
 
 
-# Entries that nobody of ours wrote
+# Entries that Prunella did not write
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An export is read back as it was; what is none is told in a sentence; and an import opens nothing on this machine."""
+"""An export is read back as it was; anything else is one sentence; and an import opens nothing on this machine."""
 
 import gzip
 import json
@@ -281,15 +281,15 @@ HOSTILE: dict[str, Callable[[Any], object]] = {
     "a need that is nowhere": _first("models", needs=[f"sha256:{'f' * 64}"]),
     "a user that is nowhere": _first("blobs", models=["nobody:latest"]),
     "a use twice by one": _first("blobs", models=["base:latest"] * 2),
-    "a use by nobody": _first("blobs", models=[], state="referenced"),
+    "a use by no model": _first("blobs", models=[], state="referenced"),
     "a use without a digest": _first("blobs", digest=None),
     "a trash of no known time": lambda d: d["inventory"]["blobs"][-1].update(state="trashed", removed_at=None),
     "a trash of a name with escapes": lambda d: d["inventory"]["blobs"][-1].update(
         state="trashed", removed_at=1.0, models=["\x1b[2J"]
     ),
-    "a need that nobody needs": _first("blobs", state="unreferenced"),
+    "a need of no model": _first("blobs", state="unreferenced"),
     "a negative size": _first("models", size=-1),
-    "a size beyond reckoning": _first("models", size=10**400),
+    "a size beyond any disk": _first("models", size=10**400),
     "a mode beyond any": lambda d: d["inventory"]["models"][0]["manifest"].update(mode=1 << 40),
     "an unknown state": _first("blobs", state="haunted"),
     "an unknown problem": lambda d: d["inventory"]["problems"].append(

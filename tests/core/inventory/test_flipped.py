@@ -1,4 +1,4 @@
-"""A missing digest that differs in a digit or two from that of an unreferenced blob: both names are told."""
+"""A missing digest that differs in a digit or two from that of an unreferenced blob: both names are shown."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Whose a blob was: the ledger and the trash tell it, as long as nobody needs the blob again."""
+"""Which model a blob came from: the ledger and the trash know, as long as no model needs it again."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""The log tells what went and what became of it; killed, full, damaged or hostile, it may be silent but never lies."""
+"""The log says what was deleted and where it is; killed, full, damaged or hostile, it may be silent, but never lies."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -56,12 +56,12 @@ def lines(builder: StoreBuilder) -> tuple[LogLine, ...]:
     return read_log(open_store(builder.root))
 
 
-def told(builder: StoreBuilder, now: float = NOW) -> History:
+def history_of(builder: StoreBuilder, now: float = NOW) -> History:
     return history(lines(builder), look(builder.root, now))
 
 
 def fates(builder: StoreBuilder) -> list[tuple[str, Sequence[str]]]:
-    return [(event.line.action, event.fates or (event.fate,)) for event in told(builder).events]
+    return [(event.line.action, event.fates or (event.fate,)) for event in history_of(builder).events]
 
 
 def test_every_operation_leaves_its_line(builder: StoreBuilder) -> None:
@@ -114,7 +114,7 @@ def test_what_expires_is_told_with_its_models(builder: StoreBuilder) -> None:
     receipt = expire(builder.root, 7 * DAY, NOW + 8 * DAY)
     assert receipt
     assert fates(builder) == [("rm", ("gone",)), ("expire", ("gone",))]
-    assert told(builder).pullable == (SOLO,)
+    assert history_of(builder).pullable == (SOLO,)
 
 
 def test_the_trash_tells_what_no_line_does(builder: StoreBuilder) -> None:
@@ -124,7 +124,7 @@ def test_the_trash_tells_what_no_line_does(builder: StoreBuilder) -> None:
     assert fates(builder) == [("rm", ("trashed",))]
     do(builder, Empty(), NOW + 1)
     assert fates(builder) == [("empty", ("gone",))]
-    assert told(builder).pullable == (SOLO,)
+    assert history_of(builder).pullable == (SOLO,)
 
 
 # What brings it back
@@ -166,9 +166,9 @@ def test_what_lies_in_the_trash_is_not_pulled(builder: StoreBuilder) -> None:
     do(builder, for_good(models=(SOLO,)), NOW)
     builder.model(SOLO, builder.layer("weights", "pulled again", age=DAY))
     do(builder, to_trash(SOLO), NOW + 1)
-    assert told(builder).pullable == ()
+    assert history_of(builder).pullable == ()
     do(builder, Empty(), NOW + 2)
-    assert told(builder).pullable == (SOLO,)
+    assert history_of(builder).pullable == (SOLO,)
 
 
 def test_where_it_would_come_from_is_noted_when_it_goes(builder: StoreBuilder) -> None:
@@ -178,7 +178,7 @@ def test_where_it_would_come_from_is_noted_when_it_goes(builder: StoreBuilder) -
     path.write_bytes(path.read_bytes() + b"\n")  # as “ollama create” ends it
     do(builder, for_good(models=("mine:latest", SOLO)), NOW)
     assert {model.name: model.pull for model in lines(builder)[0].models} == {"mine:latest": "", SOLO: SOLO}
-    assert (told(builder).pullable, told(builder).lost) == ((SOLO,), ("mine:latest",))
+    assert (history_of(builder).pullable, history_of(builder).lost) == ((SOLO,), ("mine:latest",))
 
 
 # Killed
@@ -204,7 +204,7 @@ def test_killed_anywhere_it_may_be_silent_but_never_lies(tmp_path: Path, to_the_
         was_killed = kill(plan_for(builder.root, Removal(models=(SOLO,), to_trash=to_the_trash)), at, after)
         recover(builder.root)
         inventory = look(builder.root)
-        events = told(builder).events
+        events = history_of(builder).events
         if SOLO in inventory.model_by_name:
             assert events == ()
         elif inventory.trash:
@@ -215,7 +215,7 @@ def test_killed_anywhere_it_may_be_silent_but_never_lies(tmp_path: Path, to_the_
             assert event.line.at == int(NOW)
             finished += 1
         recover(builder.root)
-        assert told(builder).events == events, "it is told once"
+        assert history_of(builder).events == events, "it is said once"
     assert finished >= (0 if to_the_trash else 4)
 
 
@@ -281,7 +281,7 @@ def test_odd_lines_harm_nothing(builder: StoreBuilder, change: str) -> None:
     do(builder, for_good(models=(SOLO,)), NOW)
     with closing(sqlite3.connect(Path(builder.root, ".prunella", NAME))) as ledger:
         ledger.executescript(change)
-    assert told(builder).events == ()
+    assert history_of(builder).events == ()
     assert carry_out(plan_for(builder.root, prune())).done
 
 
@@ -290,7 +290,7 @@ def test_odd_lines_harm_nothing(builder: StoreBuilder, change: str) -> None:
 def test_a_name_that_is_none_never_reaches_a_shell(builder: StoreBuilder, name: str, field: str) -> None:
     model = replace(LoggedModel(name="a:1", entry="r1"), **{field: name})
     assert write_line(open_store(builder.root), replace(line(1, "rm"), models=(model,)))
-    assert told(builder).pullable == ()
+    assert history_of(builder).pullable == ()
 
 
 def test_fields_of_later_releases_are_passed_over(builder: StoreBuilder) -> None:

@@ -317,8 +317,8 @@ def test_two_models_with_the_same_weights_are_no_sweep(swept: StoreBuilder) -> N
 def covering(swept: StoreBuilder, since: float = NOW - 90 * DAY, root: str = "", version: str = "0.30.1") -> str:
     """A log from ``since`` on that knows loads of other models, and the start that read all weights."""
     other = f"{swept.root}/blobs/sha256-{'0' * 64}"
-    told = start(since, root or swept.root) + by_llama_server(since + 10, other.replace(swept.root, root or swept.root))
-    return told + start(NOW - 62, root or swept.root, version) + said(NOW - 5, 'msg="chat"')
+    log = start(since, root or swept.root) + by_llama_server(since + 10, other.replace(swept.root, root or swept.root))
+    return log + start(NOW - 62, root or swept.root, version) + said(NOW - 5, 'msg="chat"')
 
 
 def test_a_log_that_covers_the_sweep_and_names_no_load_disproves_it(swept: StoreBuilder) -> None:

@@ -267,7 +267,7 @@ def test_json_that_is_too_deep_is_no_answer(stub: Stub) -> None:
 
 
 def test_a_name_that_is_never_found_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nobody knows whether something listens there, and it is asked no longer than it takes to lose patience."""
+    """Then it is unknown whether something listens there, and it is asked no longer than it takes to lose patience."""
     asked = Event()
 
     def look_up(*_arguments: Any, **_options: Any) -> list[Any]:
@@ -295,7 +295,7 @@ def test_a_proxy_is_not_asked_for_this_machine(
     assert loaded_here(reach(stub), inventory) == frozenset({"base:latest"})
 
 
-# Where nobody is
+# Where nothing listens
 
 
 def free_port() -> int:
@@ -316,7 +316,7 @@ STRANGE = ["[::1", "http://[abc]:1", "http://[", "a b", "\x00", "http://\udcff",
 @pytest.mark.parametrize("host", STRANGE, ids=range(len(STRANGE)))
 def test_no_address_at_all_is_nobody(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_arguments: Any, **_options: Any) -> socket.socket:
-        raise OSError("nobody is asked in a test")
+        raise OSError("no server is asked in a test")
 
     monkeypatch.setattr(socket, "create_connection", no_network)
     assert connect({"OLLAMA_HOST": host}) is None

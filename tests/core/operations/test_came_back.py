@@ -27,7 +27,7 @@ BIG = 150_000_000
 
 
 class Disk:
-    """A file system whose free space is told: what comes back of the freed, after so many seconds."""
+    """A file system with a given free space: what comes back of the freed, after so many seconds."""
 
     def __init__(self, share: float = 1.0, after: float = 0.0) -> None:
         self.share, self.after = share, after

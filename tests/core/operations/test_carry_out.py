@@ -240,7 +240,7 @@ def test_what_a_killed_run_left_is_repaired_first(builder: StoreBuilder) -> None
 
 
 def test_what_is_not_due_after_all_stays(builder: StoreBuilder) -> None:
-    """Beside the trash lies something that is no removal, and old."""
+    """Among the entries of the trash lies something that is no removal, and old."""
     entry = remove(builder.root, BASE, now=NOW)
     os.mkdir(f"{builder.root}/.prunella/trash/20200101T000000-abcdef")
     receipt = carry_out(make_plan(look(builder.root), to_trash(SOLO), NOW), world(retention=7 * DAY))

@@ -1,4 +1,4 @@
-"""What tells how old something is, and what is never taken however old it is: pinned, loaded, held open, settling."""
+"""What says how old something is, and what is never taken however old it is: pinned, loaded, held open, settling."""
 
 import os
 import subprocess

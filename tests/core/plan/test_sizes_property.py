@@ -32,7 +32,7 @@ def digests_needed(root: str) -> set[str]:
 
 
 def blob_files(root: str) -> dict[str, tuple[int, ...]]:
-    """Every file in ``blobs/``, and what would tell that it was touched."""
+    """Every file in ``blobs/``, and what would show that it was touched."""
     return {
         path: (status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode)
         for path, status in entries(f"{root}/blobs")

@@ -139,7 +139,7 @@ def test_a_time_in_the_future_counts_as_now(inventory: Inventory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "rows", "told"),
+    ("text", "rows", "message"),
     [
         ("size>", "models", "incomplete filter “size>”"),
         ("size>5X", "models", "invalid size “5x”"),
@@ -158,10 +158,10 @@ def test_a_time_in_the_future_counts_as_now(inventory: Inventory) -> None:
         ("size>20", "models", "“20” has no unit: use 20GB or 20MB"),
     ],
 )
-def test_what_is_not_understood_is_told_in_a_line(text: str, rows: Rows, told: str) -> None:
+def test_what_is_not_understood_is_one_clear_line(text: str, rows: Rows, message: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         parse(text, rows)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert str(raised.value).isprintable()
 
 

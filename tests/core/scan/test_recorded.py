@@ -26,7 +26,7 @@ def look(recording: Recorded) -> Inventory:
 
 
 def plan_the_recorded_rm(recording: Recorded) -> Plan:
-    """What ``ollama rm`` was told, planned."""
+    """What ``ollama rm`` was asked for, planned."""
     inventory = look(recording)
     removals = [action["argv"] for action in recording.scenario["actions"] if action["argv"][1] == "rm"]
     arguments = [argument for removal in removals for argument in removal[2:]]

@@ -1,4 +1,4 @@
-"""What a scan meets in real and in hostile stores: all of it is told, and nothing makes it guess."""
+"""What a scan meets in real and in hostile stores: all of it is reported, and nothing makes it guess."""
 
 import json
 import os
@@ -171,11 +171,11 @@ def test_every_kind_of_problem_is_tried() -> None:
 def test_every_problem_is_explained_in_clean_text(builder: StoreBuilder, kind: str, path: str, damage: Damage) -> None:
     damage(builder)
     found = next(problem for problem in look(builder.root).problems if (problem.path, problem.kind) == (path, kind))
-    meaning, mend = advice(found, builder.root)
+    meaning, fix = advice(found, builder.root)
     assert meaning.endswith(".")
-    assert mend.isprintable()
+    assert fix.isprintable()
     assert found.message.isprintable()
-    assert "{" not in mend
+    assert "{" not in fix
 
 
 def test_a_sound_store_has_no_problems(builder: StoreBuilder) -> None:

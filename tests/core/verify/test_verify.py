@@ -29,7 +29,7 @@ HALF = len(WEIGHTS) // 2
 
 
 class WatchedReader(Reader):
-    """The real one; it notes what is opened, and ``watch`` is told before every piece that is read."""
+    """The real one; it notes what is opened, and ``watch`` is called before every piece that is read."""
 
     def __init__(self, watch: Callable[[str], None] = lambda _path: None) -> None:
         self.opened: list[str] = []
@@ -466,19 +466,19 @@ def test_what_every_scan_sees_by_itself_is_told_once(builder: StoreBuilder) -> N
     assert scanned(builder).problems == before
 
 
-@pytest.mark.parametrize("mend", ["a later verification", "another file", "its removal"])
-def test_a_problem_goes_when_it_is_mended(builder: StoreBuilder, mend: str) -> None:
+@pytest.mark.parametrize("fix", ["a later verification", "another file", "its removal"])
+def test_a_problem_goes_when_it_is_fixed(builder: StoreBuilder, fix: str) -> None:
     path = builder.blob_path(digest(WEIGHTS))
     overwrite(builder, WEIGHTS, keep_time=True)
     verified(builder)
     assert found(builder)
-    if mend == "a later verification":  # the disk gave other bytes then, and the file is the same
+    if fix == "a later verification":  # the disk gave other bytes then, and the file is the same
         status = os.stat(path)
         Path(path).write_bytes(WEIGHTS)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
         assert found(builder)
         assert verified(builder).bad == ()
-    elif mend == "another file":
+    elif fix == "another file":
         Path(path).write_bytes(WEIGHTS)
     else:
         os.unlink(path)

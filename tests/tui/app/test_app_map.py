@@ -21,7 +21,7 @@ from prunella_tui.report.format import size as shown_size
 
 
 class MapJourney:
-    """A person in front of the map, what it told, and where it ended."""
+    """A person in front of the map, what it showed, and where it ended."""
 
     def __init__(self, journey: Journey) -> None:
         self.journey = journey

@@ -1,4 +1,4 @@
-"""What a server of another version would do, and what the server's user cannot: problems besides those of the scan."""
+"""What a server of another version would do, and what the server's user cannot: problems that a scan does not find."""
 
 import os
 from collections.abc import Callable

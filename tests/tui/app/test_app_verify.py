@@ -1,4 +1,4 @@
-"""``v``: verifies what is marked or the row, tells what is bad, and the tables show it from then on."""
+"""``v``: verifies what is marked or the row, says what is bad, and the tables show it from then on."""
 
 import asyncio
 from pathlib import Path

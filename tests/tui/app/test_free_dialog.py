@@ -22,7 +22,7 @@ class Asked:
 
     async def type(self, text: str) -> None:
         await self.journey.type(text)
-        for _turn in range(len(text)):  # one amount is reckoned after the other
+        for _turn in range(len(text)):  # one amount is calculated after the other
             await self.journey.rest()
 
     async def press(self, *keys: str) -> None:

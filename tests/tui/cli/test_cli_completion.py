@@ -1,4 +1,4 @@
-"""Completion: what a shell is told, and that Bash understands it although names hold colons."""
+"""Completion: what a shell is offered, and that Bash understands it although names hold colons."""
 
 import os
 import shutil
@@ -80,7 +80,7 @@ def test_a_shell_that_is_not_known() -> None:
         (["show", "base", ":", "la"], ["latest"]),
         (["show", "base", ":"], ["latest"]),
         (["rm", "base", ":", "latest", "der"], ["derived:latest"]),
-        (["show", "base:la"], ["base:latest"]),  # where somebody has taken the colon out of COMP_WORDBREAKS
+        (["show", "base:la"], ["base:latest"]),  # where the user has taken the colon out of COMP_WORDBREAKS
     ],
 )
 def test_bash_completes_names_with_colons(store: str, tmp_path: Path, words: list[str], offered: list[str]) -> None:

@@ -27,7 +27,7 @@ def write(home: Path, text: str | bytes) -> str:
 
 
 def at(home: Path, **more: str) -> dict[str, str]:
-    """The environment of somebody who lives in ``home``."""
+    """The environment of a user whose home is ``home``."""
     return {"XDG_CONFIG_HOME": str(home / "config"), "HOME": str(home), **more}
 
 

@@ -280,7 +280,7 @@ def test_rm_of_something_old_and_something_young(builder: StoreBuilder) -> None:
 
 
 class _Interrupted(Disk):
-    """Somebody presses Ctrl-C while the first file is moved."""
+    """The user presses Ctrl-C while the first file is moved."""
 
     def move(self, source: str, target: str) -> None:
         if ".prunella" not in source:

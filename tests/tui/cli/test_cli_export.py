@@ -35,7 +35,7 @@ def builder(tmp_path: Path) -> StoreBuilder:
 
 @pytest.fixture
 def exported(builder: StoreBuilder, tmp_path: Path) -> str:
-    """Its export; the store itself is out of the way, so that nobody can look there."""
+    """Its export; the store itself is out of the way, so it cannot be read."""
     path = tmp_path / "elsewhere.json"
     path.write_bytes(call("export", store=builder.root).out)
     return str(path)
@@ -132,8 +132,8 @@ def test_it_goes_through_a_pipe(builder: StoreBuilder) -> None:
         text=True,
     )
     assert ended.stderr == ""
-    told, live = (re.sub(r"[\d.]+ \wB free", "", text) for text in (ended.stdout, call("ls", store=builder.root).text))
-    assert told == live  # but for the bytes that are free by now
+    there, live = (re.sub(r"[\d.]+ \wB free", "", text) for text in (ended.stdout, call("ls", store=builder.root).text))
+    assert there == live  # but for the bytes that are free by now
 
 
 def _shell(builder: StoreBuilder | None = None) -> str:
@@ -161,7 +161,7 @@ def test_it_is_written_into_a_file_and_over_none(builder: StoreBuilder, tmp_path
         (("--store", "/tmp", "--import", "-", "ls"), 2, "cannot be combined"),
     ],
 )
-def test_what_cannot_be_imported_is_told_in_a_line(arguments: tuple[str, ...], code: int, said: str) -> None:
+def test_what_cannot_be_imported_is_one_line(arguments: tuple[str, ...], code: int, said: str) -> None:
     result = run(*arguments, start_new_session=True)
     assert result.code == code
     assert said in result.complaint

@@ -113,10 +113,10 @@ def test_what_is_pinned_or_only_here_is_left_out_unless_asked_for(
 
 
 def test_people_are_told_what_is_left_out_and_what_would_help(guarded: StoreBuilder) -> None:
-    told = call("free", "50GB", "-n", store=guarded.root)
-    assert "Left out: 1 model is pinned (--also-pinned)" in told.text
-    assert "Left out: 1 model can't be fully downloaded again (--also-local)" in told.text
-    assert "--also-pinned --also-local would allow" in told.complaint
+    printed = call("free", "50GB", "-n", store=guarded.root)
+    assert "Left out: 1 model is pinned (--also-pinned)" in printed.text
+    assert "Left out: 1 model can't be fully downloaded again (--also-local)" in printed.text
+    assert "--also-pinned --also-local would allow" in printed.complaint
     assert "Not recoverable: 1 model" in call("free", "150kB", "-n", "--also-local", store=guarded.root).text
 
 
@@ -230,5 +230,5 @@ def test_while_a_manifest_cannot_be_read_no_model_is_proposed(builder: StoreBuil
     builder.manifest("half", "")
     document = dry(builder, "50GB")
     assert {item["kind"] for item in document["items"]} == {"leftover", "partial"}
-    told = call("free", "50GB", "-n", store=builder.root).text
-    assert "Models and blobs left out because of 1 problem" in told
+    printed = call("free", "50GB", "-n", store=builder.root).text
+    assert "Models and blobs left out because of 1 problem" in printed

@@ -95,8 +95,8 @@ def test_its_counts_are_those_of_the_other_commands(builder: StoreBuilder) -> No
     assert found["store_next_start_bytes", frozenset()] == start["reclaims"]
     problems = call("doctor", "--json", store=builder.root).document["problems"]
     kinds = {(row["kind"], str(row["blocks_prune"]).lower()) for row in problems}
-    told = {tuple(value for _label, value in sorted(labels)) for name, labels in found if name == "store_problems"}
-    assert told == {(blocks, kind) for kind, blocks in kinds}
+    reported = {tuple(value for _label, value in sorted(labels)) for name, labels in found if name == "store_problems"}
+    assert reported == {(blocks, kind) for kind, blocks in kinds}
     assert {("bad-manifest", "true"), ("wrong-hash", "false")} <= kinds
     assert sum(value for (name, _labels), value in found.items() if name == "store_problems") == len(problems)
     assert found["store_damaged_blobs", frozenset()] == 1

@@ -26,8 +26,8 @@ def store(tmp_path: Path) -> str:
 def test_ls_and_show_carry_it_in_their_documents(store: str) -> None:
     models = call("ls", "--json", store=store).document["models"]
     found = {model["name"]: model["comes_back"] for model in models}
-    told = {name: (row["kind"], row["source"], row["certainty"]) for name, row in found.items()}
-    assert told == {
+    origins = {name: (row["kind"], row["source"], row["certainty"]) for name, row in found.items()}
+    assert origins == {
         HF: ("pullable", HF, "known"),
         "brief:latest": ("derived", HF, "known"),
         "mine:latest": ("created", None, "known"),

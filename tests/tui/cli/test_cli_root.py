@@ -1,4 +1,4 @@
-"""Root on somebody else's store becomes that somebody: everything works, and nothing planted there is followed as root.
+"""Root on another user's store becomes that user: everything works, and nothing planted there is followed as root.
 
 The program lies below a folder that only root can enter, and the store belongs to a number that is no user's.
 """
@@ -28,7 +28,7 @@ SECRET = "only for root\n"
 
 
 class Place:
-    """A program of root's, a store of another's, and a file that is nobody else's business."""
+    """A program of root's, a store of another's, and a file that only root may read."""
 
     def __init__(self, folder: Path) -> None:
         folder.chmod(0o755)
@@ -197,7 +197,7 @@ def test_downloads_that_another_user_holds_open_are_seen(place: Place) -> None:
     assert any("open" in held["reason"] for held in plan["held_back"])
 
 
-# What somebody may have planted
+# What may have been planted
 
 
 def test_a_planted_staging_moves_nothing_where_only_root_may_write(place: Place) -> None:

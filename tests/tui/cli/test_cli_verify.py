@@ -119,7 +119,7 @@ def test_a_missing_blob(builder: StoreBuilder) -> None:
 
 
 class _Touching(Reader):
-    """Somebody writes every file while it is read."""
+    """Another program writes every file while it is read."""
 
     def read(self, descriptor: int, buffer: memoryview) -> int:
         os.utime(descriptor, ns=(0, os.fstat(descriptor).st_mtime_ns + 1))

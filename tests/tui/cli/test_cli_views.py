@@ -38,7 +38,7 @@ def test_in_a_pipe_it_is_plain_and_whole(builder: StoreBuilder, arguments: tuple
     result = run(*arguments, store=builder.root, environment={"COLUMNS": "40"})
     assert (result.code, result.err) == (0, b"")
     assert "\x1b" not in result.text
-    assert "…" not in re.sub("“[^”]*”", "", result.text)  # of a text, only its beginning is told
+    assert "…" not in re.sub("“[^”]*”", "", result.text)  # of a text, only its beginning is shown
     assert not any(line.endswith(" ") for line in result.text.splitlines())
     if arguments[0] != "df":
         assert LONG in result.text or arguments[0] == "doctor"

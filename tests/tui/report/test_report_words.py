@@ -30,13 +30,13 @@ def builder(tmp_path: Path) -> StoreBuilder:
     return builder
 
 
-def told(builder: StoreBuilder, noprune: bool = False) -> tuple[str, str]:
+def words_of(builder: StoreBuilder, noprune: bool = False) -> tuple[str, str]:
     coming = next_start(look(builder.root), NOW, noprune)
     return forecast_summary(coming), plain(forecast_lines(coming))
 
 
 def test_the_row_and_the_details_say_what_goes(builder: StoreBuilder) -> None:
-    title, detail = told(builder)
+    title, detail = words_of(builder)
     assert title == "Ollama's next start deletes 2 files, loses 1 download"
     assert re.search(r"[\d.]+ kB of 100.0 kB", detail)
     assert "the server's own environment" in detail
@@ -45,15 +45,15 @@ def test_the_row_and_the_details_say_what_goes(builder: StoreBuilder) -> None:
 def test_the_row_and_the_details_say_what_breaks(builder: StoreBuilder) -> None:
     builder.layer("weights", "whose is it?", age=DAY)
     builder.manifest("braces", "{}", age=DAY)
-    title, detail = told(builder)
+    title, detail = words_of(builder)
     assert "breaks 1 model" in title
     assert "  braces:latest" in detail
 
 
 def test_the_row_and_the_details_say_why_nothing_goes(builder: StoreBuilder) -> None:
-    assert told(builder, noprune=True)[0] == "Ollama's next start deletes nothing: OLLAMA_NOPRUNE is set"
+    assert words_of(builder, noprune=True)[0] == "Ollama's next start deletes nothing: OLLAMA_NOPRUNE is set"
     builder.manifest("braces", "[bold]", age=DAY)
-    title, detail = told(builder)
+    title, detail = words_of(builder)
     assert "library/braces/latest" in title
     assert "library/braces/latest: the manifest" in detail
 

@@ -1,4 +1,4 @@
-"""The real server of ``PRUNELLA_OLLAMA`` beside Prunella, asked over its API, with a registry that we serve."""
+"""The real server of ``PRUNELLA_OLLAMA`` next to Prunella, asked over its API, with a registry that we serve."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ollama_rules import digest_of
-from safety.beside import USED, Deed, Seen, build, script
+from safety.other_side import USED, Deed, Seen, build, script
 from safety.real_ollama import Serving, serving
 from safety.registry import Registry, registry
 

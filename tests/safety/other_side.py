@@ -1,4 +1,4 @@
-"""What an Ollama does beside Prunella in one round of the race: as a process of its own that goes by its rules."""
+"""What an Ollama does during one round of the race: as a process of its own that goes by its rules."""
 
 import json
 import os
@@ -86,7 +86,7 @@ class Seen(NamedTuple):
     deleted: list[str]
 
 
-class Beside(Protocol):
+class OtherSide(Protocol):
     """A server on the store of a round."""
 
     def new_store(self, seed: int) -> str:
