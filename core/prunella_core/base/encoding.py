@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 _ENCODER = msgspec.json.Encoder()
-_AT_ONCE = 32
+_AT_ONCE = 256
 """Rows that are encoded together: a store of a hundred thousand blobs is never in memory as text."""
 
 
@@ -35,7 +35,6 @@ def _rows(rows: Rows) -> Iterator[bytes]:
     lead = b"[\n    "
     while some := list(islice(rows.rows, _AT_ONCE)):
         # One row a line, and no line break within a row: in JSON text those of a string are escaped.
-        yield lead
-        yield _ENCODER.encode_lines(some).rstrip().replace(b"\n", b",\n    ")
+        yield lead + _ENCODER.encode_lines(some).rstrip().replace(b"\n", b",\n    ")
         lead = b",\n    "
     yield b"[]" if lead.startswith(b"[") else b"\n  ]"

@@ -59,7 +59,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     """The file itself, where deleting it fixes the problem."""
 
 
-class Blob(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class Blob(Struct, frozen=True, gc=False, omit_defaults=True):
     """One digest with all its files, or one file without a digest."""
 
     key: str

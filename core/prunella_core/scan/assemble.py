@@ -11,9 +11,9 @@ from prunella_core.inventory.parts import weights_in, without_sweeps
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Details, Model, Problem, State, TrashEntry
 from prunella_core.ollama.digests import FileKind
-from prunella_core.ollama.manifest import Layer
+from prunella_core.ollama.manifest import Layer, layer_kind
 from prunella_core.ollama.paths import place_of
-from prunella_core.scan.blobs import BlobReading, reached_from
+from prunella_core.scan.blobs import BlobReading, Rows, reached_from
 from prunella_core.scan.manifests import ManifestReading, ReadManifest
 from prunella_core.scan.system import UNKNOWN, keeps_atime, read_config
 from prunella_core.store.locate import Store
@@ -40,9 +40,10 @@ def assembled(
     reaches = reached_from(store, on_disk)
     users = _users(manifests, reaches)
     layers, odd = _layers(manifests)
-    needed, missing, resized = _needed(users, layers, on_disk, reaches, reading.blobs)
+    rows = dict(on_disk.rows)
+    needed, missing, resized = _needed(users, layers, rows, reaches, reading.blobs)
     odd |= resized
-    unneeded = _unneeded(users, on_disk, reaches, reading.temporary)
+    unneeded = _unneeded(rows, on_disk.kinds, reaches, reading.temporary)
     absent = {blob.key for blob in missing}
     absent.update(key for key in on_disk.links if key in users and not _is_there(store, on_disk.rows[key]))
     return Assembled(
@@ -51,8 +52,8 @@ def assembled(
         (
             *reading.problems,
             *on_disk.problems,
-            *(_of_blobs(manifests, absent, odd, on_disk) if absent or odd else ()),
-            *_flipped(absent, users, on_disk),
+            *(_of_blobs(manifests, absent, odd, on_disk.rows) if absent or odd else ()),
+            *_flipped(absent, users, rows, on_disk),
         ),
     )
 
@@ -94,49 +95,42 @@ def _layers(manifests: Iterable[ReadManifest]) -> tuple[dict[str, Layer], set[st
 
 
 def _needed(
-    users: Mapping[str, _Names],
-    layers: Mapping[str, Layer],
-    on_disk: BlobReading,
-    reaches: Mapping[str, _Names],
-    manifests: Set[str],
+    users: Mapping[str, _Names], layers: Mapping[str, Layer], rows: Rows, reaches: Mapping[str, _Names], blobs: Set[str]
 ) -> tuple[list[Blob], list[Blob], set[str]]:
-    """The rows that models need: those that are there, those that are missing; and which have another size."""
+    """Move from ``rows`` what models need: what is there, what is missing, and what has another size.
+
+    ``blobs`` are manifests.
+    """
     found, missing, odd = [], [], set()
-    files_of, layer_of, reached = on_disk.rows.get, layers.get, reaches.get
-    referenced = State.REFERENCED
+    take, layer_of, reached, referenced, nothing = rows.pop, layers.get, reaches.get, State.REFERENCED, ()
     for key, models in users.items():
-        layer, files = layer_of(key), files_of(key)
-        size = layer.size if layer else None
-        kind = layer.kind if layer else "manifest" if key in manifests else None
-        if files:
-            digest, leads = key if layer else _digest_of(key), reached(key, ())
-            found.append(
-                Blob(key=key, digest=digest, state=referenced, kind=kind, files=files, models=models, reaches=leads)
-            )
-            if size != files[0].size and layer:
-                odd.add(key)
-        else:
-            row = Blob(key=key, digest=key, state=State.MISSING, kind=kind, files=(), models=models, declared=size)
-            missing.append(row)
+        layer, files = layer_of(key), take(key, nothing)
+        kind = layer_kind(layer.media_type) if layer else "manifest" if key in blobs else None
+        if not files:
+            missing.append(Blob(key, key, State.MISSING, kind, (), models, declared=layer.size if layer else None))
+            continue
+        found.append(
+            Blob(key, key if layer else _digest_of(key), referenced, kind, files, models, reached(key, nothing))
+        )
+        if layer and layer.size != files[0].size:
+            odd.add(key)
     return found, missing, odd
 
 
 def _unneeded(
-    users: Mapping[str, _Names], on_disk: BlobReading, reaches: Mapping[str, _Names], temporary: Iterable[File]
+    rows: Rows, kinds: Mapping[str, FileKind], reaches: Mapping[str, _Names], temporary: Iterable[File]
 ) -> list[Blob]:
-    rows = {key: on_disk.rows[key] for key in on_disk.rows.keys() - users.keys()}
-    kinds = {**on_disk.kinds, **{file.path: FileKind.LEFTOVER for file in temporary}}
-    rows.update((file.path, (file,)) for file in temporary)
+    kinds = {**kinds, **{file.path: FileKind.LEFTOVER for file in temporary}}
     found = [
         Blob(
-            key=key,
-            digest=_digest_of(key),
-            state=_STATES.get(kinds.get(key, FileKind.WHOLE), State.UNREFERENCED),
-            kind=None,
-            files=files,
+            key,
+            _digest_of(key),
+            _STATES.get(kinds.get(key, FileKind.WHOLE), State.UNREFERENCED),
+            None,
+            files,
             reaches=reaches.get(key, ()),
         )
-        for key, files in rows.items()
+        for key, files in (rows | {file.path: (file,) for file in temporary}).items()
     ]
     return sorted(found, key=lambda blob: (_ORDER.index(blob.state), blob.key))
 
@@ -209,15 +203,13 @@ def _is_there(store: Store, files: Iterable[File]) -> bool:
     return any(file.is_regular or os.path.exists(store.path(file.path)) for file in files)
 
 
-def _of_blobs(
-    manifests: Iterable[ReadManifest], absent: Set[str], odd: Set[str], on_disk: BlobReading
-) -> Iterator[Problem]:
+def _of_blobs(manifests: Iterable[ReadManifest], absent: Set[str], odd: Set[str], rows: Rows) -> Iterator[Problem]:
     """What models miss, and what has another size than their manifests say."""
     for manifest in manifests:
         if not absent.isdisjoint(manifest.needs):
             yield _missing(manifest, [digest for digest in manifest.needs if digest in absent])
         for layer in manifest.layers if not odd.isdisjoint(manifest.needs) else ():
-            file = on_disk.rows.get(layer.digest, (None,))[0]
+            file = rows.get(layer.digest, (None,))[0]
             if file and file.is_regular and file.size != layer.size:
                 sizes = f"{file.size:,} bytes, but its manifest says {layer.size:,}"
                 message = f"the {layer.kind} blob {layer.digest[:19]} has {sizes}"
@@ -230,11 +222,8 @@ def _missing(manifest: ReadManifest, missing: list[str]) -> Problem:
     return problem(manifest.file.path, "missing-blob", f"{count} not there: {named}", manifest.name)
 
 
-def _flipped(absent: Set[str], users: Mapping[str, _Names], on_disk: BlobReading) -> Iterator[Problem]:
-    if not absent:
-        return
-    unneeded = on_disk.rows.keys() - users.keys() - on_disk.kinds.keys()
-    for digest, missing in flipped(absent, unneeded).items():
+def _flipped(absent: Set[str], users: Mapping[str, _Names], unneeded: Rows, on_disk: BlobReading) -> Iterator[Problem]:
+    for digest, missing in flipped(absent, unneeded.keys() - on_disk.kinds.keys()).items():
         path, name = on_disk.rows[digest][0].path, users[missing][0]
         digits = distance(digest, missing)
         message = f"nothing references this blob, and {missing}, which is missing, differs in {digits} of 64 digits"

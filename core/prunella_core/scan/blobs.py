@@ -1,8 +1,8 @@
 """Reads the folder ``blobs/`` and what Ollama keeps in the root besides: sidecars of blobs, folders of conversions."""
 
 import os
-from collections.abc import Collection, Iterator
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -61,7 +61,7 @@ def read_blobs(
     names, problems = listing or list_blobs(store)
     reader = _BlobReader(store, [*problems])
     if names:
-        reader.read((count or Count()).blobs(names))
+        reader.read(names, count or Count())
     reader.read_root()
     rows = {key: own.without(files) for key, files in reader.rows.items()} if own and own.links else reader.rows
     problems = tuple(sorted(reader.problems, key=lambda found: found.path))
@@ -79,49 +79,57 @@ class _BlobReader:
         self.kinds: dict[str, FileKind] = {}
         self.links: list[str] = []
 
-    def read(self, names: Iterator[str]) -> None:
-        """Look at names in ``blobs/``."""
+    def read(self, names: Sequence[str], count: Count) -> None:
+        """Look at names in ``blobs/``: first at whole blobs, then at what may belong to the rows of these."""
         try:
             folder = os.open(self.store.blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:  # gone since it was listed
             return
         try:
-            self._read_in(folder, names)
+            others = [name for some in count.blobs(names) for name in self._read_whole(folder, some)]
+            for name in others:
+                self._place(name, folder)
         finally:
             os.close(folder)
 
-    def _read_in(self, folder: int, names: Iterator[str]) -> None:
+    def _read_whole(self, folder: int, names: Iterable[str]) -> Iterator[str]:
+        """Add the ordinary files that are named as whole blobs, and yield the other names."""
         stat, rows, with_extents = os.stat, self.rows, self.with_extents
         for name in names:
             try:
-                status = stat(name, dir_fd=folder, follow_symlinks=False)
-                mode, inode, device, links, _user, _group, size = status[:7]
-                if S_ISREG(mode) and is_whole_name(name) and (digest := f"sha256:{name[7:]}") not in rows:
-                    taken = status.st_blocks * BLOCK
-                    shared = shared_bytes(name, folder) if with_extents and taken else 0
-                    mtime, path = status.st_mtime_ns, f"blobs/{name}"
-                    rows[digest] = (File(path, size, taken, mtime, mode, device, inode, links, None, shared),)
-                else:
-                    self._place(name, status, folder)
-            except FileNotFoundError:  # gone between listing and looking: as if the scan had come later
+                status = stat(name, dir_fd=folder, follow_symlinks=False) if is_whole_name(name) else None
+            except OSError:  # looked at again with the others, which says why
+                status = None
+            if status is None or not S_ISREG(status.st_mode):
+                yield name
                 continue
-            except OSError as error:
-                message = f"cannot look at this file: {error.strerror}"
-                self.problems.append(problem(f"blobs/{name}", "unreadable", message))
+            mode, inode, device, links, _user, _group, size = status[:7]
+            taken, path = status.st_blocks * BLOCK, f"blobs/{name}"
+            shared = shared_bytes(name, folder) if with_extents and taken else 0
+            file = File(path, size, taken, status.st_mtime_ns, mode, device, inode, links, None, shared)
+            rows[f"sha256:{name[7:]}"] = (file,)
 
-    def _place(self, name: str, status: os.stat_result, folder: int) -> None:
+    def _place(self, name: str, folder: int) -> None:
         """Put an entry that is no plain blob in the row where it belongs."""
         path = f"blobs/{name}"
-        if S_ISDIR(status.st_mode):
+        try:
+            file = look_in(folder, name, path, self.with_extents)
+        except FileNotFoundError:  # gone between listing and looking: as if the scan had come later
+            return
+        except OSError as error:
+            message = f"cannot look at this file: {error.strerror}"
+            self.problems.append(problem(path, "unreadable", message))
+            return
+        if S_ISDIR(file.mode):
             is_leftover = place_of(f"{path}/").kind is FileKind.LEFTOVER
             self._add_folder(path, FileKind.LEFTOVER if is_leftover else FileKind.STRAY)
             return
-        is_link, is_regular = S_ISLNK(status.st_mode), S_ISREG(status.st_mode)
-        kind, digest = read_blob_name(name) if is_link or is_regular else (FileKind.STRAY, None)
+        is_link = file.target is not None
+        kind, digest = read_blob_name(name) if is_link or file.is_regular else (FileKind.STRAY, None)
         key = path if digest is None else f"{digest}-partial" if kind is FileKind.PARTIAL else digest
         if is_link:
             self.links.append(key)
-        self._add(key, kind, look_in(folder, name, path, self.with_extents))
+        self._add(key, kind, file)
 
     def _add(self, key: str, kind: FileKind, file: File) -> None:
         self.rows[key] = tuple(sorted((*self.rows.get(key, ()), file), key=lambda each: each.path))

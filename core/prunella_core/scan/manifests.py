@@ -103,8 +103,9 @@ class _ManifestReader:
         if not trees:
             self._add("manifests", "no-manifests", "there is no manifests/ folder")
         listing = list(chain.from_iterable(map(self._walk, trees)))  # apart from the reading: that is quicker
-        for path, is_link in count.models(listing):
-            self._read_one(path, is_link)
+        for some in count.models(listing):
+            for path, is_link in some:
+                self._read_one(path, is_link)
         return ManifestReading(
             tuple(self.manifests.values()),
             tuple(self.problems),

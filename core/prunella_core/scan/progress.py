@@ -1,7 +1,7 @@
 """What a scan is given from outside, and what it reports while it runs."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from prunella_core.base.errors import Cancelled
@@ -51,25 +51,26 @@ class Count:
         self._cancelled = cancelled
         self._models = 0
 
-    def models(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
-        """Yield ``entries``, and count each as a manifest that is read. Raises Cancelled."""
-        for entry in entries:
-            yield entry
-            self._models += 1
-            if self._models % _REPORT_EVERY == 0:
-                self._tick(0)
-        self._tick(0)
+    def models(self, entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+        """Yield ``entries`` part by part, and count each as a manifest that is read. Raises Cancelled."""
+        for some in _parts(entries):
+            yield some
+            self._models += len(some)
+            self._tick(0)
 
-    def blobs(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
-        """Yield ``entries``, and count each as a file of ``blobs/`` that is read. Raises Cancelled."""
-        number = 0
-        for number, entry in enumerate(entries, 1):
-            yield entry
-            if number % _REPORT_EVERY == 0:
-                self._tick(number)
-        self._tick(number)
+    def blobs(self, entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+        """Yield ``entries`` part by part, and count each as a file of ``blobs/`` that is read. Raises Cancelled."""
+        read = 0
+        for some in _parts(entries):
+            yield some
+            read += len(some)
+            self._tick(read)
 
     def _tick(self, blobs: int) -> None:
         if self._cancelled():
             raise Cancelled("the scan was cancelled")
         self._report(Progress(self._models, blobs))
+
+
+def _parts(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+    return (entries[at : at + _REPORT_EVERY] for at in range(0, len(entries), _REPORT_EVERY))

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeVar
 from msgspec import Struct
 
 from prunella_core.fs.sizes import File
-from prunella_core.inventory.records import Inventory, State, TrashEntry, is_of_blob
+from prunella_core.inventory.records import Blob, Inventory, State, TrashEntry, is_of_blob
 from prunella_core.ollama.paths import place_of
 from prunella_core.space.cells import Cell, Holder, Selection, taken_by
 
@@ -46,8 +46,6 @@ class Space:
     def __init__(self, inventory: Inventory, mode: Mode = "trash") -> None:
         self.inventory = inventory
         self.of: dict[Holder, list[Cell]] = {}
-        self.cell_of: dict[str, Cell] = {}
-        """The cell of each row of ``blobs/`` that has files, under its key."""
         self._made: dict[tuple[str, frozenset[Holder]], Cell] = {}
         self._add_manifests()
         needed = _needed_by_trash(inventory.keeping)
@@ -79,6 +77,11 @@ class Space:
     def models(self) -> dict[str, Usage]:
         """What each model takes, under its name."""
         return {model.name: self.usage(Holder("model", model.name)) for model in self.inventory.models}
+
+    @cached_property
+    def cell_of(self) -> dict[str, Cell]:
+        """The cell of each row of ``blobs/`` that has files, under its key."""
+        return {blob.key: cell for cell in self.cells for blob in cell.blobs}
 
     @cached_property
     def rows(self) -> dict[str, Holder]:
@@ -133,21 +136,22 @@ class Space:
                 self._cell("broken", frozenset([Holder("manifest", path)])).files.append(problem.file)
 
     def _add_blobs(self, otherwise: Mapping[str, set[Holder]]) -> None:
-        alike: dict[int, Cell] = {}  # tens of thousands of blobs have the very same tuple of models
+        alike: dict[int, list[Blob]] = {}  # tens of thousands of blobs have the very same tuple of models
         for blob in self.inventory.blobs:
-            key, models, files = blob.key, blob.models, blob.files
-            if not files or blob.state is State.TRASHED:
+            if not blob.files or blob.state is State.TRASHED:
                 continue
-            is_common = models and key not in otherwise
-            cell = alike.get(id(models)) if is_common else None
-            if cell is None:
-                holders = frozenset([Holder("model", name) for name in models] or [Holder("blob", key)])
-                cell = self._cell(blob.state, holders.union(otherwise.get(key, ())), models)
-                if is_common:
-                    alike[id(models)] = cell
-            cell.blobs.append(blob)
-            cell.files += files
-            self.cell_of[key] = cell
+            if blob.models and blob.key not in otherwise:
+                alike.setdefault(id(blob.models), []).append(blob)
+            else:
+                own = [Holder("model", name) for name in blob.models] or [Holder("blob", blob.key)]
+                self._add_alike([blob], otherwise.get(blob.key, set()).union(own))
+        for blobs in alike.values():
+            self._add_alike(blobs, [Holder("model", name) for name in blobs[0].models])
+
+    def _add_alike(self, blobs: list[Blob], holders: Iterable[Holder]) -> None:
+        cell = self._cell(blobs[0].state, frozenset(holders), blobs[0].models)
+        cell.blobs += blobs
+        cell.files += [file for blob in blobs for file in blob.files]
 
     def _add_trash(self, needed: Mapping[str, set[Holder]]) -> None:
         for entry in self.inventory.trash:

@@ -122,16 +122,17 @@ def _blob_row(inventory: Inventory, blob: Blob, identity: str | None) -> _BlobRo
     idle_since, clock = blob.idle
     links: int | None
     if len(files) == 1:  # nearly always
-        links, target = files[0].links, files[0].target
+        file = files[0]
+        size, taken, links, target = file.size, file.allocated, file.links, file.target
     else:
-        links = max([file.links for file in files], default=None)
+        size, taken, links = blob.size, blob.allocated, max([file.links for file in files], default=None)
         target = next((file.target for file in files if file.target), None)
     return _BlobRow(
         blob.digest,
         blob.state,
         blob.kind and clean(blob.kind),
-        blob.size,
-        blob.allocated,
+        size,
+        taken,
         tuple([clean(file.path) for file in files]),
         blob.models,
         None if idle_since is None else max(int(inventory.scanned_at - idle_since), 0),
