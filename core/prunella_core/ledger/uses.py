@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from prunella_core.inventory.parts import SWEEP, weights_in, without_sweep
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ledger.file import Time, consult, fetch, is_trace
-from prunella_core.ollama.server_log import Event, Log, log_files, read_journal
+from prunella_core.ollama.server_log import Event, Log, log_files, read_journal, server_starts
 from prunella_core.store.locate import Store
 
 _SAME_LOAD = 120.0
@@ -173,8 +173,6 @@ class Follower:
 
     def _look_for_servers(self, files: Source) -> None:
         """Note when the servers were started that run here: a log may not be readable."""
-        from prunella_core.ollama.quiet import server_starts  # late: `ls` does without
-
         for at in server_starts():
             if all(abs(at - start) > _CLOSE for start in files.starts):
                 files.starts = [*files.starts, at][-_MOST_STARTS:]

@@ -2,8 +2,7 @@
 
 import os
 import subprocess
-import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from prunella_core.ollama.client import address, refuses
@@ -17,21 +16,6 @@ def is_quiet(environ: Mapping[str, str]) -> bool:
         if all(refuses(address(where)) for where in (environ, {})):
             return not any("ollama" in name.casefold() for name in _processes())
     return False
-
-
-def server_starts(folder: str = "/proc") -> Iterator[float]:
-    """Yield when the servers that run on this machine were started (seconds, UTC), as far as ``/proc`` says."""
-    for process in filter(str.isdigit, os.listdir(folder) if os.path.isdir(folder) else ()):
-        with suppress(OSError), open(f"{folder}/{process}/stat", "rb") as file:
-            name, _, numbers = file.read().rpartition(b") ")
-            if b"(ollama" in name and b"serve" in _arguments(f"{folder}/{process}"):
-                ticks = int(numbers.split()[19])
-                yield time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _arguments(process: str) -> list[bytes]:
-    with open(f"{process}/cmdline", "rb") as file:
-        return file.read().split(b"\0")
 
 
 def _processes(folder: str = "/proc") -> Collection[str]:

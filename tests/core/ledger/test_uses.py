@@ -397,5 +397,5 @@ def test_so_does_a_server_that_runs_without_a_log(swept: StoreBuilder, monkeypat
     def starts() -> Iterator[float]:
         yield NOW - 60
 
-    monkeypatch.setattr("prunella_core.ollama.quiet.server_starts", starts)
+    monkeypatch.setattr("prunella_core.ledger.uses.server_starts", starts)
     assert used(follow(swept), SOLO) == (None, 0, None)

@@ -12,7 +12,8 @@ import pytest
 from prunella_core.ollama import quiet
 from prunella_core.ollama.client import address
 from prunella_core.ollama.exchange import Address
-from prunella_core.ollama.quiet import is_quiet, server_starts
+from prunella_core.ollama.quiet import is_quiet
+from prunella_core.ollama.server_log import server_starts
 
 
 def closed() -> dict[str, str]:

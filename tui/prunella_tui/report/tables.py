@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.growth import Noted
-from prunella_core.plan.build import prunable
 from prunella_core.scan.other import OtherFiles
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import Totals, totals
@@ -132,6 +131,8 @@ def usage_lines(
 
 
 def _reclaimable(inventory: Inventory, retention: int, sums: Totals) -> Block:
+    from prunella_core.plan.build import prunable  # late: `ls` does without
+
     now, later = prunable(inventory, inventory.scanned_at, retention)
     share = (now + later) / sums.allocated if sums.allocated else 0.0
     after = f"{size(later)} within {time_left(retention)}" if later else ""

@@ -12,7 +12,6 @@ from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
 from prunella_core.ledger.growth import Noted
-from prunella_core.plan.build import prunable, reclaimable
 from prunella_core.scan.other import OtherFiles
 from prunella_core.space.compare import model_changes
 from prunella_core.space.space import space_of
@@ -178,6 +177,8 @@ def df_document(
 
     ``other`` are the other files in the store, if known; ``noted`` is what it took before, if that is wanted.
     """
+    from prunella_core.plan.build import prunable, reclaimable  # late: of these documents only this one needs it
+
     sums = totals(inventory)
     now, later = prunable(inventory, inventory.scanned_at, retention)
     entries = other.entries if other else ()

@@ -17,8 +17,6 @@ from prunella_core.export.documents.looking import (
 )
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.growth import Noted, read_totals
-from prunella_core.plan.build import reclaimable
-from prunella_core.scan.other import other_files
 from prunella_core.space.space import space_of
 from prunella_tui.cli.completion import complete, digests, models
 from prunella_tui.cli.following import SHOWING
@@ -26,11 +24,7 @@ from prunella_tui.cli.listing import Listing, lists
 from prunella_tui.cli.options import command, looks, no_log_option
 from prunella_tui.cli.output import DONE, FAILED, complain, present, say
 from prunella_tui.cli.session import look, open_store, read_export, retention
-from prunella_tui.cli.targets import find_model, find_row
-from prunella_tui.report.blob import blob_lines
 from prunella_tui.report.format import size
-from prunella_tui.report.growth import diff_lines
-from prunella_tui.report.model import model_lines
 from prunella_tui.report.tables import blobs_lines, models_lines, usage_lines
 
 _STATES = list(State)
@@ -118,6 +112,9 @@ def show(model: str) -> None:
       prunella show llama3.2
       prunella show hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M
     """
+    from prunella_tui.cli.targets import find_model
+    from prunella_tui.report.model import model_lines
+
     inventory = look(open_store(), log_for=SHOWING)
     found = find_model(inventory, model)
     now = inventory.scanned_at
@@ -138,6 +135,8 @@ def why(digest: str) -> None:
       prunella why blobs/README.txt
     """
     from prunella_core.advice.identify import THOROUGH, described
+    from prunella_tui.cli.targets import find_row
+    from prunella_tui.report.blob import blob_lines
 
     inventory = look(open_store())
     blob = find_row(inventory, digest)
@@ -163,6 +162,8 @@ def df(since: str | None, limit: str | None) -> int:
       prunella df --since 30d
       prunella df --fail-if-reclaimable 20GB || prunella prune --age 0 --yes
     """
+    from prunella_core.scan.other import other_files
+
     most = None if limit is None else parse_size(limit)
     keeps, span = retention(), None if since is None else parse_age(since)
     inventory = look(open_store())
@@ -184,6 +185,8 @@ def diff(old: str, new: str | None) -> None:
       prunella diff last-month.json.gz
       prunella diff last-month.json.gz today.json.gz --json | jq .change
     """
+    from prunella_tui.report.growth import diff_lines
+
     before = read_export(old)
     after = read_export(new) if new else look(open_store())
     present(lambda: diff_document(before, after), lambda: diff_lines(before, after))
@@ -199,6 +202,8 @@ def _noted(inventory: Inventory, span: int) -> tuple[Noted, ...]:
 
 
 def _judged(inventory: Inventory, most: int) -> int:
+    from prunella_core.plan.build import reclaimable
+
     waste = reclaimable(inventory, inventory.scanned_at)
     if waste < max(most, 1):
         return DONE
