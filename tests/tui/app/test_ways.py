@@ -52,6 +52,18 @@ async def test_f_marks_a_proposal_and_d_frees_what_it_promised(builder: StoreBui
     assert before - disk_use(builder.root) == result.receipt.freed
 
 
+async def test_u_puts_back_what_a_proposal_replaced(builder: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(builder.root)) as journey:
+        await journey.point_at("apart:7b")
+        await journey.press("space", "f")
+        await journey.type("55kB")
+        await journey.press("enter")
+        assert not journey.session.marks.models
+        assert "Undo marks" in journey.text("#keys")
+        await journey.press("u")
+        assert journey.session.marks.models == {"apart:7b"}
+
+
 async def test_a_proposal_that_empties_the_trash_goes_for_good_as_a_whole(
     builder: StoreBuilder, open_app: Open
 ) -> None:

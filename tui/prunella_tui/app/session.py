@@ -172,9 +172,12 @@ class Session:
         return marked + (kept if self.inventory.blocking else "")
 
     def propose(self, removal: Removal) -> None:
-        """Mark what was suggested to free space, and nothing else."""
-        named = (removal.models, removal.blobs, removal.manifests, removal.entries)
+        """Mark what was suggested to free space, and nothing else; undo puts back what was marked."""
+        before, named = self.marks, (removal.models, removal.blobs, removal.manifests, removal.entries)
         self.put_back(Marks(*map(frozenset, named)), frees_first=True)
+        if before not in (Marks(), self.marks):
+            self.dropped = before
+            self.on_marks()
 
     def drop_marks(self) -> None:
         """Unmark everything; undo puts it back."""
