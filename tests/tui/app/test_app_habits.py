@@ -183,6 +183,16 @@ async def test_the_palette_has_every_command_with_its_key(family: StoreBuilder, 
         assert "3 marked" in journey.status
 
 
+async def test_the_palette_over_the_map_has_the_keys_of_the_map(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("m")
+        titles = {command.title for command in journey.app.get_system_commands(journey.app.screen)}
+        assert {"Look inside  (enter)", "Mark  (space)"} <= titles
+        assert "Rescan  (r)" not in titles
+        await journey.press("ctrl+p", *"leave", "enter")
+        assert journey.app.screen is journey.main
+
+
 async def test_y_copies_the_name(family: StoreBuilder, open_app: Open) -> None:
     async with open_app(Path(family.root)) as journey:
         await journey.point_at("apart:7b")

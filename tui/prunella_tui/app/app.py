@@ -37,10 +37,11 @@ class PrunellaApp(Ending[int]):
                 self.notify(f"The theme is not remembered: {error}", severity="warning")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
-        """Everything that a key of the main screen does, found by its words as well."""
+        """Everything that a key of the main screen or of the map does, found by its words as well."""
         yield from super().get_system_commands(screen)
-        for key in KEYS if isinstance(screen, MainScreen) else ():
-            if key.group not in ("Move", "Map") and key.action not in ("app.quit", "app.command_palette"):
+        for key in KEYS:
+            is_known = key.group == "Move" or key.action in ("app.quit", "app.command_palette")
+            if key.home in getattr(screen, "HOMES", ()) and not is_known:
                 title, press = f"{key.label}  ({shown(key.keys)})", key.keys.partition(",")[0]
                 yield SystemCommand(title, key.about, lambda press=press: self.simulate_key(press))
 

@@ -57,6 +57,8 @@ class MapScreen(Screen[Place | None]):
     """Tiles to walk over, look into and mark. It ends with the Place that was chosen, if one was."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("map")
+    HOMES = ("map",)
+    """Whose keys the palette has here."""
 
     view = getters.query_one(MapView)
 
