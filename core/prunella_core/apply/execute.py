@@ -34,8 +34,7 @@ def apply(plan: Plan, world: World) -> Receipt:
 
     Raises Refused, with the store as it was, when the store is not to be changed, is locked, or no longer matches.
     """
-    if why_not := plan.store.refusal():
-        raise Refused(why_not)
+    plan.store.check_changeable()
     with lock(plan.store), closing(world.disk or Disk()) as disk:
         stuck = _recover(plan.store, disk)
         try:

@@ -143,7 +143,7 @@ def _read_note(store: Store) -> list[tuple[Move, int | None]]:
     with suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
         data = read_own(_note(store), _LARGEST_NOTE)
         noted = [
-            (Move(_decode(source), _decode(target)), int(mtime[0]) if mtime else None)
+            (Move(*(os.fsdecode(bytes.fromhex(path)) for path in (source, target))), int(mtime[0]) if mtime else None)
             for source, target, *mtime in _NOTE.decode(data or b"")
         ]
         if all(_SOURCE.match(move.source) and _TARGET.match(move.target) for move, _mtime in noted):
@@ -173,9 +173,5 @@ def _note(store: Store) -> str:
 
 
 def _encode(path: str) -> str:
-    return os.fsencode(path).hex()
-
-
-def _decode(text: str) -> str:
     """A path as JSON can hold it, whatever its bytes."""
-    return os.fsdecode(bytes.fromhex(text))
+    return os.fsencode(path).hex()

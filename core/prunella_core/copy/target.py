@@ -142,8 +142,7 @@ def _opened(root: str, above: str) -> Store:
     if barred:
         user = owner_name(os.geteuid())
         raise Refused(f"{clean(barred)} belongs to {owner}, and {user} may not write there; nothing was copied")
-    if why := store.refusal():
-        raise Refused(why)
+    store.check_changeable()
     return store
 
 

@@ -134,7 +134,6 @@ def _gauges(name: str, text: str, label: str, values: Mapping[str, float | None]
 
 
 def _damaged(inventory: Inventory) -> set[str]:
-    """The digests of blobs whose bytes cannot be right."""
     found = {place_of(each.path).whole for each in inventory.problems if each.kind in DAMAGE}
     sizes = {(layer.digest, layer.size) for model in inventory.models for layer in model.layers}
     rows = ((inventory.blob_by_key.get(digest), size) for digest, size in sizes)

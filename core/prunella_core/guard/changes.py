@@ -187,7 +187,6 @@ class _Comparison:
 
 
 def _host(path: str) -> str:
-    """The folder of a registry among the manifests."""
     return "/".join(path.split("/")[:2])
 
 

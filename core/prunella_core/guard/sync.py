@@ -100,8 +100,7 @@ def sync(store: Store, now: float, disk: Disk | None = None) -> Synced | None:
     settings = read_settings(store)
     if settings is None:
         return None
-    if why_not := store.refusal():
-        raise Refused(why_not)
+    store.check_changeable()
     with lock(store), closing(disk or Disk()) as disk:
         if has_left(store):
             return Synced(waits="an interrupted operation has to be finished first")

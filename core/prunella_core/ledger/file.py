@@ -223,7 +223,6 @@ def _tables(ledger: sqlite3.Connection) -> set[str]:
 
 
 def _prepare(ledger: sqlite3.Connection) -> None:
-    """Create the tables that are not there, and fill them from those of an earlier release."""
     there = _tables(ledger)
     is_earlier = not _EARLIER.keys().isdisjoint(there)
     missing = [sql for name, sql in _TABLES.items() if name not in there]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from prunella_core.apply import World, apply, has_unfinished
-from prunella_core.base.errors import PrunellaError, Refused
+from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
 from prunella_core.guard.settings import SETTINGS
 from prunella_core.guard.sync import Synced, sync
@@ -35,17 +35,11 @@ def make_ready(store: Store, world: World) -> bool:
 
 def finish_left(store: Store, world: World) -> bool:
     """Finish or undo what a killed run left; return whether there was anything. Raises Refused."""
-    refuse_unless_allowed(store)
+    store.check_changeable()
     if not has_unfinished(store):
         return False
     apply(make_plan(rescan(store, world.now()), Removal(), world.now()), world)  # repairs before it reads its plan
     return True
-
-
-def refuse_unless_allowed(store: Store, *, by_server: bool = False) -> None:
-    """Raise Refused when ``store`` may not be changed."""
-    if why_not := store.refusal(by_server=by_server):
-        raise Refused(why_not)
 
 
 def carry_out(plan: Plan, world: World) -> Receipt:
@@ -53,7 +47,7 @@ def carry_out(plan: Plan, world: World) -> Receipt:
 
     Raises Refused and other PrunellaErrors only while nothing has changed: what fails later is in the Receipt.
     """
-    refuse_unless_allowed(plan.store, by_server=plan.mode == "server")
+    plan.store.check_changeable(by_server=plan.mode == "server")
     before = free_space(plan, world)
     receipt = _do(plan, world)
     if not receipt.cancelled:
@@ -67,7 +61,6 @@ def followed_up(receipt: Receipt, world: World) -> Receipt:
 
 
 def _guard(receipt: Receipt, world: World) -> Receipt:
-    """Let the mirror of the guard follow what was done."""
     try:
         synced = sync(receipt.plan.store, world.now(), world.disk)
     except (PrunellaError, OSError) as error:

@@ -6,7 +6,7 @@ from prunella_core.guard.settings import Settings, read_settings
 from prunella_core.guard.status import GuardRun, over_limit
 from prunella_core.guard.sync import Synced, sync, turn_off, turn_on
 from prunella_core.ledger.ages import remember, scan_store
-from prunella_core.operations.carry_out import empty_for_good, finish_left, refuse_unless_allowed
+from prunella_core.operations.carry_out import empty_for_good, finish_left
 from prunella_core.scan import scan
 from prunella_core.store.locate import Store
 
@@ -19,13 +19,13 @@ def guard_on(store: Store, settings: Settings, world: World) -> GuardRun:
 
 def guard_off(store: Store, world: World) -> None:
     """Drop the guard's links; what it rescued stays in the trash until its time is over. Raises Refused."""
-    refuse_unless_allowed(store)
+    store.check_changeable()
     turn_off(store, world.disk)
 
 
 def guard_run(store: Store, world: World) -> GuardRun:
     """Bring the guard up to date, then keep to its limits. Raises Refused, also when it is off."""
-    refuse_unless_allowed(store)
+    store.check_changeable()
     settings = read_settings(store)
     if settings is None:
         raise Refused("the guard is off; turn it on with: prunella guard on")

@@ -7,7 +7,6 @@ from prunella_core.base.errors import NotFound, Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.inventory.records import Model
-from prunella_core.operations.carry_out import refuse_unless_allowed
 from prunella_core.store.locate import Store
 from prunella_core.store.lock import lock
 from prunella_core.store.pins import pins_path, read_pins
@@ -20,7 +19,7 @@ def pin(store: Store, patterns: Iterable[str]) -> None:
 
 def unpin(store: Store, patterns: Iterable[str]) -> None:
     """Remove ``patterns``. Raises NotFound for one that is not pinned, and Refused as ``pin``."""
-    refuse_unless_allowed(store)
+    store.check_changeable()
     pins, gone = read_pins(store), tuple(patterns)
     if unknown := [pattern for pattern in gone if pattern not in pins]:
         raise NotFound(f"no pin “{clean(unknown[0])}”: prunella pin lists them")
@@ -42,7 +41,7 @@ def toggle_pin(store: Store, model: Model) -> str:
 
 def write_pins(store: Store, patterns: Iterable[str]) -> None:
     """Replace the pins of ``store``. Raises Refused, with the pins as they were, when that cannot be written."""
-    refuse_unless_allowed(store)
+    store.check_changeable()
     path = pins_path(store)
     try:
         with lock(store), closing(Disk()) as disk:

@@ -8,7 +8,7 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ledger.ages import rescan
 from prunella_core.ollama.client import Server
-from prunella_core.operations.carry_out import followed_up, refuse_unless_allowed
+from prunella_core.operations.carry_out import followed_up
 from prunella_core.operations.server import serving
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, Receipt, Removal, Repair
@@ -63,7 +63,7 @@ def _prevented(inventory: Inventory, server: Server | None, damaged: list[Model]
 
 def repair(plan: RepairPlan, world: World, report: Report = lambda _what, _progress: None) -> RepairReceipt:
     """Repair model by model. Raises Refused and ServerError while nothing has changed."""
-    refuse_unless_allowed(plan.store)
+    plan.store.check_changeable()
     inventory = rescan(plan.store, world.now())
     damaged = [model.name for model in damaged_models(inventory)]
     server = serving(world.server, inventory, damaged=damaged, rest=_NOTHING)

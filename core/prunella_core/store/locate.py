@@ -52,6 +52,11 @@ class Store(Struct, frozen=True, kw_only=True):
             )
         return self._in_the_way()
 
+    def check_changeable(self, *, by_server: bool = False) -> None:
+        """Raise Refused where ``refusal`` has a reason."""
+        if why_not := self.refusal(by_server=by_server):
+            raise Refused(why_not)
+
     @property
     def as_owner(self) -> str:
         """The command that opens this store as its owner."""

@@ -122,7 +122,6 @@ def _note(store: Store) -> str:
 
 
 def _clear_note(store: Store, is_file: bool) -> None:
-    """Remove the note, and our folder with it when it is empty."""
     with suppress(OSError):  # a note that stays does no harm: the lock itself is what counts
         if is_file:
             _write_note(store, b"")

@@ -155,7 +155,6 @@ class _Work:
                 self.files += 1
 
     def _read(self) -> None:
-        """What one thread does."""
         buffer = memoryview(bytearray(_BUFFER))
         try:
             self._end_if_cancelled()

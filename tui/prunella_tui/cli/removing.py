@@ -17,7 +17,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.client import Server, connect
 from prunella_core.ollama.quiet import is_quiet
 from prunella_core.operations.carry_out import carry_out as operate
-from prunella_core.operations.carry_out import make_ready, refuse_unless_allowed
+from prunella_core.operations.carry_out import make_ready
 from prunella_core.operations.server import loaded_here
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
 from prunella_tui.cli.following import DELETING
@@ -39,7 +39,7 @@ def look_for_change(*, by_server: bool = False, with_log: bool = False) -> Inven
     """Scan the store that is to be changed. Raises Refused, before any question, where it may not be."""
     store = open_store()
     if by_server:
-        refuse_unless_allowed(store, by_server=True)
+        store.check_changeable(by_server=True)
     elif not is_set("dry_run") and patiently(partial(make_ready, store, World(now=time.time))):
         say("An interrupted operation has been finished or undone first.")
     return look(store, log_for=DELETING if with_log else 0)
@@ -82,7 +82,6 @@ class Change(NamedTuple):
         present(lambda: {**plan_document(self.plan), **self.fields}, lambda: self.lines)
 
     def _is_agreed(self) -> bool:
-        """Show the plan and ask. Raises Refused without a terminal to ask on."""
         if everything := _everything(self.inventory, self.plan):
             question = f"This is {everything}. Type “everything” to delete it: "
             return is_agreed(self.lines, question, "everything")

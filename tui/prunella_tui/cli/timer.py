@@ -71,7 +71,6 @@ def _systemd(store: Store, name: str, command: list[str], *, is_root: bool, home
 
 
 def _escaped(text: str) -> str:
-    """Text as a unit file takes it."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
 
 

@@ -61,7 +61,6 @@ def _last_use(model: Model, now: float) -> str:
 
 
 def _restore(inventory: Inventory, model: Model) -> Block:
-    """How the model could be downloaded again; a guess is called likely."""
     origin = inventory.origins[model.name]
     likely = ", likely" if origin.certainty == "guess" else ""
     is_lost = origin.kind == "created" or bool(origin.only_here)

@@ -84,7 +84,6 @@ def _headline(plan: Plan, ways: Ways) -> str:
 
 
 def _manifests(plan: Plan) -> Iterator[_Row]:
-    """Yield a row for the manifests of deleted models, and one for each damaged one."""
     own = [item for item in plan.manifests if item.models and item.models[0] in plan.models]
     if own:
         yield _Row(sum(item.reclaims for item in own), counted(len(own), "manifest"), "", len(own))

@@ -154,7 +154,6 @@ def _deleted(copied: CopyReceipt, removal: Plan, server: Server | None) -> tuple
 
 
 def _require_choice(names: tuple[str, ...], everything: bool, unused: str | None) -> None:
-    """Raise UsageError where no model is chosen, and InvalidInput for an age that is none."""
     if bool(names) is everything and (names or unused is None):
         raise click.UsageError("name the models, or use --all or --unused AGE", click.get_current_context())
     if unused is not None:
@@ -162,7 +161,6 @@ def _require_choice(names: tuple[str, ...], everything: bool, unused: str | None
 
 
 def _wanted(inventory: Inventory, names: Iterable[str], unused: str | None) -> list[Model]:
-    """Return the models that are chosen, each once. Raises NotFound and InvalidInput."""
     found = [model for name in names for model in _matching(inventory, name)] if names else inventory.models
     least = 0 if unused is None else parse_age(unused)
     chosen = {model.name: model for model in found if inventory.scanned_at - model.idle_since >= least or not least}
@@ -190,7 +188,6 @@ def _planned(inventory: Inventory, folder: str, wanted: list[Model], under: str 
 
 
 def _refuse_if_prevented(plan: CopyPlan) -> None:
-    """Raise Refused where nothing can be copied."""
     if too_little := shortage(plan):
         raise Refused(f"{too_little}; nothing was copied")
     if plan.refused and not plan.models:
