@@ -1,9 +1,10 @@
 """Repairs models: what is damaged leaves for the trash, the server pulls what is missing, and the result is checked."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from prunella_core.apply import World, apply, put_back
-from prunella_core.base.errors import Cancelled, PrunellaError, StalePlan
+from prunella_core.base.errors import Cancelled, Locked, PrunellaError, StalePlan
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ledger.ages import rescan
@@ -22,11 +23,14 @@ from prunella_core.plan.repair import (
     digests_of,
     why_no_pull,
 )
+from prunella_core.store.locate import Store
 from prunella_core.verify import VerifyProgress, verify_blobs
 
 Report = Callable[[str, VerifyProgress], None]
 """What is going on with which model, and how far it is."""
 
+_TRIES, _SLICE = 40, 0.25
+"""For 10 seconds."""
 _NOTHING = "nothing was changed"
 
 
@@ -110,7 +114,7 @@ def _repair(planned: Plan, server: Server, world: World, report: Report) -> Repa
         return Repaired(model=name, is_whole=False, why_not="cancelled; everything was put back")
     why_not = _pull(server, plan, world, report)
     try:
-        stays = put_back(plan.store, receipt.id, world)
+        stays = _put_back(plan.store, receipt.id, world)
     except (PrunellaError, OSError) as error:
         stays, why_not = True, why_not or f"what was damaged is in the trash, and stays there: {error}"
     before = inventory.model_by_name[name].digest
@@ -122,6 +126,15 @@ def _repair(planned: Plan, server: Server, world: World, report: Report) -> Repa
         entry=receipt.id if stays else "",
         why_not=why_not,
     )
+
+
+def _put_back(store: Store, entry: str, world: World) -> bool:
+    """Wait for another Prunella a while: a pull takes long enough for one to come by."""
+    for _try in range(_TRIES):
+        with suppress(Locked):
+            return put_back(store, entry, world)
+        world.wait(_SLICE)
+    return put_back(store, entry, world)
 
 
 def _refuse_more(plan: Plan, planned: Plan) -> None:

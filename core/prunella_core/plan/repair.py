@@ -30,15 +30,13 @@ class Damage(NamedTuple):
 def damage(inventory: Inventory, model: Model) -> Damage:
     """Return what is wrong with the blobs of ``model``: by their sizes, and by what verify found."""
     found = [problem for problem in inventory.problems_of(model) if problem.kind in _BAD]
-    bad = {digest: problem.message for problem in found if (digest := place_of(problem.path).whole)}
-    missing = []
+    verified = ((place_of(problem.path).whole, problem.message) for problem in found)
+    bad = {digest: message for digest, message in verified if digest in model.needs}
     for layer in model.layers:
         blob = inventory.blob_by_key.get(layer.digest)
         if blob and any(file.is_regular and file.size != layer.size for file in blob.content):
             bad.setdefault(layer.digest, f"it has {blob.size:,} bytes, but its manifest says {layer.size:,}")
-    for digest in model.needs:
-        if inventory.blob_by_key[digest].state is State.MISSING:
-            missing.append(digest)
+    missing = (digest for digest in model.needs if inventory.blob_by_key[digest].state is State.MISSING)
     return Damage(bad, tuple(missing))
 
 

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from prunella_core.operations.repair import plan_repairs, repair
 from prunella_core.operations.swap import plan_to_make_room, swap
 from prunella_core.plan.records import Restore
 from prunella_core.plan.repair import RepairPlan, RepairReceipt
+from prunella_core.store.lock import lock
+from prunella_core.verify import verify_blobs, whole_blobs
 from pulled import OFFERS, ONE, blob, flip, newer_in, store_at, success, truncate
 from servers import Stub, ollama_on
 from stores import (
@@ -187,6 +190,45 @@ def test_a_server_of_another_store_is_not_asked(root: str, stub: Stub, tmp_path:
     with ollama_on(copied) as elsewhere:
         assert "another store" in planned(root, elsewhere).refused[0].reason
     assert tree(root) == before
+
+
+def test_what_a_good_link_leads_to_is_not_repaired(root: str, stub: Stub) -> None:
+    """Its name may be no hash of its bytes; what the model needs is sound."""
+    path = blob(root, ONE[0])
+    target = path.rename(path.with_name(f"sha256-{'ab' * 32}"))
+    path.symlink_to(target.name)
+    inventory = scan_store(open_store(root), time.time())
+    assert [bad.path for bad in verify_blobs(inventory, whole_blobs(inventory)).bad] == [f"blobs/{target.name}"]
+    assert planned(root, stub).plans == ()
+
+
+def test_another_prunella_that_comes_by_is_waited_for(root: str, stub: Stub) -> None:
+    truncate(root)
+    before, other = tree(root), ExitStack()
+
+    def pull(_given: Any) -> tuple[int, bytes]:
+        other.enter_context(lock(open_store(root)))
+        return 500, b'{"error":"no route to host"}'
+
+    stub.answers["POST /api/pull"] = pull
+    [one] = repaired(root, stub, wait=lambda _seconds: other.close()).repaired
+    assert "no route" in one.why_not
+    assert tree(root) == before
+
+
+def test_one_that_stays_leaves_the_damaged_blob_in_the_trash(root: str, stub: Stub) -> None:
+    data = truncate(root)
+    with ExitStack() as other:
+
+        def pull(_given: Any) -> tuple[int, bytes]:
+            other.enter_context(lock(open_store(root)))
+            return success()
+
+        stub.answers["POST /api/pull"] = pull
+        [one] = repaired(root, stub, wait=lambda _seconds: None).repaired
+    assert one.entry
+    assert "is in the trash" in one.why_not
+    assert hashlib.sha256(data).hexdigest() in bytes_in(root)
 
 
 def test_a_store_that_changed_is_looked_at_again(root: str, stub: Stub) -> None:
