@@ -16,9 +16,9 @@ from prunella_core.advice.forecast import NextStart
 from prunella_core.base import __version__
 from prunella_core.base.text import clean
 from prunella_core.fs.mounts import mount_of
+from prunella_core.inventory.problems import DAMAGE
 from prunella_core.inventory.records import Inventory, Location, State
 from prunella_core.ledger.log import LogLine
-from prunella_core.ledger.verdicts import DAMAGE
 from prunella_core.ollama.paths import place_of
 from prunella_core.plan.build import reclaimable
 from prunella_core.scan.other import OtherFiles

@@ -97,6 +97,8 @@ ADVICE = {
         "Prunella never overwrites anything.", "Restore under another name, or delete what is there first."
     ),
 }
+DAMAGE = {"wrong-hash", "wrong-size", "unreadable-blob"}
+"""What makes a blob that is there a bad one."""
 _HARMLESS = {
     "dropping",
     "missing-child",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from prunella_core.fs.sizes import File
-from prunella_core.inventory.problems import problem
+from prunella_core.inventory.problems import DAMAGE, problem
 from prunella_core.inventory.records import Inventory, Problem
 from prunella_core.ledger.file import Damaged, fetch
 from prunella_core.ollama.paths import place_of
@@ -21,7 +21,6 @@ Identity = tuple[int, int, int, int]
 """Device, inode, size (bytes) and mtime (nanoseconds) of a file, links followed: what changes when it is written."""
 
 READ_BAD = "SELECT path, identity, kind, problem FROM verified WHERE kind IS NOT NULL"
-DAMAGE = {"wrong-hash", "wrong-size", "unreadable-blob"}
 """The kinds of problem of a bad blob."""
 
 

@@ -7,12 +7,11 @@ from msgspec import Struct
 from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
 from prunella_core.fs.sizes import reclaimed_each
+from prunella_core.inventory.problems import DAMAGE
 from prunella_core.inventory.records import Inventory, Model, State
 from prunella_core.ollama.paths import place_of
 from prunella_core.plan.records import Kept, Plan, PlannedFile, Receipt, Repair
 from prunella_core.store.locate import Store
-
-_BAD = {"wrong-hash", "wrong-size", "unreadable-blob"}
 
 
 class Damage(NamedTuple):
@@ -29,7 +28,7 @@ class Damage(NamedTuple):
 
 def damage(inventory: Inventory, model: Model) -> Damage:
     """Return what is wrong with the blobs of ``model``: by their sizes, and by what verify found."""
-    found = [problem for problem in inventory.problems_of(model) if problem.kind in _BAD]
+    found = [problem for problem in inventory.problems_of(model) if problem.kind in DAMAGE]
     verified = ((place_of(problem.path).whole, problem.message) for problem in found)
     bad = {digest: message for digest, message in verified if digest in model.needs}
     for layer in model.layers:
