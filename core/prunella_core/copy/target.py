@@ -41,6 +41,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """What is in the other store already, and what its file system takes. Sizes are bytes."""
 
     store: Store
+    is_store: bool
+    """Whether it is a store already, not a folder that becomes one."""
     here: Mapping[str, Whole]
     """Under its digest each blob of the store that is copied from."""
     there: Mapping[str, Whole]
@@ -69,10 +71,12 @@ def look_at_target(inventory: Inventory, folder: str, now: float) -> Target:
     _require_store(root)
     above = _there(root)
     target = _opened(root, above)
-    found = rescan(target, now) if PARTS & set(_names(root)) else None
+    is_store = bool(PARTS & set(_names(root)))
+    found = rescan(target, now) if is_store else None
     mount = mount_of(above)
     return Target(
         store=target,
+        is_store=is_store,
         here=_whole(inventory),
         there=_whole(found) if found else {},
         models=found.model_by_name if found else {},

@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from journeys import Journey, app_over
+from journeys import DISK, Journey, app_over
+from prunella_core.copy import Target, look_at_target
+from prunella_core.inventory.records import Inventory
 from prunella_core.scan.other import OtherFiles
 
 SIZES = [(60, 20), (80, 24), (100, 30), (120, 36)]
 SCREENS = {
     "marked": ["down", "down", "space", "space"],
     "review": ["down", "d"],
+    "copy": ["down", "c", *"/mnt/usb"],
     "map": ["m", "right"],
 }
 
@@ -31,6 +35,19 @@ def _known_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """What our own notes take depends on the release of SQLite."""
     known = OtherFiles(entries=((".prunella", 65_536), ("backup", 12_288)), notes=())
     monkeypatch.setattr("prunella_tui.app.screens.map.other_files", lambda *_arguments: known)
+
+
+@pytest.fixture(autouse=True)
+def _known_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is the same on every machine."""
+
+    def look(inventory: Inventory, folder: str, now: float) -> Target:
+        seen = look_at_target(inventory, str(tmp_path / "usb"), now)
+        models = {model.name: model for model in inventory.models[:2]}
+        there = replace(seen.store, root=folder)
+        return replace(seen, store=there, is_store=True, models=models, free=DISK.free, file_system="ext4")
+
+    monkeypatch.setattr("prunella_tui.app.screens.copying.look_at_target", look)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

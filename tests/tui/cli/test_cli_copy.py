@@ -148,6 +148,6 @@ def test_cancelled_it_says_how_to_go_on(builder: StoreBuilder, target: str, comm
     with patch("prunella_tui.cli.removing.cancelling", at_once):
         result = call(*command, "--all", target, store=builder.root)
     assert result.code == 130
-    assert "the same command resumes here" in result.text
+    assert "copying again resumes here" in result.text
     assert len(model_names(builder.root)) == 3
     assert call("copy", "--all", target, store=builder.root).code == 0

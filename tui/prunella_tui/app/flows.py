@@ -4,23 +4,26 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from textual.app import App
 from textual.visual import Visual
 
-from prunella_core.apply import Step, World
+from prunella_core.apply import Step, World, has_unfinished
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
+from prunella_core.copy import CopyPlan, CopyReceipt, copy_models, look_at_target, plan_copy
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, TrashEntry
 from prunella_core.ledger.log import read_log
 from prunella_core.ollama.paths import place_of
 from prunella_core.ollama.quiet import is_quiet
-from prunella_core.operations.carry_out import carry_out
+from prunella_core.operations.carry_out import carry_out, finish_left
+from prunella_core.operations.moving import delete_moved, plan_moved
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.operations.repair import plan_repairs
-from prunella_core.plan.records import Plan, Receipt
+from prunella_core.plan.records import Plan, Receipt, Removal
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
+from prunella_tui.app.screens.copying import CopyDialog
 from prunella_tui.app.screens.dialog import Reading, Result, Verified
 from prunella_tui.app.screens.free import FreeDialog
 from prunella_tui.app.screens.review import Review
@@ -28,7 +31,8 @@ from prunella_tui.app.screens.working import Cancelled, Outcome, Report, Working
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.tables import Tables
 from prunella_tui.report import format as show
-from prunella_tui.report.lines import Block
+from prunella_tui.report.copy import copied_lines, copied_title, copy_lines
+from prunella_tui.report.lines import Block, line
 from prunella_tui.report.model import sharing_lines
 from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.repair import repaired_lines, repaired_title
@@ -53,14 +57,14 @@ class Here(NamedTuple):
         """Say something that is longer than a line, and wait until it is read."""
         await self.app.push_screen_wait(Reading(title, text))
 
-    async def work(self, working: Working[Outcome]) -> Outcome | None:
-        """Have work done and the store read again; say why where it fails."""
+    async def work(self, working: Working[Outcome], failed: str = "Nothing was changed") -> Outcome | None:
+        """Have work done and the store read again; say why where it ``failed``."""
         outcome = await self.app.push_screen_wait(working)
         self.rescan()
         if isinstance(outcome, OSError):
             await self.say("Failed", show.failure(outcome))
         elif isinstance(outcome, Exception):
-            await self.say("Nothing was changed", str(outcome))
+            await self.say(failed, str(outcome))
         else:
             return outcome
         return None
@@ -83,7 +87,13 @@ async def delete(here: Here) -> None:
             wipes = "every model" if 0 < len(here.inventory.models) == len(plans[0].models) else ""
             return _review(session, plans, plan_lines(here.inventory, plans[0], KEYS), wipes)
 
-        if await _reviewed(here, review):
+        plan = await _answer(here, review)
+        if plan == "copy":
+            models = session.removal_plans(here.inventory, force=False)[0].models
+            done = await _copy(here, [here.inventory.model_by_name[name] for name in models], moves=True)
+        else:
+            done = plan is not None and await _carry_out(here, plan)
+        if done:
             session.forget_marks()
         else:
             session.put_back(before)
@@ -106,7 +116,8 @@ async def empty(here: Here) -> None:
             wipes = "the whole trash" if whole <= entries else ""
             return _review(session, [plan], emptying_lines(inventory, plan, log), wipes)
 
-        if await _reviewed(here, review):
+        plan = await _answer(here, review)
+        if isinstance(plan, Plan) and await _carry_out(here, plan):
             session.unmark("trash", entries)
 
 
@@ -154,21 +165,103 @@ async def pin(here: Here) -> None:
         here.app.notify("Put the cursor on a model (tab 1)", severity="warning")
 
 
-def _review(session: Session, plans: list[Plan], blocks: Iterable[Block], wipes: str) -> Review:
+async def copy(here: Here) -> None:
+    """Copy or move the models that are marked, else the one under the cursor, to another disk."""
+    session, row = here.session, here.tables.table.row
+    names = session.marks.models or {row.name if isinstance(row, Model) else ""}
+    if refusal := session.store.read_only:
+        await here.say("Nothing can be copied here", refusal)
+    elif not (wanted := [model for model in here.inventory.models if model.name in names]):
+        here.app.notify("Put the cursor on a model (tab 1), or mark models", severity="warning")
+    elif await _copy(here, wanted):
+        session.forget_marks()
+
+
+async def _copy(here: Here, wanted: list[Model], *, moves: bool = False) -> bool:
+    """Ask where to, and copy there or move; return whether the models were deleted here."""
+    session, now = here.session, here.session.setup.now
+    chosen = await here.app.push_screen_wait(
+        CopyDialog(here.inventory, wanted, now, moves=moves, refusal=session.refusal() or "")
+    )
+    if chosen is None:
+        return False
+    if not chosen.moves:
+        if copied := await _copied(here, chosen.plan):
+            await here.say(copied_title(copied.receipt), Drawing(copied.lines))
+        return False
+
+    def review(force: bool) -> Review:
+        requests = (Removal(to_trash=way, force=force, loaded=session.loaded) for way in (True, False))
+        plans = [plan_moved(here.inventory, chosen.plan, request, now()) for request in requests]
+        blocks = [*copy_lines(chosen.plan), line(), *plan_lines(here.inventory, plans[0], KEYS)]
+        title = f"Copy {show.counted(len(chosen.plan.models), 'model')}, then delete here?"
+        return _review(session, plans, blocks, title=title)
+
+    removal = await _answer(here, review)
+    return isinstance(removal, Plan) and await _move(here, chosen.plan, removal)
+
+
+async def _move(here: Here, plan: CopyPlan, removal: Plan) -> bool:
+    copied = await _copied(here, plan, verify=True)
+    if copied is None:
+        return False
+    if copied.receipt.models and not copied.receipt.cancelled:
+        return await _carry_out(here, removal, partial(delete_moved, copied.receipt), [*copied.lines, line()])
+    await here.say(copied_title(copied.receipt), Drawing(copied.lines))
+    return False
+
+
+class _Copied(NamedTuple):
+    receipt: CopyReceipt
+    lines: list[Block]
+    """What happened, in words."""
+
+
+async def _copied(here: Here, plan: CopyPlan, *, verify: bool = False) -> _Copied | None:
+    """Copy what ``plan`` says; what was interrupted in the other store is finished or undone first."""
+    now = here.session.setup.now
+
+    def job(report: Report, cancelled: Cancelled) -> _Copied:
+        began, ready = time.monotonic(), plan
+        if has_unfinished(plan.target):
+            finish_left(plan.target, World(now=now))
+            wanted = [here.inventory.model_by_name[model.name] for model in plan.models]
+            ready = plan_copy(here.inventory, look_at_target(here.inventory, plan.target.root, now()), wanted)
+
+        def advance(progress: VerifyProgress) -> None:
+            report(progress.share, progress_text(progress, time.monotonic() - began))
+
+        receipt = copy_models(ready, verify=verify, now=now, report=advance, cancelled=cancelled)
+        return _Copied(receipt, [*copied_lines(receipt, time.monotonic() - began)])
+
+    title = f"Copying {show.counted(len(plan.models), 'model')} to {clean(plan.target.root)}"
+    return await here.work(Working(title, job, stop="Cancel", stopping="Stopping …"), "Nothing was copied")
+
+
+def _review(
+    session: Session, plans: list[Plan], blocks: Iterable[Block], wipes: str = "", *, title: str = ""
+) -> Review:
     undo_hint = "" if session.store.writable else f"; to be able to undo: {session.store.as_owner}"
-    return Review(plans, blocks, retention=session.setup.retention, wipes=wipes, undo_hint=undo_hint)
+    copies = not title and bool(plans[0].models) and isinstance(plans[0].request, Removal) and not session.refusal()
+    retention = session.setup.retention
+    return Review(plans, blocks, title=title, retention=retention, wipes=wipes, undo_hint=undo_hint, copies=copies)
 
 
-async def _reviewed(here: Here, review: Callable[[bool], Review]) -> bool:
-    """Show a review, forced or not, until a plan is confirmed; carry out that one, file by file."""
+async def _answer(here: Here, review: Callable[[bool], Review]) -> Plan | Literal["copy"] | None:
+    """Show a review, forced or not, until there is an answer: the plan to carry out, file by file."""
     answer = await here.app.push_screen_wait(review(False))
     while answer == "force":
         answer = await here.app.push_screen_wait(review(True))
-    return answer is not None and await _carry_out(here, answer)
+    return answer
 
 
-async def _carry_out(here: Here, plan: Plan) -> bool:
-    """Do exactly what was confirmed, and show what happened; return whether it was not undone."""
+async def _carry_out(
+    here: Here, plan: Plan, do: Callable[[Plan, World], Receipt] = carry_out, before: Iterable[Block] = ()
+) -> bool:
+    """Do exactly what was confirmed, and show what happened; return whether it was not undone.
+
+    ``before`` says what was done first.
+    """
     setup = here.session.setup
 
     def job(report: Report, cancelled: Cancelled) -> Receipt:
@@ -188,13 +281,14 @@ async def _carry_out(here: Here, plan: Plan) -> bool:
             report=advance,
             cancelled=cancelled,
         )
-        return carry_out(plan, world)
+        return do(plan, world)
 
     stop = "" if plan.mode == "restore" else "Cancel"
     stopping = "Stopping …" if plan.mode == "server" else "Putting everything back …"
-    receipt = await here.work(Working(_TITLES[plan.mode], job, stop=stop, stopping=stopping))
+    failed = "Copied, and nothing was deleted here" if before else "Nothing was changed"
+    receipt = await here.work(Working(_TITLES[plan.mode], job, stop=stop, stopping=stopping), failed)
     if receipt:
-        await here.app.push_screen_wait(Result(receipt))
+        await here.app.push_screen_wait(Result(receipt, before))
     return receipt is not None and not receipt.cancelled
 
 
@@ -278,4 +372,4 @@ async def show_map(here: Here) -> None:
         here.tables.table.go_to(place.key)
 
 
-FLOWS = {flow.__name__: flow for flow in (delete, empty, undo, free, pin, verify, repair, sharing, show_map)}
+FLOWS = {flow.__name__: flow for flow in (delete, empty, undo, free, copy, pin, verify, repair, sharing, show_map)}

@@ -1,9 +1,10 @@
 """A copy to another store in words: what it would write, and what it wrote."""
 
+import os
 from collections.abc import Iterable, Iterator
 
 from prunella_core.base.text import clean, for_a_shell
-from prunella_core.copy import CopyPlan, CopyReceipt, NotCopied
+from prunella_core.copy import CopyPlan, CopyReceipt, NotCopied, Target
 from prunella_tui.report.format import counted, duration, names, rate, size
 from prunella_tui.report.lines import Block, line, names_below, section
 
@@ -27,6 +28,14 @@ def copy_lines(plan: CopyPlan) -> Iterator[Block]:
     yield from _refused(plan.refused)
 
 
+def target_text(target: Target) -> str:
+    """Return what a folder is before anything is copied to it."""
+    where = f" on {clean(target.file_system)}" if target.file_system else ""
+    if target.is_store:
+        return f"An Ollama store with {counted(len(target.models), 'model')}{where}"
+    return f"{'An empty' if os.path.exists(target.store.root) else 'A new'} folder{where}"
+
+
 def _amount(plan: CopyPlan) -> str:
     if plan.is_empty:
         return "everything is there already"
@@ -48,6 +57,15 @@ def shortage(plan: CopyPlan) -> str | None:
     return f"{clean(plan.target.root)} has {size(plan.free)} free, and the copy needs {size(plan.needed)}"
 
 
+def copied_title(receipt: CopyReceipt) -> str:
+    """Return what happened, in a few words."""
+    if receipt.cancelled:
+        return "Cancelled"
+    if not receipt.models:
+        return "Nothing was copied"
+    return "Copied" if receipt.done else "Copied, in part"
+
+
 def copied_lines(receipt: CopyReceipt, seconds: float) -> Iterator[Block]:
     """Yield what was copied in ``seconds``, how to use it, and what was not copied."""
     plan = receipt.plan
@@ -55,7 +73,7 @@ def copied_lines(receipt: CopyReceipt, seconds: float) -> Iterator[Block]:
         done = f"{counted(len(receipt.models), 'model')} {'is' if len(receipt.models) == 1 else 'are'}"
         yield line((f"{done} in {clean(plan.target.root)}", "strong"), f": {_written(receipt, seconds)}")
     if receipt.cancelled:
-        yield line(("Cancelled", "warning"), f": {size(receipt.written)} written; the same command resumes here")
+        yield line(("Cancelled", "warning"), f": {size(receipt.written)} written; copying again resumes here")
     elif receipt.models:
         yield line((f"Use it: OLLAMA_MODELS={for_a_shell(plan.target.root)} ollama serve", "quiet"))
     yield from _refused(plan.refused)

@@ -1,6 +1,6 @@
 """The box that every dialog is: a title, a text that scrolls, what is typed, and buttons."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from textual import on
@@ -16,6 +16,7 @@ from textual.widgets import Button, Static
 from prunella_core.plan.records import Receipt
 from prunella_core.verify import VerifyResult
 from prunella_tui.report.format import counted
+from prunella_tui.report.lines import Block
 from prunella_tui.report.plan import receipt_lines, receipt_title
 from prunella_tui.report.textual import Drawing
 from prunella_tui.report.verify import verify_lines
@@ -95,10 +96,14 @@ class Reading(Dialog[None]):
 
 
 class Result(Reading):
-    """What really happened: measured and expected sizes, how to undo it, and everything that went otherwise."""
+    """What really happened: measured and expected sizes, how to undo it, and everything that went otherwise.
 
-    def __init__(self, receipt: Receipt) -> None:
-        super().__init__(receipt_title(receipt), Drawing(receipt_lines(receipt, KEYS)), is_dangerous=not receipt.done)
+    ``before`` says what was done first.
+    """
+
+    def __init__(self, receipt: Receipt, before: Iterable[Block] = ()) -> None:
+        lines = [*before, *receipt_lines(receipt, KEYS)]
+        super().__init__(receipt_title(receipt), Drawing(lines), is_dangerous=not receipt.done)
         self.receipt = receipt
 
 

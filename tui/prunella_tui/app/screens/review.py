@@ -20,11 +20,12 @@ EVERYTHING = "everything"
 _LABELS = {"trash": "Move to trash", "delete": "Delete now", "server": "Server deletes"}
 
 
-class Review(Dialog[Plan | Literal["force"]]):
-    """Returns the plan that was confirmed, or ``force`` to include what is held back. Cancel has the focus.
+class Review(Dialog[Plan | Literal["force", "copy"]]):
+    """Returns the plan that was confirmed, ``force`` to include what is held back, or ``copy``. Cancel has the focus.
 
     ``plans`` delete the same in different ways, preferred first; ``blocks`` say what. ``wipes`` names it when it
-    is everything: then a typed word unlocks the buttons. ``retention`` is in seconds.
+    is everything: then a typed word unlocks the buttons. ``retention`` is in seconds. ``copies`` offers to move models
+    to another disk instead.
     """
 
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-normal")]  # noqa: RUF012 -- Textual's own name and type
@@ -33,17 +34,27 @@ class Review(Dialog[Plan | Literal["force"]]):
         Binding("down", "app.focus_next", "Next button", show=False),
         Binding("t", "point_at('trash')", "Move to trash", show=False),
         Binding("x", "point_at('delete')", "Delete now", show=False),
+        Binding("c", "point_at('copy')", "Other disk", show=False),
     ]
 
     def __init__(
-        self, plans: Sequence[Plan], blocks: Iterable[Block], *, retention: int, wipes: str = "", undo_hint: str = ""
+        self,
+        plans: Sequence[Plan],
+        blocks: Iterable[Block],
+        *,
+        title: str = "",
+        retention: int,
+        wipes: str = "",
+        undo_hint: str = "",
+        copies: bool = False,
     ) -> None:
         self.plan = plans[0]
         self.plans = {plan.mode: plan for plan in plans}
         self.retention = retention
         self.wipes = wipes
         self.undo_hint = undo_hint
-        super().__init__(_title(plans[0]), Drawing(blocks), is_dangerous=True)
+        self.copies = copies
+        super().__init__(title or _title(plans[0]), Drawing(blocks), is_dangerous=True)
 
     def parts(self) -> Iterator[Widget]:
         """The word to type, and each way with what it means."""
@@ -56,6 +67,8 @@ class Review(Dialog[Plan | Literal["force"]]):
             button.variant = "warning" if plan.mode == "trash" else "error"
             button.disabled = self._is_locked("")
             yield _line(button, self._meaning(plan))
+        if self.copies:
+            yield _line(Button("Other disk", id="copy", compact=True), "Move to another disk instead")
         if self.plan.held_back:
             yield _line(Button("Include recent", id="force", compact=True), "Review files again, with those held back")
 
@@ -91,10 +104,11 @@ class Review(Dialog[Plan | Literal["force"]]):
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
         event.stop()
-        if event.button.id == "force":
-            self.dismiss("force")
-        else:
-            self.dismiss(next((plan for mode, plan in self.plans.items() if mode == event.button.id), None))
+        match event.button.id:
+            case "force" | "copy" as other:
+                self.dismiss(other)
+            case mode:
+                self.dismiss(next((plan for plan in self.plans.values() if plan.mode == mode), None))
 
 
 def _line(button: Button, meaning: str, more: str = "") -> Widget:
