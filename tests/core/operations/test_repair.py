@@ -286,7 +286,7 @@ def test_a_blob_that_is_replaced_meanwhile_stays(root: str, stub: Stub) -> None:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("succeeds", [False, True])
 def test_killed_anywhere_nothing_is_lost(tmp_path: Path, after: bool, succeeds: bool) -> None:
-    """Every file is somewhere, and the next repair brings the model."""
+    """Every file is somewhere, also when Ollama starts meanwhile, and the next repair brings the model."""
     for at in count(1):
         root = store_at(tmp_path / f"{at}")
         truncate(root)
@@ -299,6 +299,8 @@ def test_killed_anywhere_nothing_is_lost(tmp_path: Path, after: bool, succeeds: 
                 pass
             else:
                 break
+        if after:
+            Ollama(root).start()
         assert before <= bytes_in(root), f"killed at change {at}"
         assert set(look(root).model_by_name) == set(OFFERS)
         with ollama_on(root, offers=OFFERS) as stub:
