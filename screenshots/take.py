@@ -16,13 +16,13 @@ from prunella_core.guard.settings import Settings
 from prunella_core.guard.sync import turn_on
 from prunella_core.sample import build_demo_store
 from prunella_core.scan import scan
-from prunella_core.scan.progress import Space
+from prunella_core.scan.progress import Capacity
 from prunella_core.store.locate import Store, locate
 from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.setup import Setup
 
 NOW = 1_795_000_000.0
-DISK = Space(total=1_000_000_000_000, free=52_000_000_000)
+DISK = Capacity(total=1_000_000_000_000, free=52_000_000_000)
 
 
 class Picture(NamedTuple):
@@ -58,7 +58,7 @@ PICTURES = (
 
 def sample_app(store: Store, theme: str) -> PrunellaApp:
     """The application as it is photographed."""
-    return PrunellaApp(Setup(store=store, now=lambda: NOW, theme=theme, is_sample=True, space_of=lambda _path: DISK))
+    return PrunellaApp(Setup(store=store, now=lambda: NOW, theme=theme, is_sample=True, capacity_of=lambda _path: DISK))
 
 
 async def settled(app: PrunellaApp) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from prunella_core.ollama.client import Server
-from prunella_core.scan.progress import Space
+from prunella_core.scan.progress import Capacity
 from prunella_core.store.locate import locate
 from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.screens.main import MainScreen
@@ -18,7 +18,7 @@ from prunella_tui.app.setup import Setup
 from prunella_tui.app.widgets.table import RowTable
 
 NOW = 1_795_000_000.0
-DISK = Space(total=1_000_000_000_000, free=52_000_000_000)
+DISK = Capacity(total=1_000_000_000_000, free=52_000_000_000)
 
 
 def app_over(root: Path, *, is_sample: bool = True, connect: Callable[[], Server | None] = lambda: None) -> PrunellaApp:
@@ -30,7 +30,7 @@ def app_over(root: Path, *, is_sample: bool = True, connect: Callable[[], Server
         now=lambda: NOW,
         theme="textual-dark",
         is_sample=is_sample,
-        space_of=lambda _path: DISK,
+        capacity_of=lambda _path: DISK,
         connect=connect,
     )
     app = PrunellaApp(setup)

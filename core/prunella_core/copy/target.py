@@ -14,7 +14,7 @@ from prunella_core.fs.mounts import mount_of
 from prunella_core.fs.sizes import BLOCK
 from prunella_core.inventory.records import Inventory, Model, State
 from prunella_core.ledger.ages import rescan
-from prunella_core.scan.progress import space_of
+from prunella_core.scan.progress import capacity_of
 from prunella_core.store.find import PARTS, owner_name
 from prunella_core.store.locate import Store, unwritable
 
@@ -84,7 +84,7 @@ def look_at_target(inventory: Inventory, folder: str, now: float) -> Target:
         unreadable=frozenset(found.broken_by_path) if found else frozenset(),
         sidecars=frozenset(f"metadata/{name}" for name in _names(target.path("metadata"))),
         parts=sum(os.lstat(target.path(f"{COPYING}/{name}")).st_blocks for name in parts_in(target)) * BLOCK,
-        free=space_of(above).free,
+        free=capacity_of(above).free,
         file_system=mount.kind,
         shares=mount.kind in WITH_REFLINKS and os.stat(above).st_dev == os.stat(store.root).st_dev,
     )

@@ -13,12 +13,9 @@ from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
-from prunella_core.inventory.parts import Model
+from prunella_core.inventory.parts import WEIGHTS, Model
 from prunella_core.ollama.manifest import Layer
 from prunella_core.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, ModelName, parse_name
-
-WEIGHTS = frozenset({"weights", "tensor"})
-"""Kinds of layers: every model has at least one of these."""
 
 _CONFIG = "config"
 

@@ -41,6 +41,9 @@ server, its log."""
 
 Location = Literal["local", "cloud"]
 
+WEIGHTS = frozenset({"weights", "tensor"})
+"""Kinds of layers: every model has at least one of these."""
+
 SWEEP = 120.0
 """Seconds within which something that reads all weights, such as a start of Ollama or a backup, has read several."""
 
@@ -222,7 +225,7 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
 
 def weights_in(layers: Iterable[Layer]) -> Layer | None:
     """Return the first of ``layers`` that is read when the model is loaded: all such are read together."""
-    return next((layer for layer in layers if layer.kind in ("weights", "tensor")), None)
+    return next((layer for layer in layers if layer.kind in WEIGHTS), None)
 
 
 def without_sweep(model: Model, is_swept: Callable[[float], bool]) -> Model:

@@ -30,7 +30,7 @@ from prunella_core.ledger.growth import note_totals
 from prunella_core.ledger.uses import read_uses, with_uses
 from prunella_core.ledger.verdicts import bad_blobs
 from prunella_core.scan import scan
-from prunella_core.scan.progress import Report, Space, never, silent, space_of
+from prunella_core.scan.progress import Capacity, Report, capacity_of, never, silent
 from prunella_core.store.locate import Store
 
 _FRESH_ENOUGH = 600.0
@@ -43,14 +43,14 @@ def scan_store(
     report: Report = silent,
     *,
     loaded: Collection[str] = (),
-    space_of: Callable[[str], Space] = space_of,
+    capacity_of: Callable[[str], Capacity] = capacity_of,
     cancelled: Callable[[], bool] = never,
 ) -> Inventory:
     """Scan ``store`` at ``now`` (seconds, UTC) and add what the ledger knows; ``loaded`` is what the server has loaded.
 
     What this run sees is left for later ones. Raises as ``scan``.
     """
-    return remember(scan(store, now, report, space_of, cancelled=cancelled), loaded)
+    return remember(scan(store, now, report, capacity_of, cancelled=cancelled), loaded)
 
 
 def rescan(store: Store, now: float) -> Inventory:

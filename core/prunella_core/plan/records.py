@@ -6,7 +6,8 @@ from typing import Literal
 from msgspec import Struct
 
 from prunella_core.fs.sizes import File
-from prunella_core.inventory.origin import WEIGHTS, Origin
+from prunella_core.inventory.origin import Origin
+from prunella_core.inventory.parts import WEIGHTS
 from prunella_core.inventory.records import Clock, Problem
 from prunella_core.ollama.paths import Area, place_of
 from prunella_core.store.locate import Store

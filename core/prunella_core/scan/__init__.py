@@ -5,12 +5,11 @@ from collections.abc import Callable
 from prunella_core.inventory.records import Inventory
 from prunella_core.scan.assemble import assembled
 from prunella_core.scan.blobs import list_blobs, read_blobs
-from prunella_core.scan.guard import read_vanished
 from prunella_core.scan.manifests import read_manifests
 from prunella_core.scan.own import OwnFiles
-from prunella_core.scan.progress import Count, Report, Space, never, silent, space_of
+from prunella_core.scan.progress import Capacity, Count, Report, capacity_of, never, silent
 from prunella_core.scan.system import held_open
-from prunella_core.scan.trash import read_trash
+from prunella_core.scan.trash import read_trash, read_vanished
 from prunella_core.store.locate import Store
 
 
@@ -18,7 +17,7 @@ def scan(
     store: Store,
     now: float,
     report: Report = silent,
-    space_of: Callable[[str], Space] = space_of,
+    capacity_of: Callable[[str], Capacity] = capacity_of,
     *,
     cancelled: Callable[[], bool] = never,
 ) -> Inventory:
@@ -35,7 +34,7 @@ def scan(
     blobs = read_blobs(store, listing, count, own)
     trash = read_trash(store, own)
     found = assembled(store, manifests, blobs, own.pins, trash.entries)
-    space = space_of(store.root)
+    disk = capacity_of(store.root)
     return Inventory(
         store=store,
         scanned_at=now,
@@ -48,6 +47,6 @@ def scan(
         staged=own.staged,
         guard=own.guard,
         vanished=read_vanished(store, own.guard, found.models),
-        disk_total=space.total,
-        disk_free=space.free,
+        disk_total=disk.total,
+        disk_free=disk.free,
     )

@@ -21,17 +21,17 @@ Report = Callable[[Progress], None]
 """Called every few hundred entries."""
 
 
-class Space(NamedTuple):
+class Capacity(NamedTuple):
     """The file system that holds a store, in bytes; ``free`` is what its user may still write."""
 
     total: int
     free: int
 
 
-def space_of(path: str) -> Space:
+def capacity_of(path: str) -> Capacity:
     """Ask the system. Raises OSError."""
     status = os.statvfs(path)
-    return Space(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+    return Capacity(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
 
 
 def silent(_progress: Progress) -> None:

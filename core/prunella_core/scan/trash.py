@@ -1,9 +1,9 @@
-"""Reads the trash: a store of its own for every removal, under ``.prunella/trash/<id>/``."""
+"""Reads the trash, a store of its own for every removal under ``.prunella/trash/<id>/``, and the guard's mirror."""
 
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,7 +18,7 @@ from prunella_core.fs.files import files_below, has_reflinks
 from prunella_core.fs.folders import read_own
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
-from prunella_core.inventory.records import Cause, Problem, TrashedModel, TrashEntry
+from prunella_core.inventory.records import Cause, Model, Problem, TrashedModel, TrashEntry
 from prunella_core.ollama.paths import place_of
 from prunella_core.scan.manifests import ManifestReading, ReadManifest, blob_in, read_manifests
 from prunella_core.scan.own import OwnFiles
@@ -28,6 +28,7 @@ RECORD = "record.json"
 """What an entry is signed with. Emptying takes it away, so an entry without it only keeps what others need."""
 
 _LARGEST_RECORD = 64 * 1024 * 1024
+_GUARD = ".prunella/guard"
 
 
 class _Record(Struct, frozen=True):
@@ -151,3 +152,25 @@ def removed_at(folder: str, name: str) -> float:
         with suppress(ValueError):  # digits that are no date: then the folder's own time has to do
             return datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC).timestamp()
     return os.stat(os.path.join(folder, name)).st_mtime
+
+
+def read_vanished(store: Store, mirror: Collection[File], models: Collection[Model]) -> tuple[TrashedModel, ...]:
+    """Read the manifests of the mirror that no model has with the same bytes; as a rule there are none."""
+    live = {model.manifest.path: model for model in models}
+    copies = ((place_of(file.path), file) for file in mirror if file.path.startswith(f"{_GUARD}/manifests"))
+    strays = {copy.inner for copy, file in copies if copy.is_manifest and not _is_alike(file, live.get(copy.inner))}
+    if not strays:
+        return ()
+    aside = Store(root=store.path(_GUARD), why="guard", owner=store.owner, writable=False)
+    reading = read_manifests(aside, lambda digest: blob_in(aside, digest) or blob_in(store, digest))
+    found = [trashed(_GUARD, copy) for copy in reading.manifests if copy.file.path in strays]
+    return tuple([model for model in found if not _is_same(model, live.get(place_of(model.manifest.path).inner))])
+
+
+def _is_alike(file: File, model: Model | None) -> bool:
+    """Whether a copy has the times and the size of the manifest; else its bytes have to be read."""
+    return model is not None and model.manifest.identity[2:] == file.identity[2:]
+
+
+def _is_same(copy: TrashedModel, model: Model | None) -> bool:
+    return model is not None and model.digest == copy.digest

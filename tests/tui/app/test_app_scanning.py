@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from journeys import DISK, Journey, app_over
 from prunella_core.base.errors import Cancelled
 from prunella_core.inventory.records import Inventory
-from prunella_core.scan.progress import Progress, Report, Space, never
+from prunella_core.scan.progress import Capacity, Progress, Report, never
 from prunella_tui.app.setup import Setup
 from stores import small_store
 
@@ -96,14 +96,14 @@ async def test_a_rescan_that_is_stopped_leaves_what_was_shown(root: Path) -> Non
 
 
 async def test_a_store_that_cannot_be_read_is_said_and_read_again_with_r(root: Path) -> None:
-    def space_of(path: str) -> Space:
+    def capacity_of(path: str) -> Capacity:
         if is_gone:
             raise OSError(5, "Input/output error", path)
         return DISK
 
     is_gone = True
     app = app_over(root)
-    app.session.setup = replace(app.session.setup, space_of=space_of)
+    app.session.setup = replace(app.session.setup, capacity_of=capacity_of)
     async with app.run_test() as pilot:
         journey = Journey(pilot)
         await journey.rest()

@@ -34,7 +34,7 @@ class Asked:
 
 
 def inventory_of(root: str) -> Inventory:
-    return scan(locate(root, {}, root), NOW, space_of=lambda _path: DISK)
+    return scan(locate(root, {}, root), NOW, capacity_of=lambda _path: DISK)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from commandline import DAY, call, model_names, run
 from prunella_core.sample import StoreBuilder
-from prunella_core.scan.progress import Space
+from prunella_core.scan.progress import Capacity
 from stores import tree
 
 
@@ -131,7 +131,7 @@ def test_an_interrupted_removal_there_is_undone_first(builder: StoreBuilder, tar
 def test_too_little_room_is_refused_before_anything_is_made(
     builder: StoreBuilder, target: str, command: tuple[str, ...]
 ) -> None:
-    with patch("prunella_core.copy.target.space_of", lambda _path: Space(1_000_000, 50_000)):
+    with patch("prunella_core.copy.target.capacity_of", lambda _path: Capacity(1_000_000, 50_000)):
         result = call(*command, "--all", target, store=builder.root)
         plan = call(*command, "--all", target, "--dry-run", store=builder.root)
     assert (result.code, plan.code) == (3, 3)

@@ -9,7 +9,7 @@ from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.uses import Follower
-from prunella_core.scan.progress import Report, Space, never, space_of
+from prunella_core.scan.progress import Capacity, Report, capacity_of, never
 from prunella_core.store.locate import Store
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     store: Store
     now: Callable[[], float]
     retention: int = parse_age(DEFAULT_RETENTION)
-    space_of: Callable[[str], Space] = space_of
+    capacity_of: Callable[[str], Capacity] = capacity_of
     connect: "Callable[[], Server | None]" = lambda: None
     theme: str | None = None
     remember_theme: Callable[[str], None] | None = None
@@ -48,4 +48,4 @@ class Setup(Struct, frozen=True, kw_only=True):
         """
         if self.imported:
             return self.imported
-        return scan_store(self.store, self.now(), report, space_of=self.space_of, cancelled=cancelled)
+        return scan_store(self.store, self.now(), report, capacity_of=self.capacity_of, cancelled=cancelled)

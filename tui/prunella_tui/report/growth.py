@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.growth import Noted
-from prunella_core.space.compare import model_changes
-from prunella_core.space.totals import Totals, growth, totals
+from prunella_core.space.totals import Totals, growth, model_changes, totals
 from prunella_tui.report.format import date, number, size, when
 from prunella_tui.report.lines import Block, Column, line, section, table
 

@@ -13,9 +13,8 @@ from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.ages import likely_model
 from prunella_core.ledger.growth import Noted
 from prunella_core.scan.other import OtherFiles
-from prunella_core.space.compare import model_changes
 from prunella_core.space.space import space_of
-from prunella_core.space.totals import SHARES, Totals, growth, totals
+from prunella_core.space.totals import SHARES, Totals, growth, model_changes, totals
 
 _MOST_ENTRIES = 20
 

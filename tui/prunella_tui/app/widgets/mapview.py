@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from prunella_core.space.totals import Area
-from prunella_core.space.treemap import Rect, treemap
+from prunella_tui.app.widgets.treemap import Rect, treemap
 
 LEAST_CELLS = 18
 """Fewer cells than these have no room for a word; what deserves fewer is summed up."""

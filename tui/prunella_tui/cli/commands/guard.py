@@ -15,7 +15,7 @@ from prunella_core.guard.settings import Settings, read_settings
 from prunella_core.guard.status import GuardRun, guard_status
 from prunella_core.inventory.records import Inventory
 from prunella_core.operations.guarding import guard_off, guard_on, guard_run
-from prunella_core.scan.progress import space_of
+from prunella_core.scan.progress import capacity_of
 from prunella_core.store.locate import Store
 from prunella_tui.cli.options import all_of, is_set, looks, setting_option, yes_option
 from prunella_tui.cli.output import DONE, REFUSED, present, say
@@ -111,12 +111,12 @@ def uninstall_timer() -> int:
 
 
 def _settings(store: Store) -> Settings:
-    known = read_settings(store) or Settings(min_free=space_of(store.root).total // 10)
+    known = read_settings(store) or Settings(min_free=capacity_of(store.root).total // 10)
     keep, most, free = setting("keep"), setting("max_size"), setting("min_free")
     return Settings(
         keep=parse_age(keep.value) if keep else known.keep,
         max_size=parse_size(most.value) if most else known.max_size,
-        min_free=parse_size(free.value, space_of(store.root).total) if free else known.min_free,
+        min_free=parse_size(free.value, capacity_of(store.root).total) if free else known.min_free,
     )
 
 
