@@ -217,6 +217,13 @@ async def test_the_mouse_moves_marks_and_sorts(demo: Path, open_app: Open) -> No
         assert journey.main.tables.tab.id == "blobs"
 
 
+async def test_a_click_on_a_key_presses_it(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.pilot.click("#keys", offset=(journey.text("#keys").index("Mark") + 1, 0))
+        await journey.rest()
+        assert "1 marked" in journey.status
+
+
 async def test_hostile_names_are_drawn_harmlessly(tmp_path: Path, open_app: Open) -> None:
     builder = StoreBuilder(str(tmp_path / "store"), NOW)
     builder.file(os.fsdecode(b"blobs/\x1b[31mred\xff[bold]"), "x")
@@ -375,7 +382,7 @@ async def test_a_blob_that_a_new_model_needs_loses_its_mark(family: StoreBuilder
         family.model("newcomer", layer)
         await journey.press("r")
         assert journey.session.marks.blobs == marked - {layer.digest}
-        assert not journey.session.marks.implied_models(journey.session.inventory)  # type: ignore[arg-type]
+        assert not journey.session.implied
 
 
 async def test_an_interrupted_removal_is_told_on_the_first_screen(family: StoreBuilder, open_app: Open) -> None:

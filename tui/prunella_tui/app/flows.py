@@ -21,7 +21,7 @@ from prunella_core.operations.carry_out import carry_out, finish_left
 from prunella_core.operations.moving import delete_moved, plan_moved
 from prunella_core.operations.pins import toggle_pin
 from prunella_core.operations.repair import plan_repairs
-from prunella_core.plan.records import Plan, Receipt, Removal
+from prunella_core.plan.records import Empty, Plan, Receipt, Removal, Restore
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
 from prunella_tui.app.screens.copying import CopyDialog
 from prunella_tui.app.screens.dialog import Reading, Result, Verified
@@ -112,7 +112,7 @@ async def empty(here: Here) -> None:
         entries, log = session.marks.trash or row, read_log(session.store)
 
         def review(force: bool) -> Review:
-            plan = session.emptying_plan(inventory, entries, force=force)
+            plan = session.plan(inventory, Empty(entries=tuple(entries), force=force))
             wipes = "the whole trash" if whole <= entries else ""
             return _review(session, [plan], emptying_lines(inventory, plan, log), wipes)
 
@@ -131,7 +131,7 @@ async def undo(here: Here) -> None:
         await here.say("Nothing can be restored here", refusal)
     elif entry is None:
         here.app.notify("Nothing to undo")
-    elif (plan := session.restore_plan(here.inventory, entry)).blocked:
+    elif (plan := session.plan(here.inventory, Restore(entry=entry.id))).blocked:
         taken = "\n".join(clean(problem.message) for problem in plan.blocked)
         ways = [f"{plan.models[0]} --as NEWNAME", f"--swap {entry.id}"] if plan.models else []
         hints = "\n".join(f"prunella restore {clean(way)}" for way in ways)

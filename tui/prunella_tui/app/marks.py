@@ -22,9 +22,9 @@ class Marks(Struct, frozen=True):
         """How many rows of the store are marked, without those of the trash."""
         return len(self.models) + len(self.blobs) + len(self.manifests)
 
-    def toggle(self, kind: str, key: str, inventory: Inventory) -> "Marks":
+    def toggle(self, kind: str, key: str, inventory: Inventory, implied: frozenset[str]) -> "Marks":
         """Mark or unmark one row. Unmarking a model also unmarks the blobs that imply it."""
-        if kind == "models" and key in self.models | self.implied_models(inventory):
+        if kind == "models" and (key in self.models or key in implied):
             implying = {blob for blob in self.blobs if key in inventory.blob_by_key[blob].models}
             return replace(self, models=self.models - {key}, blobs=self.blobs - implying)
         return replace(self, **{kind: getattr(self, kind) ^ {key}})
@@ -32,11 +32,6 @@ class Marks(Struct, frozen=True):
     def add(self, kind: str, keys: Iterable[str]) -> "Marks":
         """Mark many rows of one kind."""
         return replace(self, **{kind: getattr(self, kind).union(keys)})
-
-    def implied_models(self, inventory: Inventory) -> frozenset[str]:
-        """The models that need a marked blob: without it they could not run, so they are deleted too."""
-        users = {id(models): models for models in (inventory.blob_by_key[key].models for key in self.blobs)}
-        return frozenset().union(*users.values()) - self.models
 
     def surviving(self, before: Inventory | None, inventory: Inventory) -> "Marks":
         """The marks that still mean the same in a newer inventory.
@@ -53,10 +48,13 @@ class Marks(Struct, frozen=True):
             self.trash & {entry.id for entry in inventory.trash},
         )
 
-    def request(self, inventory: Inventory) -> Removal:
-        """What deleting everything marked means; what is marked in the trash can only be emptied."""
+    def request(self, implied: frozenset[str]) -> Removal:
+        """What deleting everything marked means, with the models that need a marked blob: they could not run without.
+
+        What is marked in the trash can only be emptied.
+        """
         return Removal(
-            models=tuple(sorted(self.models | self.implied_models(inventory))),
+            models=tuple(sorted(self.models | implied)),
             blobs=tuple(sorted(self.blobs)),
             manifests=tuple(sorted(self.manifests)),
             entries=tuple(sorted(self.trash)),

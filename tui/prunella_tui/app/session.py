@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.records import Inventory, Problem, State, TrashEntry
 from prunella_core.plan.marked import Marked
-from prunella_core.plan.records import Empty, Plan, Removal, Request, Restore
+from prunella_core.plan.records import Plan, Removal, Request
 from prunella_core.store.locate import Store
 from prunella_tui.app.columns import Snapshot
 from prunella_tui.app.marks import Marks, problem_key
@@ -67,6 +67,11 @@ class Session:
         """The models that the server has loaded."""
         return self.snapshot.loaded if self.snapshot else frozenset()
 
+    @property
+    def implied(self) -> frozenset[str]:
+        """The models that are deleted because a blob of theirs is marked."""
+        return self.marked.implied if self.marked else frozenset()
+
     # Scanning
 
     async def read(self) -> None:
@@ -81,8 +86,8 @@ class Session:
             self._take(snapshot)
             await asyncio.sleep(_FRAME_SECONDS)
             self.server, asked = await asyncio.to_thread(scan.ask_server, snapshot)
-            self.is_interrupted = scan.is_interrupted
-            if self.server or asked.inventory is not snapshot.inventory:
+            is_new, self.is_interrupted = scan.is_interrupted != self.is_interrupted, scan.is_interrupted
+            if self.server or is_new or asked.inventory is not snapshot.inventory:
                 self._take(asked)
             snapshot = asked
             if (known := await asyncio.to_thread(scan.read_log, snapshot)) is not snapshot:
@@ -129,7 +134,7 @@ class Session:
         kind, key = self._markable(tab, key)
         if not kind:
             return key
-        self._set(self.marks.toggle(kind, key, self.inventory))
+        self._set(self.marks.toggle(kind, key, self.inventory, self.implied))
         return ""
 
     def _markable(self, tab: str, key: str) -> tuple[str, str]:
@@ -157,7 +162,7 @@ class Session:
         marks = self.marks
         for key in keys:
             if self.inventory and key in getattr(marks, kind):
-                marks = marks.toggle(kind, key, self.inventory)
+                marks = marks.toggle(kind, key, self.inventory, self.implied)
         self._set(marks)
 
     def mark_unused(self) -> str:
@@ -221,7 +226,7 @@ class Session:
 
     def removal_plans(self, inventory: Inventory, *, force: bool) -> list[Plan]:
         """The ways to delete what is marked: one of them is chosen, and is what runs."""
-        request = replace(self.marks.request(inventory), force=force, loaded=self.loaded)
+        request = replace(self.marks.request(self.implied), force=force, loaded=self.loaded)
         for_good = replace(request, to_trash=False)
         if not self.store.writable:
             requests = [replace(for_good, by_server=True, entries=())]
@@ -229,17 +234,10 @@ class Session:
             requests = [for_good]
         else:
             requests = [for_good, request] if self.frees_first else [request, for_good]
-        return [self._plan(inventory, each) for each in requests]
+        return [self.plan(inventory, each) for each in requests]
 
-    def emptying_plan(self, inventory: Inventory, entries: Collection[str], *, force: bool) -> Plan:
-        """The one way to empty ``entries`` of the trash."""
-        return self._plan(inventory, Empty(entries=tuple(entries), force=force))
-
-    def restore_plan(self, inventory: Inventory, entry: TrashEntry) -> Plan:
-        """What brings an entry of the trash back."""
-        return self._plan(inventory, Restore(entry=entry.id))
-
-    def _plan(self, inventory: Inventory, request: Request) -> Plan:
+    def plan(self, inventory: Inventory, request: Request) -> Plan:
+        """What a request does now."""
         from prunella_core.plan.build import make_plan
 
         return make_plan(inventory, request, self.setup.now())

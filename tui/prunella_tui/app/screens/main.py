@@ -110,9 +110,8 @@ class MainScreen(Screen[None]):
 
     # Filter and tabs
 
-    @on(TabBar.Chosen)
-    def _open_tab(self, message: TabBar.Chosen) -> None:
-        self.tables.action_show_tab(message.tab)
+    async def action_in_tables(self, action: str) -> None:
+        await self.app.run_action(action, self.tables)
 
     def action_filter(self) -> None:
         self.field.open(self.tables.table.filter_text, self.tables.tab.example)

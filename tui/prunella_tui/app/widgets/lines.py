@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from textual.app import RenderResult
 from textual.content import Content
-from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
@@ -119,14 +118,7 @@ def _legend(shares: list[tuple[int, str, str]], disk_free: int, width: int) -> C
 
 
 class TabBar(Line):
-    """The names of the tabs. A click on one asks for it."""
-
-    class Chosen(Message):
-        """A tab was clicked."""
-
-        def __init__(self, tab: str) -> None:
-            super().__init__()
-            self.tab = tab
+    """The names of the tabs. A click on one opens it."""
 
     def show(self, session: Session, counts: Mapping[str, str], current: str) -> None:
         """Show every tab with how many rows it has, and how many of them are marked; the open one in reverse."""
@@ -137,11 +129,8 @@ class TabBar(Line):
             label = f" {number} {tab.title} {counts.get(tab.id, '')}{f' ✓{marked:,}' if marked else ''} "
             warns = "bold $text-warning" if tab.id == "problems" and has_problems else "$text-muted"
             style = "reverse bold" if tab.id == current else warns
-            parts.append(Content.styled(label, style).stylize(f"@click=choose('{tab.id}')"))
+            parts.append(Content.styled(label, style).stylize(_click(f"show_tab('{tab.id}')")))
         self.say(*parts, between=" ")
-
-    def action_choose(self, tab: str) -> None:
-        self.post_message(self.Chosen(tab))
 
 
 class StatusLine(Line):
@@ -239,4 +228,10 @@ _BETWEEN = "  "
 
 def _label(key: Key, label: str) -> Content:
     sign = Content.styled(shown(key.keys).split()[0], "bold $text-accent")
-    return Content.assemble(sign, f" {label}").stylize(f"@click=screen.{key.action}")
+    click = _click(key.action) if key.home == "tables" else f"@click=screen.{key.action}"
+    return Content.assemble(sign, f" {label}").stylize(click)
+
+
+def _click(action: str) -> str:
+    """What a click does to the tables, wherever it is."""
+    return f'@click=screen.in_tables("{action}")'
