@@ -139,7 +139,8 @@ async def test_a_disk_without_room_takes_nothing(
 ) -> None:
     async with open_app(Path(builder.root)) as journey:
         monkeypatch.setattr(
-            "prunella_core.copy.target.space_of", lambda _path: journey.session.setup.space_of("/")._replace(free=9)
+            "prunella_core.copy.target.capacity_of",
+            lambda _path: journey.session.setup.capacity_of("/")._replace(free=9),
         )
         await ask(journey, usb)
         assert "has 9 B free, and the copy needs" in journey.text("#preview").replace("\n", " ")
