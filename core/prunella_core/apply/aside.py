@@ -23,7 +23,7 @@ class Keeping(Removal):
     """Sets aside links of all blobs and a copy of the manifest, which a pull writes again in place."""
 
     def _set_aside(self) -> None:
-        """The names of bad blobs leave last: whatever happens before, the store is as it was."""
+        """The names of damaged blobs leave last: whatever happens before, the store is as it was."""
         for file in self.shared:
             self.aside.keep_name(file)
         for item in self.blobs:

@@ -67,7 +67,7 @@ ADVICE = {
         "Remove it: rm {path}",
     ),
     "missing-blob": Advice("The model cannot run.", "Pull the model again (ollama pull {name}), or remove it."),
-    "wrong-size": Advice("The model may not run.", "Remove the model and pull it again (ollama pull {name})."),
+    "wrong-size": Advice("The model may not run.", "Delete the model and pull it again (ollama pull {name})."),
     "wrong-hash": Advice("Its bytes do not match its name: models that use it may fail or give wrong answers.", _FETCH),
     "unreadable-blob": Advice("It could not be read; the disk may be failing: check your backups.", _FETCH),
     "ledger": Advice(

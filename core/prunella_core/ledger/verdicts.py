@@ -21,7 +21,7 @@ Identity = tuple[int, int, int, int]
 """Device, inode, size (bytes) and mtime (nanoseconds) of a file, links followed: what changes when it is written."""
 
 READ_BAD = "SELECT path, identity, kind, problem FROM verified WHERE kind IS NOT NULL"
-"""The kinds of problem of a bad blob."""
+"""The kinds of problem of a damaged blob."""
 
 
 class Verdict(Struct, frozen=True, gc=False):

@@ -53,7 +53,7 @@ def why_no_pull(inventory: Inventory, model: Model) -> str:
 
 
 def plan_repair(inventory: Inventory, request: Repair, now: float) -> Plan:
-    """Plan to keep a model in the trash and to take its bad blobs there; no files where nothing is wrong.
+    """Plan to keep a model in the trash and to take its damaged blobs there; no files where nothing is wrong.
 
     Raises NotFound.
     """

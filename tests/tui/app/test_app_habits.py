@@ -261,6 +261,7 @@ async def test_a_review_of_the_trash_names_the_models(family: StoreBuilder, open
         await journey.point_at("apart:7b")
         await journey.press("d", "t", "enter", "enter", "e")
         assert isinstance(journey.top, Review)
+        assert "Delete from the trash permanently?" in journey.text("Static")
         assert "apart:7b" in journey.text("#text")
         assert journey.focused == "word"
 

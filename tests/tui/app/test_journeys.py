@@ -273,7 +273,9 @@ async def test_what_went_to_the_trash_comes_back_with_u(family: StoreBuilder, op
         await journey.press("3")
         assert journey.table.shown_keys == [result.receipt.id]
         assert "Expires  in 7 days" in journey.details
-        await journey.press("1", "u", "enter")
+        await journey.press("1", "u")
+        assert "Restored apart:7b: " in journey.text()
+        await journey.press("enter")
         assert "apart:7b" in journey.table.shown_keys
     assert tree(family.root) == before
 

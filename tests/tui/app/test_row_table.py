@@ -31,6 +31,18 @@ async def test_fewer_rows_leave_no_blank_lines() -> None:
         assert [line[-1] for line in lines if line] == [str(number) for number in range(59, 82)]
 
 
+async def test_a_table_out_of_sight_does_not_scroll() -> None:
+    numbers = Numbers()
+    async with numbers.run_test(size=(60, 24)) as pilot:
+        table = numbers.query_one(RowTable)
+        table.display = False
+        await pilot.pause()
+        table.go_to("1")
+        table.display = True
+        await pilot.pause()
+        assert table.render_line(1).text.split()[-1] == "0"
+
+
 async def test_the_cursor_pales_when_the_focus_leaves() -> None:
     numbers = Numbers()
     async with numbers.run_test(size=(60, 24)) as pilot:

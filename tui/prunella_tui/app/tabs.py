@@ -93,7 +93,7 @@ TABS = (
     Tab(
         "trash",
         "Trash",
-        "The trash is empty. What Ollama itself deletes is kept too while the guard is on: prunella guard on",
+        "The trash is empty. To keep what Ollama itself deletes too: prunella guard on",
         trash_columns,
         lambda entry: entry.id,
         _entry,

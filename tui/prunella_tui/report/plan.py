@@ -174,7 +174,8 @@ def _outcome(receipt: Receipt, ways: Ways) -> Iterator[Block]:
         done = f"{files} had already been deleted, {size(receipt.freed)}" if receipt.removed else "nothing was changed"
         yield line(("Cancelled", "warning"), f": {done}")
     elif plan.mode == "restore":
-        yield line((f"Restored {files}", "strong"), f", {size(plan.reclaims)}")
+        what = f"{names(plan.models)}: {files}" if plan.models else files
+        yield line((f"Restored {what}", "strong"), f", {size(plan.reclaims)}")
     elif plan.mode == "trash":
         moved, exact = size(receipt.trashed), _compared(receipt.trashed, plan)
         yield line((f"Moved to trash: {moved}", "strong"), f"{exact}, {files}")

@@ -22,7 +22,7 @@ def progress_text(progress: VerifyProgress, seconds: float) -> str:
 
 
 def verify_lines(result: VerifyResult, seconds: float, ways: Ways = COMMANDS) -> Iterator[Block]:
-    """Yield what was found in ``seconds``: each bad blob with the models it breaks, and the count."""
+    """Yield what was found in ``seconds``: each damaged blob with the models it breaks, and the count."""
     for bad in result.bad:
         yield line(("✗ ", "bad"), (bad.path, "strong"))
         yield line(bad.problem, indent=2)
@@ -50,7 +50,7 @@ def _count(result: VerifyResult, seconds: float) -> Block:
 
 def _outcome(result: VerifyResult) -> Span:
     if result.bad:
-        return counted(len(result.bad), "bad blob"), "bad"
+        return counted(len(result.bad), "damaged blob"), "bad"
     if result.changed:
         return f"{number(len(result.changed))} changed meanwhile", "warning"
     return "no damage found", "good"

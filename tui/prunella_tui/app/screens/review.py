@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
-from prunella_core.plan.records import Plan
+from prunella_core.plan.records import Empty, Plan
 from prunella_tui.app.screens.dialog import Dialog
 from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block
@@ -117,5 +117,7 @@ def _line(button: Button, meaning: str, more: str = "") -> Widget:
 
 
 def _title(plan: Plan) -> str:
+    if isinstance(plan.request, Empty):
+        return "Delete from the trash permanently?"
     what = show.counted(len(plan.models), "model") if plan.models else show.counted(len(plan.files), "file")
     return f"Delete {what}?" if plan.mode == "trash" else f"Delete {what} permanently?"

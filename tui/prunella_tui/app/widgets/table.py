@@ -187,7 +187,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         first, last = self.cursor * height, self.cursor * height + height
         if first < top:
             self.scroll_to(y=first, animate=False, force=True, immediate=True)
-        elif last > top + max(self.size.height - 1, height):
+        elif self.size.height and last > top + max(self.size.height - 1, height):  # none while another tab is open
             self.scroll_to(y=last - self.size.height + 1, animate=False, force=True, immediate=True)
         self.moved()
         self._refresh_rows(before, self.cursor)
