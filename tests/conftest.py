@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import errno
 import json
 import os
 import tarfile
@@ -11,7 +12,10 @@ from unittest.mock import patch
 import pytest
 from hypothesis import HealthCheck, settings
 
+from prunella_core.fs.disk import Disk
+from pulled import OFFERS, store_at
 from recordings import RECORDED, Recorded
+from servers import Stub, ollama_on
 from stores import open_store
 
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +41,32 @@ def recorded(tmp_path: Path) -> Callable[..., Recorded]:
         return Recorded(open_store(root), scenario)
 
     return unpack
+
+
+@pytest.fixture
+def undeletable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be deleted once that is decided, as on a file system that has become read-only."""
+    unlink = Disk.unlink
+
+    def fails(disk: Disk, path: str) -> None:
+        if "/.prunella/removing/" in path:
+            raise OSError(errno.EROFS, "Read-only file system", path)
+        unlink(disk, path)
+
+    monkeypatch.setattr(Disk, "unlink", fails)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> str:
+    """The store whose models a registry offers again."""
+    return store_at(tmp_path / "store")
+
+
+@pytest.fixture
+def stub(root: str) -> Iterator[Stub]:
+    """The server of that store."""
+    with ollama_on(root, offers=dict(OFFERS)) as stub:
+        yield stub
 
 
 @pytest.fixture(autouse=True, scope="session")

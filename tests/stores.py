@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -156,6 +157,12 @@ REQUESTS = [
     for_good(models=(*BOTH.models, *SOLO.models), blobs=("blobs/README.txt",)),
 ]
 """What can be asked of the small store: what two models share, all rubbish, everything that has a name."""
+
+
+def exit_code_of(code: str, *arguments: str) -> int:
+    """The exit code of Python code in a process of its own, which may not hang."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run([sys.executable, "-c", code, *arguments], env=environment, check=False, timeout=20).returncode
 
 
 def calls_in(work: Callable[[], object]) -> int:
@@ -345,6 +352,15 @@ class KilledDisk(WatchedDisk):
                 with open(f"{path}.new", "wb") as file:
                     file.write(b'{"half')
         raise Killed
+
+
+def kill(plan: Plan, at: int, after: bool) -> bool:
+    """Carry out ``plan`` and be killed at its change number ``at``; say whether it came to that."""
+    try:
+        carry_out(plan, disk=KilledDisk(at, after))
+    except Killed:
+        return True
+    return False
 
 
 class FailingDisk(WatchedDisk):

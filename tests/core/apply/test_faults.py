@@ -175,10 +175,8 @@ def can(write: Callable[[], object]) -> bool:
     return True
 
 
-def test_on_a_full_disk_everything_is_possible_or_said(small_disk: Path) -> None:
-    root = small_disk / "store"
-    small_store(root)
-    fill(small_disk)
+def delete_where_the_trash_may_refuse(root: Path) -> None:
+    """A move to the trash is done or refused with a way out; a deletion is done to the byte."""
     before = facts(root)
     if said := refusal(plan_for(root, to_trash(*SOLO.models))):
         assert "--now" in said
@@ -191,6 +189,13 @@ def test_on_a_full_disk_everything_is_possible_or_said(small_disk: Path) -> None
     assert receipt.freed == plan.reclaims == use - disk_use(root) > 0
     assert broken_models(root) == {}
     assert set_aside(root) == set()
+
+
+def test_on_a_full_disk_everything_is_possible_or_said(small_disk: Path) -> None:
+    root = small_disk / "store"
+    small_store(root)
+    fill(small_disk)
+    delete_where_the_trash_may_refuse(root)
     (small_disk / "new").write_bytes(b"x" * 4_096)
 
 
@@ -224,16 +229,7 @@ def test_where_a_mount_lies_between_blobs_and_store_nothing_is_lost(tmp_path: Pa
     small_store(root)
     os.rename(root / "blobs", tmp_path / "blobs")
     with mounted(root / "blobs", "--bind", str(tmp_path / "blobs")):
-        before = facts(root)
-        if said := refusal(plan_for(root, to_trash(*SOLO.models))):
-            assert "--now" in said
-            assert facts(root) == before
-        plan = plan_for(root, BOTH)
-        use = disk_use(root)
-        receipt = carry_out(plan)
-        assert receipt.done
-        assert receipt.freed == plan.reclaims == use - disk_use(root) > 0
-        assert broken_models(root) == {}
+        delete_where_the_trash_may_refuse(root)
         recover(root)
         assert set_aside(root) == set()
 

@@ -11,16 +11,15 @@ from pathlib import Path
 import pytest
 
 from prunella_core.apply import has_unfinished
-from prunella_core.plan.records import Plan, Request
+from prunella_core.plan.records import Request
 from prunella_core.sample import StoreBuilder
 from stores import (
     BOTH,
     REQUESTS,
     SOLO,
-    Killed,
-    KilledDisk,
     carry_out,
     for_good,
+    kill,
     look,
     open_store,
     outcome,
@@ -29,15 +28,6 @@ from stores import (
     small_store,
     tree,
 )
-
-
-def kill(plan: Plan, at: int, after: bool) -> bool:
-    """Carry out ``plan`` and be killed at its change number ``at``; say whether it came to that."""
-    try:
-        carry_out(plan, disk=KilledDisk(at, after))
-    except Killed:
-        return True
-    return False
 
 
 @pytest.mark.parametrize("request_", REQUESTS)

@@ -8,7 +8,7 @@ import pytest
 
 from ollama_rules import Ollama
 from prunella_core.base.errors import Refused
-from prunella_core.plan.records import Empty, Removal, Restore
+from prunella_core.plan.records import Empty, Plan, Removal, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import (
@@ -187,8 +187,8 @@ def test_the_folder_is_on_the_disk_before_it_is_decided(builder: StoreBuilder, f
     assert decided == [True]
 
 
-def test_while_it_waits_it_looks_for_a_pull(builder: StoreBuilder) -> None:
-    """A pull that found the blob there writes nothing before the registry has answered."""
+def refused_for_a_pull(builder: StoreBuilder, plan: Plan, settle: float) -> None:
+    """A pull begins at the fifth look: the plan is refused, and the store is as it was."""
     before = facts(builder.root)
     waited: list[float] = []
 
@@ -198,9 +198,14 @@ def test_while_it_waits_it_looks_for_a_pull(builder: StoreBuilder) -> None:
             builder.file("blobs/sha256-" + "1" * 64 + "-partial", "just begun")
 
     with pytest.raises(Refused, match="a pull may be running"):
-        carry_out(plan_for(builder.root, prune()), settle=1.0, wait=wait)
+        carry_out(plan, settle=settle, wait=wait)
     os.unlink(f"{builder.root}/blobs/sha256-{'1' * 64}-partial")
     assert facts(builder.root) == before
+
+
+def test_while_it_waits_it_looks_for_a_pull(builder: StoreBuilder) -> None:
+    """A pull that found the blob there writes nothing before the registry has answered."""
+    refused_for_a_pull(builder, plan_for(builder.root, prune()), settle=1.0)
 
 
 def test_what_a_model_needs_by_the_end_of_the_wait_goes_back(builder: StoreBuilder) -> None:
@@ -225,18 +230,7 @@ def test_what_was_only_just_removed_waits_when_it_is_emptied(
 ) -> None:
     """A pull that found it in the store may not have written anything yet. An ID of the trash names whole seconds."""
     remove(builder.root, "team/solo:v1", now=removed)
-    before = facts(builder.root)
-    waited: list[float] = []
-
-    def wait(seconds: float) -> None:
-        waited.append(seconds)
-        if len(waited) == 5:
-            builder.file("blobs/sha256-" + "1" * 64 + "-partial", "just begun")
-
-    with pytest.raises(Refused, match="a pull may be running"):
-        carry_out(plan_for(builder.root, Empty(), emptied), settle=10.0, wait=wait)
-    os.unlink(f"{builder.root}/blobs/sha256-{'1' * 64}-partial")
-    assert facts(builder.root) == before
+    refused_for_a_pull(builder, plan_for(builder.root, Empty(), emptied), settle=10.0)
 
 
 def test_what_was_removed_before_does_not_wait_when_it_is_emptied(builder: StoreBuilder) -> None:

@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,20 @@ from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
-from stores import DAY, HOUR, NOW, carry_out, entries, facts, open_store, plan_for, planned, prune, to_trash
+from stores import (
+    DAY,
+    HOUR,
+    NOW,
+    carry_out,
+    entries,
+    exit_code_of,
+    facts,
+    open_store,
+    plan_for,
+    planned,
+    prune,
+    to_trash,
+)
 
 WEEK, YEAR = 7 * DAY, 365 * DAY
 WEIGHTS = Layer("weights", f"sha256:{hashlib.sha256(b'downloaded a year ago').hexdigest()}", 21)
@@ -256,9 +267,7 @@ def test_a_pipe_in_its_place_holds_nobody_up(builder: StoreBuilder) -> None:
         "import sys; from prunella_core.ledger.ages import rescan; from stores import NOW, open_store;"
         "rescan(open_store(sys.argv[1]), NOW)"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    run_ = subprocess.run([sys.executable, "-c", code, builder.root], env=environment, check=False, timeout=10)
-    assert run_.returncode == 0
+    assert exit_code_of(code, builder.root) == 0
 
 
 def test_a_clock_that_was_set_back_makes_nothing_due(builder: StoreBuilder) -> None:

@@ -14,17 +14,16 @@ from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.file import NAME
 from prunella_core.ledger.log import History, LoggedModel, LogLine, history, models_in, read_log, write_line
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Empty, Plan, PruneClass, Receipt, Removal, Request
+from prunella_core.plan.records import Empty, PruneClass, Receipt, Removal, Request
 from prunella_core.sample import StoreBuilder
 from stores import (
     DAY,
     NOW,
-    Killed,
-    KilledDisk,
     bring_back,
     carry_out,
     expire,
     for_good,
+    kill,
     look,
     open_store,
     plan_for,
@@ -182,15 +181,6 @@ def test_where_it_would_come_from_is_noted_when_it_goes(builder: StoreBuilder) -
 
 
 # Killed
-
-
-def kill(plan: Plan, at: int, after: bool) -> bool:
-    """Execute ``plan`` until it is killed; whether it was."""
-    try:
-        carry_out(plan, disk=KilledDisk(at, after))
-    except Killed:
-        return True
-    return False
 
 
 @pytest.mark.parametrize("after", [False, True])

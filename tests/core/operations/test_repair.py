@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -39,17 +39,6 @@ from stores import (
     set_aside,
     tree,
 )
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> str:
-    return store_at(tmp_path / "store")
-
-
-@pytest.fixture
-def stub(root: str) -> Iterator[Stub]:
-    with ollama_on(root, offers=dict(OFFERS)) as stub:
-        yield stub
 
 
 def server_of(stub: Stub) -> Server:

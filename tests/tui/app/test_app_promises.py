@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from journeys import NOW, Journey, Open
 from prunella_core.apply import World
-from prunella_core.fs.disk import Disk
 from prunella_core.ollama.client import Loaded, ServerError
 from prunella_core.operations.carry_out import carry_out
 from prunella_core.plan.records import Plan, Receipt
@@ -155,16 +154,8 @@ async def test_trash_that_cannot_be_read_after_a_removal_is_said_with_what_was_d
 
 
 async def test_trash_that_cannot_be_deleted_after_a_removal_is_said_with_what_was_done(
-    family: StoreBuilder, open_app: Open, monkeypatch: pytest.MonkeyPatch
+    family: StoreBuilder, open_app: Open, undeletable: None
 ) -> None:
-    unlink = Disk.unlink
-
-    def fails(disk: Disk, path: str) -> None:
-        if "/.prunella/removing/" in path:
-            raise OSError(errno.EROFS, "Read-only file system", path)
-        unlink(disk, path)
-
-    monkeypatch.setattr(Disk, "unlink", fails)
     receipt, text = await removed_with_expired_trash(family, open_app)
     assert receipt.errors
     assert "Read-only file system" in text

@@ -1,12 +1,9 @@
 """``R`` on the Problems tab: what would be pulled, the question, the pull, and what became of it."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
-
-import pytest
 
 from journeys import Journey, Open
 from ollama_rules import digest_of
@@ -15,20 +12,9 @@ from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.repairing import RepairReview
 from prunella_tui.app.screens.working import Working
 from prunella_tui.report.format import short_digest
-from pulled import OFFERS, ONE, store_at, success, truncate
-from servers import Answer, Stub, ollama_on
+from pulled import ONE, success, truncate
+from servers import Answer, Stub
 from stores import broken_models, tree
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> str:
-    return store_at(tmp_path / "store")
-
-
-@pytest.fixture
-def stub(root: str) -> Iterator[Stub]:
-    with ollama_on(root, offers=dict(OFFERS)) as stub:
-        yield stub
 
 
 def opened(open_app: Open, root: str, stub: Stub | None) -> Any:

@@ -1,28 +1,14 @@
 """``prunella doctor --repair``: what it would do, the question, what it did, and what it cannot do."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from commandline import Terminal, call, run, snapshot_guard
 from ollama_rules import Ollama
-from pulled import OFFERS, ONE, blob, newer_in, store_at, truncate
-from servers import Stub, ollama_on
+from pulled import ONE, blob, newer_in, truncate
+from servers import Stub
 from stores import broken_models
 
 REPAIR = ("doctor", "--repair")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> str:
-    return store_at(tmp_path / "store")
-
-
-@pytest.fixture
-def stub(root: str) -> Iterator[Stub]:
-    with ollama_on(root, offers=dict(OFFERS)) as stub:
-        yield stub
 
 
 def test_a_process_repairs(root: str, stub: Stub) -> None:

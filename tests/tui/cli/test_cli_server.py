@@ -1,6 +1,5 @@
 """The server from the command line: deletion by it, unloading, what is loaded or may be; and expired trash."""
 
-import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from unittest.mock import patch
 import pytest
 
 from commandline import DAY, Terminal, call, make_store, snapshot_guard
-from prunella_core.fs.disk import Disk
 from prunella_core.sample import StoreBuilder
 from servers import Stub, ollama_on
 from stores import disk_use
@@ -216,16 +214,8 @@ def test_expired_trash_is_emptied_after_a_removal(expired: StoreBuilder) -> None
 
 
 def test_expired_trash_that_cannot_be_deleted_is_said_with_what_was_done(
-    expired: StoreBuilder, monkeypatch: pytest.MonkeyPatch
+    expired: StoreBuilder, undeletable: None
 ) -> None:
-    unlink = Disk.unlink
-
-    def fails(disk: Disk, path: str) -> None:
-        if "/.prunella/removing/" in path:
-            raise OSError(errno.EROFS, "Read-only file system", path)
-        unlink(disk, path)
-
-    monkeypatch.setattr(Disk, "unlink", fails)
     result = call("rm", "-y", "--json", SOLO, store=expired.root)
     assert result.code == 4
     assert (result.document["done"], result.document["trashed"] > 0) == (True, True)
