@@ -8,13 +8,14 @@ from contextlib import suppress
 
 import msgspec
 
-from prunella_core.apply.folder import drop_finished_entries
+from prunella_core.apply.folder import Folder, drop_finished_entries
 from prunella_core.apply.moves import Move, bring_back, drop_empty_folders, is_manifest, is_same
 from prunella_core.apply.work import Work
 from prunella_core.base.errors import Cancelled, Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.folders import read_own
+from prunella_core.ollama.paths import Area
 from prunella_core.plan.records import FileError, PlannedFile, Receipt
 from prunella_core.scan.own import RESTORING
 from prunella_core.store.locate import Store
@@ -96,11 +97,26 @@ def _tidy_up(work: Work) -> list[FileError]:
     """Everything is in its place: what is left over is an error, and no reason to fail."""
     errors = drop_empty_folders(work.store, [item.file.path for item in work.plan.files], work.disk)
     try:
+        _drop_second_names(work)
         drop_finished_entries(work.store, work.disk)
         work.disk.unlink(_note(work.store))
     except OSError as error:
         errors.append(FileError(path=".prunella", message=f"its rest stays until the next run: {error.strerror}"))
     return errors
+
+
+def _drop_second_names(work: Work) -> None:
+    """Drop from the entry what never left the store: it would keep the bytes there, and be nothing to restore."""
+    entry = Folder(work.store, work.disk, Area.TRASH, work.id)
+    dropped = [path for path in entry.paths() if _is_same_file(work, f"{entry.inside}/{path}", path)]
+    for path in dropped:
+        work.disk.unlink(f"{entry.path}/{path}")
+    drop_empty_folders(work.store, [f"{entry.inside}/{path}" for path in dropped], work.disk)
+
+
+def _is_same_file(work: Work, one: str, other: str) -> bool:
+    found = [work.disk.status(work.store.path(path)) for path in (one, other)]
+    return None not in found and os.path.samestat(*filter(None, found))
 
 
 def _refuse_linked_folders(store: Store, relative: str) -> None:

@@ -117,6 +117,20 @@ def test_the_version_that_a_pull_replaced_comes_back_under_another_name(tmp_path
     assert look(tmp_path).model_by_name["team/solo:v1"].digest != version.digest
 
 
+def test_an_entry_whose_blobs_never_left_the_store_vanishes_when_it_is_restored(tmp_path: Path) -> None:
+    small_store(tmp_path)
+    before, frees = of_ollama(tmp_path), plan_for(tmp_path, for_good(models=("team/solo:v1",))).reclaims
+    guard(tmp_path)
+    (tmp_path / "manifests/registry.ollama.ai/team/solo/v1").unlink()
+    (rescued,) = again(tmp_path).rescued
+    entry = look(tmp_path).trash[0]
+    assert len(entry.files) == 4
+    bring_back(tmp_path, entry, now=LATER)
+    assert of_ollama(tmp_path) == before
+    assert not (tmp_path / ".prunella/trash" / rescued.id).exists()
+    assert plan_for(tmp_path, for_good(models=("team/solo:v1",))).reclaims == frees
+
+
 def test_a_download_that_a_start_drops_comes_back(tmp_path: Path) -> None:
     small_store(tmp_path)
     guard(tmp_path)

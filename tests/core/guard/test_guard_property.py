@@ -135,10 +135,10 @@ class Guarded(RuleBasedStateMachine):
         copy = f"{self.folder}/copy"
         shutil.copytree(self.root, copy, symlinks=True)
         sync(open_store(copy), self.now + 1)  # as every command does that may write, before it plans
-        back: set[bytes] = set()
+        back = set(self.manifests().values())  # the server may have brought it back itself
         for number, entry in enumerate(look(copy, self.now + 1).trash):
-            for model in entry.models:
-                under = f"back:{number}-{len(back)}"
+            for place, model in enumerate(entry.models):
+                under = f"back:{number}-{place}"
                 plan = plan_for(copy, Restore(entry=entry.id, model=model.name, under=under), self.now)
                 assert (plan.missing, plan.blocked) == ((), ())
                 back.add(Path(copy, model.manifest.path).read_bytes())
