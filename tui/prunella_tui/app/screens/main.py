@@ -141,11 +141,10 @@ class MainScreen(Screen[None]):
         else:
             self.session.drop_marks()
 
-    # What takes longer than a key press
-
     @work(group="flow")
     async def action_flow(self, name: str) -> None:
-        from prunella_tui.app.flows import FLOWS, Here
+        from prunella_tui.app.flows import FLOWS
+        from prunella_tui.app.here import Here
 
         if inventory := await self.session.known():
             await FLOWS[name](Here(self.app, self.session, inventory, self.tables, self.action_rescan))
