@@ -18,10 +18,10 @@ from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.ledger.file import consult, fetch, is_trace
 from prunella_core.ollama.names import ModelName, is_short_name
 from prunella_core.ollama.paths import place_of
-from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Repair, Restore
+from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Removal, Repair, Restore
 from prunella_core.store.locate import Store
 
-Action = Literal["rm", "prune", "empty", "expire", "restore", "guard", "repair"]
+Action = Literal["rm", "free", "move", "prune", "empty", "expire", "restore", "guard", "repair"]
 Fate = Literal["trashed", "restored", "back", "gone"]
 """In the trash; restored from it; in the store again by a pull or create; gone."""
 
@@ -54,6 +54,8 @@ class LogLine(Struct, frozen=True, kw_only=True):
     size: int | None
     note: str = ""
     """What likely keeps the space that it freed."""
+    target: str = ""
+    """The other store that the models were moved to."""
 
 
 _DECODER = msgspec.json.Decoder(LogLine)
@@ -68,6 +70,10 @@ def action_of(plan: Plan) -> Action:
             return "expire" if expired else "empty"
         case PrunePolicy():
             return "prune"
+        case Removal(moved_to=target) if target:
+            return "move"
+        case Removal(proposed=True):
+            return "free"
         case Repair():
             return "repair"
         case _:
@@ -94,6 +100,7 @@ def note(receipt: Receipt, at: float, origins: Mapping[str, Origin]) -> Receipt:
         models=tuple(_with_pull(model, origins) if model.entry == identity else model for model in models),
         files=len(taken),
         size=sum(item.reclaims for item in taken) if is_restore else receipt.trashed + receipt.freed,
+        target=clean(plan.request.moved_to) if isinstance(plan.request, Removal) else "",
     )
     if write_line(plan.store, line):
         return receipt
@@ -218,7 +225,9 @@ def history(log: Sequence[LogLine], inventory: Inventory) -> History:
         return "restored" if line.id in restored_from else "gone"
 
     held = {name for _entry, name in in_trash}
-    gone = [model for model in _last_known(lines) if model.name not in held and fate_of(model) == "gone"]
+    elsewhere = {line.id for line in lines if line.action == "move"}
+    last = (model for model in _last_known(lines) if model.name not in held and model.entry not in elsewhere)
+    gone = [model for model in last if fate_of(model) == "gone"]
     pullable = dict.fromkeys(model.name if model.pull is None else model.pull for model in gone)
     return History(
         events=tuple(Event(line=ln, fates=tuple(map(fate_of, ln.models)), fate=fate_of_files(ln)) for ln in lines),

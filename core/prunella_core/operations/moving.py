@@ -15,7 +15,7 @@ from prunella_core.plan.records import Plan, Receipt, Removal
 def plan_moved(inventory: Inventory, copy: CopyPlan, request: Removal, now: float) -> Plan:
     """Plan to delete here, as ``request`` says, the models that ``copy`` brings to another store: they are not lost."""
     models = tuple(model.name for model in copy.models)
-    return replace(make_plan(inventory, replace(request, models=models), now), lost=())
+    return replace(make_plan(inventory, replace(request, models=models, moved_to=copy.target.root), now), lost=())
 
 
 def delete_moved(copied: CopyReceipt, plan: Plan, world: World) -> Receipt:

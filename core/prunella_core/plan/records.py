@@ -43,6 +43,10 @@ class Removal(Struct, frozen=True, kw_only=True):
     """Whether the server deletes the models: at once, and without a trash."""
     loaded: frozenset[str] | None = frozenset()
     """Models that the server has loaded, whose space is freed when it unloads them; ``None`` if it does not say."""
+    proposed: bool = False
+    """Whether it was proposed to free space."""
+    moved_to: str = ""
+    """The other store that the models are copied to before."""
 
 
 class PrunePolicy(Struct, frozen=True, kw_only=True):

@@ -136,3 +136,8 @@ def test_df_has_nothing_to_fail_for_in_a_tidy_store(builder: StoreBuilder) -> No
     assert "invalid size “much”" in result.complaint
     result = call("df", "--fail-if-reclaimable", "20", store=builder.root)
     assert (result.code, result.complaint) == (2, "prunella: “20” has no unit: use 20GB or 20MB\n")
+
+
+def test_what_free_proposed_is_logged_as_free(builder: StoreBuilder) -> None:
+    done(builder, "free", "1kB", "-y")
+    assert [entry["action"] for entry in call("log", "--json", store=builder.root).document["entries"]] == ["free"]

@@ -143,3 +143,13 @@ def test_with_nothing_to_move_nothing_is_asked(builder: StoreBuilder, target: st
     assert result.code == 0
     assert "Nothing to copy" in result.text
     assert not os.path.exists(target)
+
+
+@pytest.mark.parametrize("now", [(), ("--now",)])
+def test_the_log_says_where_models_were_moved_to(builder: StoreBuilder, target: str, now: tuple[str, ...]) -> None:
+    assert call("move", "team/solo:v1", target, "-y", *now, store=builder.root).code == 0
+    document = call("log", "--json", store=builder.root).document
+    (entry,) = document["entries"]
+    assert (entry["action"], entry["mode"], entry["target"]) == ("move", "delete" if now else "trash", target)
+    assert document["pull"] == document["lost"] == []
+    assert f"team/solo:v1 → {target}" in " ".join(call("log", store=builder.root).text.split())

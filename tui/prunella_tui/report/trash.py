@@ -16,6 +16,7 @@ from prunella_tui.report.ways import COMMANDS, Ways
 _FATES: dict[Fate, str] = {"trashed": "in trash", "restored": "restored", "back": "back", "gone": "gone"}
 _ACTIONS = {
     "guard": "rescued",
+    "move": "moved",
     "prune": "pruned",
     "empty": "emptied",
     "expire": "expired",
@@ -110,7 +111,8 @@ def log_lines(history: History) -> Iterator[Block]:
 
 
 def _what(event: Event) -> str:
-    return names([model.name for model in event.line.models]) or counted(event.line.files, "file")
+    what = names([model.name for model in event.line.models]) or counted(event.line.files, "file")
+    return f"{what} → {event.line.target}" if event.line.target else what
 
 
 def _now(event: Event) -> str:

@@ -92,6 +92,7 @@ def propose(
         entries=tuple(item.key for item in chosen if item.kind == "trash"),
         loaded=None if loaded is None else frozenset(loaded),
         to_trash=False,
+        proposed=True,
     )
     return Proposal(
         target=max(target, 0),

@@ -145,6 +145,7 @@ def _event_row(event: Event) -> Document:
         **picked(line, "id", "action", "mode", "files", "size"),
         "at": timestamp(line.at),
         "note": clean(line.note) or None,
+        "target": clean(line.target) or None,
         "models": [
             {"name": clean(model.name), "state": fate, "pull": shown(model.pull) or None}
             for model, fate in zip(line.models, event.fates, strict=True)
