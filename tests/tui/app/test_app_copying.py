@@ -32,7 +32,12 @@ async def ask(journey: Journey, folder: Path, *keys: str) -> None:
     """Open the dialog by ``keys`` and name the folder, until it is known what would be written there."""
     await journey.press(*(keys or ("c",)))
     assert isinstance(journey.top, CopyDialog)
-    await journey.type(str(folder))
+    await paste(journey, folder)
+
+
+async def paste(journey: Journey, folder: Path) -> None:
+    """Paste the path of a folder, and wait until it is known what would be written there."""
+    journey.app.screen.query_one("#folder", FolderField).value = str(folder)
     await journey.rest()
 
 
@@ -44,8 +49,7 @@ async def test_what_is_marked_is_copied_and_stays_here(builder: StoreBuilder, us
             await journey.press("space")
         await journey.press("c")
         assert "Copy 2 models to another disk" in journey.text(".title")
-        await journey.type(str(usb))
-        await journey.rest()
+        await paste(journey, usb)
         preview = journey.text("#preview")
         assert "A new folder" in preview
         assert f"Copy 2 models to {usb}: " in preview.replace("\n", "")
@@ -92,8 +96,7 @@ async def test_the_review_offers_another_disk_and_delete_now_frees_at_once(
         await journey.point_at("team/solo:v1")
         await journey.press("space", "d", "c", "enter")
         assert journey.text(".title") == "Move team/solo:v1 to another disk"
-        await journey.type(str(usb))
-        await journey.rest()
+        await paste(journey, usb)
         await journey.press("enter", "enter", "x", "enter")
         result = journey.top
         assert isinstance(result, Result)
@@ -212,7 +215,7 @@ async def test_tab_completes_a_path_and_then_leaves_the_field(
     (tmp_path / "some disk").mkdir()
     async with open_app(Path(builder.root)) as journey:
         await ask(journey, tmp_path / "so")
-        await journey.press("tab")
+        await journey.press("end", "tab")
         assert journey.app.screen.query_one("#folder", FolderField).value == f"{tmp_path}/some disk/"
         await journey.press("tab")
         assert journey.focused != "folder"
