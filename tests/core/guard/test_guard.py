@@ -1,5 +1,6 @@
 """What Ollama deletes behind our back comes back from the guard, and nothing else of the store is touched."""
 
+import errno
 import os
 from collections.abc import Callable
 from itertools import count
@@ -9,7 +10,7 @@ import pytest
 
 from ollama_rules import Ollama
 from prunella_core.apply import World
-from prunella_core.base.errors import Refused
+from prunella_core.base.errors import Locked, Refused
 from prunella_core.guard.settings import Settings, read_settings
 from prunella_core.guard.status import guard_problem, guard_status, over_limit
 from prunella_core.guard.sync import Synced, sync, turn_off, turn_on
@@ -17,6 +18,7 @@ from prunella_core.operations import carry_out as operations
 from prunella_core.operations.guarding import guard_run
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Receipt, Request, Restore
+from prunella_core.store.lock import lock
 from recordings import RECORDED, Recorded
 from stores import (
     DAY,
@@ -24,6 +26,7 @@ from stores import (
     FailingDisk,
     Killed,
     KilledDisk,
+    MeanwhileDisk,
     bring_back,
     broken_models,
     carry_out,
@@ -181,6 +184,43 @@ def test_while_something_could_hide_a_model_nothing_is_moved_or_forgotten(
     synced = again(tmp_path)
     assert synced.rescued == ()
     assert facts(tmp_path / ".prunella/guard") == mirror
+
+
+def test_a_disk_that_fills_while_files_move_into_an_entry_loses_nothing(tmp_path: Path) -> None:
+    small_store(tmp_path)
+    before = of_ollama(tmp_path)
+    guard(tmp_path)
+    Ollama(str(tmp_path)).rm("team/solo:v1")
+    with pytest.raises(OSError, match="No space left"):
+        sync(open_store(tmp_path), LATER, FailingDisk("move", code=errno.ENOSPC, start=2))
+    again(tmp_path, LATER + 1)
+    restore_all(tmp_path, LATER + 1)
+    assert of_ollama(tmp_path) == before
+
+
+def test_while_another_prunella_works_the_mirror_stays_as_it_is(tmp_path: Path) -> None:
+    small_store(tmp_path)
+    guard(tmp_path)
+    Ollama(str(tmp_path)).rm("derived")
+    mirror = facts(tmp_path / ".prunella")
+    with lock(open_store(tmp_path)), pytest.raises(Locked):
+        sync(open_store(tmp_path), LATER)
+    assert facts(tmp_path / ".prunella") == mirror
+    assert [each.models for each in again(tmp_path).rescued] == [("derived:latest",)]
+
+
+def test_ollama_rm_between_the_scan_and_the_first_step_of_delete_now(tmp_path: Path) -> None:
+    small_store(tmp_path)
+    before = of_ollama(tmp_path)
+    guard(tmp_path)
+    plan = plan_for(tmp_path, for_good(models=("team/solo:v1",)), LATER)
+    disk = MeanwhileDisk("staging", lambda: Ollama(str(tmp_path)).rm("team/solo:v1"), "make_folder", before=True)
+    with pytest.raises(Refused):
+        operations.carry_out(plan, World(now=lambda: LATER, settle=0, disk=disk))
+    assert disk.event is None
+    assert [each.models for each in again(tmp_path, LATER + 1).rescued] == [("team/solo:v1",)]
+    restore_all(tmp_path, LATER + 1)
+    assert of_ollama(tmp_path) == before
 
 
 def test_while_a_pull_is_running_nothing_is_taken_out_of_the_mirror(tmp_path: Path) -> None:
