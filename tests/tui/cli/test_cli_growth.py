@@ -44,6 +44,7 @@ def test_df_since(builder: StoreBuilder) -> None:
 def test_df_since_for_people(builder: StoreBuilder) -> None:
     text = call("df", "--since", "30d", store=builder.root).text
     assert ", 10 days ago\n" in text
+    assert re.search(r"^  On disk: [▁-▇]█$", text, re.MULTILINE)
     assert re.search(r"^  unreferenced +\+\d", text, re.MULTILINE)
     assert "stray" not in text.partition("Since")[2], "it is as it was"
 

@@ -1,6 +1,6 @@
 """What became more or less, in ``df --since`` and ``diff``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.growth import Noted
@@ -9,14 +9,25 @@ from prunella_tui.report.format import date, number, size, when
 from prunella_tui.report.lines import Block, Column, line, section, table
 
 _NAMES = {"listed": "ollama list", "allocated": "on disk", "disk_free": "free"}
+_STEPS = "▁▂▃▄▅▆▇█"
+_MOST_STEPS = 30
 _SIGNS = {"came": "+", "went": "−", "changed": "~"}
 
 
-def growth_lines(since: Noted, sums: Totals, now: float) -> Iterator[Block]:
-    """Yield what became more or less since then."""
+def growth_lines(noted: Sequence[Noted], sums: Totals, now: float) -> Iterator[Block]:
+    """Yield what became more or less since the first of ``noted``, and the total on the way."""
     yield line()
-    yield line((f"Since {when(since.at, now)}", "head"))
-    yield _growth(since.totals, sums)
+    yield line((f"Since {when(noted[0].at, now)}", "head"))
+    yield line("On disk: ", (trend([*(each.totals.allocated for each in noted), sums.allocated]), "info"), indent=2)
+    yield _growth(noted[0].totals, sums)
+
+
+def trend(counts: Sequence[int]) -> str:
+    """Return a line of bars from nothing to the largest of ``counts``; of many, some evenly apart and the last."""
+    every = -(-len(counts) // _MOST_STEPS)
+    shown = counts[::-1][::every][::-1]
+    most = max(*shown, 1)
+    return "".join(_STEPS[count * (len(_STEPS) - 1) // most] for count in shown)
 
 
 def diff_lines(old: Inventory, new: Inventory) -> Iterator[Block]:

@@ -127,7 +127,7 @@ def usage_lines(
     yield _reclaimable(inventory, retention, sums)
     yield line(f"{size(sums.disk_free)} of {size(sums.disk_total)} free on this file system")
     if noted:
-        yield from growth_lines(noted[0], sums, inventory.scanned_at)
+        yield from growth_lines(noted, sums, inventory.scanned_at)
 
 
 def _reclaimable(inventory: Inventory, retention: int, sums: Totals) -> Block:
