@@ -217,6 +217,14 @@ async def test_the_mouse_moves_marks_and_sorts(demo: Path, open_app: Open) -> No
         assert journey.main.tables.tab.id == "blobs"
 
 
+async def test_what_is_marked_is_not_deleted_too(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("a", "2", "a")
+        assert "also deletes" not in journey.status
+        await journey.press("escape", "a")
+        assert "also deletes apart:7b" in journey.status
+
+
 async def test_a_click_on_a_key_presses_it(family: StoreBuilder, open_app: Open) -> None:
     async with open_app(Path(family.root)) as journey:
         await journey.pilot.click("#keys", offset=(journey.text("#keys").index("Mark") + 1, 0))

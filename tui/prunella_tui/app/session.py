@@ -69,8 +69,8 @@ class Session:
 
     @property
     def implied(self) -> frozenset[str]:
-        """The models that are deleted because a blob of theirs is marked."""
-        return self.marked.implied if self.marked else frozenset()
+        """The models that are not marked, and are deleted because a blob of theirs is."""
+        return self.marked.implied - self.marks.models if self.marked else frozenset()
 
     # Scanning
 

@@ -184,8 +184,8 @@ def _mark_parts(session: Session, inventory: Inventory) -> Iterator[Content | st
         if plan.kept:
             yield f"{show.size(sum(kept.allocated for kept in plan.kept))} stays"
         return
-    if marked.implied:
-        yield Content.styled(f"also deletes {show.names(sorted(marked.implied), 2)}", "$text-warning")
+    if session.implied:
+        yield Content.styled(f"also deletes {show.names(sorted(session.implied), 2)}", "$text-warning")
     yield _frees(marked.frees)
     if keeps := marked.keeps:
         users = marked.users_of_kept()
