@@ -179,7 +179,7 @@ def _address() -> str:
 def verify(names: tuple[str, ...], again: bool) -> int:
     """Without arguments: the whole store except the trash, whose blobs are checked when named by digest. Hard links to
     one file are read once. Files that an earlier run verified and that have not changed (inode, size, mtime) are not
-    read again, so an interrupted run resumes where it stopped. Bad blobs show up in ls and doctor. Nothing is ever
+    read again, so an interrupted run resumes where it stopped. Damaged blobs show up in ls and doctor. Nothing is ever
     deleted or changed.
 
     \b
@@ -241,7 +241,7 @@ def _write(path: str, data: bytes, store_root: str) -> None:
 @no_log_option
 def metrics(textfile: str | None, with_models: bool) -> None:
     """One scan, in the text format of Prometheus. With --textfile, node_exporter's textfile collector can read it: PATH
-    ends in .prom and lies in the folder of the collector. docs/fleet.md has alert rules and a dashboard.
+    ends in .prom, in the collector's folder. docs/fleet.md has alert rules and a dashboard.
 
     \b
       prunella metrics

@@ -17,7 +17,7 @@ from prunella_tui.cli.signals import ending
 @command
 @click.option("--dir", "folder", metavar="DIR", type=click.Path(), help="Only write the sample store into DIR.")
 def demo(folder: str | None) -> int:
-    """It is in a temporary folder that is deleted when you quit. With --dir it is only written, and stays.
+    """It lives in a temporary folder that is deleted when you quit. With --dir it is only written, and stays.
 
     \b
       prunella demo
