@@ -3,6 +3,7 @@
 import os
 import plistlib
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from commandline import call
 from ollama_rules import Ollama
-from prunella_core.store.locate import Store
+from prunella_core.store.locate import Store, locate
 from prunella_tui.cli.timer import install, timer_for, uninstall
 from stores import LATER_ENOUGH, facts, look, of_ollama, small_store
 
@@ -74,7 +75,6 @@ def test_bad_values_change_nothing(root: str) -> None:
     assert facts(root) == before
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="systemd")
 def test_the_timer_is_shown_written_started_and_removed(
     tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,3 +117,18 @@ def test_without_systemd_the_line_for_cron_is_printed(root: str) -> None:
 
 def test_a_timer_wants_a_guard_that_is_on(root: str) -> None:
     assert call("guard", "install", "--yes", store=root).code == 3
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
+def test_systemd_finds_nothing_wrong_with_roots_units(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name: sys.executable)
+    odd = shutil.move(root, tmp_path / 'a "store" %i $HOME')
+    units = timer_for(locate(str(odd), {}, "/nowhere"), is_root=True, home=str(tmp_path)).files
+    paths = [tmp_path / os.path.basename(path) for path in units]
+    for path, text in zip(paths, units.values(), strict=True):
+        path.write_text(text)
+    monkeypatch.undo()
+    ended = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
