@@ -224,7 +224,7 @@ async def _answer(here: Here, review: Callable[[bool], Review]) -> Plan | Litera
 
 
 async def _carry_out(
-    here: Here, plan: Plan, do: Callable[[Plan, World], Receipt] = carry_out, before: Iterable[Block] = ()
+    here: Here, plan: Plan, do: Callable[[Plan, World], Receipt] | None = None, before: Iterable[Block] = ()
 ) -> bool:
     """Do exactly what was confirmed, and show what happened; return whether it was not undone.
 
@@ -249,7 +249,7 @@ async def _carry_out(
             report=advance,
             cancelled=cancelled,
         )
-        return do(plan, world)
+        return (do or carry_out)(plan, world)
 
     stop = "" if plan.mode == "restore" else "Cancel"
     stopping = "Stopping …" if plan.mode == "server" else "Putting everything back …"
