@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from journeys import NOW, Journey, Open
+from prunella_core.ledger.ages import scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
@@ -18,6 +19,7 @@ from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.map import MapScreen, Place
 from prunella_tui.app.widgets.mapview import Spot
 from prunella_tui.report.format import size as shown_size
+from stores import open_store
 
 
 class MapJourney:
@@ -276,3 +278,13 @@ async def test_the_crumbs_name_what_else_lies_in_the_store(family: StoreBuilder,
         await there.go_to(AreaKind.FAMILY)
         await there.press("enter")
         assert "other" not in there.journey.text("#map-title")
+
+
+async def test_how_the_total_went_is_in_the_title_once_two_days_are_known(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("m")
+        assert "30 days" not in journey.text("#map-title")
+    scan_store(open_store(family.root), NOW - 9 * 86_400)
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("m")
+        assert "██ in 30 days" in journey.text("#map-title")

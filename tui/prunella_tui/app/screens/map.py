@@ -11,15 +11,17 @@ from textual.screen import Screen
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, State
+from prunella_core.ledger.growth import read_totals
 from prunella_core.scan.other import OtherFiles, other_files
 from prunella_core.space.space import space_of
-from prunella_core.space.totals import Area, AreaKind, areas
+from prunella_core.space.totals import Area, AreaKind, areas, totals
 from prunella_tui.app.bindings import KEYS, bindings
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.lines import KeyLine, Line, muted
 from prunella_tui.app.widgets.mapview import Label, MapView, Spot
 from prunella_tui.report import format as show
+from prunella_tui.report.growth import trend
 from prunella_tui.report.model import sharing_lines
 from prunella_tui.report.textual import Drawing
 
@@ -29,6 +31,8 @@ _SIGNS = {AreaKind(state.value): sign for state, sign in show.STATE_MARKS.items(
     AreaKind.MODEL: "●",
     AreaKind.BROKEN: "✗",
 }
+_DAY = 86_400
+_WEEKS = 30 * _DAY
 _SHARED, _SEVERAL = "◆", "…"
 _TITLES = {AreaKind.COMMON: "small blobs of many", AreaKind.BROKEN: "no manifests"}
 
@@ -69,6 +73,8 @@ class MapScreen(Screen[Place | None]):
         self.levels = [Level("the whole store", areas(inventory))]
         self.other: OtherFiles | None = None
         """What lies in the root besides, once it is known."""
+        self.trend = ""
+        """How its total went in the last weeks; empty where one day at most is known."""
         self._is_left = False
 
     def compose(self) -> ComposeResult:
@@ -89,6 +95,10 @@ class MapScreen(Screen[Place | None]):
 
     @work
     async def _look_at_others(self) -> None:
+        now = self.inventory.scanned_at
+        noted = await asyncio.to_thread(read_totals, self.inventory.store, now - _WEEKS, now)
+        if noted and now - noted[0].at >= _DAY:
+            self.trend = trend([*(each.totals.allocated for each in noted), totals(self.inventory).allocated])
         try:
             self.other = await asyncio.to_thread(other_files, self.inventory, lambda: self._is_left)
         except OSError as error:
@@ -112,6 +122,8 @@ class MapScreen(Screen[Place | None]):
     def _show_crumbs(self) -> None:
         path = " › ".join(level.title for level in self.levels[1:] or self.levels)
         crumbs = [Content.styled("Map", "bold $text-primary"), Content(path), Content(show.size(self.level.allocated))]
+        if self.trend and len(self.levels) == 1:
+            crumbs.append(muted(f"{self.trend} in {show.duration(_WEEKS)}"))
         if self.other and self.other.allocated and len(self.levels) == 1:
             largest = show.names([f"{name} {show.size(count)}" for name, count in self.other.entries])
             crumbs += [muted(f"other {show.size(self.other.allocated)}: {largest}"), *map(muted, self.other.notes)]
