@@ -85,9 +85,12 @@ class Disk:
             raise
 
     def open_part(self, path: str) -> int:
-        """Open a file to read and to append to, and make it where it is not there."""
+        """Open a file to read and write, and make it where it is not there.
+
+        Not to append: what only appends cannot share the extents of another file.
+        """
         folder, name = self._entry(path)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         part = os.open(name, flags, 0o644, dir_fd=folder)
         try:
             require_regular(part, path)
@@ -98,7 +101,7 @@ class Disk:
         return part
 
     def append(self, part: int, data: memoryview) -> None:
-        """Write all of ``data`` at the end of an open file."""
+        """Write all of ``data`` to an open file that was read to its end."""
         while data:
             data = data[os.write(part, data) :]
 

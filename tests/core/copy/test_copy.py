@@ -443,35 +443,34 @@ def test_a_clone_is_hashed_unless_the_very_file_was_verified(
     data[9] ^= 2
     solo.write_bytes(data)
     os.utime(solo, ns=(status.st_atime_ns, status.st_mtime_ns + (0 if verified else 1)))
-    receipt = copied(builder.root, target, disk=_appending(Sharing()))
+    receipt = copied(builder.root, target, disk=Sharing())
     assert receipt.written == 0
     assert receipt.cloned == receipt.plan.written
     assert ("team/solo:v1" in receipt.models) is verified, "the verdict was believed: nothing was read"
     assert receipt.models[:2] == ("base:latest", "derived:latest")
 
 
-def _appending(disk: Disk) -> Disk:
-    """``sendfile`` takes no file that only appends."""
-    opened = disk.open_part
-
-    def open_part(path: str) -> int:
-        import fcntl
-
-        part = opened(path)
-        fcntl.fcntl(part, fcntl.F_SETFL, fcntl.fcntl(part, fcntl.F_GETFL) & ~os.O_APPEND)
-        return part
-
-    disk.open_part = open_part  # type: ignore[method-assign]
-    return disk
-
-
-def test_a_reflink_takes_no_space(builder: StoreBuilder, target: Path) -> None:
+def test_a_reflink_takes_no_space(reflinking: Path) -> None:
+    builder = StoreBuilder(str(reflinking / "store"), NOW)
+    builder.model("one", *(builder.layer("weights", os.urandom(8_000_000), age=DAY) for _ in range(2)), age=DAY)
+    target = reflinking / "usb"
+    os.sync()
+    free = os.statvfs(reflinking).f_bfree
     plan = planned(builder.root, target)
-    if not plan.shares:
-        pytest.skip("this file system has no reflinks")
     receipt = copy_models(plan)
+    assert plan.needed < 100_000
+    assert receipt.done
     assert (receipt.written, receipt.cloned) == (0, plan.written)
+    os.sync()
+    assert (free - os.statvfs(reflinking).f_bfree) * os.statvfs(reflinking).f_frsize < 1_000_000
+    assert all(file.shared == file.allocated for blob in look(target).blobs for file in blob.files if file.size > DAY)
     assert listed(target) == listed(builder.root)
+    assert broken_models(target) == {}
+
+    before = state(target)
+    again = copied(builder.root, target)
+    assert (again.models, again.written, again.cloned) == (("one:latest",), 0, 0)
+    assert state(target) == before
 
 
 @pytest.mark.parametrize("verify", [False, True])
