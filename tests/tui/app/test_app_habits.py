@@ -271,3 +271,42 @@ async def test_pinned_models_stand_first_in_a_review(family: StoreBuilder, open_
         await journey.point_at("apart:7b")
         await journey.press("P", "d")
         assert journey.text("#text").startswith("⚑ Pinned: apart:7b")
+
+
+async def test_a_cursor_at_the_top_stays_there_when_the_order_changes(demo: Path, open_app: Open) -> None:
+    async with open_app(demo) as journey:
+        await journey.press("n")
+        assert journey.table.cursor == 0
+        await journey.press("down")
+        row = journey.table.key
+        await journey.press("n")
+        assert journey.table.key == row
+        assert journey.table.cursor == len(journey.table.shown_keys) - 2
+
+
+async def test_while_a_filter_is_typed_the_keys_are_those_of_its_field(demo: Path, open_app: Open) -> None:
+    async with open_app(demo) as journey:
+        await journey.press("slash")
+        await journey.type("qwen")
+        assert footer(journey) == "enter Keep the filter  esc Clear it"
+        await journey.press("enter")
+        assert "d Delete" in footer(journey)
+        await journey.press("slash", "escape")
+        assert "d Delete" in footer(journey)
+        assert journey.table.filter_text == ""
+
+
+async def test_one_toast_at_a_time(demo: Path, open_app: Open) -> None:
+    async with open_app(demo) as journey:
+        await journey.press("y", "down", "y")
+        assert len(journey.main.app._notifications) == 1
+
+
+async def test_emptying_names_as_many_files_as_the_trash_lists(family: StoreBuilder, open_app: Open) -> None:
+    async with open_app(Path(family.root)) as journey:
+        await journey.press("d", "t", "enter")
+        await journey.rest()
+        await journey.press("escape", "3")
+        listed = journey.details.partition("Files")[2].split()
+        await journey.press("e")
+        assert f"{len(listed)} files" in journey.text()

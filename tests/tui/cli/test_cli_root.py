@@ -117,7 +117,7 @@ DIALOGS = (
     ("\x10", "earch for commands"),  # the cursor is on the first letter
 )
 """Keys of the application, and what the dialog says that they open."""
-TRASH = (*DIALOGS[5:7], (ESCAPE, "Empty trash"), ("e", "the whole trash"))
+TRASH = (*DIALOGS[5:7], (ESCAPE, "Empty"), ("e", "the whole trash"))
 
 
 @pytest.mark.parametrize("dialogs", [DIALOGS, TRASH])
@@ -154,6 +154,7 @@ def test_the_application_asks_which_store_before_root_becomes_its_owner(place: P
     terminal.wait_for("yes")
     terminal.press("\r")
     terminal.wait_for("your choice")
+    terminal.wait_for("derived:latest")
     terminal.press("P")
     terminal.wait_for("is pinned")
     terminal.press("q")

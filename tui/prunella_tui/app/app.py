@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 from textual.app import SystemCommand
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -23,6 +24,19 @@ class PrunellaApp(Ending[int]):
         # Absolute, as Textual resolves links in others; and now, as root may have become another user since the import.
         super().__init__(setup.theme, os.path.join(os.path.dirname(__file__), "app.tcss"))
         self.session = Session(setup)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a toast in place of the one before: three of them would cover half of a small screen."""
+        self.clear_notifications()
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._remember_theme)

@@ -90,6 +90,12 @@ KEYS = (
     Key("q", "app.quit", "Quit", "quit; nothing is deleted", "Prunella", rank=1),
 )
 
+TYPING = (
+    Key("enter", "keep_filter", "Keep the filter", "keep the filter", "Look", rank=1),
+    Key("escape", "back", "Clear it", "clear the filter", "Look", rank=1),
+)
+"""The keys while a filter is typed."""
+
 _SIGNS = {
     "question_mark": "?",
     "slash": "/",

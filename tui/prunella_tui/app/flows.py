@@ -123,9 +123,7 @@ async def pin(here: Here) -> None:
         await here.say("Nothing can be pinned here", refusal)
     elif isinstance(model, Model):
         try:
-            said = toggle_pin(here.session.store, model)
-            here.app.clear_notifications()  # the last one may say the opposite
-            here.app.notify(said)
+            here.app.notify(toggle_pin(here.session.store, model))
         except (PrunellaError, OSError) as error:
             await here.say("The pins were not changed", str(error))
         here.rescan()

@@ -1,6 +1,6 @@
 """How sizes, ages, names and digests look: plain strings, already clean, for the terminal and the application."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from prunella_core.base.text import clean
@@ -152,10 +152,20 @@ BY_OLLAMA = {"deleted": "deleted by Ollama", "replaced": "replaced by a pull", "
 """How something came into the trash by the guard."""
 
 
+def is_ours(path: str) -> bool:
+    """Whether a file of the trash is our own note about it: no file that a person deleted."""
+    return path.endswith("/record.json")
+
+
+def files_of(paths: Iterable[str]) -> str:
+    """Return how many files there are, without our own notes: ``4 files``."""
+    return counted(sum(not is_ours(path) for path in paths), "file")
+
+
 def trash_title(entry: TrashEntry) -> str:
     """Return what an entry of the trash holds, in a line, and how it came there if Prunella did not delete it."""
-    files = sum(1 for file in entry.files if not file.path.endswith("/record.json"))
-    what = names([model.name for model in entry.models]) if entry.models else counted(files, "file")
+    files = files_of(file.path for file in entry.files)
+    what = names([model.name for model in entry.models]) if entry.models else files
     return f"{what} ({BY_OLLAMA[entry.cause]})" if entry.cause in BY_OLLAMA else what
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.records import HeldBack, Lost, Plan, Receipt
-from prunella_tui.report.format import counted, names, number, only_here, short_digest, size
+from prunella_tui.report.format import counted, files_of, names, number, only_here, short_digest, size
 from prunella_tui.report.lines import Block, Column, Table, line, names_below, section, table
 from prunella_tui.report.ways import COMMANDS, Ways
 
@@ -73,7 +73,7 @@ def _why_lost(lost: Lost) -> str:
 
 def _headline(plan: Plan, ways: Ways) -> str:
     models = f"{counted(len(plan.models), 'model')}, " if plan.models else ""
-    what, taken = f"{models}{counted(len(plan.files), 'file')}", size(plan.reclaims)
+    what, taken = f"{models}{files_of(item.file.path for item in plan.files)}", size(plan.reclaims)
     if plan.mode == "restore":
         return f"Restore {what}: {taken}" if plan.files else "Nothing to restore"
     if not plan.files:
@@ -169,7 +169,7 @@ def receipt_lines(receipt: Receipt, ways: Ways = COMMANDS) -> Iterator[Block]:
 
 
 def _outcome(receipt: Receipt, ways: Ways) -> Iterator[Block]:
-    files, plan = counted(len(receipt.removed), "file"), receipt.plan
+    files, plan = files_of(receipt.removed), receipt.plan
     if receipt.cancelled:
         done = f"{files} had already been deleted, {size(receipt.freed)}" if receipt.removed else "nothing was changed"
         yield line(("Cancelled", "warning"), f": {done}")

@@ -8,7 +8,7 @@ from prunella_core.ledger.log import Event, Fate, History, LogLine
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Plan
 from prunella_core.space.totals import totals
-from prunella_tui.report.format import age, counted, date, left, names, size, time_left, trash_title, when
+from prunella_tui.report.format import age, counted, date, is_ours, left, names, size, time_left, trash_title, when
 from prunella_tui.report.lines import Block, Column, field, line, names_below, section, table_of
 from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.ways import COMMANDS, Ways
@@ -41,7 +41,7 @@ def entry_lines(
     yield field("ID", entry.id)
     models = (f"{model.name}  {size(model.size)}" for model in entry.models)
     yield from section("Models", "strong", names_below(models))
-    files = (file.path.split("/", 3)[3] for file in entry.files if not file.path.endswith("/record.json"))
+    files = (file.path.split("/", 3)[3] for file in entry.files if not is_ours(file.path))
     yield from section("Files", "strong", names_below(files))
 
 

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
-from prunella_tui.app.bindings import bindings, keys_here
+from prunella_tui.app.bindings import TYPING, bindings, keys_here
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.lines import KeyLine, StatusLine, StoreBar, TabBar, Title
 from prunella_tui.app.widgets.still import FilterField, TextView
@@ -81,9 +81,9 @@ class MainScreen(Screen[None]):
         filtered = f"{table.count.replace('/', ' of ')} shown" if table.filter_text else ""
         self.query_one(StatusLine).show(filtered, table.filter_error)
         self.field.set_class(bool(table.filter_error), "-wrong")
-        has_row, has_trash = table.row is not None, session.last_removal is not None
-        keys = keys_here(tables.tab.id, has_row=has_row, has_trash=has_trash, undoes=session.undoes)
-        self.query_one(KeyLine).show(list(keys))
+        has_trash = session.last_removal is not None
+        here = keys_here(tables.tab.id, has_row=table.row is not None, has_trash=has_trash, undoes=session.undoes)
+        self.query_one(KeyLine).show(TYPING if self.field.is_open else tuple(here))
 
     def _show_details(self) -> None:
         self.details.show(self.tables.details or Content(""))
@@ -103,9 +103,8 @@ class MainScreen(Screen[None]):
             self.details.toggle_class("-hidden")
 
     def action_copy(self) -> None:
-        if self.tables.table.row is not None:
-            text = self.tables.tab.copied(self.tables.table.row)
-            self.app.copy_to_clipboard(text)
+        if (row := self.tables.table.row) is not None:
+            self.app.copy_to_clipboard(text := self.tables.tab.copied(row))
             self.notify(f"Copied {text}")
 
     # Filter and tabs
@@ -115,6 +114,7 @@ class MainScreen(Screen[None]):
 
     def action_filter(self) -> None:
         self.field.open(self.tables.table.filter_text, self.tables.tab.example)
+        self._show_marks()
 
     @on(Input.Changed)
     async def _filter(self, event: Input.Changed) -> None:
@@ -126,7 +126,7 @@ class MainScreen(Screen[None]):
                 await asyncio.sleep(0)
 
     @on(Input.Submitted)
-    def _close_filter(self) -> None:
+    def action_keep_filter(self) -> None:
         self.field.remove_class("-open")
         self.tables.table.focus()
         self._show_marks()
@@ -135,7 +135,7 @@ class MainScreen(Screen[None]):
         """One step out: of the filter, of a scan that is going on, of the marks."""
         if self.field.is_open or self.tables.table.filter_text:
             self.tables.filter("")
-            self._close_filter()
+            self.action_keep_filter()
         elif self.session.scan:
             self.workers.cancel_group(self, "scan")
         else:

@@ -125,10 +125,10 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         return f"{shown}{len(self.rows):,}"
 
     def sort_by(self, key: str) -> None:
-        """Sort by a column; by the same once more reverses the order."""
+        """Sort by a column; by the same once more reverses the order. The cursor stays on its row, or at the top."""
         self.reverse = key == self.sort_key and not self.reverse
         self.sort_key = key
-        self._sort(self._order.number(self.cursor))
+        self._sort(self._order.number(self.cursor) if self.cursor else None)
 
     def action_sort(self) -> None:
         """Sort by the next column, those without room too."""

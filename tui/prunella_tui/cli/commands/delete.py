@@ -24,7 +24,7 @@ from prunella_tui.cli.output import REFUSED, present, say
 from prunella_tui.cli.removing import Change, ask_server, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_removal, unmatched
-from prunella_tui.report.lines import line
+from prunella_tui.report.lines import field
 from prunella_tui.report.plan import plan_lines
 from prunella_tui.report.proposal import proposal_lines, shortfall, what_would_help
 
@@ -168,5 +168,5 @@ def pin(patterns: tuple[str, ...], remove: bool) -> None:
     pins = [clean(pattern) for pattern in read_pins(store)]
     present(
         lambda: {"store": clean(store.root), "pins": pins, "models": pinned},
-        lambda: [*map(line, pins), line(f"Pinned models: {', '.join(pinned) or 'none'}")],
+        lambda: [field(what, ", ".join(some) or "none") for what, some in (("Pins", pins), ("Models", pinned))],
     )
