@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from copying import copying
 from generate import Truth, build_big, build_shared, build_small
 from keys import press_keys
 from machine import machine, versions
@@ -84,6 +85,7 @@ def _measure(setting: Setting) -> tuple[list[Line], list[Section]]:
         ("The guard, many blobs", _GUARDED, lambda: guarded(setting, store)),
         ("Removing", _REMOVING, lambda: removal(setting)),
         ("Verifying", _VERIFYING, lambda: hashing(setting)),
+        ("Copying", _COPYING, lambda: copying(setting)),
     ]
     for title, meaning, measure in parts:
         say(f"{time.strftime('%X')} {title}")
@@ -134,6 +136,10 @@ them (`--settle 0`: without watching for a pull first) or keeps them in the tras
 _VERIFYING = """\
 Large cached blobs, so SHA-256 is what counts. `sha256sum` gets one file per process, two at a time; some builds do not
 use the processor's SHA instructions, so Python's `hashlib` in two processes is measured too."""
+
+_COPYING = """\
+Large cached blobs, copied to an empty folder on the same disk. `sha256sum` reads what `cp` wrote, still in the cache.
+Prunella flushes each blob to the disk too, which `cp` does not. Before each run everything else is flushed."""
 
 _PROFILE = """\
 By `cProfile`, which makes calls look slower than they are."""

@@ -22,12 +22,14 @@ class Scale(NamedTuple):
     orphans: int
     whole: tuple[int, int]
     """Number and bytes of the blobs that are hashed."""
+    copied: tuple[int, int]
+    """The same of those that are copied."""
     presses: int
     """How often a key that is cheap to press is pressed."""
 
 
-FULL = Scale(5, 75_000, 6_000, 10_000, (12, 200_000_000), 60)
-QUICK = Scale(3, 4_000, 400, 300, (4, 20_000_000), 10)
+FULL = Scale(5, 75_000, 6_000, 10_000, (12, 200_000_000), (25, 200_000_000), 60)
+QUICK = Scale(3, 4_000, 400, 300, (4, 20_000_000), (5, 20_000_000), 10)
 
 PYTHON = sys.executable
 PRUNELLA = os.path.join(os.path.dirname(PYTHON), "prunella")
