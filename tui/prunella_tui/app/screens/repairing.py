@@ -23,7 +23,8 @@ class RepairReview(Dialog[RepairPlan]):
     """Returns the plan when it was confirmed. Cancel has the focus."""
 
     def __init__(self, plan: RepairPlan) -> None:
-        super().__init__(_title(plan), Drawing(repair_lines(plan)))
+        title = f"Repair {counted(len(plan.plans), 'model')}?" if plan.plans else "Repair"
+        super().__init__(title, Drawing(repair_lines(plan)))
         self.plan = plan
 
     def buttons(self) -> Iterator[Button]:
@@ -35,12 +36,6 @@ class RepairReview(Dialog[RepairPlan]):
     @on(Button.Pressed, "#repair")
     def _confirm(self) -> None:
         self.dismiss(self.plan)
-
-
-def _title(plan: RepairPlan) -> str:
-    if plan.plans:
-        return f"Repair {counted(len(plan.plans), 'model')}?"
-    return "Cannot be repaired" if plan.refused else "Nothing to repair"
 
 
 def repairing(plan: RepairPlan, world: World) -> Working[RepairReceipt]:
