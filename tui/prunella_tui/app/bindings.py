@@ -60,7 +60,7 @@ KEYS = (
         "c",
         "flow('copy')",
         "Copy or move",
-        "to another disk: the marked models, or the row",
+        "copy or move what is marked, or the row, to another disk",
         _DELETE,
         rank=10,
         short="Copy",
