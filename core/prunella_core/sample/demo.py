@@ -29,7 +29,7 @@ class _Known(NamedTuple):
     pulled: int
     used: int
     licence: str
-    """``pulled`` and ``used`` are days ago."""
+    """``pulled`` and ``used`` are days ago; no two were used at once, which would look like a backup reading them."""
 
 
 _MODELS = (
@@ -48,7 +48,7 @@ _MODELS = (
     _Known("deepseek-r1:14b", 8_988, "qwen2", "14.8B", "Q4_K_M", 130, 66, _MIT),
     _Known("gpt-oss:20b", 13_780, "gptoss", "20.9B", "MXFP4", 21, 6, _APACHE),
     _Known("codellama:7b", 3_825, "llama", "7B", "Q4_0", 511, 468, "Llama 2 Community License"),
-    _Known("nomic-embed-text:latest", 274, "nomic-bert", "137M", "F16", 240, 2, _APACHE),
+    _Known("nomic-embed-text:latest", 274, "nomic-bert", "137M", "F16", 240, 5, _APACHE),
     _Known("hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M", 808, "llama", "1.24B", "Q4_K_M", 19, 19, ""),
 )
 

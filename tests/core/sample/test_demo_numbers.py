@@ -49,3 +49,8 @@ def test_nameless_weights_say_what_they_are(demo: Inventory) -> None:
 def test_nothing_is_said_to_be_used_before_it_was_there(demo: Inventory) -> None:
     assert all(blob.written_at and blob.written_at <= NOW for blob in demo.blobs)
     assert all((model.weights_read_at or model.modified_at) >= model.modified_at for model in demo.models)
+
+
+def test_every_use_counts_as_one(demo: Inventory) -> None:
+    """Two read at the same time would look like a backup, and their idle time like unknown."""
+    assert [model.name for model in demo.models if model.clock == "maybe-read"] == []
