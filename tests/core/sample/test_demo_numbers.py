@@ -1,10 +1,13 @@
 """The sample store agrees with itself: listed, on disk and freed are one number, and its bytes are what they say."""
 
+import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from prunella_core.advice.identify import described
+from prunella_core.inventory.parts import SWEEP, weights_in
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.sample import build_demo_store
 from prunella_core.space.space import space_of
@@ -51,6 +54,9 @@ def test_nothing_is_said_to_be_used_before_it_was_there(demo: Inventory) -> None
     assert all((model.weights_read_at or model.modified_at) >= model.modified_at for model in demo.models)
 
 
-def test_every_use_counts_as_one(demo: Inventory) -> None:
-    """Two read at the same time would look like a backup, and their idle time like unknown."""
-    assert [model.name for model in demo.models if model.clock == "maybe-read"] == []
+def test_no_two_models_were_used_at_once(demo: Inventory) -> None:
+    """It would look like a backup that read both, and their idle time would be unknown."""
+    weights = {weights.digest for model in demo.models if (weights := weights_in(model.layers))}
+    files = [demo.store.path(demo.blob_by_key[digest].files[0].path) for digest in weights]
+    times = sorted(os.stat(file).st_atime for file in files)
+    assert all(later - earlier > SWEEP for earlier, later in pairwise(times))
