@@ -208,6 +208,7 @@ class Folder:
         for file in self._lent:
             if self.disk.status(self.store.path(file.path)) is not None:
                 self.disk.unlink(f"{self.path}/{file.path}")
+        drop_empty_folders(self.store, [f"{self.inside}/{file.path}" for file in self._lent], self.disk)
         remove_tree_of_folders(self.disk, f"{self.path}/{_TAKEN}")
         self.disk.settle(self.path)
         self.disk.move(self.path, self.store.path(f".prunella/{area}/{self.id}"))

@@ -293,6 +293,13 @@ def test_emptied_one_after_the_other_nothing_stays(builder: StoreBuilder, emptie
     assert disk_use(builder.root) == use - both
 
 
+def test_of_a_model_that_shared_everything_no_folder_stays(builder: StoreBuilder) -> None:
+    base = Path(builder.root, builder.manifest_path(BASE))
+    builder.manifest("copy", base.read_bytes(), age=DAY)
+    empty(builder.root, remove(builder.root, "copy:latest").id)
+    assert not os.path.exists(f"{builder.root}/.prunella")
+
+
 def test_an_emptied_entry_keeps_what_another_needs_until_that_one_goes(builder: StoreBuilder) -> None:
     shared = needs(builder.root, BASE) & needs(builder.root, DERIVED)
     base = remove(builder.root, BASE, now=NOW)

@@ -1,6 +1,8 @@
 """Repairs: the damaged blob leaves for the trash, the server pulls it again, and whatever happens, nothing is lost."""
 
+import errno
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -26,10 +28,11 @@ from prunella_core.plan.records import Restore
 from prunella_core.plan.repair import RepairPlan, RepairReceipt
 from prunella_core.store.lock import lock
 from prunella_core.verify import verify_blobs, whole_blobs
-from pulled import OFFERS, ONE, blob, flip, newer_in, store_at, success, truncate
+from pulled import OFFERS, ONE, TWO, blob, flip, newer_in, store_at, success, truncate
 from servers import Stub, ollama_on
 from stores import (
     DAY,
+    FailingDisk,
     Killed,
     KilledDisk,
     MeanwhileDisk,
@@ -300,3 +303,95 @@ def test_killed_anywhere_nothing_is_lost(tmp_path: Path, after: bool, succeeds: 
         assert before <= bytes_in(root), f"killed at change {at}, then repaired"
         shutil.rmtree(root)
     assert at > 10
+
+
+def test_cancelled_before_it_begins_nothing_is_pulled(root: str, stub: Stub) -> None:
+    truncate(root)
+    before = tree(root)
+    assert repaired(root, stub, cancelled=lambda: True).cancelled
+    assert asked_to_pull(stub) == []
+    assert tree(root) == before
+
+
+def test_cancelled_while_the_damaged_blob_leaves_it_comes_back(root: str, stub: Stub) -> None:
+    truncate(root)
+    before = tree(root)
+    taken: list[bool] = []
+    disk = MeanwhileDisk("", lambda: taken.append(True))
+    [one] = repaired(root, stub, cancelled=lambda: bool(taken), disk=disk).repaired
+    assert one.why_not == "cancelled; everything was put back"
+    assert asked_to_pull(stub) == []
+    assert tree(root) == before
+
+
+def test_what_the_pull_of_another_model_brought_is_whole(root: str, stub: Stub) -> None:
+    truncate(root, ONE[1])
+    assert ONE[1] == TWO[1]
+    done = repaired(root, stub)
+    assert done.done
+    assert len(asked_to_pull(stub)) == 1
+    assert [each.model for each in done.repaired] == ["one:latest", "two:latest"]
+
+
+def test_of_a_model_that_changes_meanwhile_nothing_more_is_taken(root: str, stub: Stub) -> None:
+    truncate(root)
+    truncate(root, TWO[0])
+
+    def pull(_given: Any) -> tuple[int, bytes]:
+        Ollama(root).pull("one:latest", ONE)
+        truncate(root, TWO[2])
+        return success()
+
+    stub.answers["POST /api/pull"] = pull
+    one, two = repaired(root, stub).repaired
+    assert (one.is_whole, two.is_whole) == (True, False)
+    assert "was changed since this was planned" in two.why_not
+    assert blob(root, TWO[0]).exists()
+
+
+def test_a_model_that_vanishes_during_its_pull_is_in_the_trash(root: str, stub: Stub) -> None:
+    truncate(root)
+
+    def pull(_given: Any) -> tuple[int, bytes]:
+        Ollama(root).rm("one:latest")
+        return success()
+
+    stub.answers["POST /api/pull"] = pull
+    [one] = repaired(root, stub).repaired
+    assert "has no model of that name any more" in one.why_not
+    assert [entry.id for entry in look(root).trash] == [one.entry]
+
+
+def test_where_nothing_can_be_linked_nothing_is_repaired(root: str, stub: Stub) -> None:
+    truncate(root)
+    before = tree(root)
+    with pytest.raises(Refused, match="nothing was changed"):
+        repaired(root, stub, disk=FailingDisk("link", code=errno.ENOSPC))
+    assert tree(root) == before
+
+
+def test_a_manifest_that_is_written_meanwhile_stops_it(root: str, stub: Stub) -> None:
+    truncate(root)
+    manifest = Path(Ollama(root).manifest("one:latest"))
+    disk = MeanwhileDisk("blobs/", lambda: os.utime(manifest, (1, 1)), "link")
+    with pytest.raises(Refused):
+        repaired(root, stub, disk=disk)
+    assert set_aside(root) == set()
+    assert blob(root, ONE[0]).exists()
+
+
+def test_a_manifest_that_is_a_link_is_kept_as_one(root: str, stub: Stub) -> None:
+    """As servers to come store a tag: a link to its manifest among the blobs."""
+    manifest = Path(Ollama(root).manifest("one:latest"))
+    data = manifest.read_bytes()
+    target = Path(root, "blobs", f"sha256-{hashlib.sha256(data).hexdigest()}")
+    manifest.rename(target)
+    tag = Path(root, "manifests-v2", manifest.relative_to(Path(root, "manifests")))
+    tag.parent.mkdir(parents=True)
+    tag.symlink_to(os.path.relpath(target, tag.parent))
+    truncate(root)
+    [one] = repaired(root, stub).repaired
+    kept = Path(root, ".prunella/trash", one.entry, "manifests-v2", tag.relative_to(Path(root, "manifests-v2")))
+    assert one.is_whole
+    assert kept.is_symlink()
+    assert kept.readlink() == tag.readlink()
