@@ -63,7 +63,7 @@ def copied_title(receipt: CopyReceipt) -> str:
         return "Cancelled"
     if not receipt.models:
         return "Nothing was copied"
-    return "Copied" if receipt.done else "Copied, in part"
+    return "Copied" if receipt.done else "Partly copied"
 
 
 def copied_lines(receipt: CopyReceipt, seconds: float) -> Iterator[Block]:

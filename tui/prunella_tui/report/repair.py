@@ -18,9 +18,9 @@ def repair_lines(plan: RepairPlan) -> Iterator[Block]:
         for each in plan.plans:
             yield line((clean(each.models[0]), "strong"), f"  {_harm(each)}", indent=2)
         if plan.along:
-            yield line(f"Shares the damaged blobs, so repaired too: {names(plan.along)}", indent=2)
+            yield line(f"Also repaired, as they need the same blobs: {names(plan.along)}", indent=2)
         yield line()
-        yield line("Damaged blobs go to the trash with a copy of the model, until it expires.")
+        yield line("Damaged blobs are moved to the trash, with a copy of the model, until the entry expires.")
         yield line("A pull may bring a newer version: prunella restore --swap ID undoes it.")
     elif not plan.refused:
         yield line((NOTHING, "good"))
@@ -45,7 +45,7 @@ def repaired_title(receipt: RepairReceipt) -> str:
     if receipt.cancelled:
         return "Cancelled"
     whole = any(each.is_whole for each in receipt.repaired)
-    return "Repaired" if receipt.done else "Repaired, in part" if whole else "Not repaired"
+    return "Repaired" if receipt.done else "Partly repaired" if whole else "Not repaired"
 
 
 def repaired_lines(receipt: RepairReceipt) -> Iterator[Block]:
@@ -67,8 +67,8 @@ def _repaired(each: Repaired) -> Iterator[Block]:
     else:
         yield line(("✗ ", "bad"), (clean(each.model), "strong"), f"  not repaired: {clean(each.why_not)}")
     if each.entry and each.is_whole and not each.is_newer:
-        yield line(f"The damaged blob is in the trash; to free its space: prunella empty {each.entry}", indent=2)
+        yield line(f"The damaged data is in the trash; to free its space: prunella empty {each.entry}", indent=2)
     elif each.entry:
-        yield line(f"What was there is in the trash: prunella restore --swap {each.entry}", indent=2)
+        yield line(f"The previous files are in the trash; to undo: prunella restore --swap {each.entry}", indent=2)
     elif not each.is_whole:
         yield line("It is as it was before.", indent=2)

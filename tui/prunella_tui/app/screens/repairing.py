@@ -49,4 +49,4 @@ def repairing(plan: RepairPlan, world: World) -> Working[RepairReceipt]:
 
         return repair(plan, replace(world, cancelled=cancelled), advance)
 
-    return Working("Repairing", job, stop="Cancel", stopping="Putting back what was damaged …")
+    return Working("Repairing", job, stop="Cancel", stopping="Putting the damaged blobs back …")

@@ -73,7 +73,7 @@ def doctor(is_forecast: bool, is_repair: bool) -> int:
     if is_repair:
         return _repair()
     if is_set("yes") or is_set("dry_run"):
-        raise click.UsageError("--yes and --dry-run go with --repair", click.get_current_context())
+        raise click.UsageError("--yes and --dry-run need --repair", click.get_current_context())
     inventory = look(open_store())
     server, coming = _coming(inventory)
     if is_forecast:
@@ -235,13 +235,13 @@ def _write(path: str, data: bytes, store_root: str) -> None:
 
 
 @command
-@click.option("--textfile", metavar="PATH", type=click.Path(), help="Replace this file at once; print nothing.")
+@click.option("--textfile", metavar="PATH", type=click.Path(), help="Write to this file, atomically, not to stdout.")
 @click.option("--models", "with_models", is_flag=True, help="Add series for each model.")
 @store_option
 @no_log_option
 def metrics(textfile: str | None, with_models: bool) -> None:
     """One scan, in the text format of Prometheus. With --textfile, node_exporter's textfile collector can read it: PATH
-    ends in .prom, in the collector's folder. docs/fleet.md has alert rules and a dashboard.
+    has to end in .prom and be in the collector's folder. docs/fleet.md has alert rules and a dashboard.
 
     \b
       prunella metrics
@@ -268,5 +268,5 @@ def _replace(path: str, text: bytes, store_root: str) -> None:
     try:
         write_over(path, text, store_root)
     except OSError as error:
-        why = f"{error.strerror}; name a file in a folder that is there and that you may write to"
+        why = f"{error.strerror}; name a file in an existing folder that you can write to"
         raise PrunellaError(f"cannot write {clean(path)}: {why}") from error

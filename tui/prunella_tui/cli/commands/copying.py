@@ -48,7 +48,7 @@ def copy(names: tuple[str, ...], folder: str, everything: bool, unused: str | No
     """DIR becomes a store like this one: ollama serves it with OLLAMA_MODELS=DIR, prunella reads it with --store DIR.
 
     Only blobs that DIR does not have yet are copied, shared ones once. Each is hashed on the way and gets its name only
-    if the hash is right. Nothing there is overwritten. An interrupted copy resumes where it stopped.
+    if the hash matches. No model there is overwritten. An interrupted copy resumes where it stopped.
 
     \b
       prunella copy llama3.2 /mnt/usb/models
@@ -91,8 +91,8 @@ def move(
 ) -> int:
     """Copies like prunella copy, then moves the models here to the trash, or deletes them with --now.
 
-    What was in DIR already is hashed too. Models are deleted here only when all of their blobs there are sound and
-    written to the disk; those that did not arrive stay. --all and --unused leave pinned and loaded models here.
+    Blobs already in DIR are hashed too. Models are deleted here only when all of their blobs there are verified and
+    written to the disk; models that did not arrive stay. --all and --unused leave pinned and loaded models here.
 
     \b
       prunella move llama3.3:70b /mnt/usb/models
