@@ -112,12 +112,11 @@ def _trashed(plan: Plan) -> Iterator[_Row]:
 def _folded(rows: list[_Row]) -> list[_Row]:
     """Fold the trifles into one row: ``+3 small files, 12 kB``."""
     limit = sum(row.bytes for row in rows) // _SMALL
-    small = [row for row in rows if row.bytes < limit * row.files]
+    large, small = ([row for row in rows if (row.bytes < limit * row.files) is wanted] for wanted in (False, True))
     files = sum(row.files for row in small)
     if files < 2:
         return rows
-    folded = _Row(sum(row.bytes for row in small), f"+{counted(files, 'small file')}", "")
-    return [*(row for row in rows if row not in small), folded]
+    return [*large, _Row(sum(row.bytes for row in small), f"+{counted(files, 'small file')}", "")]
 
 
 def _held(rows: Sequence[HeldBack]) -> Table:
