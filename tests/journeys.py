@@ -1,12 +1,13 @@
 """Journeys through the application: a person at the keyboard, and what they see. Clock and disk are fixed."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from prunella_core.ollama.client import Server
 from prunella_core.scan.progress import Capacity
@@ -39,9 +40,13 @@ def app_over(root: Path, *, is_sample: bool = True, connect: Callable[[], Server
 
 
 async def settled(app: PrunellaApp) -> None:
-    """Wait for scans and threads. A flow that waits for an answer does not end by itself."""
+    """Wait for scans and threads. A flow that waits for an answer does not end by itself.
+
+    A scan that a later one takes the place of is cancelled.
+    """
     while busy := [worker for worker in app.workers if worker.group != "flow"]:
-        await app.workers.wait_for_complete(busy)
+        with suppress(WorkerCancelled):
+            await app.workers.wait_for_complete(busy)
 
 
 class Journey:
