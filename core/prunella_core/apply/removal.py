@@ -255,7 +255,7 @@ class Removal(Work):
 
 
 def _shared(plan: Plan, inventory: Inventory) -> list[File]:
-    """The files of blobs that stay, of models whose manifests leave."""
+    """The blobs' files that stay although a model that uses them leaves."""
     going = {item.file.path for item in plan.files}
     leaving = [model for model in inventory.models if model.manifest.path in going]
     needs = dict.fromkeys(need for model in leaving for need in model.needs)

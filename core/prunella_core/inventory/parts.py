@@ -57,7 +57,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     blocks_prune: bool
     model: str | None = None
     user: str | None = None
-    """Whose its files should be."""
+    """The user who should own its files."""
     file: File | None = None
     """The file itself, where deleting it fixes the problem."""
 

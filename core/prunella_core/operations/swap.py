@@ -1,4 +1,4 @@
-"""Restores a version of a model whose name another version has: the two change places."""
+"""Restores a version of a model when another version has its name: the two change places."""
 
 from msgspec.structs import replace
 

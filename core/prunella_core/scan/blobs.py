@@ -1,4 +1,4 @@
-"""Reads the folder ``blobs/`` and what Ollama keeps in the root besides: sidecars of blobs, folders of conversions."""
+"""Reads ``blobs/``, and what else Ollama keeps in the root: sidecars of blobs, folders of conversions."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -57,7 +57,7 @@ def list_blobs(store: Store) -> Listing:
 def read_blobs(
     store: Store, listing: Listing | None = None, count: Count | None = None, own: OwnFiles | None = None
 ) -> BlobReading:
-    """Look at every file of ``listing``, and at what Ollama keeps in the root besides. Raises Cancelled."""
+    """Look at every file of ``listing``, and at what else Ollama keeps in the root. Raises Cancelled."""
     names, problems = listing or list_blobs(store)
     reader = _BlobReader(store, [*problems])
     if names:

@@ -1,4 +1,4 @@
-"""What a scan asks besides: which downloads are open, whether reading leaves a trace, what a model's config says."""
+"""What else a scan asks: which downloads are open, whether reading leaves a trace, what a model's config says."""
 
 import os
 from collections.abc import Iterator

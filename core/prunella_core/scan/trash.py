@@ -147,7 +147,7 @@ def trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
 
 
 def removed_at(folder: str, name: str) -> float:
-    """When the removal was done whose files lie under its ``name`` in ``folder`` (seconds, UTC). Raises OSError."""
+    """When the removal called ``name`` in ``folder`` was done (seconds, UTC). Raises OSError."""
     if match := _ID.match(name):
         with suppress(ValueError):  # digits that are no date: then the folder's own time has to do
             return datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC).timestamp()

@@ -198,7 +198,7 @@ def _needed_by_trash(trash: Iterable[TrashEntry]) -> Mapping[str, set[Holder]]:
 
 
 def _held_otherwise(inventory: Inventory, needed: Mapping[str, set[Holder]]) -> Mapping[str, set[Holder]]:
-    """Under the key of a row what holds it besides its models: the trash, an operation that set its model aside, links.
+    """What holds a row other than its models, under its key: the trash, an operation that set its model aside, links.
 
     What links lead to is held by those of them that no model needs, and by its own row while no model asks for it.
     """

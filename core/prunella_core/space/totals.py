@@ -80,7 +80,7 @@ class ModelChange(Struct, frozen=True, kw_only=True):
 
 
 def model_changes(old: Inventory, new: Inventory) -> list[ModelChange]:
-    """Return the models that came, went or changed, those whose sizes differ most first."""
+    """Return the models that came, went or changed, the largest difference first."""
     return sorted(_changes(old, new), key=lambda change: (-abs(change.after - change.before), change.name))
 
 

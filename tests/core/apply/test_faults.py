@@ -197,6 +197,7 @@ def test_on_a_full_disk_everything_is_possible_or_said(small_disk: Path) -> None
     fill(small_disk)
     delete_where_the_trash_may_refuse(root)
     (small_disk / "new").write_bytes(b"x" * 4_096)
+    assert broken_models(root) == {}
 
 
 def test_a_full_disk_can_empty_its_trash_and_restore_or_say_so(small_disk: Path) -> None:

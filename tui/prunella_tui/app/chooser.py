@@ -55,7 +55,7 @@ class Chooser(Ending[str]):
             event.option_list.replace_option_prompt(path, self._prompt(path, "▶" if path == event.option_id else " "))
 
     def _prompt(self, path: str, sign: str = " ") -> Drawing:
-        """A sign says where the cursor is, besides its colour."""
+        """A sign says where the cursor is, not its colour alone."""
         return Drawing([line((f"{sign} {path}", "strong")), line(self.about[path], indent=2)])
 
     @property

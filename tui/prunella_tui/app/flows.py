@@ -11,7 +11,6 @@ from prunella_core.base.text import clean
 from prunella_core.copy import CopyPlan, CopyReceipt, copy_models, look_at_target, plan_copy
 from prunella_core.inventory.records import Model, TrashEntry
 from prunella_core.ledger.log import read_log
-from prunella_core.ollama.quiet import is_quiet
 from prunella_core.operations.carry_out import carry_out, finish_left
 from prunella_core.operations.moving import delete_moved, plan_moved
 from prunella_core.operations.pins import toggle_pin
@@ -228,7 +227,6 @@ async def _carry_out(
 
     ``before`` says what was done first.
     """
-    setup = here.session.setup
 
     def job(report: Report, cancelled: Cancelled) -> Receipt:
         began = time.monotonic()
@@ -238,16 +236,7 @@ async def _carry_out(
             text = steps if step.what == "removing" else f"{step.what[0].upper()}{step.what[1:]}"
             report(step.done / step.total if step.total else None, text)
 
-        world = World(
-            now=setup.now,
-            server=here.session.server,
-            retention=setup.retention if setup.collects else None,
-            settle=setup.settle,
-            is_quiet=partial(is_quiet, setup.environ),
-            report=advance,
-            cancelled=cancelled,
-        )
-        return (do or carry_out)(plan, world)
+        return (do or carry_out)(plan, here.world(report=advance, cancelled=cancelled))
 
     stop = "" if plan.mode == "restore" else "Cancel"
     stopping = "Stopping …" if plan.mode == "server" else "Putting everything back …"

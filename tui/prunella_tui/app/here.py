@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from textual.app import App
 from textual.visual import Visual
@@ -12,6 +13,7 @@ from prunella_core.apply import World
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem
 from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.quiet import is_quiet
 from prunella_core.operations.repair import plan_repairs
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
 from prunella_tui.app.screens.dialog import Reading, Verified
@@ -33,6 +35,18 @@ class Here(NamedTuple):
     inventory: Inventory
     tables: Tables
     rescan: Callable[[], object]
+
+    def world(self, **more: Any) -> World:
+        """What an operation needs to know of this run, and ``more``: how to report, and whether it is cancelled."""
+        setup = self.session.setup
+        return World(
+            now=setup.now,
+            server=self.session.server,
+            retention=setup.retention if setup.collects else None,
+            settle=setup.settle,
+            is_quiet=partial(is_quiet, setup.environ),
+            **more,
+        )
 
     async def say(self, title: str, text: Visual | str) -> None:
         """Say something that is longer than a line, and wait until it is read."""
@@ -100,16 +114,14 @@ async def repair(here: Here) -> None:
     """Review which models the server can pull again, and have it pull what is missing or damaged."""
     from prunella_tui.app.screens.repairing import RepairReview, repairing
 
-    session, setup = here.session, here.session.setup
+    session = here.session
     if refusal := session.refusal():
         await here.say("Nothing can be repaired here", refusal)
         return
-    plan = await asyncio.to_thread(plan_repairs, here.inventory, session.server, setup.now())
-    if confirmed := await here.app.push_screen_wait(RepairReview(plan)):
-        retention = setup.retention if setup.collects else None
-        world = World(now=setup.now, server=session.server, retention=retention, settle=setup.settle)
-        if receipt := await here.work(repairing(confirmed, world)):
-            await here.say(repaired_title(receipt), Drawing(repaired_lines(receipt)))
+    plan = await asyncio.to_thread(plan_repairs, here.inventory, session.server, session.setup.now())
+    confirmed = await here.app.push_screen_wait(RepairReview(plan))
+    if confirmed and (receipt := await here.work(repairing(confirmed, here.world()))):
+        await here.say(repaired_title(receipt), Drawing(repaired_lines(receipt)))
 
 
 async def sharing(here: Here) -> None:

@@ -53,7 +53,7 @@ def _keep(context: click.Context, option: click.Parameter, value: object) -> Non
 
 
 def setting_option(flag: str, metavar: str, help_: str = "", *, hidden: bool = False) -> _Option:
-    """Return an option whose value is kept for the whole run."""
+    """Return an option that keeps its value for the whole run."""
     kind = click.Path() if metavar in ("DIR", "FILE") else str
     keep: dict[str, Any] = {"expose_value": False, "callback": _keep, "type": kind}
     return click.option(flag, metavar=metavar, help=help_, hidden=hidden, **keep)

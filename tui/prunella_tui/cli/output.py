@@ -62,7 +62,7 @@ def show(blocks: "Iterable[Block]", *, on_stderr: bool = False) -> None:
         from prunella_tui.report.rich import drawn
 
         text = drawn(blocks, stream)
-    else:  # without rich, whose import takes as long as the rest of a small store
+    else:  # without rich: its import takes as long as the rest of a small store
         from prunella_tui.report.lines import line, plain
 
         text = plain([*blocks, line("")])

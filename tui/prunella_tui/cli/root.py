@@ -23,7 +23,7 @@ _MEANT = {"remove": "rm", "delete": "rm"}
 
 
 class CommandTable(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A group that imports its commands when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of the help."""

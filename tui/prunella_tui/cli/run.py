@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments in (["-h"], ["--help"]):  # without click, whose import takes longer than Python's own start
+    if arguments in (["-h"], ["--help"]):  # without click: its import takes longer than Python's own start
         sys.stdout.write(page())
         return DONE
     if arguments == ["--version"]:

@@ -127,7 +127,7 @@ def _only_tag(text: str, known: Iterable[str]) -> str | None:
 
 
 def _entry(entries: Iterable[TrashEntry], text: str) -> TrashEntry | None:
-    """Return the entry whose ID, or the part after its time, begins with ``text``. Raises InvalidInput for several."""
+    """Return the entry with an ID that begins with ``text``, also after its time. Raises InvalidInput for several."""
     found = [entry for entry in entries if entry.id.startswith(text) or entry.id.partition("-")[2].startswith(text)]
     exact = [entry for entry in found if entry.id == text]
     if len(found) > 1 and not exact:

@@ -25,7 +25,7 @@ class MainScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 -- Textual's own name and type
     BINDINGS: ClassVar[list[BindingType]] = bindings("screen")
     HOMES = ("table", "tables", "screen")
-    """Whose keys the palette has here."""
+    """The palette lists the keys of these."""
 
     tables = getters.query_one(Tables)
     details = getters.query_one(TextView)

@@ -62,7 +62,7 @@ class MapScreen(Screen[Place | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("map")
     HOMES = ("map",)
-    """Whose keys the palette has here."""
+    """The palette lists the keys of these."""
 
     view = getters.query_one(MapView)
 
@@ -72,7 +72,7 @@ class MapScreen(Screen[Place | None]):
         self.inventory = inventory
         self.levels = [Level("the whole store", areas(inventory))]
         self.other: OtherFiles | None = None
-        """What lies in the root besides, once it is known."""
+        """The other files in the root, once they are known."""
         self.trend = ""
         """How its total went in the last weeks; empty where one day at most is known."""
         self._is_left = False
