@@ -98,7 +98,7 @@ ADVICE = {
     ),
 }
 DAMAGE = {"wrong-hash", "wrong-size", "unreadable-blob"}
-"""What makes a blob that is there a bad one."""
+"""The kinds of problem of a blob that is there and damaged."""
 _HARMLESS = {
     "dropping",
     "missing-child",

@@ -83,7 +83,7 @@ def _problems(inventory: Inventory, verdict: Verdict) -> Iterator[Problem]:
     what = f"the {blob.kind} blob" if blob.kind else "the blob"
     for model in blob.models or (None,):
         owner = f"{what} of {model}" if model else what
-        yield problem(verdict.path, kind, f"{owner} is bad: {verdict.problem}", model)
+        yield problem(verdict.path, kind, f"{owner} is damaged: {verdict.problem}", model)
 
 
 def _is_unchanged(store: Store, file: File, identity: Identity) -> bool:

@@ -444,7 +444,7 @@ def test_a_bad_blob_is_a_problem_of_each_model_that_needs_it(builder: StoreBuild
         ("base:latest", name(WEIGHTS), False),
         ("derived:latest", name(WEIGHTS), False),
     ]
-    assert problems[0].message == f"the weights blob of base:latest is bad: hash is {now}"
+    assert problems[0].message == f"the weights blob of base:latest is damaged: hash is {now}"
     assert f"mv {builder.root}/{name(WEIGHTS)} /tmp/" in advice(problems[0], builder.root).fix
     inventory = scanned(builder)
     assert inventory.blocking == ()
