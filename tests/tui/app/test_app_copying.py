@@ -8,9 +8,10 @@ import pytest
 from journeys import NOW, Journey, Open, app_over
 from prunella_core.copy import copy_models
 from prunella_core.sample import StoreBuilder
-from prunella_tui.app.screens.copying import CopyDialog, FolderField, completed
-from prunella_tui.app.screens.dialog import Reading, Result
+from prunella_tui.app.screens.asking import CopyDialog, FolderField, completed
+from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.review import Review
+from prunella_tui.app.screens.working import Result
 from stores import Killed, KilledDisk, carry_out, disk_use, look, plan_for, small_store, to_trash, tree
 
 

@@ -9,9 +9,9 @@ from textual.widgets import Input
 from journeys import Journey, Open, app_over
 from prunella_core.sample import StoreBuilder
 from prunella_tui.app.bindings import KEYS, SORTS, shown
-from prunella_tui.app.screens.dialog import Reading, Result
-from prunella_tui.app.screens.help import Help
+from prunella_tui.app.screens.dialog import Help, Reading
 from prunella_tui.app.screens.review import Review
+from prunella_tui.app.screens.working import Result
 from prunella_tui.config import Config, read_config, remember
 from stores import tree
 

@@ -21,9 +21,9 @@ from prunella_core.scan import scan
 from prunella_core.store.locate import locate
 from prunella_tui.app.columns import Snapshot
 from prunella_tui.app.scanning import Scan
-from prunella_tui.app.screens.dialog import Reading, Result
+from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.review import Review
-from prunella_tui.app.screens.working import Working
+from prunella_tui.app.screens.working import Result, Working
 from stores import DAY, look, remove, tree
 
 

@@ -9,7 +9,7 @@ from journeys import Journey, Open
 from ollama_rules import digest_of
 from prunella_core.ollama.client import connect
 from prunella_tui.app.screens.dialog import Reading
-from prunella_tui.app.screens.repairing import RepairReview
+from prunella_tui.app.screens.review import RepairReview
 from prunella_tui.app.screens.working import Working
 from prunella_tui.report.format import short_digest
 from pulled import ONE, success, truncate

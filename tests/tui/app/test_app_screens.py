@@ -47,7 +47,7 @@ def _known_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         there = replace(seen.store, root=folder)
         return replace(seen, store=there, is_store=True, models=models, free=DISK.free, file_system="ext4")
 
-    monkeypatch.setattr("prunella_tui.app.screens.copying.look_at_target", look)
+    monkeypatch.setattr("prunella_tui.app.screens.asking.look_at_target", look)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

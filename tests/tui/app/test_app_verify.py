@@ -8,8 +8,7 @@ import pytest
 from journeys import NOW, Open
 from prunella_core.sample import StoreBuilder
 from prunella_tui.app.columns import NEXT_START
-from prunella_tui.app.screens.dialog import Verified
-from prunella_tui.app.screens.working import Working
+from prunella_tui.app.screens.working import Verified, Working
 from prunella_tui.report import format as show
 from stores import facts
 

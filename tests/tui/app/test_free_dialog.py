@@ -10,7 +10,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.store.locate import locate
-from prunella_tui.app.screens.free import FreeDialog
+from prunella_tui.app.screens.asking import FreeDialog
 
 
 class Asked:

@@ -11,8 +11,9 @@ from prunella_core.ollama.client import Loaded
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.store.locate import locate
-from prunella_tui.app.screens.dialog import Reading, Result
+from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.review import Review
+from prunella_tui.app.screens.working import Result
 from prunella_tui.app.widgets.table import Column
 
 

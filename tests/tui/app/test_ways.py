@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from journeys import NOW, Journey, Open, app_over
 from prunella_core.sample import StoreBuilder
 from prunella_tui.app.columns import NEXT_START
-from prunella_tui.app.screens.dialog import Reading, Result
-from prunella_tui.app.screens.free import FreeDialog
+from prunella_tui.app.screens.asking import FreeDialog
+from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.map import MapScreen
 from prunella_tui.app.screens.review import Review
+from prunella_tui.app.screens.working import Result
 from stores import disk_use, look, remove, tree
 
 

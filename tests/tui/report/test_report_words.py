@@ -9,12 +9,10 @@ from msgspec.structs import replace
 from prunella_core.advice.forecast import next_start
 from prunella_core.inventory.records import State
 from prunella_core.sample import StoreBuilder
-from prunella_tui.report.blob import blob_lines
-from prunella_tui.report.forecast import forecast_lines, forecast_summary
 from prunella_tui.report.format import age, duration
 from prunella_tui.report.lines import plain
-from prunella_tui.report.model import model_lines
 from prunella_tui.report.plan import plan_lines
+from prunella_tui.report.rows import blob_lines, forecast_lines, forecast_summary, model_lines
 from stores import DAY, NOW, look, plan_for, to_trash
 
 

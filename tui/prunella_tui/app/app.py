@@ -60,6 +60,6 @@ class PrunellaApp(Ending[int]):
                 yield SystemCommand(title, key.about, lambda press=press: self.simulate_key(press))
 
     def action_help(self) -> None:
-        from prunella_tui.app.screens.help import Help
+        from prunella_tui.app.screens.dialog import Help
 
         self.push_screen(Help())

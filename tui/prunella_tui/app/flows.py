@@ -17,20 +17,18 @@ from prunella_core.operations.pins import toggle_pin
 from prunella_core.plan.records import Empty, Plan, Receipt, Removal, Restore
 from prunella_core.verify import VerifyProgress
 from prunella_tui.app.here import Here, repair, sharing, show_map, verify
-from prunella_tui.app.screens.copying import CopyDialog
-from prunella_tui.app.screens.dialog import Result
-from prunella_tui.app.screens.free import FreeDialog
+from prunella_tui.app.screens.asking import CopyDialog, FreeDialog
 from prunella_tui.app.screens.review import Review
-from prunella_tui.app.screens.working import Cancelled, Report, Working
+from prunella_tui.app.screens.working import Cancelled, Report, Result, Working
 from prunella_tui.app.session import Session
 from prunella_tui.report import format as show
-from prunella_tui.report.copy import copied_lines, copied_title, copy_lines
+from prunella_tui.report.format import KEYS
+from prunella_tui.report.health import progress_text
 from prunella_tui.report.lines import Block, line
 from prunella_tui.report.plan import plan_lines
+from prunella_tui.report.stores import copied_lines, copied_title, copy_lines
 from prunella_tui.report.textual import Drawing
 from prunella_tui.report.trash import emptying_lines
-from prunella_tui.report.verify import progress_text
-from prunella_tui.report.ways import KEYS
 
 _TITLES = {"trash": "Moving to trash", "delete": "Deleting", "server": "Deleting", "restore": "Restoring"}
 

@@ -16,15 +16,14 @@ from prunella_core.ollama.paths import place_of
 from prunella_core.ollama.quiet import is_quiet
 from prunella_core.operations.repair import plan_repairs
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
-from prunella_tui.app.screens.dialog import Reading, Verified
-from prunella_tui.app.screens.working import Cancelled, Outcome, Report, Working
+from prunella_tui.app.screens.dialog import Reading
+from prunella_tui.app.screens.working import Cancelled, Outcome, Report, Verified, Working
 from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.tables import Tables
 from prunella_tui.report import format as show
-from prunella_tui.report.model import sharing_lines
-from prunella_tui.report.repair import repaired_lines, repaired_title
+from prunella_tui.report.health import progress_text, repaired_lines, repaired_title
+from prunella_tui.report.rows import sharing_lines
 from prunella_tui.report.textual import Drawing
-from prunella_tui.report.verify import progress_text
 
 
 class Here(NamedTuple):
@@ -112,7 +111,7 @@ def _blobs_of(inventory: Inventory, row: object) -> list[Blob]:
 
 async def repair(here: Here) -> None:
     """Review which models the server can pull again, and have it pull what is missing or damaged."""
-    from prunella_tui.app.screens.repairing import RepairReview, repairing
+    from prunella_tui.app.screens.review import RepairReview, repairing
 
     session = here.session
     if refusal := session.refusal():

@@ -40,29 +40,29 @@ class Tab(NamedTuple):
 
 
 def _model(snapshot: Snapshot, model: Model) -> Iterable[Block]:
-    from prunella_tui.report.model import model_lines
+    from prunella_tui.report.rows import model_lines
 
     return model_lines(snapshot.inventory, model, snapshot.now)
 
 
 def _blob(snapshot: Snapshot, blob: Blob) -> Iterable[Block]:
     from prunella_core.advice.identify import described
-    from prunella_tui.report.blob import blob_lines
+    from prunella_tui.report.rows import blob_lines
 
     return blob_lines(snapshot.inventory, blob, described(snapshot.inventory.store, blob), snapshot.now)
 
 
 def _entry(snapshot: Snapshot, entry: TrashEntry) -> Iterable[Block]:
+    from prunella_tui.report.format import KEYS
     from prunella_tui.report.trash import entry_lines
-    from prunella_tui.report.ways import KEYS
 
     return entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS)
 
 
 def _problem(snapshot: Snapshot, problem: Problem) -> Iterable[Block]:
-    from prunella_tui.report.forecast import forecast_lines
-    from prunella_tui.report.problem import problem_lines
-    from prunella_tui.report.ways import KEYS
+    from prunella_tui.report.format import KEYS
+    from prunella_tui.report.health import problem_lines
+    from prunella_tui.report.rows import forecast_lines
 
     if problem.kind == NEXT_START:
         return forecast_lines(snapshot.coming)
@@ -142,7 +142,7 @@ def _coming_row(coming: NextStart) -> list[Problem]:
     """A row for what Ollama's next start does, if that is anything."""
     if not (coming.files or coming.why or coming.would_break):
         return []
-    from prunella_tui.report.forecast import forecast_summary
+    from prunella_tui.report.rows import forecast_summary
 
     message = forecast_summary(coming)
     return [Problem(path="Ollama's next start", kind=NEXT_START, message=message, blocks_prune=False)]

@@ -112,7 +112,7 @@ def execute(change: Callable[[World], _Result], server: Server | None) -> _Resul
 @contextmanager
 def reading(what: str) -> "Iterator[tuple[Callable[[VerifyProgress], None], Callable[[], bool]]]":
     """What work that reads files is given: its report, shown on stderr behind ``what``, and whether it is cancelled."""
-    from prunella_tui.report.verify import progress_text
+    from prunella_tui.report.health import progress_text
 
     begun = time.monotonic()
     with cancelling() as cancelled, Meter() as meter:

@@ -1,7 +1,8 @@
-"""How sizes, ages, names and digests look: plain strings, already clean, for the terminal and the application."""
+"""How sizes, ages, names and digests look, and how a reader does what is suggested: plain strings, already clean."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Model, State, TrashEntry
@@ -180,3 +181,29 @@ def share_bar(share: float, width: int) -> str:
     eighths = round(max(0.0, min(share, 1.0)) * width * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)
+
+
+class Ways(NamedTuple):
+    """Phrases that complete a sentence; ``{}`` is the ID of the trash entry."""
+
+    fix: str = "prunella doctor"
+    include: str = "--force includes them"
+    now: str = ", or at once with --now"
+    unload: str = "space returns when it is unloaded: --unload"
+    empty: str = "prunella empty"
+    restore: str = "prunella restore {}"
+    repair: str = "prunella doctor --repair"
+    again: str = " (--again reads all)"
+
+
+COMMANDS = Ways()
+KEYS = Ways(
+    fix="Problems (4)",
+    include="“Include recent files” includes them",
+    now="",
+    unload="it is unloaded first",
+    empty="e",
+    restore="u, or prunella restore {}",
+    repair="R",
+    again="",
+)

@@ -1,7 +1,7 @@
-"""The box that every dialog is: a title, a text that scrolls, what is typed, and buttons."""
+"""The box that every dialog is: a title, a text that scrolls, what is typed, and buttons; and the help."""
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,14 +13,9 @@ from textual.visual import Visual
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
-from prunella_core.plan.records import Receipt
-from prunella_core.verify import VerifyResult
-from prunella_tui.report.format import counted
-from prunella_tui.report.lines import Block
-from prunella_tui.report.plan import receipt_lines, receipt_title
+from prunella_tui.app.bindings import KEYS, shown
+from prunella_tui.report.lines import Block, line, section
 from prunella_tui.report.textual import Drawing
-from prunella_tui.report.verify import verify_lines
-from prunella_tui.report.ways import KEYS
 
 _OTHER_ROWS = 7
 """Border, title, and the margins around the parts."""
@@ -95,39 +90,48 @@ class Reading(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "leave", "Back", show=False)]
 
 
-class Result(Reading):
-    """What really happened: measured and expected sizes, how to undo it, and everything that went otherwise.
-
-    ``before`` says what was done first.
-    """
-
-    def __init__(self, receipt: Receipt, before: Iterable[Block] = ()) -> None:
-        lines = [*before, *receipt_lines(receipt, KEYS)]
-        super().__init__(receipt_title(receipt), Drawing(lines), is_dangerous=not receipt.done)
-        self.receipt = receipt
-
-
-class Verified(Dialog[Literal["again"]]):
-    """What a verification found. Returns ``again`` when what an earlier run found sound is to be read again."""
-
-    def __init__(self, result: VerifyResult) -> None:
-        super().__init__(_title(result), Drawing(verify_lines(result, 0.0, KEYS)), is_dangerous=bool(result.bad))
-        self.result = result
-
-    def buttons(self) -> Iterator[Button]:
-        """Back, and to read all of it again where some was not."""
-        yield from super().buttons()
-        if self.result.remembered:
-            yield Button("Read all again", id="again", compact=True)
-
-    @on(Button.Pressed, "#again")
-    def _again(self) -> None:
-        self.dismiss("again")
+WORDS = (
+    ("Size", "what `ollama list` shows: shared layers count for every model"),
+    ("On disk", "bytes that the files take on the disk"),
+    ("Frees", "what deleting it alone gives back; its bar: of the whole store"),
+    ("Shared", "bytes on the disk that other models need too"),
+    ("Idle", "time since last change or use"),
+    ("Age", "time since last needed; if in use, since written"),
+    ("unreferenced", "a blob that no manifest names: no model needs it"),
+    ("partial", "an interrupted download"),
+    ("leftover", "a temporary file of a create or upload"),
+    ("missing", "a model needs it, and it is not there"),
+    ("stray", "not a file of Ollama's; never deleted unless you mark it"),
+    ("✓ ▪", "marked; deleted because of a mark"),
+    ("! ▸ ⚑ ☁", "has a problem; loaded in the server; pinned; runs in the cloud"),
+    ("blocks", "could hide a model: no blob counts as unreferenced until it is fixed"),
+    ("broken", "a model that cannot run as it is"),
+    ("/ filter", "words, and terms: size>5GB disk> frees> shared> age>30d unused> state: kind: name: used:"),
+)
+_WIDTH = 14
 
 
-def _title(result: VerifyResult) -> str:
-    if result.bad:
-        return counted(len(result.bad), "damaged blob")
-    if result.cancelled:
-        return "Stopped"
-    return "Changed while reading" if result.changed else "No damage found"
+_COLUMNS = (("Move", "Tabs", "Look", "Map", "Prunella"), ("Mark and delete", "Sort"))
+
+
+class Help(Reading):
+    """Keys by group and words, in two columns where they have room."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 -- Textual's own name and type
+
+    def __init__(self) -> None:
+        super().__init__("Help")
+
+    def body(self) -> Iterator[Widget]:
+        """Two columns of about the same height."""
+        left, right = ([block for group in groups for block in _group(group)][1:] for groups in _COLUMNS)
+        words = section("Words", "head", _rows(WORDS))
+        yield Horizontal(Static(Drawing(left)), Static(Drawing([*right, *words])), id="columns")
+
+
+def _group(group: str) -> Iterator[Block]:
+    return section(group, "head", _rows((shown(key.keys), key.about) for key in KEYS if key.group == group))
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[Block]:
+    return (line((f"{name:<{_WIDTH}}", "accent"), meaning, hang=_WIDTH) for name, meaning in rows)

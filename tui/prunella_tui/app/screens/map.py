@@ -21,8 +21,8 @@ from prunella_tui.app.session import Session
 from prunella_tui.app.widgets.lines import KeyLine, Line, muted
 from prunella_tui.app.widgets.mapview import Label, MapView, Spot
 from prunella_tui.report import format as show
-from prunella_tui.report.growth import trend
-from prunella_tui.report.model import sharing_lines
+from prunella_tui.report.rows import sharing_lines
+from prunella_tui.report.tables import trend
 from prunella_tui.report.textual import Drawing
 
 _OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.SHARED}

@@ -1,8 +1,10 @@
-"""The review before anything is deleted: everything that is deleted, everything that is kept, and the ways to do it."""
+"""The reviews before anything is deleted or repaired: what is deleted, what is kept, and the ways to do it."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Literal
 
+from msgspec.structs import replace
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -10,9 +12,16 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
+from prunella_core.apply import World
+from prunella_core.operations.repair import repair
 from prunella_core.plan.records import Empty, Plan
+from prunella_core.plan.repair import RepairPlan, RepairReceipt
+from prunella_core.verify import VerifyProgress
 from prunella_tui.app.screens.dialog import Dialog
+from prunella_tui.app.screens.working import Cancelled, Report, Working
 from prunella_tui.report import format as show
+from prunella_tui.report.format import counted
+from prunella_tui.report.health import progress_text, repair_lines
 from prunella_tui.report.lines import Block
 from prunella_tui.report.textual import Drawing
 
@@ -121,3 +130,36 @@ def _title(plan: Plan) -> str:
         return "Delete from the trash permanently?"
     what = show.counted(len(plan.models), "model") if plan.models else show.counted(len(plan.files), "file")
     return f"Delete {what}?" if plan.mode == "trash" else f"Delete {what} permanently?"
+
+
+class RepairReview(Dialog[RepairPlan]):
+    """Returns the plan when it was confirmed. Cancel has the focus."""
+
+    def __init__(self, plan: RepairPlan) -> None:
+        title = f"Repair {counted(len(plan.plans), 'model')}?" if plan.plans else "Repair"
+        super().__init__(title, Drawing(repair_lines(plan)))
+        self.plan = plan
+
+    def buttons(self) -> Iterator[Button]:
+        """Cancel, and the repair where there is one."""
+        yield Button("Cancel" if self.plan.plans else "Back", id="back", compact=True)
+        if self.plan.plans:
+            yield Button("Repair", id="repair", compact=True, variant="warning")
+
+    @on(Button.Pressed, "#repair")
+    def _confirm(self) -> None:
+        self.dismiss(self.plan)
+
+
+def repairing(plan: RepairPlan, world: World) -> Working[RepairReceipt]:
+    """Return the dialog that carries out ``plan``."""
+
+    def job(report: Report, cancelled: Cancelled) -> RepairReceipt:
+        began = time.monotonic()
+
+        def advance(what: str, progress: VerifyProgress) -> None:
+            report(progress.share, f"{what}: {progress_text(progress, time.monotonic() - began)}")
+
+        return repair(plan, replace(world, cancelled=cancelled), advance)
+
+    return Working("Repairing", job, stop="Cancel", stopping="Putting the damaged blobs back …")

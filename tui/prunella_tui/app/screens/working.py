@@ -1,8 +1,8 @@
-"""Work that takes a while: how far it is, and a way out as long as there is one."""
+"""Work that takes a while: how far it is, a way out as long as there is one, and its result."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -10,7 +10,14 @@ from textual.widget import Widget
 from textual.widgets import Button, ProgressBar, Static
 
 from prunella_core.base.errors import PrunellaError
-from prunella_tui.app.screens.dialog import Dialog
+from prunella_core.plan.records import Receipt
+from prunella_core.verify import VerifyResult
+from prunella_tui.app.screens.dialog import Dialog, Reading
+from prunella_tui.report.format import KEYS, counted
+from prunella_tui.report.health import verify_lines
+from prunella_tui.report.lines import Block
+from prunella_tui.report.plan import receipt_lines, receipt_title
+from prunella_tui.report.textual import Drawing
 
 Outcome = TypeVar("Outcome")
 _SHOW_SECONDS = 0.1
@@ -93,3 +100,41 @@ class Working(Dialog[Outcome | Exception], Generic[Outcome]):
         if self.over.is_set() and self.app.screen is self and not self._is_answered:
             self._is_answered = True
             self.dismiss(self.outcome)
+
+
+class Result(Reading):
+    """What really happened: measured and expected sizes, how to undo it, and everything that went otherwise.
+
+    ``before`` says what was done first.
+    """
+
+    def __init__(self, receipt: Receipt, before: Iterable[Block] = ()) -> None:
+        lines = [*before, *receipt_lines(receipt, KEYS)]
+        super().__init__(receipt_title(receipt), Drawing(lines), is_dangerous=not receipt.done)
+        self.receipt = receipt
+
+
+class Verified(Dialog[Literal["again"]]):
+    """What a verification found. Returns ``again`` when what an earlier run found sound is to be read again."""
+
+    def __init__(self, result: VerifyResult) -> None:
+        super().__init__(_title(result), Drawing(verify_lines(result, 0.0, KEYS)), is_dangerous=bool(result.bad))
+        self.result = result
+
+    def buttons(self) -> Iterator[Button]:
+        """Back, and to read all of it again where some was not."""
+        yield from super().buttons()
+        if self.result.remembered:
+            yield Button("Read all again", id="again", compact=True)
+
+    @on(Button.Pressed, "#again")
+    def _again(self) -> None:
+        self.dismiss("again")
+
+
+def _title(result: VerifyResult) -> str:
+    if result.bad:
+        return counted(len(result.bad), "damaged blob")
+    if result.cancelled:
+        return "Stopped"
+    return "Changed while reading" if result.changed else "No damage found"

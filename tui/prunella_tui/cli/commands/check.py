@@ -42,12 +42,16 @@ from prunella_tui.cli.removing import is_agreed, look_for_change, patiently, rea
 from prunella_tui.cli.session import located, look, open_store, retention, stores_here
 from prunella_tui.cli.signals import cancelling
 from prunella_tui.cli.targets import find_whole
-from prunella_tui.report.forecast import forecast_lines
 from prunella_tui.report.format import counted, size
-from prunella_tui.report.problem import doctor_lines
-from prunella_tui.report.repair import repair_lines, repaired_lines
+from prunella_tui.report.health import (
+    doctor_lines,
+    progress_text,
+    repair_lines,
+    repaired_lines,
+    verify_lines,
+)
+from prunella_tui.report.rows import forecast_lines
 from prunella_tui.report.stores import stores_lines
-from prunella_tui.report.verify import progress_text, verify_lines
 
 _TO_STDOUT = "-"
 

@@ -27,10 +27,10 @@ from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, 
 from prunella_tui.cli.removing import ask_server, code_of, execute, is_agreed, look_for_change, patiently, reading
 from prunella_tui.cli.session import look, open_store
 from prunella_tui.cli.targets import find_model
-from prunella_tui.report.copy import copied_lines, copy_lines, shortage
 from prunella_tui.report.format import counted
 from prunella_tui.report.lines import line
 from prunella_tui.report.plan import plan_lines, receipt_lines
+from prunella_tui.report.stores import copied_lines, copy_lines, shortage
 
 _chosen = all_of(
     click.argument("names", metavar="[MODEL|GLOB]...", nargs=-1, shell_complete=complete(models)),

@@ -25,8 +25,7 @@ from prunella_tui.cli.removing import Change, ask_server, look_for_change
 from prunella_tui.cli.session import look, open_store, retention
 from prunella_tui.cli.targets import find_removal, unmatched
 from prunella_tui.report.lines import field
-from prunella_tui.report.plan import plan_lines
-from prunella_tui.report.proposal import proposal_lines, shortfall, what_would_help
+from prunella_tui.report.plan import plan_lines, proposal_lines, shortfall, what_would_help
 
 _CLASSES = [each.value for each in PruneClass]
 _WITHOUT_MODELS = frozenset(PruneClass) - {PruneClass.MODEL}

@@ -22,7 +22,7 @@ from prunella_tui.cli.output import DONE, REFUSED, present, say
 from prunella_tui.cli.removing import ask, patiently
 from prunella_tui.cli.session import look, open_store, setting
 from prunella_tui.cli.timer import Timer, install, timer_for, uninstall
-from prunella_tui.report.guard import run_lines, status_lines
+from prunella_tui.report.trash import run_lines, status_lines
 
 _limits = all_of(
     setting_option("--keep", "AGE", "How long to keep what Ollama deleted.  [PRUNELLA_KEEP; else 7d]"),

@@ -113,7 +113,7 @@ def show(model: str) -> None:
       prunella show hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M
     """
     from prunella_tui.cli.targets import find_model
-    from prunella_tui.report.model import model_lines
+    from prunella_tui.report.rows import model_lines
 
     inventory = look(open_store(), log_for=SHOWING)
     found = find_model(inventory, model)
@@ -136,7 +136,7 @@ def why(digest: str) -> None:
     """
     from prunella_core.advice.identify import THOROUGH, described
     from prunella_tui.cli.targets import find_row
-    from prunella_tui.report.blob import blob_lines
+    from prunella_tui.report.rows import blob_lines
 
     inventory = look(open_store())
     blob = find_row(inventory, digest)
@@ -185,7 +185,7 @@ def diff(old: str, new: str | None) -> None:
       prunella diff last-month.json.gz
       prunella diff last-month.json.gz today.json.gz --json | jq .change
     """
-    from prunella_tui.report.growth import diff_lines
+    from prunella_tui.report.tables import diff_lines
 
     before = read_export(old)
     after = read_export(new) if new else look(open_store())

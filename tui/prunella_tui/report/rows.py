@@ -1,18 +1,32 @@
-"""A model in words: its sizes, which models share its data, its layers, and whether it can be downloaded again."""
+"""A model, a blob, and what Ollama's next start does, in words: what the details of a row say."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from prunella_core.advice.forecast import OLDER, NextStart
 from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
+from prunella_core.ledger.ages import likely_model
 from prunella_core.ollama.manifest import Layer
 from prunella_core.space.cells import Holder
 from prunella_core.space.families import Sharer, sharers
 from prunella_core.space.space import space_of
-from prunella_tui.report.format import counted, day, details, names, number, only_here, short_digest, size, when
-from prunella_tui.report.lines import Block, Column, Part, field, line, section, table
+from prunella_tui.report.format import (
+    STATE_MARKS,
+    blob_title,
+    counted,
+    day,
+    details,
+    names,
+    number,
+    only_here,
+    short_digest,
+    size,
+    when,
+)
+from prunella_tui.report.lines import Block, Column, Part, Tone, field, line, names_below, section, table
 
 _FEW = 12
 _FEW_BLOBS = 3
@@ -165,3 +179,136 @@ def _sharer(inventory: Inventory, sharer: Sharer) -> Iterator[Block]:
         yield line(f"{kind:<9} {size(sum(blob.allocated for blob in blobs)):>9}  ", (what, "quiet"), indent=2)
     alone = size(space_of(inventory).models[sharer.name].frees)
     yield line(f"frees {alone} alone, ", (size(sharer.together), "good"), " together", indent=2)
+
+
+STATE_TONES: dict[State, Tone] = {
+    State.REFERENCED: "good",
+    State.UNREFERENCED: "warning",
+    State.PARTIAL: "warning",
+    State.LEFTOVER: "warning",
+    State.MISSING: "bad",
+}
+_MOST = 20
+_MEANINGS = {
+    State.REFERENCED: "in use",
+    State.UNREFERENCED: "no model uses it; prune deletes it",
+    State.PARTIAL: "an interrupted download; pulling the model again resumes it",
+    State.LEFTOVER: "a temporary file of an interrupted create or upload",
+    State.STRAY: "not a file of Ollama; only deleted when you name it",
+    State.MISSING: "not on disk; models that use it cannot run",
+    State.TRASHED: "in the trash, can be restored",
+}
+
+
+def state_text(state: State) -> tuple[str, Tone]:
+    """Return a state's sign and word."""
+    return f"{STATE_MARKS[state]} {state.value}", STATE_TONES.get(state, "quiet")
+
+
+def blob_lines(inventory: Inventory, blob: Blob, identity: str | None, now: float) -> Iterator[Block]:
+    """Yield everything about a blob at ``now`` (seconds, UTC); ``identity`` is what its first bytes say it is."""
+    yield line((blob.digest or blob_title(blob), "head"))
+    yield line(state_text(blob.state), f": {_MEANINGS.get(blob.state, '')}")
+    yield line()
+    yield field("Kind", blob.kind or "unknown")
+    if likely := contents(inventory, blob, identity):
+        yield field("Content", likely)
+    yield field("Size", size(blob.size))
+    yield field("On disk", size(blob.allocated) if blob.files else "nothing")
+    yield from _times(blob, now)
+    if blob.state is State.UNREFERENCED and inventory.blocking:
+        problems = (line(f"{problem.path}: {problem.message}", indent=2) for problem in inventory.blocking)
+        yield from section("! Kept while these problems could hide a model that needs it", "bad", problems)
+    yield from section(f"Used by {counted(len(blob.models), 'model')}", "strong", names_below(blob.models))
+    yield from section("Files", "strong", _files(blob))
+
+
+def contents(inventory: Inventory, blob: Blob, identity: str | None) -> str:
+    """Return what an unreferenced row likely is: from its first bytes, and from which model."""
+    model = likely_model(inventory, blob)
+    older = "" if blob.state is State.PARTIAL else "an older "
+    return ", ".join(filter(None, (identity, f"likely from {older}{model}" if model else None)))
+
+
+def _times(blob: Blob, now: float) -> Iterator[Block]:
+    if blob.written_at is not None:
+        yield field("Written", when(blob.written_at, now))
+    if blob.removed_at is not None:
+        yield field("Deleted", when(blob.removed_at, now))
+    elif blob.clock == "seen-referenced" and blob.idle_since is not None:
+        yield field("In use", f"{when(blob.idle_since, now)}, last seen; its age counts from there")
+
+
+def _files(blob: Blob) -> Iterator[Block]:
+    for file in sorted(blob.files, key=lambda file: (len(file.path), file.path))[:_MOST]:  # part 2 before part 10
+        yield line(file.path, indent=2)
+        if file.target is not None:
+            yield line((f"a link to {file.target}; deleting it keeps the target", "quiet"), indent=4)
+        elif file.links > 1:
+            yield line((f"{file.links} hard links: its space returns with the last one", "quiet"), indent=4)
+        if file.shared:
+            yield line((f"{size(file.shared)} shared with other files (reflink) stay on disk", "quiet"), indent=4)
+    if len(blob.files) > _MOST:
+        yield line((f"and {counted(len(blob.files) - _MOST, 'more file')}", "quiet"), indent=2)
+
+
+def forecast_summary(coming: NextStart) -> str:
+    """Return the forecast in one line."""
+    if coming.skipped:
+        return f"Ollama's next start deletes nothing: {clean(coming.why or '')}"
+    if not _deleted(coming):
+        return "Ollama's next start deletes nothing"
+    broken = f", breaks {counted(len(coming.would_break), 'model')}" if coming.would_break else ""
+    lost = f", loses {counted(len(coming.downloads), 'download')}" if coming.downloads else ""
+    return f"Ollama's next start deletes {counted(len(_deleted(coming)), 'file')}{broken}{lost}"
+
+
+def forecast_lines(coming: NextStart) -> Iterator[Block]:
+    """Yield what a server that starts now does to the store, and what is uncertain."""
+    version = f"Ollama {coming.server_version}" if coming.server_version else "Ollama"
+    yield line((_headline(coming, version), "head"))
+    if coming.noprune:
+        yield line("OLLAMA_NOPRUNE is set here; the server's own environment decides.")
+    if coming.stops:
+        yield line("It skips its cleanup because it can't read some manifests.")
+    yield from _listed("Unreadable", "warning", [f"{stop.path}: {stop.message}" for stop in coming.stops])
+    if not coming.skipped:
+        yield line("Without asking, it deletes downloads and blobs that no manifest names, if over an hour old.")
+        yield line(("It skips this where OLLAMA_NOPRUNE is set in the server's own environment.", "quiet"))
+    yield from _listed("Models it would break", "bad", coming.would_break)
+    held = [f"{short_digest(lost.digest)}  {size(lost.held)} of {size(lost.size)}" for lost in coming.downloads]
+    yield from _listed("Downloads that would start over", "warning", held)
+    yield from _listed("Manifests it ignores; blobs only they name would be deleted", "warning", coming.overlooked)
+    of_downloads = {path for lost in coming.downloads for path in lost.files}
+    others = [path for path in _deleted(coming) if path not in of_downloads]
+    yield from _listed("Other files it would delete" if of_downloads else "Files it would delete", "strong", others)
+    renamed = [f"{old} → {new}" for old, new in coming.renamed]
+    yield from _listed("Files it would rename", "strong", renamed)
+    yield from _older(coming)
+    unsure = [f"{problem.path}: {problem.message}" for problem in coming.unsure]
+    yield from _listed("Uncertain: the server may read these differently", "warning", unsure)
+
+
+def _listed(title: str, tone: Tone, rows: Sequence[str]) -> Iterator[Block]:
+    return section(f"{title}:", tone, names_below(rows))
+
+
+def _older(coming: NextStart) -> Iterator[Block]:
+    """What is different where an older server starts on models of a newer one."""
+    older = coming.older_server
+    if older and set(older.files) != set(coming.files):
+        yield from (line(), line((_headline(older, OLDER), "bad")))
+        yield line("It does not read manifests-v2/, which a newer Ollama writes, and deletes what only that names.")
+        yield from _listed("Models it would break", "bad", older.would_break)
+
+
+def _headline(coming: NextStart, who: str) -> str:
+    if coming.skipped or not _deleted(coming):
+        return f"If {who} started now, it would delete nothing"
+    files = counted(len(_deleted(coming)), "file")
+    return f"If {who} started now, it would delete {files} and free {size(coming.reclaims)}"
+
+
+def _deleted(coming: NextStart) -> list[str]:
+    renamed = {old for old, _new in coming.renamed}
+    return [path for path in coming.files if path not in renamed]
