@@ -6,7 +6,7 @@ import time
 
 from prunella_core.apply import World, apply
 from prunella_core.inventory.records import State
-from prunella_core.ledger.ages import scan_store
+from prunella_core.ledger.memory import scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
 from prunella_core.store.locate import locate

@@ -17,7 +17,8 @@ from prunella_core.guard.sync import turn_on
 from prunella_core.sample import build_demo_store
 from prunella_core.scan import scan
 from prunella_core.scan.progress import Capacity
-from prunella_core.store.locate import Store, locate
+from prunella_core.store import Store
+from prunella_core.store.locate import locate
 from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.setup import Setup
 

@@ -12,7 +12,7 @@ from prunella_core.inventory.records import Blob, Details, Inventory, Model, Sta
 from prunella_core.ollama.manifest import Layer
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 from stores import DAY, NOW
 
 MB = 1_000_000

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
-from prunella_core.ollama.client import Server
+from prunella_core.ollama.server import Server
 from prunella_core.scan.progress import Capacity
 from prunella_core.store.locate import locate
 from prunella_tui.app.app import PrunellaApp

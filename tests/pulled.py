@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ollama_rules import Ollama, digest_of
-from prunella_core.ledger.ages import scan_store
+from prunella_core.ledger.memory import scan_store
 from prunella_core.verify import verify_blobs, whole_blobs
 from stores import DAY, entries, open_store
 

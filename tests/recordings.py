@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 RECORDED = Path(__file__).parent / "recorded"
 

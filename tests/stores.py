@@ -22,7 +22,8 @@ from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, R
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.scan.progress import never
-from prunella_core.store.locate import Store, locate
+from prunella_core.store import Store
+from prunella_core.store.locate import locate
 
 NOW = 1_790_000_000.0
 """The time in every built store, in seconds since the epoch."""

@@ -23,11 +23,10 @@ from prunella_core.inventory.records import Inventory as Inventory
 from prunella_core.inventory.records import Model as Model
 from prunella_core.inventory.records import State as State
 from prunella_core.inventory.records import TrashEntry as TrashEntry
-from prunella_core.ledger import ages
+from prunella_core.ledger import memory
 from prunella_core.ledger.uses import Follower, with_uses
-from prunella_core.ollama.client import connect
 from prunella_core.ollama.names import match_name, parse_name
-from prunella_core.ollama.quiet import is_quiet
+from prunella_core.ollama.server import connect, is_quiet
 from prunella_core.operations import carry_out as operations
 from prunella_core.operations.server import loaded_here
 from prunella_core.plan import build
@@ -41,9 +40,9 @@ from prunella_core.plan.records import Request as Request
 from prunella_core.plan.records import Restore as Restore
 from prunella_core.scan.progress import never
 from prunella_core.space.space import space_of
-from prunella_core.store.locate import Store as Store
+from prunella_core.store import Store as Store
+from prunella_core.store.access import as_owner_of
 from prunella_core.store.locate import locate
-from prunella_core.store.owner import as_owner_of
 
 
 def open_store(path: str | os.PathLike[str] | None = None) -> Store:
@@ -62,7 +61,7 @@ def scan_store(store: Store, *, log_seconds: float = 2.0) -> Inventory:
     The log is read for at most about ``log_seconds``, from where the last run stopped; 0: not at all. What cannot be
     read is among the ``problems`` of the Inventory. Raises OSError when the store vanishes.
     """
-    inventory = ages.scan_store(store, time.time())
+    inventory = memory.scan_store(store, time.time())
     if not log_seconds:
         return inventory
     until = time.monotonic() + log_seconds

@@ -35,7 +35,7 @@ from prunella_core.apply import World, apply
 from prunella_core.base.errors import Locked, Refused, StalePlan
 from prunella_core.guard.settings import Settings
 from prunella_core.guard.sync import sync, turn_on
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import place_of
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
 from prunella_core.scan import scan

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from prunella_core.ledger.ages import scan_store
-from prunella_core.ollama.client import Server, connect
+from prunella_core.ledger.memory import scan_store
+from prunella_core.ollama.server import Server, connect
 from prunella_core.operations.server import serves
 from prunella_core.plan.records import Restore
 from recordings import Recorded

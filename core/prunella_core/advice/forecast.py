@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from prunella_core.fs.sizes import File, allocated, reclaimed
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State
-from prunella_core.ollama.names import ModelName
-from prunella_core.ollama.paths import Area, place_of
+from prunella_core.ollama.names import Area, ModelName, place_of
 
 GRACE_SECONDS = 3_600
 """What was written within this time stays (``layerPruneGracePeriod``)."""

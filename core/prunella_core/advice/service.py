@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from prunella_core.inventory.records import Inventory, Problem
-from prunella_core.store.find import owner_name
+from prunella_core.store.locate import owner_name
 
 _MANIFESTS = ("manifests", "manifests-v2")
 _TREES = ("blobs", "metadata", *_MANIFESTS)

@@ -12,11 +12,11 @@ from prunella_core.base.errors import Refused
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import read_small
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
-from prunella_core.ollama.paths import Area
+from prunella_core.ollama.names import Area
 from prunella_core.plan.records import Receipt
 from prunella_core.scan.trash import RECORD
-from prunella_core.store.locate import Store
-from prunella_core.store.lock import lock
+from prunella_core.store import Store
+from prunella_core.store.access import lock
 
 
 class Keeping(Removal):

@@ -16,14 +16,14 @@ from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.ages import last_run, rescan
 from prunella_core.ledger.log import LogLine, models_in, note, write_line
-from prunella_core.ollama.paths import Area
+from prunella_core.ledger.memory import last_run, rescan
+from prunella_core.ollama.names import Area
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Repair, Restore
 from prunella_core.scan.trash import new_id, removed_at
-from prunella_core.store.locate import Store
-from prunella_core.store.lock import is_locked, lock
+from prunella_core.store import Store
+from prunella_core.store.access import is_locked, lock
 
 _HALF_WRITTEN = ("pins.new", "restoring.json.new")
 _UNDECIDED = (Area.STAGING, Area.REMOVING)

@@ -26,13 +26,12 @@ from prunella_core.fs.files import files_below, has_reflinks, read_small
 from prunella_core.fs.folders import read_own
 from prunella_core.fs.sizes import File
 from prunella_core.ledger.log import Action
-from prunella_core.ollama.digests import read_blob_name
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
-from prunella_core.ollama.paths import Area
+from prunella_core.ollama.names import Area, read_blob_name
 from prunella_core.plan.records import FileError
 from prunella_core.scan.manifests import read_manifests
 from prunella_core.scan.trash import RECORD
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 _TAKEN = "taken"
 """Here lies what has just lost its name in the store, until it is compared with the plan."""

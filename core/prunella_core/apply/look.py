@@ -8,10 +8,10 @@ from prunella_core.apply.moves import is_own, key_of
 from prunella_core.base.units import SETTLING_SECONDS
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Inventory, Problem, State
-from prunella_core.ollama.digests import FileKind
+from prunella_core.ollama.names import FileKind
 from prunella_core.scan.blobs import BlobReading, led_to, read_blobs
 from prunella_core.scan.manifests import read_manifests
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 _SIGNS = {State.PARTIAL, State.LEFTOVER, State.UNREFERENCED}
 _NEWS = {FileKind.PARTIAL, FileKind.LEFTOVER, FileKind.WHOLE}

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.sizes import File
-from prunella_core.ollama.digests import is_whole_name
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import is_whole_name, place_of
 from prunella_core.plan.records import FileError
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 _GUARD = ".prunella/guard"
 _LASTING = {"", "blobs", "manifests", "manifests-v2", "metadata", ".prunella", ".prunella/trash"}

@@ -20,10 +20,10 @@ from prunella_core.fs.files import files_below, has_reflinks, look_at
 from prunella_core.fs.sizes import File, reclaimed
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import action_of
-from prunella_core.ollama.paths import Area
+from prunella_core.ollama.names import Area
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
 from prunella_core.scan.trash import RECORD
-from prunella_core.store.lock import sign
+from prunella_core.store.access import sign
 
 _NOT_ASIDE = {
     errno.ENOSPC: "there is no room left to set files aside",

@@ -15,11 +15,11 @@ from prunella_core.base.errors import Cancelled, Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.folders import read_own
-from prunella_core.ollama.paths import Area
+from prunella_core.ollama.names import Area
 from prunella_core.plan.records import FileError, PlannedFile, Receipt
 from prunella_core.scan.own import RESTORING
-from prunella_core.store.locate import Store
-from prunella_core.store.lock import sign
+from prunella_core.store import Store
+from prunella_core.store.access import sign
 
 _NOTE = msgspec.json.Decoder(list[tuple[str, ...]])
 _LARGEST_NOTE = 64 * 1024 * 1024

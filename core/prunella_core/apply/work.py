@@ -13,8 +13,7 @@ from prunella_core.apply.look import Look, signs_in
 from prunella_core.apply.moves import is_manifest, is_own, is_whole
 from prunella_core.fs.disk import Disk
 from prunella_core.inventory.records import Inventory
-from prunella_core.ollama.client import Server
-from prunella_core.ollama.quiet import is_quiet
+from prunella_core.ollama.server import Server, is_quiet
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
 from prunella_core.scan.progress import never
 

@@ -10,7 +10,7 @@ from itertools import cycle
 
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
-from prunella_core.ledger.verdicts import Identity, identity_of
+from prunella_core.ledger.memory import Identity, identity_of
 from prunella_core.verify import Reader
 
 _BUFFER = 1 << 20

@@ -10,9 +10,8 @@ from prunella_core.base.text import clean
 from prunella_core.copy.target import Target, Whole
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.records import Inventory, Model
-from prunella_core.ollama.names import ModelName, match_name, parse_name
-from prunella_core.ollama.paths import Area, place_of
-from prunella_core.store.locate import Store
+from prunella_core.ollama.names import Area, ModelName, match_name, parse_name, place_of
+from prunella_core.store import Store
 
 _LARGEST = {"vfat": 2**32 - 1, "msdos": 2**32 - 1}
 """The largest file that a file system takes."""

@@ -18,10 +18,10 @@ from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import look_at, read_small
 from prunella_core.fs.sizes import File
 from prunella_core.ledger.file import consult
-from prunella_core.ledger.verdicts import read_sound
+from prunella_core.ledger.memory import read_sound
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.plan.records import FileError
-from prunella_core.store.lock import lock
+from prunella_core.store.access import lock
 from prunella_core.verify import Reader, VerifyProgress
 
 _STAYS_NEW = 600.0

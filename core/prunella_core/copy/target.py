@@ -13,10 +13,10 @@ from prunella_core.fs.extents import WITH_REFLINKS
 from prunella_core.fs.mounts import mount_of
 from prunella_core.fs.sizes import BLOCK
 from prunella_core.inventory.records import Inventory, Model, State
-from prunella_core.ledger.ages import rescan
+from prunella_core.ledger.memory import rescan
 from prunella_core.scan.progress import capacity_of
-from prunella_core.store.find import PARTS, owner_name
-from prunella_core.store.locate import Store, unwritable
+from prunella_core.store import Store, unwritable
+from prunella_core.store.locate import PARTS, owner_name
 
 COPYING = ".prunella/copying"
 """Where files are written until they are whole."""

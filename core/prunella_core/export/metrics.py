@@ -19,7 +19,7 @@ from prunella_core.fs.mounts import mount_of
 from prunella_core.inventory.problems import DAMAGE
 from prunella_core.inventory.records import Inventory, Location, State
 from prunella_core.ledger.log import LogLine
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import place_of
 from prunella_core.plan.build import reclaimable
 from prunella_core.scan.other import OtherFiles
 from prunella_core.space.space import space_of

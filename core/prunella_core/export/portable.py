@@ -21,7 +21,7 @@ from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import timestamp
 from prunella_core.export.validate import validate
 from prunella_core.inventory.records import Inventory
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 VERSION = 1
 """Rises when a program that knows only the version before would misread it."""

@@ -9,9 +9,7 @@ from prunella_core.base.text import clean
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashedModel
-from prunella_core.ollama.digests import parse_digest
-from prunella_core.ollama.names import is_short_name
-from prunella_core.ollama.paths import Area, place_of
+from prunella_core.ollama.names import Area, is_short_name, parse_digest, place_of
 
 _COUNT = 1 << 200
 """Sizes and times beyond any disk and calendar, but small enough to calculate with."""

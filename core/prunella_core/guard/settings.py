@@ -10,7 +10,7 @@ from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.folders import read_own
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 SETTINGS = ".prunella/guard/settings.json"
 _LARGEST = 4096

@@ -8,7 +8,7 @@ from prunella_core.fs.sizes import allocated
 from prunella_core.guard.settings import Settings, read_settings
 from prunella_core.guard.sync import Synced
 from prunella_core.inventory.records import Inventory, Problem, TrashEntry
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import place_of
 from prunella_core.plan.records import Receipt
 from prunella_core.space.cells import Holder
 from prunella_core.space.space import space_of

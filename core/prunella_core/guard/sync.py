@@ -23,11 +23,11 @@ from prunella_core.guard.changes import Changes, Rescue, changes
 from prunella_core.guard.settings import SETTINGS, Settings, read_settings, write_settings
 from prunella_core.inventory.records import Cause, Inventory
 from prunella_core.ledger.log import LogLine, models_in, write_line
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import place_of
 from prunella_core.scan import scan
 from prunella_core.scan.trash import RECORD, new_id
-from prunella_core.store.locate import Store
-from prunella_core.store.lock import lock
+from prunella_core.store import Store
+from prunella_core.store.access import lock
 
 _GUARD = ".prunella/guard"
 _LARGEST_COPY = 64 * 1024 * 1024

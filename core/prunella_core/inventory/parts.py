@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from prunella_core.fs.sizes import File, allocated
 from prunella_core.ollama.manifest import Layer
-from prunella_core.ollama.paths import Area, place_of
+from prunella_core.ollama.names import Area, place_of
 
 
 class State(StrEnum):

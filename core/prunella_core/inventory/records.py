@@ -19,9 +19,9 @@ from prunella_core.inventory.parts import State as State
 from prunella_core.inventory.parts import TrashedModel as TrashedModel
 from prunella_core.inventory.parts import TrashEntry as TrashEntry
 from prunella_core.inventory.parts import is_of_blob as is_of_blob
-from prunella_core.ollama.paths import place_of
-from prunella_core.ollama.server_reading import ServerReading
-from prunella_core.store.locate import Store
+from prunella_core.ollama.manifest import ServerReading
+from prunella_core.ollama.names import place_of
+from prunella_core.store import Store
 
 GUARD = "guard"
 """The entry that stands for what the guard has yet to put into the trash."""

@@ -10,8 +10,8 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from prunella_core.fs.disk import give_to_owner_of
-from prunella_core.store.locate import Store
-from prunella_core.store.lock import lock
+from prunella_core.store import Store
+from prunella_core.store.access import lock
 
 _Row = TypeVar("_Row")
 _Answer = TypeVar("_Answer")

@@ -16,10 +16,9 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.ledger.file import consult, fetch, is_trace
-from prunella_core.ollama.names import ModelName, is_short_name
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import ModelName, is_short_name, place_of
 from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Removal, Repair, Restore
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 Action = Literal["rm", "free", "move", "prune", "empty", "expire", "restore", "guard", "repair"]
 Fate = Literal["trashed", "restored", "back", "gone"]

@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _ASK_EVERY = 0.1
 """Seconds between two looks whether who waits still wants to."""
 _LARGEST_LINE = 1024 * 1024
-_LARGEST_ANSWER = 64 * 1024 * 1024
 
 _Result = TypeVar("_Result")
 
@@ -37,56 +36,32 @@ class Address(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
-def within(seconds: float, work: Callable[[], _Result], give_up: Callable[[], None] = lambda: None) -> _Result:
-    """Return the result of ``work`` in a thread. Raises what it raises, and TimeoutError after ``seconds``.
+class Request:
+    """One request; connecting may take ``seconds``. It can be hung up from another thread, whatever it waits for."""
 
-    A name lookup has no timeout, and one from byte to byte never comes where bytes trickle in.
-    """
-    results: list[_Result] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except Exception as error:  # noqa: BLE001 -- raised below, in the thread that waits
-            errors.append(error)
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        give_up()
-        raise TimeoutError(f"no answer within {seconds:g} seconds")
-    return results[0]
-
-
-class _Connection:
-    """One request to a server. It can be hung up from another thread, whatever it waits for."""
-
-    def __init__(self, where: Address, seconds: float) -> None:
+    def __init__(self, where: Address, method: str, path: str, body: object, seconds: float) -> None:
         from urllib3.connection import HTTPConnection, HTTPSConnection
 
-        kind = HTTPSConnection if where.scheme == "https" else HTTPConnection  # imported only where a server listens
-        self.where = where
-        self.http = kind(where.host, where.port, timeout=seconds)
+        kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
+        self._http = kind(where.host, where.port, timeout=seconds)
+        self._what = method, where.path + path, None if body is None else msgspec.json.encode(body)
         self._socket: socket.socket | None = None
         self._is_over = False
 
-    def ask(self, method: str, path: str, body: object) -> "BaseHTTPResponse":
-        """Send it and return the answer, unread."""
-        self.http.connect()
-        self._socket = self.http.sock
-        if self._is_over:
-            raise ConnectionAbortedError("hung up")
-        self._socket.settimeout(None)  # who waits for the answer knows how long
-        self.http.timeout = None
-        data = None if body is None else msgspec.json.encode(body)
-        headers = {"Content-Type": "application/json"}
-        where = self.where.path + path
-        self.http.request(method, where, data, headers, preload_content=False, decode_content=False)
-        return self.http.getresponse()
+    @contextmanager
+    def sent(self) -> Iterator["BaseHTTPResponse"]:
+        """Send it and give the answer, unread. Raises HTTPError, HTTPException, OSError and ValueError."""
+        with closing(self._http):
+            self._http.connect()
+            self._socket = self._http.sock
+            if self._is_over:
+                raise ConnectionAbortedError("hung up")
+            self._socket.settimeout(None)  # who waits for the answer knows how long
+            self._http.timeout = None
+            headers = {"Content-Type": "application/json"}
+            self._http.request(*self._what, headers, preload_content=False, decode_content=False)
+            with closing(self._http.getresponse()) as response:
+                yield response
 
     def hang_up(self) -> None:
         """End what another thread waits for."""
@@ -96,52 +71,52 @@ class _Connection:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
-def exchange(where: Address, method: str, path: str, body: object, seconds: float) -> tuple[int, bytes]:
-    """Send one request; return the status and the body. Raises HTTPError, HTTPException, OSError and ValueError."""
-    connection = _Connection(where, seconds)
+def within(seconds: float, work: Callable[[], _Result], give_up: Callable[[], None] = lambda: None) -> _Result:
+    """Return the result of ``work`` in a thread. Raises what it raises, and TimeoutError after ``seconds``.
 
-    def talk() -> tuple[int, bytes]:
-        with closing(connection.http), closing(connection.ask(method, path, body)) as response:
-            answer = response.read(_LARGEST_ANSWER + 1)
-            if len(answer) > _LARGEST_ANSWER:
-                raise ValueError("too long an answer")
-            return response.status, answer
-
-    return within(seconds, talk, connection.hang_up)
-
-
-def lines_of(
-    where: Address,
-    path: str,
-    body: object,
-    patience: Callable[[], float],
-    cancelled: Callable[[], bool],
-    connects: float,
-) -> Iterator[bytes]:
-    """Send one request; yield the lines of its answer as they come, and hang up when no more are wanted.
-
-    ``connects`` is how many seconds connecting may take. Raises TimeoutError after ``patience`` seconds without a line,
-    Cancelled, and as ``exchange``.
+    A name lookup has no timeout, and one from byte to byte never comes where bytes trickle in.
     """
-    connection = _Connection(where, connects)
+    come = SimpleQueue[_Result | Exception]()
+
+    def run() -> None:
+        try:
+            come.put(work())
+        except Exception as error:  # noqa: BLE001 -- raised below, in the thread that waits
+            come.put(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        result = come.get(timeout=seconds)
+    except Empty:
+        give_up()
+        raise TimeoutError(f"no answer within {seconds:g} seconds") from None
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def lines_of(request: Request, patience: Callable[[], float], cancelled: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield the lines of the answer as they come, and hang up when no more are wanted.
+
+    Raises TimeoutError after ``patience`` seconds without a line, Cancelled, and as ``Request.sent``.
+    """
     come = SimpleQueue[bytes | Exception | None]()
 
     def talk() -> None:
         try:
-            with closing(connection.http), closing(connection.ask("POST", path, body)) as response:
+            with request.sent() as response:
                 for line in _split(response.stream(65_536)):
                     come.put(line)
+            come.put(None)
         except Exception as error:  # noqa: BLE001 -- raised in the thread that waits
             come.put(error)
-        else:
-            come.put(None)
 
     Thread(target=talk, daemon=True).start()
     try:
         while (line := _next(come, patience, cancelled)) is not None:
             yield line
     finally:
-        connection.hang_up()
+        request.hang_up()
 
 
 def _next(

@@ -1,7 +1,9 @@
-"""Model names, as Ollama takes and shows them (its ``types/model/name.go``)."""
+"""Names: of models, as Ollama takes and shows them; of blobs; and what a path in a store is by its name alone."""
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -102,3 +104,165 @@ def nearest_names(text: str, known: Iterable[str]) -> list[str]:
     by_folded = {name.casefold().removesuffix(":latest"): name for name in known}
     close = difflib.get_close_matches(text.casefold().removesuffix(":latest"), by_folded, n=3, cutoff=0.5)
     return [by_folded[name] for name in close]
+
+
+_DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})\Z")
+_PREFIX = re.compile(r"(?:sha256[:-])?([0-9a-fA-F]{1,64})\Z")
+_MENTION = re.compile(rb"sha256[:-]([0-9a-fA-F]{64})(?![0-9a-fA-F])")
+is_digest = re.compile(r"sha256:[0-9a-f]{64}\Z").match
+"""Matches a digest in the form that Ollama writes, and that all are kept in here."""
+
+is_whole_name = re.compile(r"sha256-[0-9a-f]{64}\Z").match
+"""Matches the name of a whole blob as today's server writes it; ``read_blob_name`` knows all forms, and is slower."""
+
+_BLOB = re.compile(r"sha256[:-]([0-9a-fA-F]{64})(-partial(?:-[0-9]+)?|\.tmp)?\Z")
+_LEFTOVER = re.compile(
+    r"(?:(?:sha256-|COPY|split-gguf-)[0-9]+|(?:split-copy|projector-metadata|compat-tensors).*)\Z", re.S
+)
+"""Temporary files of a create or upload: Go appends digits to a name."""
+
+_QUANTIZED = re.compile(r"(?:BF16|F16|F32|MXFP[48]|NVFP4|FP8|INT[48]|[IT]?Q[0-9](?:_[0-9A-Z]+)+)[0-9]+\Z")
+"""Such as, in any case, that of the quantization asked for."""
+
+
+class FileKind(StrEnum):
+    """What a file in ``blobs/`` is by its name."""
+
+    WHOLE = "whole"
+    PARTIAL = "partial"
+    LEFTOVER = "leftover"
+    STRAY = "stray"
+
+
+class BlobName(NamedTuple):
+    """The reading of a file name: its kind, and its digest where the name holds one."""
+
+    kind: FileKind
+    digest: str | None
+
+
+def parse_digest(text: str) -> str | None:
+    """Return ``sha256:<64 lower-case hex>`` or ``None``. ``sha256-…`` and upper case are the same digest.
+
+    Only what passes here may become a path, so ``sha256:../../x`` cannot.
+    """
+    if is_digest(text):
+        return text
+    match = _DIGEST.match(text)
+    return f"sha256:{match[1].lower()}" if match else None
+
+
+def digests_mentioned(data: bytes) -> frozenset[str]:
+    """Return every digest that stands anywhere in ``data``, whatever the document around it means."""
+    return frozenset(f"sha256:{match.decode().lower()}" for match in _MENTION.findall(data))
+
+
+def parse_digest_prefix(text: str) -> str:
+    """Return ``sha256:<hex prefix>`` for what a person typed, with or without ``sha256:``.
+
+    Raises InvalidInput when it is no hexadecimal prefix.
+    """
+    match = _PREFIX.match(text)
+    if not match:
+        raise InvalidInput(f"invalid digest “{clean(text)}”: use sha256: and up to 64 hexadecimal digits")
+    return f"sha256:{match[1].lower()}"
+
+
+def read_blob_name(name: str) -> BlobName:
+    """Say what a file in ``blobs/`` is by its name (the forms that Ollama's server writes)."""
+    match = _BLOB.match(name)
+    if match:
+        kind = FileKind.PARTIAL if match[2] else FileKind.WHOLE
+        return BlobName(kind, f"sha256:{match[1].lower()}")
+    is_leftover = _LEFTOVER.match(name) or (name.isascii() and _QUANTIZED.match(name.upper()))
+    return BlobName(FileKind.LEFTOVER if is_leftover else FileKind.STRAY, None)
+
+
+class Area(StrEnum):
+    """The part of a store that a path lies in."""
+
+    BLOBS = "blobs"
+    MANIFESTS = "manifests"
+    MANIFESTS_V2 = "manifests-v2"
+    METADATA = "metadata"
+    TRASH = "trash"
+    STAGING = "staging"
+    REMOVING = "removing"
+    GUARD = "guard"
+    OWN = "own"
+    """Anything else below ``.prunella/``."""
+    OTHER = "other"
+
+
+class Place(NamedTuple):
+    """What a path relative to the store is."""
+
+    area: Area
+    digest: str | None
+    """The digest that its name holds, in ``blobs/`` or ``metadata/``, wherever that folder is mirrored."""
+    kind: FileKind | None
+    """What it is by its name in ``blobs/``; leftovers also lie elsewhere."""
+    entry: str
+    """The ID of the removal that it belongs to."""
+    inner: str
+    """The path that it has or had in the live store; empty for files of our own."""
+
+    @property
+    def whole(self) -> str | None:
+        """The digest of a whole blob, live or set aside; ``None`` for everything else."""
+        return self.digest if self.kind is FileKind.WHOLE else None
+
+    @property
+    def is_manifest(self) -> bool:
+        """Whether it is, or was, a file among the manifests, and no temporary one."""
+        return self.inner.startswith(("manifests/", "manifests-v2/")) and self.kind is None
+
+
+_LIVE = {area.value: area for area in (Area.BLOBS, Area.MANIFESTS, Area.MANIFESTS_V2, Area.METADATA)}
+_WITH_ENTRIES = {area.value: area for area in (Area.TRASH, Area.STAGING, Area.REMOVING)}
+_SIDECAR = re.compile(r"sha256-[0-9a-fA-F]{64}\.json\Z").match
+_TEMPORARY = re.compile(r"\.gguf-metadata-.*\.tmp\Z", re.DOTALL).match
+_CONVERSION = re.compile(r"ollama-safetensors[0-9]+\Z").match
+
+
+def place_of(path: str) -> Place:
+    """Say what ``path`` (relative to the store, with ``/``) is."""
+    first, _, rest = path.partition("/")
+    if first == ".prunella":
+        return _own(rest)
+    area = _LIVE.get(first, Area.OTHER) if rest else Area.OTHER
+    digest, kind = _named(area, first, rest)
+    return Place(area, digest, kind, "", path)
+
+
+def _own(rest: str) -> Place:
+    folder, _, below = rest.partition("/")
+    if folder == Area.GUARD:
+        return _mirrored(Area.GUARD, "", below)
+    if folder in _WITH_ENTRIES:
+        entry, _, inner = below.partition("/")
+        return _mirrored(_WITH_ENTRIES[folder], entry, inner)
+    return Place(Area.OWN, None, None, "", "")
+
+
+def _mirrored(area: Area, entry: str, inner: str) -> Place:
+    mirrored = place_of(inner)
+    is_own = mirrored.area is Area.OTHER and mirrored.kind is None
+    return Place(area, mirrored.digest, mirrored.kind, entry, "" if is_own else inner)
+
+
+def _named(area: Area, first: str, rest: str) -> tuple[str | None, FileKind | None]:
+    """The digest and kind that a name holds; what lies in a folder in ``blobs/`` is of the kind of that folder."""
+    if area is Area.BLOBS:
+        folder, is_deeper, _ = rest.partition("/")
+        name = read_blob_name(folder)
+        if not is_deeper:
+            return name.digest, name.kind
+        return None, FileKind.LEFTOVER if name.kind is FileKind.LEFTOVER else FileKind.STRAY
+    if area is Area.METADATA:
+        if _SIDECAR(rest):
+            return parse_digest(rest.removesuffix(".json")), None
+        return None, FileKind.LEFTOVER if _TEMPORARY(rest) else None
+    if area is Area.MANIFESTS_V2:
+        return None, FileKind.LEFTOVER if rest.rpartition("/")[2].startswith(".manifest-") else None
+    return None, FileKind.LEFTOVER if area is Area.OTHER and _CONVERSION(first) else None

@@ -12,14 +12,14 @@ from prunella_core.base.text import clean
 from prunella_core.guard.settings import SETTINGS
 from prunella_core.guard.sync import Synced, sync
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.ages import rescan
-from prunella_core.ollama.client import Server
+from prunella_core.ledger.memory import rescan
+from prunella_core.ollama.server import Server
 from prunella_core.operations.came_back import compared, free_space
 from prunella_core.operations.server import delete_by_server
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Plan, Receipt, Removal
 from prunella_core.scan.trash import removed_at
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 
 def make_ready(store: Store, world: World) -> bool:

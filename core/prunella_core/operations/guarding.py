@@ -5,10 +5,10 @@ from prunella_core.base.errors import Refused
 from prunella_core.guard.settings import Settings, read_settings
 from prunella_core.guard.status import GuardRun, over_limit
 from prunella_core.guard.sync import Synced, sync, turn_off, turn_on
-from prunella_core.ledger.ages import remember, scan_store
+from prunella_core.ledger.memory import remember, scan_store
 from prunella_core.operations.carry_out import empty_for_good, finish_left
 from prunella_core.scan import scan
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 
 def guard_on(store: Store, settings: Settings, world: World) -> GuardRun:

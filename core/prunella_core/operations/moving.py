@@ -6,7 +6,7 @@ from prunella_core.apply import World
 from prunella_core.base.errors import Refused
 from prunella_core.copy import CopyPlan, CopyReceipt
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.ages import rescan
+from prunella_core.ledger.memory import rescan
 from prunella_core.operations.carry_out import carry_out
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, Receipt, Removal

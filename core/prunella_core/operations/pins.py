@@ -7,9 +7,8 @@ from prunella_core.base.errors import NotFound, Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.inventory.records import Model
-from prunella_core.store.locate import Store
-from prunella_core.store.lock import lock
-from prunella_core.store.pins import pins_path, read_pins
+from prunella_core.store import Store, pins_path, read_pins
+from prunella_core.store.access import lock
 
 
 def pin(store: Store, patterns: Iterable[str]) -> None:

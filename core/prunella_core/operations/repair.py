@@ -7,8 +7,8 @@ from prunella_core.apply import World, apply, put_back
 from prunella_core.base.errors import Cancelled, Locked, PrunellaError, StalePlan
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, Model
-from prunella_core.ledger.ages import rescan
-from prunella_core.ollama.client import Server
+from prunella_core.ledger.memory import rescan
+from prunella_core.ollama.server import Server
 from prunella_core.operations.carry_out import followed_up
 from prunella_core.operations.server import serving
 from prunella_core.plan.build import make_plan
@@ -23,7 +23,7 @@ from prunella_core.plan.repair import (
     digests_of,
     why_no_pull,
 )
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 from prunella_core.verify import VerifyProgress, verify_blobs
 
 Report = Callable[[str, VerifyProgress], None]

@@ -9,9 +9,9 @@ from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.sizes import reclaimed
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.ages import rescan
 from prunella_core.ledger.log import note
-from prunella_core.ollama.client import Server, ServerError
+from prunella_core.ledger.memory import rescan
+from prunella_core.ollama.server import Server, ServerError
 from prunella_core.plan.drift import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request
 from prunella_core.scan.trash import new_id

@@ -9,8 +9,7 @@ from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
 from prunella_core.fs.sizes import File, reclaimed_each
 from prunella_core.inventory.records import GUARD, Blob, Inventory, Model, Problem, State, TrashEntry
-from prunella_core.ollama.names import match_name, parse_name
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import match_name, parse_name, place_of
 from prunella_core.plan.policy import BLOCKED, Policy, Reason
 from prunella_core.plan.records import (
     Empty,

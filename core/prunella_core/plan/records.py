@@ -9,8 +9,8 @@ from prunella_core.fs.sizes import File
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.parts import WEIGHTS
 from prunella_core.inventory.records import Clock, Problem
-from prunella_core.ollama.paths import Area, place_of
-from prunella_core.store.locate import Store
+from prunella_core.ollama.names import Area, place_of
+from prunella_core.store import Store
 
 Mode = Literal["trash", "delete", "restore", "server"]
 """Where files go: to the trash, off the disk, back to their places, or off the disk by Ollama's own delete."""

@@ -9,9 +9,9 @@ from prunella_core.base.text import clean
 from prunella_core.fs.sizes import reclaimed_each
 from prunella_core.inventory.problems import DAMAGE
 from prunella_core.inventory.records import Inventory, Model, State
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import place_of
 from prunella_core.plan.records import Kept, Plan, PlannedFile, Receipt, Repair
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 
 class Damage(NamedTuple):

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from prunella_core.fs.sizes import File, reclaimed_each
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Inventory, Problem, TrashedModel, TrashEntry, is_of_blob
-from prunella_core.ollama.names import ModelName, match_name, parse_name
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import ModelName, match_name, parse_name, place_of
 from prunella_core.plan.records import Plan, PlannedFile, Restore
 
 

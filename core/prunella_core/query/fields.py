@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State
-from prunella_core.ledger.ages import likely_model
+from prunella_core.ledger.memory import likely_model
 from prunella_core.space.space import Usage, space_of
 
 Rows = Literal["models", "blobs", "trash"]

@@ -10,7 +10,7 @@ from prunella_core.scan.own import OwnFiles
 from prunella_core.scan.progress import Capacity, Count, Report, capacity_of, never, silent
 from prunella_core.scan.system import held_open
 from prunella_core.scan.trash import read_trash, read_vanished
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 
 def scan(

@@ -10,14 +10,12 @@ from prunella_core.inventory.flipped import distance, flipped
 from prunella_core.inventory.parts import weights_in, without_sweeps
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Blob, Details, Model, Problem, State, TrashEntry
-from prunella_core.ollama.digests import FileKind
 from prunella_core.ollama.manifest import Layer, layer_kind
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import FileKind, place_of
 from prunella_core.scan.blobs import BlobReading, Rows, reached_from
 from prunella_core.scan.manifests import ManifestReading, ReadManifest
 from prunella_core.scan.system import UNKNOWN, keeps_atime, read_config
-from prunella_core.store.locate import Store
-from prunella_core.store.pins import is_pinned
+from prunella_core.store import Store, is_pinned
 
 _STATES = {FileKind.PARTIAL: State.PARTIAL, FileKind.LEFTOVER: State.LEFTOVER, FileKind.STRAY: State.STRAY}
 _ORDER = tuple(State)

@@ -12,11 +12,10 @@ from prunella_core.fs.files import files_below, has_reflinks, look_at, look_in
 from prunella_core.fs.sizes import BLOCK, File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
-from prunella_core.ollama.digests import FileKind, is_whole_name, read_blob_name
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import FileKind, is_whole_name, place_of, read_blob_name
 from prunella_core.scan.own import OwnFiles
 from prunella_core.scan.progress import Count
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 Rows = dict[str, tuple[File, ...]]
 """Files by the key of their row: a digest, a digest and ``-partial``, or a path."""

@@ -13,19 +13,19 @@ from prunella_core.fs.files import file_from, look_at, read_small, read_with_sta
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
-from prunella_core.ollama.digests import FileKind, read_blob_name
 from prunella_core.ollama.manifest import (
     LARGEST_MANIFEST,
     Layer,
     Manifest,
     ManifestError,
+    ServerReading,
     could_be_manifest,
     decode,
+    digests_for_server,
 )
-from prunella_core.ollama.names import ModelName
-from prunella_core.ollama.server_reading import ServerReading, digests_for_server
+from prunella_core.ollama.names import FileKind, ModelName, read_blob_name
 from prunella_core.scan.progress import Count
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 _TREES = ("manifests-v2", "manifests")
 """The first wins where both have a name."""

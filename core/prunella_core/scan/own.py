@@ -10,10 +10,9 @@ from prunella_core.fs.files import files_below
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
-from prunella_core.ollama.paths import Area
+from prunella_core.ollama.names import Area
 from prunella_core.scan.manifests import blob_in, read_manifests
-from prunella_core.store.locate import Store
-from prunella_core.store.pins import read_pins
+from prunella_core.store import Store, read_pins
 
 RESTORING = "restoring.json"
 """What a restore notes in our folder while it moves files: some have a name in the store and one in the trash then."""

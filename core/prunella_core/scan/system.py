@@ -11,9 +11,9 @@ from prunella_core.fs.caller import for_caller
 from prunella_core.fs.files import read_small
 from prunella_core.fs.mounts import mount_of
 from prunella_core.inventory.records import Details
-from prunella_core.ollama.digests import FileKind
+from prunella_core.ollama.names import FileKind
 from prunella_core.scan.blobs import BlobReading
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 _PROCESSES = "/proc"
 

@@ -19,10 +19,10 @@ from prunella_core.fs.folders import read_own
 from prunella_core.fs.sizes import File
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Cause, Model, Problem, TrashedModel, TrashEntry
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import place_of
 from prunella_core.scan.manifests import ManifestReading, ReadManifest, blob_in, read_manifests
 from prunella_core.scan.own import OwnFiles
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 RECORD = "record.json"
 """What an entry is signed with. Emptying takes it away, so an entry without it only keeps what others need."""

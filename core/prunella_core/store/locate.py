@@ -1,103 +1,192 @@
-"""Which model store, and why this one."""
+"""Finds model stores on this machine, and says which one to use and why."""
 
+import glob
 import os
-import re
+import pwd
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from typing import NamedTuple
 
-from msgspec import Struct
-
-from prunella_core.base.errors import NotFound, Refused
+from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
-from prunella_core.store.find import PARTS, FoundStore, Place, as_user, find_stores, owner_name, places
+from prunella_core.fs.sizes import BLOCK
+from prunella_core.store import Store, as_user, unwritable
 
-_WINDOWS = re.compile(r"/mnt/[a-z]/users/")
+PARTS = {"blobs", "manifests", "manifests-v2"}
+_SECONDS = 2.0
+_MOST_WORK = 100_000
+"""Steps of SQLite after which a query is stopped: the file of another user may hold one that never ends."""
+
+_ROOTS, _WINDOWS = "root's home", "Ollama on Windows"
+_ALWAYS_CLOSED = {_ROOTS, _WINDOWS}
+"""It is unknown whether a folder that others may not enter holds a store."""
+
+_SYSTEM = {
+    "usr/share/ollama/.ollama/models": "the Linux service",
+    "var/lib/ollama/.ollama/models": "the Linux service",
+    "var/lib/ollama/models": "the service, as NixOS sets it up",
+    "var/lib/ollama": "the service, as Arch Linux sets it up",
+    "var/snap/ollama/common/models": "the snap",
+    "var/lib/docker/volumes/*/_data/models": "a Docker volume",
+    "var/lib/containers/storage/volumes/*/_data/models": "a Podman volume",
+    "root/.ollama/models": _ROOTS,
+    "mnt/[a-z]/Users/*/.ollama/models": _WINDOWS,
+}
+_HOME = {
+    ".ollama/models": "",
+    ".var/app/com.jeffser.Alpaca/data/.ollama/models": "Alpaca, a Flatpak",
+    ".local/share/docker/volumes/*/_data/models": "a Docker volume of yours",
+    ".local/share/containers/storage/volumes/*/_data/models": "a Podman volume of yours",
+}
+_APP_SETTINGS = "Library/Application Support/Ollama/db.sqlite"
 
 
-class Store(Struct, frozen=True, kw_only=True):
-    """A model store on disk, by absolute paths. The store of an export is elsewhere: its paths are refused."""
+class Place(NamedTuple):
+    """A folder that may be a store, and why it may be one."""
 
-    root: str
+    path: str
+    why: str
+    user: str = ""
+    """As whom Ollama runs there, where a unit says it."""
+
+
+class FoundStore(NamedTuple):
+    """A store on this machine, or a folder that could be one and that this user may not read."""
+
+    path: str
     why: str
     owner: str
-    writable: bool
-    other_stores: tuple[str, ...] = ()
-    unwritable: str | None = None
-    """The folder that this user may not write to."""
-    named: bool = True
-    """False for one of several that were found: none of them is changed until the user picks one."""
-    exported_from: str | None = None
-    """The host of an export; ``None`` for a store on this machine."""
+    is_readable: bool = True
+
+    def is_at(self, root: str) -> bool:
+        """Whether it is the store at the real path ``root``."""
+        return os.path.realpath(self.path) == root
 
     @property
-    def read_only(self) -> str | None:
-        """Why an export cannot be changed; ``None`` for a store on this machine."""
-        return None if self.exported_from is None else f"read-only: this is {self.why}; nothing was changed"
+    def way_in(self) -> str:
+        """The command that opens it as its owner."""
+        return as_user(self.owner, self.path)
 
-    def refusal(self, *, by_server: bool = False) -> str | None:
-        """Why this store may not be changed, in one sentence; the server needs no right of this user."""
-        if self.read_only:
-            return self.read_only
-        if not self.named:
-            others = ", ".join(clean(other) for other in (self.root, *self.other_stores))
-            return f"several stores found ({others}): pick one with --store DIR (prunella stores shows them)"
-        if by_server:
-            return None
-        if _WINDOWS.match(self.root.casefold()):
-            return f"{clean(self.root)} belongs to Ollama on Windows: read-only here, delete there"
-        if not self.writable:
-            return (
-                f"{clean(self.unwritable or self.root)} belongs to {self.owner} and you may not write there; "
-                f"try: {self.as_owner} … or let the server delete: prunella rm --by-server NAME"
-            )
-        return self._in_the_way()
 
-    def check_changeable(self, *, by_server: bool = False) -> None:
-        """Raise Refused where ``refusal`` has a reason."""
-        if why_not := self.refusal(by_server=by_server):
-            raise Refused(why_not)
+def find_stores(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool = True) -> list[FoundStore]:
+    """Return the stores below ``root``, the user's own first; with ``ask`` also those set in systemd and the app."""
+    found: dict[tuple[int, int] | str, FoundStore] = {}
+    for place in places(environ, home, root, ask=ask):
+        if look := _look_at(place):
+            found.setdefault(*look)
+    return list(found.values())
 
-    @property
-    def as_owner(self) -> str:
-        """The command that opens this store as its owner."""
-        return as_user(self.owner, self.root)
 
-    def _in_the_way(self) -> str | None:
-        """Why files cannot be moved to our folders: through a link they would end up somewhere else."""
-        for folder in (self.own, *(os.path.join(self.own, name) for name in ("staging", "removing", "trash", "guard"))):
-            if os.path.islink(folder):
-                return f"{clean(folder)} is a link, and Prunella moves nothing through one; remove the link first"
-            if os.path.exists(folder) and not os.path.isdir(folder):
-                return f"{clean(folder)} is a file where Prunella needs a folder; move it away first"
+def places(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool = True) -> Iterator[Place]:
+    """Where stores may be, the likeliest first."""
+    homes = {home: "your home"}
+    if user := environ.get("SUDO_USER"):
+        with suppress(KeyError):
+            homes.setdefault(pwd.getpwnam(user).pw_dir, f"the home of {user}")
+    for folder, why_home in homes.items():
+        for pattern, why in _HOME.items():
+            yield from _matching(folder, pattern, why or why_home)
+        if ask:
+            yield from _app_setting(os.path.join(folder, _APP_SETTINGS))
+    if ask:
+        yield from _units(environ)
+    for pattern, why in _SYSTEM.items():
+        yield from _matching(root, pattern, why)
+
+
+def _matching(folder: str, pattern: str, why: str) -> Iterator[Place]:
+    paths = sorted(glob.glob(pattern, root_dir=folder, include_hidden=True)) if "*" in pattern else [pattern]
+    yield from (Place(os.path.join(folder, path), why) for path in paths)
+
+
+def _look_at(place: Place) -> tuple[tuple[int, int] | str, FoundStore] | None:
+    """Return the store at ``place`` under what identifies its folder; ``None`` where there is none."""
+    try:
+        status = os.stat(place.path)
+        is_store = bool(PARTS & set(os.listdir(place.path)))
+    except PermissionError:
+        return None if place.why in _ALWAYS_CLOSED else _closed(place)
+    except OSError:  # nothing there, a name that is too long, a loop of links
         return None
+    found = FoundStore(place.path, place.why, owner_name(status.st_uid))
+    return ((status.st_dev, status.st_ino), found) if is_store else None
 
-    @property
-    def place(self) -> str:
-        """Its path, for people; for an export with the host."""
-        return self.root if self.exported_from is None else f"{self.exported_from}:{self.root}"
 
-    @property
-    def blobs(self) -> str:
-        return self.path("blobs")
+def _closed(place: Place) -> tuple[str, FoundStore]:
+    """Of several places below one closed folder the first counts."""
+    folder = place.path
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return folder, FoundStore(place.path, place.why, owner_name(os.lstat(folder).st_uid), is_readable=False)
 
-    @property
-    def manifests(self) -> str:
-        return self.path("manifests")
 
-    @property
-    def own(self) -> str:
-        """The folder of Prunella's own files; Ollama never reads it."""
-        return self.path(".prunella")
+def blob_bytes(root: str) -> int | None:
+    """Return the bytes that the blobs of a store take on the disk; ``None`` where they may not be seen."""
+    try:
+        with os.scandir(os.path.join(root, "blobs")) as entries:
+            found = [entry.stat(follow_symlinks=False) for entry in entries]
+    except OSError:
+        return None
+    return sum({(status.st_dev, status.st_ino): status.st_blocks * BLOCK for status in found}.values())
 
-    @property
-    def trash(self) -> str:
-        return os.path.join(self.own, "trash")
 
-    def path(self, relative: str) -> str:
-        """The absolute path of a path relative to the store. Raises Refused for an export, of another machine."""
-        if self.read_only:
-            raise Refused(self.read_only)
-        return os.path.join(self.root, relative)
+def service_user(environ: Mapping[str, str], root: str) -> str | None:
+    """Return the user as whom a systemd unit runs Ollama on the store at the real path ``root``."""
+    return next((place.user for place in _units(environ) if os.path.realpath(place.path) == root), None)
+
+
+def owner_name(uid: int) -> str:
+    """Return the name of a user, or the number where there is no name."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _app_setting(path: str) -> Iterator[Place]:
+    if os.path.islink(path) or not os.path.isfile(path):
+        return
+    import sqlite3
+
+    uri = f"file:{path.replace('%', '%25').replace('?', '%3f').replace('#', '%23')}?mode=ro&immutable=1"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True, timeout=0.1)) as settings:
+        settings.set_progress_handler(lambda: 1, _MOST_WORK)
+        for (models,) in settings.execute("SELECT models FROM settings LIMIT 1"):
+            if isinstance(models, str) and models:
+                yield Place(models, "set in the Ollama app")
+
+
+def _units(environ: Mapping[str, str]) -> Iterator[Place]:
+    import shlex
+    import shutil
+    import subprocess
+
+    program = shutil.which("systemctl", path=environ.get("PATH"))
+    if program is None:
+        return
+    command = [program, "show", "ollama", "ollama*.service", "-p", "Id,LoadState,Environment,User"]
+    with suppress(OSError, subprocess.SubprocessError, ValueError):
+        run = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603 -- no shell
+        for block in run.stdout.split("\n\n"):
+            properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+            yield from _unit(properties, shlex.split(properties.get("Environment", "")))
+
+
+def _unit(properties: Mapping[str, str], environment: Iterable[str]) -> Iterator[Place]:
+    if properties.get("LoadState", "loaded") != "loaded":
+        return
+    why = f"the systemd unit {properties.get('Id') or 'ollama.service'}"
+    user = properties.get("User") or "root"
+    set_there = dict(pair.split("=", 1) for pair in environment if "=" in pair)
+    if models := set_there.get("OLLAMA_MODELS"):
+        yield Place(models, why, user)
+        return
+    home = set_there.get("HOME")
+    with suppress(KeyError):
+        home = home or pwd.getpwnam(user).pw_dir
+    if home:
+        yield Place(os.path.join(home, ".ollama", "models"), why, user)
 
 
 def locate(explicit: str | None, environ: Mapping[str, str], home: str, machine: str = "/") -> Store:
@@ -135,7 +224,7 @@ def _choice(explicit: str | None, environ: Mapping[str, str], home: str) -> tupl
 def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     root = os.path.realpath(path)
     _require_store(root, why)
-    barred = root if _WINDOWS.match(root.casefold()) else unwritable(root)
+    barred = unwritable(root)
     return Store(
         root=root,
         why=why,
@@ -159,19 +248,3 @@ def _require_store(root: str, why: str) -> None:
         raise NotFound(f"cannot read {shown} ({why}): {error.strerror}") from error
     if not names & PARTS:
         raise NotFound(f"{shown} ({why}) is not an Ollama model store: it has neither blobs/ nor manifests/")
-
-
-def unwritable(root: str) -> str | None:
-    """Return the first folder of the store at ``root`` that this user may not write to."""
-    folders = [root, *(os.path.join(root, name) for name in ("blobs", "manifests"))]
-    barred = (path for path in folders if os.path.exists(path) and not os.access(path, os.W_OK | os.X_OK))
-    return next(barred, None)
-
-
-def may_be_unfinished(store: Store) -> bool:
-    """Whether our own folder has more than lasting files: then ``apply.has_unfinished`` has to look."""
-    try:
-        names = {name for name in os.listdir(store.own) if not name.startswith("ledger.")}
-    except OSError:  # not there, or unreadable
-        return False
-    return not names <= {"trash", "pins", "lock"}

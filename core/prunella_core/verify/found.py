@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from prunella_core.ledger.verdicts import Identity, Verdict
-from prunella_core.ollama.paths import Area, place_of
+from prunella_core.ledger.memory import Identity, Verdict
+from prunella_core.ollama.names import Area, place_of
 
 _OPENING_COSTS = 32_768
 """Opening a file takes about as long as hashing so many bytes."""

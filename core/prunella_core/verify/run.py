@@ -11,8 +11,8 @@ from threading import Event
 
 from prunella_core.inventory.records import Blob, Inventory, State
 from prunella_core.ledger.file import consult
-from prunella_core.ledger.verdicts import Identity, forget_gone, identity_of, read_sound, write_verdicts
-from prunella_core.store.locate import Store
+from prunella_core.ledger.memory import Identity, forget_gone, identity_of, read_sound, write_verdicts
+from prunella_core.store import Store
 from prunella_core.verify.found import Check, Job, Reading, Tally, VerifyProgress, VerifyResult
 
 _WORKERS = 2

@@ -10,7 +10,7 @@ import pytest
 from prunella_core.advice.service import with_barred
 from prunella_core.inventory.problems import advice
 from prunella_core.sample import StoreBuilder
-from prunella_core.store.find import service_user
+from prunella_core.store.locate import service_user
 from stores import bring_back, look, remove, small_store
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -20,7 +20,7 @@ from prunella_core.inventory.records import State
 from prunella_core.plan.records import Request
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
-from prunella_core.store.lock import lock
+from prunella_core.store.access import lock
 from stores import (
     BOTH,
     DAY,
@@ -281,7 +281,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_done(bui
 
 HOLDER = """
 import sys
-from prunella_core.store.lock import lock, sign
+from prunella_core.store.access import lock, sign
 from prunella_core.store.locate import locate
 store = locate(sys.argv[1], {}, "/nowhere", machine="/nowhere")
 with lock(store):

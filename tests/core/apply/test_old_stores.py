@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from prunella_core.inventory.records import State
-from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.log import read_log
+from prunella_core.ledger.memory import scan_store
 from prunella_core.plan.records import Restore
-from prunella_core.store.pins import read_pins
+from prunella_core.store import read_pins
 from prunella_core.verify import verify_blobs
 from stores import DAY, NOW, carry_out, facts, look, open_store, plan_for, recover, set_aside
 

@@ -17,7 +17,7 @@ from prunella_core.base.errors import InvalidInput, Locked, Refused
 from prunella_core.copy import CopyPlan, CopyReceipt, Target, copy_models, look_at_target, plan_copy
 from prunella_core.fs.sizes import allocated
 from prunella_core.sample import StoreBuilder
-from prunella_core.store.lock import lock
+from prunella_core.store.access import lock
 from prunella_core.verify import Reader, verify_blobs
 from recordings import Recorded
 from stores import (

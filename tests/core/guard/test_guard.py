@@ -18,7 +18,7 @@ from prunella_core.operations import carry_out as operations
 from prunella_core.operations.guarding import guard_run
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Receipt, Request, Restore
-from prunella_core.store.lock import lock
+from prunella_core.store.access import lock
 from recordings import RECORDED, Recorded
 from stores import (
     DAY,

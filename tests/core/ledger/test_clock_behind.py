@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from prunella_core.ledger.ages import last_run, scan_store
+from prunella_core.ledger.memory import last_run, scan_store
 from stores import DAY, NOW, look, open_store, remove, small_store
 
 YEARS = 5 * 365 * DAY

@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from prunella_core.ledger.ages import rescan, scan_store
 from prunella_core.ledger.file import NAME, consult
-from prunella_core.ledger.growth import MOST_DAYS, read_totals
 from prunella_core.ledger.log import read_log
+from prunella_core.ledger.memory import MOST_DAYS, read_totals, rescan, scan_store
 from prunella_core.sample import StoreBuilder
 from prunella_core.space.totals import growth, totals
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 from stores import DAY, HOUR, NOW, open_store
 
 MIDNIGHT = NOW // DAY * DAY

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from prunella_core.inventory.records import Blob, Inventory
-from prunella_core.ledger.ages import rescan, scan_store
 from prunella_core.ledger.file import NAME
+from prunella_core.ledger.memory import rescan, scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder
@@ -264,7 +264,7 @@ def test_a_pipe_in_its_place_holds_nobody_up(builder: StoreBuilder) -> None:
     ledger(builder).parent.mkdir()
     os.mkfifo(ledger(builder))
     code = (
-        "import sys; from prunella_core.ledger.ages import rescan; from stores import NOW, open_store;"
+        "import sys; from prunella_core.ledger.memory import rescan; from stores import NOW, open_store;"
         "rescan(open_store(sys.argv[1]), NOW)"
     )
     assert exit_code_of(code, builder.root) == 0

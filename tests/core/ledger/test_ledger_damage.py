@@ -17,15 +17,15 @@ import pytest
 
 from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ledger import file as ledger_file
-from prunella_core.ledger.ages import last_run, recall, remember, rescan, scan_store
 from prunella_core.ledger.file import DAMAGED, NAME, Unusable, transact
 from prunella_core.ledger.log import LogLine, read_log, write_line
+from prunella_core.ledger.memory import last_run, recall, remember, rescan, scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from prunella_core.scan import scan
-from prunella_core.store.lock import lock
+from prunella_core.store.access import lock
 from prunella_core.verify import verify_blobs
 from stores import DAY, HOUR, NOW, exit_code_of, open_store, prune
 
@@ -302,7 +302,7 @@ def test_a_pipe_in_its_place_holds_nothing_up(builder: StoreBuilder, part: str) 
         path(builder).unlink()
     os.mkfifo(f"{path(builder)}{part}")
     code = (
-        "import sys; from prunella_core.ledger.ages import scan_store; from stores import NOW, open_store;"
+        "import sys; from prunella_core.ledger.memory import scan_store; from stores import NOW, open_store;"
         "assert scan_store(open_store(sys.argv[1]), NOW).problems"
     )
     assert exit_code_of(code, builder.root) == 0
@@ -321,7 +321,7 @@ def test_a_store_whose_path_means_something_in_an_address_has_one(tmp_path: Path
 TWO = """
 import sys, os
 sys.path[:0] = sys.argv[3].split(os.pathsep)
-from prunella_core.ledger.ages import scan_store
+from prunella_core.ledger.memory import scan_store
 from prunella_core.ledger.log import LogLine, write_line
 from prunella_core.sample import StoreBuilder
 from stores import NOW, open_store

@@ -8,12 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.ages import rescan, scan_store
 from prunella_core.ledger.file import NAME, consult, fetch
 from prunella_core.ledger.log import read_log
-from prunella_core.ledger.verdicts import READ_BAD, read_sound
+from prunella_core.ledger.memory import READ_BAD, read_sound, rescan, scan_store
 from prunella_core.sample import StoreBuilder
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 from stores import DAY, NOW, facts, open_store
 
 EARLIER = Path(__file__).parent / "earlier-release.sqlite.gz"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from prunella_core.inventory.records import Blob, Inventory, State
-from prunella_core.ledger.ages import likely_model, rescan, scan_store
 from prunella_core.ledger.file import NAME
+from prunella_core.ledger.memory import likely_model, rescan, scan_store
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from stores import DAY, NOW, look, open_store, remove

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from prunella_core.ledger import log as log_module
-from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.file import NAME
 from prunella_core.ledger.log import History, LoggedModel, LogLine, history, models_in, read_log, write_line
+from prunella_core.ledger.memory import scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Receipt, Removal, Request
 from prunella_core.sample import StoreBuilder

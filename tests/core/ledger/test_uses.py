@@ -21,8 +21,8 @@ from ollama_logs import (
     weights_of,
 )
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.file import NAME
+from prunella_core.ledger.memory import scan_store
 from prunella_core.ledger.uses import Follower, with_uses
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass, PrunePolicy

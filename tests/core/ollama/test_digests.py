@@ -3,7 +3,13 @@
 import pytest
 
 from prunella_core.base.errors import InvalidInput
-from prunella_core.ollama.digests import FileKind, digests_mentioned, parse_digest, parse_digest_prefix, read_blob_name
+from prunella_core.ollama.names import (
+    FileKind,
+    digests_mentioned,
+    parse_digest,
+    parse_digest_prefix,
+    read_blob_name,
+)
 
 HEX = "0123456789abcdef" * 4
 DIGEST = f"sha256:{HEX}"

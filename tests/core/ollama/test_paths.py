@@ -2,8 +2,7 @@
 
 import pytest
 
-from prunella_core.ollama.digests import FileKind
-from prunella_core.ollama.paths import Area, Place, place_of
+from prunella_core.ollama.names import Area, FileKind, Place, place_of
 
 HEX = "0f" * 32
 DIGEST = f"sha256:{HEX}"

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.ollama import quiet
-from prunella_core.ollama.client import address
+from prunella_core.ollama import server
 from prunella_core.ollama.exchange import Address
-from prunella_core.ollama.quiet import is_quiet
-from prunella_core.ollama.server_log import server_starts
+from prunella_core.ollama.log import server_starts
+from prunella_core.ollama.server import address, is_quiet
 
 
 def closed() -> dict[str, str]:
@@ -30,8 +29,8 @@ def _usual_place(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(environ: dict[str, str]) -> Address:
         return address(environ) if environ else elsewhere
 
-    monkeypatch.setattr(quiet, "address", read)
-    monkeypatch.setattr(quiet, "_processes", lambda: ["systemd", "sh"])
+    monkeypatch.setattr(server, "address", read)
+    monkeypatch.setattr(server, "_processes", lambda: ["systemd", "sh"])
 
 
 def test_nothing_listens_and_nothing_runs() -> None:
@@ -50,7 +49,7 @@ def test_an_address_that_is_none_is_in_doubt(host: str) -> None:
 
 @pytest.mark.parametrize("name", ["ollama", "Ollama", ".ollama-wrapped"])
 def test_a_process_is_called_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiet, "_processes", lambda: ["init", name])
+    monkeypatch.setattr(server, "_processes", lambda: ["init", name])
     assert not is_quiet(closed())
 
 
@@ -63,7 +62,7 @@ def test_processes_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         process.stdin.write(b"ready\n")
         process.stdin.flush()
         assert process.stdout.readline() == b"ready\n"  # it bears its name by now
-        assert "ollama-here" in quiet._processes()
+        assert "ollama-here" in server._processes()
         process.stdin.close()
 
 
@@ -71,8 +70,8 @@ def test_processes_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_hidden_processes_are_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     with pytest.raises(FileNotFoundError):
-        quiet._processes(str(tmp_path))
-    monkeypatch.setattr(quiet, "_processes", lambda: quiet_in(tmp_path))
+        server._processes(str(tmp_path))
+    monkeypatch.setattr(server, "_processes", lambda: quiet_in(tmp_path))
     assert not is_quiet(closed())
 
 

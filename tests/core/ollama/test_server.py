@@ -15,13 +15,8 @@ import pytest
 
 from prunella_core.base.errors import Cancelled
 from prunella_core.inventory.records import Inventory
-from prunella_core.ollama.client import (
-    Server,
-    ServerError,
-    address,
-    connect,
-)
 from prunella_core.ollama.exchange import Address
+from prunella_core.ollama.server import Server, ServerError, address, connect
 from prunella_core.operations.server import loaded_here, serves
 from prunella_core.sample import StoreBuilder
 from servers import Answer, Stub, listed, serving
@@ -176,7 +171,7 @@ def test_one_that_speaks_another_language(inventory: Inventory) -> None:
 def test_one_that_never_answers_is_not_waited_for(
     stub: Stub, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prunella_core.ollama.client._ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("prunella_core.ollama.server._ANSWER_SECONDS", 0.2)
     stub.delay = 2
     began = time.monotonic()
     with pytest.raises(ServerError):
@@ -240,7 +235,7 @@ TRICKLES: dict[str, Callable[[socket.socket], None]] = {
 def test_an_answer_that_trickles_in_ends_in_time(
     inventory: Inventory, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr("prunella_core.ollama.client._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("prunella_core.ollama.server._ANSWER_SECONDS", 0.3)
     with listening(TRICKLES[kind]) as server:
         assert loaded_here(server, inventory) is None
         with pytest.raises(ServerError, match="does not answer"):
@@ -248,7 +243,7 @@ def test_an_answer_that_trickles_in_ends_in_time(
 
 
 def test_a_flood_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prunella_core.ollama.exchange._LARGEST_ANSWER", 100_000)
+    monkeypatch.setattr("prunella_core.ollama.server._LARGEST_ANSWER", 100_000)
 
     def flood(connection: socket.socket) -> None:
         connection.sendall(HEAD + b"Connection: close\r\n\r\n")
@@ -275,8 +270,8 @@ def test_a_name_that_is_never_found_is_not_waited_for(monkeypatch: pytest.Monkey
         raise socket.gaierror("no such name")
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr("prunella_core.ollama.client._PROBE_SECONDS", 0.1)
-    monkeypatch.setattr("prunella_core.ollama.client._ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("prunella_core.ollama.server._PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("prunella_core.ollama.server._ANSWER_SECONDS", 0.1)
     server = connect({"OLLAMA_HOST": "slow.example"})
     assert server is not None
     with pytest.raises(ServerError):
@@ -372,7 +367,7 @@ def test_without_a_word_it_is_the_usual_place() -> None:
 
 def test_the_client_is_imported_only_when_somebody_answers() -> None:
     code = (
-        "import sys; from prunella_core.ollama.client import connect;"
+        "import sys; from prunella_core.ollama.server import connect;"
         "assert connect({'OLLAMA_HOST': sys.argv[1]}) is None;"
         "loaded = {name.partition('.')[0] for name in sys.modules};"
         "print(sorted(loaded & {'urllib3', 'http', 'ssl'}))"
@@ -446,7 +441,7 @@ EMPTY_LINES = _trickle(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n\n\r
 def test_a_pull_that_says_nothing_ends_in_time(
     monkeypatch: pytest.MonkeyPatch, talk: Callable[[socket.socket], None]
 ) -> None:
-    monkeypatch.setattr("prunella_core.ollama.client._WORK_SECONDS", 0.3)
+    monkeypatch.setattr("prunella_core.ollama.server._WORK_SECONDS", 0.3)
     with listening(talk) as server, pytest.raises(ServerError, match="nothing for"):
         server.pull("base:latest", print, never)
 
@@ -465,8 +460,8 @@ def _checking(connection: socket.socket) -> None:
 
 
 def test_a_server_that_checks_what_it_pulled_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prunella_core.ollama.client._WORK_SECONDS", 0.3)
-    monkeypatch.setattr("prunella_core.ollama.client._HASHED_A_SECOND", 1_000_000)
+    monkeypatch.setattr("prunella_core.ollama.server._WORK_SECONDS", 0.3)
+    monkeypatch.setattr("prunella_core.ollama.server._HASHED_A_SECOND", 1_000_000)
     with listening(_checking) as server:
         server.pull("base:latest", print, never)
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from prunella_core.ollama.manifest import ManifestError, decode
-from prunella_core.ollama.server_reading import digests_for_server
+from prunella_core.ollama.manifest import ManifestError, decode, digests_for_server
 
 A, B = (f"sha256:{digit * 64}" for digit in "ab")
 HEAD = '{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",'

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from prunella_core.apply import Step, World
 from prunella_core.fs.mounts import Mount
-from prunella_core.ledger.ages import scan_store
 from prunella_core.ledger.log import read_log
+from prunella_core.ledger.memory import scan_store
 from prunella_core.operations import came_back
 from prunella_core.operations.carry_out import carry_out
 from prunella_core.plan.records import Empty, Receipt, Removal

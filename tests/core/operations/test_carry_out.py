@@ -13,7 +13,7 @@ from prunella_core.base.errors import Refused, StalePlan
 from prunella_core.guard.settings import SETTINGS, Settings
 from prunella_core.guard.sync import turn_on
 from prunella_core.inventory.records import Blob
-from prunella_core.ollama.client import Loaded, Server, ServerError, address
+from prunella_core.ollama.server import Loaded, Server, ServerError, address
 from prunella_core.operations.carry_out import carry_out, make_ready
 from prunella_core.operations.server import version_of
 from prunella_core.plan.build import make_plan

@@ -8,7 +8,7 @@ import pytest
 from prunella_core.base.errors import NotFound, Refused
 from prunella_core.operations.pins import pin, toggle_pin, unpin
 from prunella_core.sample import StoreBuilder
-from prunella_core.store.pins import read_pins
+from prunella_core.store import read_pins
 from stores import look, open_store
 
 

@@ -19,14 +19,14 @@ from prunella_core.apply import Disk, World
 from prunella_core.base.errors import Refused, StalePlan
 from prunella_core.guard.settings import Settings
 from prunella_core.guard.sync import sync, turn_on
-from prunella_core.ledger.ages import scan_store
-from prunella_core.ollama.client import Server, connect
+from prunella_core.ledger.memory import scan_store
+from prunella_core.ollama.server import Server, connect
 from prunella_core.operations.carry_out import make_ready
 from prunella_core.operations.repair import plan_repairs, repair
 from prunella_core.operations.swap import plan_to_make_room, swap
 from prunella_core.plan.records import Restore
 from prunella_core.plan.repair import RepairPlan, RepairReceipt
-from prunella_core.store.lock import lock
+from prunella_core.store.access import lock
 from prunella_core.verify import verify_blobs, whole_blobs
 from pulled import OFFERS, ONE, TWO, blob, flip, newer_in, store_at, success, truncate
 from servers import Stub, ollama_on

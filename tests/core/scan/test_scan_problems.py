@@ -11,8 +11,8 @@ import pytest
 from prunella_core.base.errors import Cancelled
 from prunella_core.inventory.problems import ADVICE, advice
 from prunella_core.inventory.records import Inventory, State
-from prunella_core.ollama.digests import parse_digest
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
+from prunella_core.ollama.names import parse_digest
 from prunella_core.plan.build import make_plan
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer

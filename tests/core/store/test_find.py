@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import prunella_core.store as store_module
 from prunella_core.base.errors import NotFound
-from prunella_core.store import locate as locate_module
-from prunella_core.store.find import FoundStore, blob_bytes, find_stores
-from prunella_core.store.locate import locate
+from prunella_core.store.locate import FoundStore, blob_bytes, find_stores, locate
 
 HOMES = {
     "usr/share/ollama/.ollama/models": "the Linux service",
@@ -213,7 +212,7 @@ def test_the_size_counts_each_file_once(tmp_path: Path) -> None:
 def test_windows_owns_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make(tmp_path / "mnt/c/Users/Ann/.ollama/models")
     pattern = type("Pattern", (), {"match": lambda _self, path: path == root.casefold()})()
-    monkeypatch.setattr(locate_module, "_WINDOWS", pattern)
+    monkeypatch.setattr(store_module, "_WINDOWS", pattern)
     store = locate(root, {}, "/nowhere", "/nowhere")
     assert not store.writable
     assert "Windows" in (store.refusal() or "")

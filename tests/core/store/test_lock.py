@@ -16,7 +16,7 @@ from prunella_core.fs.disk import Disk
 from prunella_core.fs.rename import rename_new
 from prunella_core.operations.pins import write_pins
 from prunella_core.sample import StoreBuilder
-from prunella_core.store.lock import is_locked, lock
+from prunella_core.store.access import is_locked, lock
 from stores import SOLO, carry_out, open_store, plan_for
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from prunella_core.base.errors import Refused
 from prunella_core.sample import StoreBuilder
-from prunella_core.store import owner
-from prunella_core.store.owner import as_owner_of, keep_importable
+from prunella_core.store import access
+from prunella_core.store.access import as_owner_of, keep_importable
 from stores import open_store
 
 
@@ -24,9 +24,9 @@ class Steps(list[str]):
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     done = Steps()
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr(owner, "_owner_of", lambda _folder: (61_234, 61_235))
-    monkeypatch.setattr(owner, "leave_helper", lambda: done.append("helper"))
-    monkeypatch.setattr(owner, "keep_importable", lambda *_: done.append("imports"))
+    monkeypatch.setattr(access, "_owner_of", lambda _folder: (61_234, 61_235))
+    monkeypatch.setattr(access, "leave_helper", lambda: done.append("helper"))
+    monkeypatch.setattr(access, "keep_importable", lambda *_: done.append("imports"))
     for call in ("setgroups", "setresgid", "setresuid"):
         monkeypatch.setattr(f"os.{call}", lambda *given, call=call: done.append(f"{call} {given}"))
     return done
@@ -56,9 +56,9 @@ def test_the_group_is_the_users_own_and_never_roots(monkeypatch: pytest.MonkeyPa
     entry = pwd.struct_passwd(("x", "x", 61_234, 77, "", "/", "/bin/sh"))
     with monkeypatch.context() as patched:
         patched.setattr("os.stat", lambda _path: status)
-        assert owner._owner_of("/store") == (61_234, 61_234)
+        assert access._owner_of("/store") == (61_234, 61_234)
         patched.setattr("pwd.getpwuid", lambda _uid: entry)
-        assert owner._owner_of("/store") == (61_234, 77)
+        assert access._owner_of("/store") == (61_234, 77)
 
 
 @pytest.mark.usefixtures("steps")

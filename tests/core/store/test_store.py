@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from prunella_core.base.errors import NotFound
-from prunella_core.store.locate import Store, locate
+from prunella_core.store import Store
+from prunella_core.store.locate import locate
 from stores import open_store
 
 needs_permissions = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")

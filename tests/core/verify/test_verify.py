@@ -15,9 +15,8 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Blob, Inventory, Problem
-from prunella_core.ledger.ages import rescan, scan_store
 from prunella_core.ledger.file import NAME
-from prunella_core.ledger.verdicts import READ_BAD
+from prunella_core.ledger.memory import READ_BAD, rescan, scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
 from prunella_core.sample import StoreBuilder

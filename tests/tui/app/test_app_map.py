@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from journeys import NOW, Journey, Open
-from prunella_core.ledger.ages import scan_store
+from prunella_core.ledger.memory import scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder

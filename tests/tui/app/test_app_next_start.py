@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from journeys import Open
-from prunella_core.ollama.client import Loaded, Server, ServerError, address
+from prunella_core.ollama.server import Loaded, Server, ServerError, address
 from prunella_core.sample import StoreBuilder
 from recordings import Recorded
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from journeys import NOW, Journey, Open
 from prunella_core.apply import World
-from prunella_core.ollama.client import Loaded, ServerError
+from prunella_core.ollama.server import Loaded, ServerError
 from prunella_core.operations.carry_out import carry_out
 from prunella_core.plan.records import Plan, Receipt
 from prunella_core.sample import StoreBuilder

@@ -7,7 +7,7 @@ from typing import Any
 
 from journeys import Journey, Open
 from ollama_rules import digest_of
-from prunella_core.ollama.client import connect
+from prunella_core.ollama.server import connect
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.review import RepairReview
 from prunella_tui.app.screens.working import Working

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.store.find import FoundStore
+from prunella_core.store.locate import FoundStore
 from prunella_tui.app.chooser import Chooser
 
 CLOSED = FoundStore("/usr/share/ollama/.ollama/models", "the Linux service", "ollama", is_readable=False)

@@ -7,7 +7,7 @@ import pytest
 
 from journeys import NOW, Open
 from prunella_core.inventory.records import State
-from prunella_core.ollama.client import Loaded
+from prunella_core.ollama.server import Loaded
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.store.locate import locate

@@ -13,8 +13,8 @@ import pytest
 from commandline import DAY, ENVIRONMENT, Result, call, digest_of, make_store, program, run, snapshot_guard
 from prunella_core.apply import Disk
 from prunella_core.sample import StoreBuilder
+from prunella_core.store.access import lock
 from prunella_core.store.locate import locate
-from prunella_core.store.lock import lock
 from stores import open_store, tree
 
 LIBRARY = "manifests/registry.ollama.ai/library"

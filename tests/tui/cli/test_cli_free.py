@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from commandline import DAY, Result, Terminal, call, make_store, run, snapshot_guard
-from prunella_core.ollama.client import Loaded
+from prunella_core.ollama.server import Loaded
 from prunella_core.sample import StoreBuilder
 from stores import disk_use, tree
 

@@ -142,7 +142,7 @@ def test_what_cannot_be_unloaded_is_noted(builder: StoreBuilder) -> None:
 def silent() -> Iterator[dict[str, str]]:
     """The address of something that accepts and never answers."""
     with (
-        patch("prunella_core.ollama.client._ANSWER_SECONDS", 0.2),
+        patch("prunella_core.ollama.server._ANSWER_SECONDS", 0.2),
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         yield {"OLLAMA_HOST": f"127.0.0.1:{listener.getsockname()[1]}"}

@@ -11,8 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from commandline import ENVIRONMENT, Terminal, call, make_store, snapshot_guard
-from prunella_core.store.find import find_stores
-from prunella_core.store.locate import locate
+from prunella_core.store.locate import find_stores, locate
 from prunella_tui.config import read_config
 
 HOMES = {

@@ -8,7 +8,7 @@ import pytest
 
 from commandline import DAY, Terminal, call, heeding_ctrl_c, snapshot_guard
 from prunella_core.sample import StoreBuilder
-from prunella_core.store.lock import lock
+from prunella_core.store.access import lock
 from stores import open_store
 
 

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from prunella_core.store.find import FoundStore
+from prunella_core.store.locate import FoundStore
 from prunella_tui.app.terminal import Ending, ending_on_signals
 from prunella_tui.report.lines import line
 from prunella_tui.report.stores import about, closed_lines

@@ -12,8 +12,8 @@ from textual.visual import Visual
 from prunella_core.apply import World
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem
-from prunella_core.ollama.paths import place_of
-from prunella_core.ollama.quiet import is_quiet
+from prunella_core.ollama.names import place_of
+from prunella_core.ollama.server import is_quiet
 from prunella_core.operations.repair import plan_repairs
 from prunella_core.verify import VerifyProgress, VerifyResult, verify_blobs
 from prunella_tui.app.screens.dialog import Reading

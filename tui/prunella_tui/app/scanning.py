@@ -21,7 +21,7 @@ from prunella_tui.app.setup import Setup
 from prunella_tui.app.tabs import snapshot_of
 
 if TYPE_CHECKING:
-    from prunella_core.ollama.client import Server
+    from prunella_core.ollama.server import Server
 
 
 class Scan:

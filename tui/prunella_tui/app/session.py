@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from prunella_core.inventory.records import Inventory, Problem, State, TrashEntry
 from prunella_core.plan.marked import Marked
 from prunella_core.plan.records import Plan, Removal, Request
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 from prunella_tui.app.columns import Snapshot
 from prunella_tui.app.marks import Marks, problem_key
 from prunella_tui.app.scanning import Scan
@@ -18,7 +18,7 @@ from prunella_tui.app.widgets.table import Mark
 from prunella_tui.report import format as show
 
 if TYPE_CHECKING:
-    from prunella_core.ollama.client import Server
+    from prunella_core.ollama.server import Server
 
 _FRAME_SECONDS = 0.02
 """So long what was found is being drawn, before another thread works on the rest."""

@@ -7,13 +7,13 @@ from msgspec import Struct, field
 
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.ages import scan_store
+from prunella_core.ledger.memory import scan_store
 from prunella_core.ledger.uses import Follower
 from prunella_core.scan.progress import Capacity, Report, capacity_of, never
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 if TYPE_CHECKING:
-    from prunella_core.ollama.client import Server
+    from prunella_core.ollama.server import Server
 
 
 class Setup(Struct, frozen=True, kw_only=True):

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.ledger.uses import Follower
-from prunella_core.store.find import service_user
-from prunella_core.store.locate import Store, locate
+from prunella_core.store import Store
+from prunella_core.store.locate import locate, service_user
 from prunella_tui.cli.options import given
 from prunella_tui.cli.session import duration_setting, imported, is_on, open_store, retention, setting, stores_here
 from prunella_tui.config import config_path, remember
 
 if TYPE_CHECKING:
-    from prunella_core.ollama.client import Server  # what is asked for after the first frame is imported then
+    from prunella_core.ollama.server import Server  # what is asked for after the first frame is imported then
 
 
 def check_theme(name: str) -> None:
@@ -68,7 +68,7 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
 
 
 def _connect() -> "Server | None":
-    from prunella_core.ollama.client import connect
+    from prunella_core.ollama.server import connect
 
     return connect(os.environ)
 

@@ -8,7 +8,7 @@ import click
 
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.uses import Follower, with_uses
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 SHOWING = 0.04
 """Seconds that a list waits for the log."""

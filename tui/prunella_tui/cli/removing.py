@@ -14,8 +14,7 @@ from prunella_core.base.errors import Locked, Refused
 from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import plan_document, receipt_document
 from prunella_core.inventory.records import Inventory
-from prunella_core.ollama.client import Server, connect
-from prunella_core.ollama.quiet import is_quiet
+from prunella_core.ollama.server import Server, connect, is_quiet
 from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.operations.carry_out import make_ready
 from prunella_core.operations.server import loaded_here

@@ -12,11 +12,11 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.ages import scan_store
+from prunella_core.ledger.memory import scan_store
 from prunella_core.scan.progress import Progress
-from prunella_core.store.find import FoundStore, find_stores
-from prunella_core.store.locate import Store, locate, may_be_unfinished
-from prunella_core.store.owner import as_owner_of
+from prunella_core.store import Store, may_be_unfinished
+from prunella_core.store.access import as_owner_of
+from prunella_core.store.locate import FoundStore, find_stores, locate
 from prunella_tui.cli.following import Following
 from prunella_tui.cli.help import READ_ONLY
 from prunella_tui.cli.options import Setting, given, is_set, once

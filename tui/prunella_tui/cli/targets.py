@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from prunella_core.base.errors import InvalidInput, NotFound, Refused
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, TrashEntry, find_blob
-from prunella_core.ollama.digests import parse_digest_prefix
-from prunella_core.ollama.names import match_name, nearest_names, parse_name
+from prunella_core.ollama.names import match_name, nearest_names, parse_digest_prefix, parse_name
 from prunella_core.plan.records import Removal, Restore
-from prunella_core.store.pins import is_pinned
+from prunella_core.store import is_pinned
 from prunella_tui.report.format import names as listed
 from prunella_tui.report.format import short_digest
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from prunella_core.fs.caller import for_caller
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 _SERVICE = """\
 [Unit]

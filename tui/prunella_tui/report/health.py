@@ -6,10 +6,10 @@ from typing import Any
 from prunella_core.base.text import clean
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory, Problem
-from prunella_core.ollama.paths import place_of
+from prunella_core.ollama.names import place_of
 from prunella_core.plan.records import Plan
 from prunella_core.plan.repair import Repaired, RepairPlan, RepairReceipt, damage, why_no_pull
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 from prunella_core.verify import VerifyProgress, VerifyResult
 from prunella_tui.report.format import COMMANDS, Ways, counted, duration, names, number, rate, rest, short_digest, size
 from prunella_tui.report.lines import Block, Span, line, names_below, section

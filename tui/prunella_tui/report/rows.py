@@ -8,7 +8,7 @@ from prunella_core.advice.forecast import OLDER, NextStart
 from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
-from prunella_core.ledger.ages import likely_model
+from prunella_core.ledger.memory import likely_model
 from prunella_core.ollama.manifest import Layer
 from prunella_core.space.cells import Holder
 from prunella_core.space.families import Sharer, sharers

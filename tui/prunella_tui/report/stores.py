@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from prunella_core.base.text import clean, for_a_shell
 from prunella_core.copy import CopyPlan, CopyReceipt, NotCopied, Target
-from prunella_core.store.find import FoundStore, blob_bytes
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
+from prunella_core.store.locate import FoundStore, blob_bytes
 from prunella_tui.report.format import counted, duration, names, rate, size
 from prunella_tui.report.lines import Block, Column, line, names_below, section, table
 

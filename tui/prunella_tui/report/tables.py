@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State
-from prunella_core.ledger.growth import Noted
+from prunella_core.ledger.memory import Noted
 from prunella_core.scan.other import OtherFiles
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import Totals, growth, model_changes, totals

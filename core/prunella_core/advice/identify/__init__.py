@@ -6,8 +6,8 @@ import stat
 from prunella_core.advice.identify.gguf import describe_gguf, describe_sidecar
 from prunella_core.advice.identify.texts import describe_tensors, describe_text
 from prunella_core.inventory.records import Blob, State
-from prunella_core.ollama.paths import Area, place_of
-from prunella_core.store.locate import Store
+from prunella_core.ollama.names import Area, place_of
+from prunella_core.store import Store
 
 HEAD = 64 * 1024
 """Bytes; enough for what most files say of themselves, at the cost of a page or two of reading."""

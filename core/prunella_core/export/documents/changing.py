@@ -11,7 +11,7 @@ from prunella_core.ledger.log import Event, History
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import HeldBack, Plan, Receipt
 from prunella_core.plan.repair import RepairPlan, RepairReceipt
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 
 
 def plan_document(plan: Plan) -> Document:

@@ -7,8 +7,8 @@ from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import Document, picked, problem_rows, shown
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory
-from prunella_core.store.find import FoundStore, blob_bytes
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
+from prunella_core.store.locate import FoundStore, blob_bytes
 from prunella_core.verify import VerifyResult
 
 

@@ -10,8 +10,7 @@ from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import Document, picked, problem_rows, shown, timestamp
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Inventory, Model, State
-from prunella_core.ledger.ages import likely_model
-from prunella_core.ledger.growth import Noted
+from prunella_core.ledger.memory import Noted, likely_model
 from prunella_core.scan.other import OtherFiles
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import SHARES, Totals, growth, model_changes, totals

@@ -27,12 +27,12 @@ from prunella_core.fs.files import write_new, write_over
 from prunella_core.guard.status import guard_problem
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import read_log
-from prunella_core.ollama.client import Server, ServerError, address, connect
+from prunella_core.ollama.server import Server, ServerError, address, connect
 from prunella_core.operations.repair import plan_repairs, repair
 from prunella_core.operations.server import loaded_here, serves, version_of
 from prunella_core.plan.repair import RepairPlan, RepairReceipt
 from prunella_core.scan.other import other_files
-from prunella_core.store.find import FoundStore, service_user
+from prunella_core.store.locate import FoundStore, service_user
 from prunella_core.verify import VerifyProgress, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.following import SHOWING

@@ -14,12 +14,12 @@ from prunella_core.base.units import parse_age
 from prunella_core.copy import CopyPlan, CopyReceipt, NotCopied, copy_models, look_at_target, plan_copy
 from prunella_core.export.documents.copying import copied_document, copy_document, move_document, moved_document
 from prunella_core.inventory.records import Inventory, Model
-from prunella_core.ollama.client import Server
+from prunella_core.ollama.server import Server
 from prunella_core.operations.carry_out import finish_left
 from prunella_core.operations.moving import delete_moved, plan_moved
 from prunella_core.plan.policy import Policy
 from prunella_core.plan.records import Plan, Receipt, Removal
-from prunella_core.store.pins import is_pinned
+from prunella_core.store import is_pinned
 from prunella_tui.cli.completion import complete, models
 from prunella_tui.cli.following import DELETING
 from prunella_tui.cli.options import all_of, command, copies, deletes, is_set, no_log_option

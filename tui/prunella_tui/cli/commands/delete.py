@@ -17,7 +17,7 @@ from prunella_core.operations import pins as pinning
 from prunella_core.operations.server import refuse_single_files, serving
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass, PrunePolicy
-from prunella_core.store.pins import read_pins
+from prunella_core.store import read_pins
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.options import command, deletes, force_option, is_set, looks, no_log_option
 from prunella_tui.cli.output import REFUSED, present, say

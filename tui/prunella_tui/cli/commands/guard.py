@@ -16,7 +16,7 @@ from prunella_core.guard.status import GuardRun, guard_status
 from prunella_core.inventory.records import Inventory
 from prunella_core.operations.guarding import guard_off, guard_on, guard_run
 from prunella_core.scan.progress import capacity_of
-from prunella_core.store.locate import Store
+from prunella_core.store import Store
 from prunella_tui.cli.options import all_of, is_set, looks, setting_option, yes_option
 from prunella_tui.cli.output import DONE, REFUSED, present, say
 from prunella_tui.cli.removing import ask, patiently

@@ -16,7 +16,7 @@ from prunella_core.export.documents.looking import (
     models_document,
 )
 from prunella_core.inventory.records import Blob, Inventory, Model, State
-from prunella_core.ledger.growth import Noted, read_totals
+from prunella_core.ledger.memory import Noted, read_totals
 from prunella_core.space.space import space_of
 from prunella_tui.cli.completion import complete, digests, models
 from prunella_tui.cli.following import SHOWING

@@ -6,17 +6,22 @@ being read, nothing looks older than it is.
 """
 
 import hashlib
+import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from msgspec.structs import replace
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 from prunella_core.base.errors import Refused
-from prunella_core.inventory.problems import problem
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.problems import DAMAGE, problem
 from prunella_core.inventory.records import Blob, Inventory, Problem, State
 from prunella_core.ledger.file import (
     DAMAGED,
     NAME,
+    Damaged,
     Time,
     Unusable,
     begin_afresh,
@@ -26,12 +31,128 @@ from prunella_core.ledger.file import (
     may_write,
     transact,
 )
-from prunella_core.ledger.growth import note_totals
 from prunella_core.ledger.uses import read_uses, with_uses
-from prunella_core.ledger.verdicts import bad_blobs
+from prunella_core.ollama.names import place_of
 from prunella_core.scan import scan
 from prunella_core.scan.progress import Capacity, Report, capacity_of, never, silent
-from prunella_core.store.locate import Store
+from prunella_core.space.totals import Totals, totals
+from prunella_core.store import Store
+
+Identity = tuple[int, int, int, int]
+"""Device, inode, size (bytes) and mtime (nanoseconds) of a file, links followed: what changes when it is written."""
+
+READ_BAD = "SELECT path, identity, kind, problem FROM verified WHERE kind IS NOT NULL"
+"""The kinds of problem of a damaged blob."""
+
+
+class Verdict(Struct, frozen=True, gc=False):
+    """What is known of the file at ``path`` (in the store); ``kind`` and ``problem`` are ``None`` when it is sound."""
+
+    path: str
+    identity: Identity
+    kind: str | None = None
+    problem: str | None = None
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """What a verdict holds for."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def write_verdicts(ledger: sqlite3.Connection, verdicts: Iterable[Verdict]) -> int:
+    """Keep ``verdicts`` in place of what was known of the same files; return how many were written."""
+    rows = [(each.path, " ".join(map(str, each.identity)), each.kind, each.problem) for each in verdicts]
+    return ledger.executemany("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)", rows).rowcount
+
+
+def read_sound(ledger: sqlite3.Connection) -> dict[str, Identity]:
+    """Return the identity of every file that was found sound, under its path."""
+    rows = fetch(ledger, tuple[str, str], "SELECT path, identity FROM verified WHERE kind IS NULL")
+    return {path: _identity(text) for path, text in rows}
+
+
+def forget_gone(ledger: sqlite3.Connection, inventory: Inventory) -> None:
+    """Forget files that are gone, digest and all. What is in the trash may come back as it was."""
+    paths = fetch(ledger, tuple[str], "SELECT path FROM verified")
+    gone = [(path,) for (path,) in paths if place_of(path).whole not in inventory.digests]
+    ledger.executemany("DELETE FROM verified WHERE path = ?", gone)
+
+
+def bad_blobs(ledger: sqlite3.Connection, inventory: Inventory) -> list[Problem]:
+    """Return a Problem for each blob that was found bad and is still the same file, and each model that needs it."""
+    rows = fetch(ledger, tuple[str, str, str, str | None], READ_BAD)
+    verdicts = [Verdict(path, _identity(identity), *rest) for path, identity, *rest in rows]
+    return [found for verdict in verdicts for found in _problems(inventory, verdict)]
+
+
+def _identity(text: str) -> Identity:
+    try:
+        device, inode, size, mtime_ns = map(int, text.split())
+    except ValueError:
+        raise Damaged("an identity that is not four numbers") from None
+    return device, inode, size, mtime_ns
+
+
+def _problems(inventory: Inventory, verdict: Verdict) -> Iterator[Problem]:
+    blob = inventory.blob_by_key.get(place_of(verdict.path).whole or "")
+    file = next((file for file in blob.files if file.path == verdict.path), None) if blob else None
+    if blob is None or file is None or not _is_unchanged(inventory.store, file, verdict.identity):
+        return
+    if verdict.kind == "wrong-size" and file.is_regular:  # every scan sees that by itself
+        return
+    kind = verdict.kind if verdict.kind in DAMAGE else "wrong-hash"
+    what = f"the {blob.kind} blob" if blob.kind else "the blob"
+    for model in blob.models or (None,):
+        owner = f"{what} of {model}" if model else what
+        yield problem(verdict.path, kind, f"{owner} is damaged: {verdict.problem}", model)
+
+
+def _is_unchanged(store: Store, file: File, identity: Identity) -> bool:
+    """Device numbers change when a system restarts, so they do not count."""
+    try:
+        now = identity_of(os.stat(store.path(file.path))) if file.target is not None else file.identity
+    except OSError:  # a link that leads nowhere any more
+        return False
+    return now[1:] == identity[1:]
+
+
+MOST_DAYS = 1_100
+_DAY = 86_400
+_LARGEST = 2**63
+
+
+class Noted(Struct, frozen=True):
+    """The totals of a store at a time (seconds, UTC)."""
+
+    at: float
+    totals: Totals
+
+
+def note_totals(ledger: sqlite3.Connection, inventory: Inventory) -> None:
+    """Note the totals of ``inventory``, unless those of this day are noted."""
+    day = int(inventory.scanned_at // _DAY)
+    if not fetch(ledger, tuple[int], "SELECT day FROM total WHERE day = ?", day):
+        sums = msgspec.json.encode(totals(inventory))
+        ledger.execute("INSERT INTO total VALUES (?, ?, ?)", (day, inventory.scanned_at, sums))
+        ledger.execute("DELETE FROM total WHERE day <= ?", (day - MOST_DAYS,))
+
+
+def read_totals(store: Store, since: float, until: float) -> tuple[Noted, ...]:
+    """Return what was noted from the last time before ``since`` until ``until`` (seconds, UTC), the oldest first."""
+    newest = "SELECT at, sums FROM total WHERE at < ? ORDER BY day DESC LIMIT ?"
+    rows = consult(store, lambda ledger: fetch(ledger, tuple[Time, bytes], newest, until, MOST_DAYS)) or []
+    noted = [Noted(at, sums) for at, data in reversed(rows) if (sums := _decode(data))]
+    before = sum(each.at <= since for each in noted)
+    return tuple(noted[max(before - 1, 0) :])
+
+
+def _decode(data: bytes) -> Totals | None:
+    try:
+        sums = msgspec.json.decode(data, type=Totals)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return sums if all(0 <= count < _LARGEST for count in astuple(sums)) else None
+
 
 _FRESH_ENOUGH = 600.0
 """Seconds within which a run that saw nothing new does not write: ages count in days."""

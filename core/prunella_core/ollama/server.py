@@ -1,8 +1,9 @@
-"""Talks to the Ollama server, which is never required: loaded models, and deletion without the right to write."""
+"""Talks to the Ollama server, which is never required: bounded in time, whatever it sends."""
 
+import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -11,17 +12,21 @@ from msgspec import Struct
 
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
-from prunella_core.ollama.exchange import Address, exchange, lines_of, within
+from prunella_core.ollama.exchange import Address, Request, lines_of, within
 from prunella_core.ollama.names import parse_name
 
 _PORTS = {"": 11_434, "http": 80, "https": 443}
+_UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- what a server listens on is not where it is reached
 _PROBE_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
 _WORK_SECONDS = 60.0
 """For deletions of large files and the like."""
+_PS_SECONDS = 2.0
 _HASHED_A_SECOND = 20_000_000
 """Bytes that even a slow disk reads: while the server checks what it has pulled, it says nothing."""
-_UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- what a server listens on is not where it is reached
+_LARGEST_ANSWER = 64 * 1024 * 1024
+
+_Answer = TypeVar("_Answer")
 
 Pulling = Callable[[str, int, int], object]
 """How far a pull is: the digest of a blob, its bytes that are here, and all of its bytes."""
@@ -57,7 +62,33 @@ def address(environ: Mapping[str, str]) -> Address:
     return Address(parts.scheme or "http", _UNSPECIFIED.get(host, host), port, parts.path.rstrip("/"))
 
 
-def refuses(where: Address) -> bool:
+def connect(environ: Mapping[str, str]) -> "Server | None":
+    """Return the server, or ``None`` where nothing listens, within half a second; a slow server counts as one."""
+    try:
+        where = address(environ)
+        if _refuses(where):
+            return None
+    except TimeoutError:
+        pass
+    except (OSError, ValueError):
+        return None
+    return Server(where)
+
+
+def is_quiet(environ: Mapping[str, str]) -> bool:
+    """Whether this machine's address refuses the connection and no process is named ollama; in doubt ``False``.
+
+    Asked before anything is deleted for good.
+    """
+    import subprocess  # late: most runs delete nothing
+
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        if all(_refuses(address(where)) for where in (environ, {})):
+            return not any("ollama" in name.casefold() for name in _processes())
+    return False
+
+
+def _refuses(where: Address) -> bool:
     """Whether nothing listens there. Raises OSError when that cannot be known, and ValueError for a strange name."""
 
     def knock() -> None:
@@ -68,6 +99,24 @@ def refuses(where: Address) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def _processes(folder: str = "/proc") -> Collection[str]:
+    """The names of all processes. Raises OSError where those of other users are hidden."""
+    if not os.path.isdir(folder):  # macOS
+        import subprocess
+
+        return subprocess.check_output(["/bin/ps", "-axco", "comm="], text=True, timeout=_PS_SECONDS).split("\n")
+    names = [_name_of(f"{folder}/1")]
+    for process in filter(str.isdigit, os.listdir(folder)):
+        with suppress(OSError):  # it has just ended
+            names.append(_name_of(f"{folder}/{process}"))
+    return names
+
+
+def _name_of(process: str) -> str:
+    with open(f"{process}/comm", encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
 
 
 class _Listed(Struct):
@@ -100,9 +149,6 @@ class _Pulled(Struct):
     error: str = ""
 
 
-_Reply = TypeVar("_Reply", _Models, _Shown, _Version, _Error, _Pulled)
-
-
 class Server:
     """The server at ``where``, over HTTP and never through a proxy: its store is on this machine.
 
@@ -110,7 +156,7 @@ class Server:
     """
 
     def __init__(self, where: Address) -> None:
-        self.where = where
+        self._where = where
         self.address = where.url
 
     def version(self) -> str:
@@ -153,7 +199,7 @@ class Server:
             return _WORK_SECONDS + (sum(totals.values()) / _HASHED_A_SECOND if checking else 0)
 
         with self._translated():
-            for line in lines_of(self.where, "/api/pull", body, patience, cancelled, connects=_ANSWER_SECONDS):
+            for line in lines_of(Request(self._where, "POST", "/api/pull", body, _ANSWER_SECONDS), patience, cancelled):
                 latest = self._read(line, _Pulled)
                 if latest.error:
                     raise self._said(latest.error)
@@ -164,13 +210,22 @@ class Server:
             raise self._strange("the pull ended before it was done")
 
     def _ask(self, method: str, path: str, body: object = None, seconds: float | None = None) -> bytes:
+        seconds = seconds or _ANSWER_SECONDS
+        request = Request(self._where, method, path, body, seconds)
+
+        def talk() -> tuple[int, bytes]:
+            with request.sent() as response:
+                return response.status, response.read(_LARGEST_ANSWER + 1)
+
         with self._translated():
-            status, answer = exchange(self.where, method, path, body, seconds or _ANSWER_SECONDS)
+            status, answer = within(seconds, talk, request.hang_up)
+            if len(answer) > _LARGEST_ANSWER:
+                raise ValueError("too long an answer")
         if status >= 400:
             raise self._said(self._read(answer, _Error).error)
         return answer
 
-    def _read(self, answer: bytes, kind: type[_Reply]) -> _Reply:
+    def _read(self, answer: bytes, kind: type[_Answer]) -> _Answer:
         try:
             return msgspec.json.decode(answer, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -194,16 +249,3 @@ class Server:
     def _strange(self, why: object) -> ServerError:
         reason = clean(str(why).partition("\n")[0])
         return ServerError(f"the server at {self.address} does not answer as Ollama does ({reason})")
-
-
-def connect(environ: Mapping[str, str]) -> Server | None:
-    """Return the server, or ``None`` where nothing listens, within half a second; a slow server counts as one."""
-    try:
-        where = address(environ)
-        if refuses(where):
-            return None
-    except TimeoutError:
-        pass
-    except (OSError, ValueError):
-        return None
-    return Server(where)
