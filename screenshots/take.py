@@ -20,7 +20,7 @@ from prunella_core.scan.progress import Capacity
 from prunella_core.store import Store
 from prunella_core.store.locate import locate
 from prunella_tui.app.app import PrunellaApp
-from prunella_tui.app.setup import Setup
+from prunella_tui.app.scanning import Setup
 
 NOW = 1_795_000_000.0
 DISK = Capacity(total=1_000_000_000_000, free=52_000_000_000)

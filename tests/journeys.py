@@ -13,9 +13,9 @@ from prunella_core.ollama.server import Server
 from prunella_core.scan.progress import Capacity
 from prunella_core.store.locate import locate
 from prunella_tui.app.app import PrunellaApp
+from prunella_tui.app.scanning import Setup
 from prunella_tui.app.screens.main import MainScreen
 from prunella_tui.app.session import Session
-from prunella_tui.app.setup import Setup
 from prunella_tui.app.widgets.table import RowTable
 
 NOW = 1_795_000_000.0

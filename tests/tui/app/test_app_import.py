@@ -13,8 +13,8 @@ from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.store.locate import locate
 from prunella_tui.app.app import PrunellaApp
+from prunella_tui.app.scanning import Setup
 from prunella_tui.app.screens.dialog import Reading
-from prunella_tui.app.setup import Setup
 
 HOSTILE = "\x1b[2J[red]x[/red] \u202e @click=app.quit"
 

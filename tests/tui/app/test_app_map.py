@@ -14,9 +14,9 @@ from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.space.totals import AreaKind
-from prunella_tui.app.marks import Marks
 from prunella_tui.app.screens.dialog import Reading
 from prunella_tui.app.screens.map import MapScreen, Place
+from prunella_tui.app.session import Marks
 from prunella_tui.app.widgets.mapview import Spot
 from prunella_tui.report.format import size as shown_size
 from stores import open_store

@@ -17,7 +17,7 @@ class Numbers(App[None]):
         yield RowTable[int](empty="nothing")
 
     def on_mount(self) -> None:
-        self.query_one(RowTable).show([Column("n", "Number", 0, str, int)], range(100), str)
+        self.query_one(RowTable).show([Column("n", "Number", 0, str, int)], range(100))
 
 
 async def test_fewer_rows_leave_no_blank_lines() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunella_tui.app.widgets.treemap import Rect, treemap
+from prunella_tui.app.widgets.mapview import Rect, treemap
 
 SIZES = st.lists(st.integers(0, 1 << 45) | st.integers(0, 20) | st.just(1 << 70), max_size=60)
 RECTS = st.builds(Rect, st.integers(0, 9), st.integers(0, 9), st.integers(1, 120), st.integers(1, 40))

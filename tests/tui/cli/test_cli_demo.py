@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from commandline import call, heeding_ctrl_c
-from prunella_tui.app.setup import Setup
+from prunella_tui.app.scanning import Setup
 
 
 def test_a_sample_to_keep(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_it_is_removed_afterwards(tmp_path: Path, number: signal.Signals | None,
 
     with (
         heeding_ctrl_c(),
-        patch("prunella_tui.app.run_app", run_app),
+        patch("prunella_tui.app.app.run_app", run_app),
         patch("prunella_tui.cli.application.require_terminal"),
         patch("prunella_tui.cli.commands.more.require_terminal"),
         patch.object(tempfile, "tempdir", str(tmp_path)),
@@ -66,7 +66,7 @@ def test_closing_the_terminal_while_it_is_removed_leaves_nothing(tmp_path: Path,
 
     with (
         heeding_ctrl_c(),
-        patch("prunella_tui.app.run_app", return_value=0),
+        patch("prunella_tui.app.app.run_app", return_value=0),
         patch("prunella_tui.cli.application.require_terminal"),
         patch("prunella_tui.cli.commands.more.require_terminal"),
         patch.object(tempfile, "tempdir", str(tmp_path)),

@@ -137,7 +137,7 @@ def test_what_cannot_be_understood(builder: StoreBuilder) -> None:
 
 
 def test_the_application_wants_a_terminal(builder: StoreBuilder) -> None:
-    with patch("prunella_tui.app.run_app", side_effect=AssertionError):
+    with patch("prunella_tui.app.app.run_app", side_effect=AssertionError):
         assert ends(call(store=builder.root), 2, "terminal", "prunella ls")
         assert ends(call("demo"), 2, "terminal")
 

@@ -9,10 +9,10 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from prunella_tui.app.bindings import KEYS, shown
+from prunella_tui.app.scanning import Setup
 from prunella_tui.app.screens.main import MainScreen
 from prunella_tui.app.session import Session
-from prunella_tui.app.setup import Setup
-from prunella_tui.app.terminal import Ending
+from prunella_tui.app.terminal import Ending, ending_on_signals
 
 
 class PrunellaApp(Ending[int]):
@@ -63,3 +63,11 @@ class PrunellaApp(Ending[int]):
         from prunella_tui.app.screens.dialog import Help
 
         self.push_screen(Help())
+
+
+def run_app(setup: Setup) -> int:
+    """Show a store until the user leaves, and return the exit code."""
+    app = PrunellaApp(setup)
+    with ending_on_signals(app):
+        app.run()
+    return app.return_code or 0

@@ -5,11 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from prunella_core.advice.forecast import NextStart
+from prunella_core.advice.forecast import NextStart, dangers, next_start
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
+from prunella_core.query.fields import WORDS
 from prunella_core.space.space import space_of
-from prunella_core.space.totals import Totals
+from prunella_core.space.totals import Totals, totals
 from prunella_tui.app.widgets.table import Column, Row
 from prunella_tui.report import format as show
 
@@ -47,6 +48,36 @@ _TONES = {
 _SOON = 86_400
 NEXT_START = "next-start"
 """The kind of a row in Problems that is none of the store's: what Ollama itself is about to do."""
+
+
+def snapshot_of(inventory: Inventory, retention: int, *, noprune: bool = False, version: str | None = None) -> Snapshot:
+    """Work out what the screens need of ``inventory``. For a large store this is work for a thread.
+
+    ``retention`` is in seconds; ``noprune`` says whether ``OLLAMA_NOPRUNE`` is set, ``version`` is the server's.
+    """
+    space_of(inventory).models, inventory.blob_by_key
+    coming = next_start(inventory, inventory.scanned_at, noprune, version)
+    rows: dict[str, Sequence[Any]] = {
+        "models": inventory.models,
+        "blobs": [blob for blob in inventory.blobs if blob.state is not State.TRASHED],
+        "trash": [entry for entry in inventory.trash if not entry.is_spent],
+        "problems": [*inventory.problems, *dangers(coming), *_coming_row(coming)],
+    }
+    texts: dict[str, list[str]] = {tab: [words(row).casefold() for row in rows[tab]] for tab, words in WORDS.items()}
+    texts["problems"] = [f"{p.path} {p.kind} {p.message} {p.model or ''}".casefold() for p in rows["problems"]]
+    return Snapshot(
+        inventory=inventory, retention=retention, totals=totals(inventory), coming=coming, rows=rows, texts=texts
+    )
+
+
+def _coming_row(coming: NextStart) -> list[Problem]:
+    """A row for what Ollama's next start does, if that is anything."""
+    if not (coming.files or coming.why or coming.would_break):
+        return []
+    from prunella_tui.report.rows import forecast_summary
+
+    message = forecast_summary(coming)
+    return [Problem(path="Ollama's next start", kind=NEXT_START, message=message, blocks_prune=False)]
 
 
 def model_columns(snapshot: Snapshot) -> list[Column[Model]]:

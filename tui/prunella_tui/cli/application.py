@@ -45,7 +45,8 @@ def open_application(store: Store | None = None, *, is_sample: bool = False) -> 
         _take_keyboard()
     store = store or open_store(_choose)  # before what is imported for the owner of the store
     os.environ.setdefault("TEXTUAL_FPS", "120")  # what follows a key in a second frame comes sooner
-    from prunella_tui.app import Setup, run_app
+    from prunella_tui.app.app import run_app
+    from prunella_tui.app.scanning import Setup
 
     is_here = not (is_sample or export)
     return run_app(

@@ -13,7 +13,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.space.totals import Totals
 from prunella_tui.app.bindings import Key, shown
 from prunella_tui.app.session import Session
-from prunella_tui.app.tabs import TABS
+from prunella_tui.app.widgets.tables import TABS
 from prunella_tui.report import format as show
 
 

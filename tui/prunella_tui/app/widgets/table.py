@@ -13,7 +13,6 @@ from textual.message import Message
 from textual.strip import Strip
 
 from prunella_tui.app.bindings import bindings
-from prunella_tui.app.widgets.order import Order
 from prunella_tui.app.widgets.still import StillView
 
 Row = TypeVar("Row")
@@ -22,9 +21,7 @@ _SIGNS: dict[Mark, str] = {"": "  ", "marked": "✓ ", "implied": "▪ "}
 _LEAD = 3
 """Cells before the first column: the cursor and the mark."""
 _GAP = 2
-TONES = ("muted", "warning", "error", "bar")
-"""What may colour a cell."""
-_PARTS = ("header", "sorted", "row", "cursor", "empty", "marked", "implied", *TONES)
+_PARTS = ("header", "sorted", "row", "cursor", "empty", "marked", "implied", "muted", "warning", "error", "bar")
 _MOST_STRIPS = 200
 """Lines that are kept as they were drawn: some screens of them."""
 
@@ -45,7 +42,7 @@ class Column(NamedTuple, Generic[Row]):
     letter: str = ""
     """The key that sorts by it."""
     tone: Callable[[Row], str] | None = None
-    """Names what colours the cell: one of ``TONES``, or nothing."""
+    """Names what colours the cell: muted, warning, error or bar; or nothing."""
 
 
 class RowTable(StillView, Generic[Row], can_focus=True):
@@ -64,71 +61,99 @@ class RowTable(StillView, Generic[Row], can_focus=True):
     class Opened(Message):
         """The row under the cursor was clicked twice."""
 
-    def __init__(self, *, empty: str, below: Callable[[Row], str] | None = None, id: str | None = None) -> None:  # noqa: A002 -- Textual's word
+    def __init__(
+        self,
+        *,
+        empty: str,
+        key_of: Callable[[Row], str] = str,
+        below: Callable[[Row], str] | None = None,
+        moved: Callable[[], None] = lambda: None,
+        mark_of: Callable[[str], Mark] = lambda _key: "",
+        id: str | None = None,  # noqa: A002 -- Textual's word
+    ) -> None:
         super().__init__(id=id)
         self.empty = empty
-        self._styles: dict[str, Style] = {}
-        self._strips: dict[Hashable, Strip] = {}
         self.columns: Sequence[Column[Row]] = ()
         self.rows: Sequence[Row] = ()
         self.cursor = 0
-        self.moved: Callable[[], None] = lambda: None
-        self.mark_of: Callable[[str], Mark] = lambda _key: ""
         self.sort_key = ""
         self.reverse = False
         self.filter_text = ""
         self.filter_error = ""
         """Why the filter is not understood; then no row is shown."""
-        self._below = below
+        self._key_of, self._below, self._moved, self._mark_of = key_of, below, moved, mark_of
         self._height = 2 if below else 1
-        self._key_of: Callable[[Row], str] = str
-        self._order = Order[Row]((), ())
+        self._texts: Sequence[str] = ()
+        self._sorted: list[int] = []
+        """The numbers of all rows, in their order."""
+        self._shown = self._sorted
+        """The same list, or those of the rows that the filter lets through."""
+        self._order: tuple[str, bool] | None = None
+        """The column and the direction that they are sorted by."""
+        self._filter: tuple[Sequence[str], bool] = ((), False)
         self._layout: list[tuple[Column[Row], int]] = []
+        self._styles: dict[str, Style] = {}
+        self._strips: dict[Hashable, Strip] = {}
 
     # What it shows
 
-    def show(
-        self,
-        columns: Sequence[Column[Row]],
-        rows: Sequence[Row],
-        key_of: Callable[[Row], str],
-        texts: Sequence[str] = (),
-    ) -> None:
+    def show(self, columns: Sequence[Column[Row]], rows: Sequence[Row], texts: Sequence[str] = ()) -> None:
         """Show other rows; a filter searches ``texts``. The cursor stays on its key, else at its height."""
         before = self.key
-        self.columns, self.rows, self._key_of = columns, rows, key_of
+        self.columns, self.rows, self._texts = columns, rows, texts
         self.sort_key = self.sort_key or next((column.key for column in columns if column.largest_first), "")
-        self._order = Order(rows, texts)
+        self._sorted = self._shown = list(range(len(rows)))
+        self._order, self._filter = None, ((), False)
         self._lay_out()
         self._sort(self._number(before))
 
-    @property
-    def key(self) -> str | None:
-        """The key of the row under the cursor."""
-        row = self.row
-        return None if row is None else self._key_of(row)
+    def _number(self, key: str | None) -> int | None:
+        """Which of all rows has this key."""
+        return next((number for number, known in enumerate(map(self._key_of, self.rows)) if known == key), None)
 
     @property
     def row(self) -> Row | None:
         """The row under the cursor."""
-        return self._order.shown(self.cursor)
+        return self.rows[self._shown[self.cursor]] if self._shown else None
+
+    @property
+    def key(self) -> str | None:
+        """The key of the row under the cursor."""
+        return self._key_of(self.rows[self._shown[self.cursor]]) if self._shown else None
 
     @property
     def shown_keys(self) -> list[str]:
         """The keys of the rows that the filter lets through, in their order."""
-        return [self._key_of(row) for row in self._order]
+        return [self._key_of(self.rows[number]) for number in self._shown]
 
     @property
     def count(self) -> str:
         """How many rows there are: ``26``, or ``3/26`` with a filter."""
-        shown = f"{len(self._order):,}/" if self.filter_text else ""
-        return f"{shown}{len(self.rows):,}"
+        return f"{len(self._shown):,}/{len(self.rows):,}" if self.filter_text else f"{len(self.rows):,}"
 
     def sort_by(self, key: str) -> None:
         """Sort by a column; by the same once more reverses the order. The cursor stays on its row, or at the top."""
         self.reverse = key == self.sort_key and not self.reverse
         self.sort_key = key
-        self._sort(self._order.number(self.cursor) if self.cursor else None)
+        self._sort(self._shown[self.cursor] if self.cursor else None)
+
+    def _sort(self, stay_on: int | None) -> None:
+        """Sort by what is chosen. Rows of the same value keep the order that they had."""
+        if by := self._sorted_by():
+            reverse = by.largest_first != self.reverse
+            if self._order == (by.key, not reverse):
+                self._sorted.reverse()
+            else:
+                values = [by.sort(row) for row in self.rows]
+                self._sorted.sort(key=values.__getitem__, reverse=reverse)
+            self._order = by.key, reverse
+            if self._shown is not self._sorted:
+                shown = set(self._shown)
+                self._shown = [number for number in self._sorted if number in shown]
+        self._arranged(stay_on)
+
+    def _sorted_by(self) -> Column[Row] | None:
+        return next((column for column in self.columns if column.key == self.sort_key), None)
 
     def action_sort(self) -> None:
         """Sort by the next column, those without room too."""
@@ -149,53 +174,47 @@ class RowTable(StillView, Generic[Row], can_focus=True):
     ) -> None:
         """Show only rows in which every one of ``words`` occurs and that ``passes`` lets through.
 
-        ``text`` is what was typed for it; with an ``error`` in it no row is shown.
+        ``text`` is what was typed for it; with an ``error`` in it no row is shown. Words that only grew go through
+        what is shown.
         """
-        before = self._order.number(self.cursor)
+        stay_on = self._shown[self.cursor] if self._shown else None
         self.filter_text, self.filter_error = text.strip(), error
-        self._order.filter(words, (lambda _row: False) if error else passes)
-        self._arranged(before)
-
-    def _sort(self, stay_on: int | None) -> None:
-        if column := self._sorted_by():
-            self._order.sort(column.key, column.sort, column.largest_first != self.reverse)
+        (old_words, had_terms), self._filter = self._filter, (words, bool(passes or error))
+        is_narrower = not had_terms and all(any(old in new for new in words) for old in old_words)
+        numbers = self._shown if is_narrower else self._sorted
+        for word in words:
+            numbers = [number for number in numbers if word in self._texts[number]]
+        if passes:
+            numbers = [number for number in numbers if passes(self.rows[number])]
+        self._shown = [] if error else numbers
         self._arranged(stay_on)
 
-    def _sorted_by(self) -> Column[Row] | None:
-        return next((column for column in self.columns if column.key == self.sort_key), None)
-
     def _arranged(self, stay_on: int | None) -> None:
-        self.virtual_size = Size(self.size.width, len(self._order) * self._height + 1)
-        at = self._order.place(stay_on)
-        self._put_cursor(self.cursor if at is None else at)
+        self.virtual_size = Size(self.size.width, len(self._shown) * self._height + 1)
+        self._go_to(stay_on)
         self.refresh()
-
-    def _number(self, key: str | None) -> int | None:
-        """Which of all rows has this key."""
-        return next((number for number, known in enumerate(map(self._key_of, self.rows)) if known == key), None)
 
     # The cursor
 
     def go_to(self, key: str) -> None:
         """Put the cursor on the row with ``key``, when it is shown."""
-        at = self._order.place(self._number(key))
-        self._put_cursor(self.cursor if at is None else at)
+        self._go_to(self._number(key))
+
+    def _go_to(self, number: int | None) -> None:
+        self._put_cursor(self._shown.index(number) if number in self._shown else self.cursor)
 
     def _put_cursor(self, at: int) -> None:
-        before, self.cursor = self.cursor, max(0, min(at, len(self._order) - 1))
+        before, self.cursor = self.cursor, max(0, min(at, len(self._shown) - 1))
         top, height = round(self.scroll_target_y), self._height
         first, last = self.cursor * height, self.cursor * height + height
         if first < top:
             self.scroll_to(y=first, animate=False, force=True, immediate=True)
         elif self.size.height and last > top + max(self.size.height - 1, height):  # none while another tab is open
             self.scroll_to(y=last - self.size.height + 1, animate=False, force=True, immediate=True)
-        self.moved()
-        self._refresh_rows(before, self.cursor)
-
-    def _refresh_rows(self, *rows: int) -> None:
-        """Draw these rows again, and no other."""
+        self._moved()
         top = round(self.scroll_target_y) - 1
-        self.refresh(*(Region(0, row * self._height - top, self.size.width, self._height) for row in rows))
+        rows = (before, self.cursor)
+        self.refresh(*(Region(0, row * height - top, self.size.width, height) for row in rows))
 
     def action_move(self, rows: int) -> None:
         self._put_cursor(self.cursor + rows)
@@ -207,30 +226,25 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self._put_cursor(0)
 
     def action_last(self) -> None:
-        self._put_cursor(len(self._order))
+        self._put_cursor(len(self._shown))
 
     # The mouse
 
     def on_click(self, event: events.Click) -> None:
         """A click on the header sorts, one on the mark marks, a second one opens."""
-        if event.y == 0:
-            self._click_header(event.x)
-            return
         index = (event.y - 1 + round(self.scroll_y)) // self._height
-        if index < len(self._order):
+        if event.y == 0:
+            at = _LEAD
+            for column, width in self._layout:
+                if at <= event.x < at + width + _GAP:
+                    self.sort_by(column.key)
+                at += width + _GAP
+        elif index < len(self._shown):
             self._put_cursor(index)
             if event.x < _LEAD:
                 self.post_message(self.Toggled())
             elif event.chain == 2:
                 self.post_message(self.Opened())
-
-    def _click_header(self, x: int) -> None:
-        at = _LEAD
-        for column, width in self._layout:
-            if at <= x < at + width + _GAP:
-                self.sort_by(column.key)
-                return
-            at += width + _GAP
 
     # Drawing
 
@@ -253,12 +267,13 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         if y == 0:
             return self._drawn((self.sort_key, self.reverse), self._header, "header")
         index, line = divmod(round(self.scroll_y) + y - 1, self._height)
-        if (row := self._order.shown(index)) is not None:
-            mark, draw = self.mark_of(self._key_of(row)), self._second_line if line else self._row
+        if index < len(self._shown):
+            row = self.rows[number := self._shown[index]]
+            mark, draw = self._mark_of(self._key_of(row)), self._second_line if line else self._row
             if index == self.cursor:  # its colours change with the focus, and the table hears nothing of that
                 return Strip(draw(row, mark, self._cursor())).adjust_cell_length(self.size.width, self._cursor())
-            return self._drawn((self._order.number(index), line, mark), lambda: draw(row, mark), "base")
-        if not len(self._order) and y == 2:
+            return self._drawn((number, line, mark), lambda: draw(row, mark), "base")
+        if y == 2 and not self._shown:
             text = "Nothing matches the filter." if self.filter_text and self.rows else self.empty
             return self._drawn(text, lambda: [Segment(" " * _LEAD + text, self._style("empty"))], "blank")
         return Strip.blank(self.size.width, self._style("blank"))

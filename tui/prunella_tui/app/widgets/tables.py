@@ -1,7 +1,8 @@
-"""The four tables, one in sight: which tab is open, and what each table shows."""
+"""The four tabs, one in sight: what each shows, how its rows are known, and what the details say of one."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -10,13 +11,114 @@ from textual.message import Message
 from textual.widgets import ContentSwitcher
 
 from prunella_core.base.errors import InvalidInput
+from prunella_core.base.text import clean
+from prunella_core.inventory.records import Blob, Model, Problem, TrashEntry
 from prunella_core.query import by_terms, parse
+from prunella_core.query.fields import Rows
 from prunella_tui.app.bindings import bindings
-from prunella_tui.app.columns import Snapshot
-from prunella_tui.app.session import Session
-from prunella_tui.app.tabs import TAB_BY_ID, TABS, Tab
-from prunella_tui.app.widgets.table import RowTable
+from prunella_tui.app.columns import NEXT_START, Snapshot, blob_columns, model_columns, problem_columns, trash_columns
+from prunella_tui.app.session import Session, problem_key
+from prunella_tui.app.widgets.table import Column, RowTable
+from prunella_tui.report.lines import Block
 from prunella_tui.report.textual import Drawing
+
+
+class Tab(NamedTuple):
+    """One tab, and everything that differs from the others."""
+
+    id: str
+    title: str
+    empty: str
+    columns: Callable[[Snapshot], list[Column[Any]]]
+    key: Callable[[Any], str]
+    details: Callable[[Snapshot, Any], Iterable[Block]]
+    example: str = "words"
+    """An example of its filter."""
+    fields: Rows | None = None
+    """The fields that the terms of its filter ask for; ``None`` where only words count."""
+    below: Callable[[Any], str] | None = None
+    """What stands below each row, where rows have two lines."""
+
+    def copied(self, row: Any) -> str:
+        """What is copied of a row: its name, digest, ID or path."""
+        return clean(row.path if isinstance(row, Problem) else self.key(row))
+
+
+# The words of each kind of row are imported when the first one is looked at.
+
+
+def _model(snapshot: Snapshot, model: Model) -> Iterable[Block]:
+    from prunella_tui.report.rows import model_lines
+
+    return model_lines(snapshot.inventory, model, snapshot.now)
+
+
+def _blob(snapshot: Snapshot, blob: Blob) -> Iterable[Block]:
+    from prunella_core.advice.identify import described
+    from prunella_tui.report.rows import blob_lines
+
+    return blob_lines(snapshot.inventory, blob, described(snapshot.inventory.store, blob), snapshot.now)
+
+
+def _entry(snapshot: Snapshot, entry: TrashEntry) -> Iterable[Block]:
+    from prunella_tui.report.format import KEYS
+    from prunella_tui.report.trash import entry_lines
+
+    return entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS)
+
+
+def _problem(snapshot: Snapshot, problem: Problem) -> Iterable[Block]:
+    from prunella_tui.report.format import KEYS
+    from prunella_tui.report.health import problem_lines
+    from prunella_tui.report.rows import forecast_lines
+
+    if problem.kind == NEXT_START:
+        return forecast_lines(snapshot.coming)
+    return problem_lines(snapshot.inventory, problem, KEYS, can_mark=True)
+
+
+TABS = (
+    Tab(
+        "models",
+        "Models",
+        "No models. Pull one with `ollama pull`, or try `prunella demo`.",
+        model_columns,
+        lambda model: model.name,
+        _model,
+        "words, or terms such as size>5GB unused>30d state:shared",
+        "models",
+    ),
+    Tab(
+        "blobs",
+        "Blobs",
+        "No blobs.",
+        blob_columns,
+        lambda blob: blob.key,
+        _blob,
+        "words, or terms such as disk>1GB state:partial used:llama",
+        "blobs",
+    ),
+    Tab(
+        "trash",
+        "Trash",
+        "The trash is empty. To keep what Ollama itself deletes too: prunella guard on",
+        trash_columns,
+        lambda entry: entry.id,
+        _entry,
+        "words, or terms such as age>2d disk>1GB name:llama",
+        "trash",
+    ),
+    Tab(
+        "problems",
+        "Problems",
+        "No problems: every manifest can be read, and every blob is there.",
+        problem_columns,
+        problem_key,
+        _problem,
+        below=lambda problem: clean(problem.message),
+    ),
+)
+TAB_BY_ID = {tab.id: tab for tab in TABS}
 
 
 class Tables(ContentSwitcher):
@@ -37,10 +139,10 @@ class Tables(ContentSwitcher):
 
     def compose(self) -> ComposeResult:
         for tab in TABS:
-            table = RowTable[Any](empty=tab.empty, below=tab.below, id=tab.id)
-            table.moved = self._moved
-            table.mark_of = lambda key, tab=tab: self.session.mark_of(tab.id, key)  # type: ignore[misc]
-            yield table
+            mark_of = partial(self.session.mark_of, tab.id)
+            yield RowTable[Any](
+                empty=tab.empty, key_of=tab.key, below=tab.below, moved=self._moved, mark_of=mark_of, id=tab.id
+            )
 
     @property
     def table(self) -> RowTable[Any]:
@@ -63,7 +165,7 @@ class Tables(ContentSwitcher):
         snapshot, tab, table = self.session.snapshot, self.tab, self.table
         if snapshot and self._shown.get(tab.id) is not snapshot:
             self._shown[tab.id] = snapshot
-            table.show(tab.columns(snapshot), snapshot.rows[tab.id], tab.key, snapshot.texts[tab.id])
+            table.show(tab.columns(snapshot), snapshot.rows[tab.id], snapshot.texts[tab.id])
             if table.filter_text:
                 self.filter(table.filter_text)
 
