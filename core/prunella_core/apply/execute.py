@@ -19,7 +19,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import LogLine, models_in, note, write_line
 from prunella_core.ledger.memory import last_run, rescan
 from prunella_core.ollama.names import Area
-from prunella_core.plan.drift import refuse_if_stale
+from prunella_core.plan.build import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Repair, Restore
 from prunella_core.scan.trash import new_id, removed_at
 from prunella_core.store import Store

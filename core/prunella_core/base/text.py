@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 
 
 def clean(text: str) -> str:
@@ -32,3 +33,8 @@ def for_a_shell(path: str) -> str:
         chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path)
     )
     return f"$'{escaped}'"
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """Write names for a sentence: a blob may be shared by thousands of models."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

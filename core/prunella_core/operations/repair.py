@@ -12,17 +12,17 @@ from prunella_core.ollama.server import Server
 from prunella_core.operations.carry_out import followed_up
 from prunella_core.operations.server import serving
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Plan, Receipt, Removal, Repair
-from prunella_core.plan.repair import (
+from prunella_core.plan.records import (
     NotRepaired,
+    Plan,
+    Receipt,
+    Removal,
+    Repair,
     Repaired,
     RepairPlan,
     RepairReceipt,
-    damage,
-    damaged_models,
-    digests_of,
-    why_no_pull,
 )
+from prunella_core.plan.recover import damage, damaged_models, digests_of, why_no_pull
 from prunella_core.store import Store
 from prunella_core.verify import VerifyProgress, verify_blobs
 
@@ -42,7 +42,7 @@ def plan_repairs(inventory: Inventory, server: Server | None, now: float) -> Rep
     plans = [make_plan(inventory, Repair(model=name), now) for name, why in reasons.items() if not why]
     sizes = {layer.digest: layer.size for model in models for layer in model.layers}
     pulled = {digest for plan in plans for digest in digests_of(plan)}
-    by_others = [m.name for m in models if reasons[m.name] and pulled.issuperset(damage(inventory, m).digests)]
+    by_others = [m.name for m in models if reasons[m.name] and pulled.issuperset(damage(inventory, m))]
     return RepairPlan(
         store=inventory.store,
         plans=tuple(plans),
@@ -172,8 +172,8 @@ def _flaw(inventory: Inventory, plan: Plan, world: World, report: Report) -> str
     model = inventory.model_by_name.get(name)
     if model is None:
         return "the server has no model of that name any more"
-    if left := damage(inventory, model).digests:
-        return f"{left[0][:19]} is still missing or damaged"
+    if left := damage(inventory, model):
+        return f"{next(iter(left))[:19]} is still missing or damaged"
     again = [inventory.blob_by_key[item.digest] for item in plan.files if item.digest in model.needs]
     result = verify_blobs(
         inventory,

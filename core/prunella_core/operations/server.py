@@ -12,7 +12,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import note
 from prunella_core.ledger.memory import rescan
 from prunella_core.ollama.server import Server, ServerError
-from prunella_core.plan.drift import refuse_if_stale
+from prunella_core.plan.build import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request
 from prunella_core.scan.trash import new_id
 

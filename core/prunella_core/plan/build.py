@@ -1,14 +1,13 @@
 """Makes plans: pure functions of an Inventory, a request and the time. Nothing is deleted that is not planned here."""
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Literal
 
 from msgspec.structs import replace
 
-from prunella_core.base.errors import NotFound
-from prunella_core.base.text import clean
-from prunella_core.fs.sizes import File, reclaimed_each
-from prunella_core.inventory.records import GUARD, Blob, Inventory, Model, Problem, State, TrashEntry
+from prunella_core.base.errors import NotFound, StalePlan
+from prunella_core.base.text import clean, few
+from prunella_core.fs.sizes import File
+from prunella_core.inventory.records import GUARD, Blob, Inventory, Problem, State, TrashEntry
 from prunella_core.ollama.names import match_name, parse_name, place_of
 from prunella_core.plan.policy import BLOCKED, Policy, Reason
 from prunella_core.plan.records import (
@@ -24,11 +23,11 @@ from prunella_core.plan.records import (
     Repair,
     Request,
     Restore,
+    with_reclaims,
 )
-from prunella_core.plan.repair import plan_repair
-from prunella_core.plan.restore import plan_restore
+from prunella_core.plan.recover import plan_repair, plan_restore
 from prunella_core.space.cells import Cell, Holder
-from prunella_core.space.space import space_of
+from prunella_core.space.space import Mode, space_of
 
 _REASONS = {
     State.UNREFERENCED: "nothing references it",
@@ -36,6 +35,7 @@ _REASONS = {
     State.LEFTOVER: "left over from a create or upload",
     State.STRAY: "not a file of Ollama, chosen by name",
 }
+_MOST_CHANGES = 3
 
 
 def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
@@ -43,17 +43,20 @@ def make_plan(inventory: Inventory, request: Request, now: float) -> Plan:
 
     Raises NotFound for a model, blob, manifest or entry that is not there.
     """
-    if isinstance(request, Restore):
-        return plan_restore(inventory, request, now)
-    if isinstance(request, Repair):
-        return plan_repair(inventory, request, now)
-    draft = _Draft(_with_guard(inventory) if _mode_of(request) == "server" else inventory, request, now)
     match request:
+        case Restore():
+            return plan_restore(inventory, request, now)
+        case Repair():
+            return plan_repair(inventory, request, now)
         case Removal():
+            mode: Mode = "server" if request.by_server else "trash" if request.to_trash else "delete"
+            draft = _Draft(_with_guard(inventory) if request.by_server else inventory, request, now, mode)
             draft.choose(request)
         case PrunePolicy():
+            draft = _Draft(inventory, request, now)
             draft.prune(request)
         case Empty(entries=wanted):
+            draft = _Draft(inventory, request, now)
             draft.empty([entry.id for entry in inventory.trash] if wanted is None else wanted)
     return draft.finish()
 
@@ -76,10 +79,34 @@ def trash_reclaims(inventory: Inventory, entry: TrashEntry) -> int:
     return space_of(inventory, "delete").frees([Holder("trash", entry.id)])
 
 
-def _mode_of(request: Removal | PrunePolicy | Empty) -> Literal["trash", "delete", "server"]:
-    if not isinstance(request, Removal):
-        return "delete"
-    return "server" if request.by_server else "trash" if request.to_trash else "delete"
+def refuse_if_stale(plan: Plan, inventory: Inventory) -> None:
+    """Raise StalePlan, saying what changed, unless a plan made of a new scan does exactly the same, file by file.
+
+    It is made at the moment of ``plan``: what became old enough since is not in it.
+    """
+    try:
+        changes = list(_changes(plan, make_plan(inventory, plan.request, plan.made_at), inventory))
+    except NotFound as gone:
+        changes = [str(gone)]
+    if changes:
+        more = f"; and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
+        shown = "; ".join(changes[:_MOST_CHANGES]) + more
+        raise StalePlan(f"the store changed since this was planned: {shown}. Nothing was changed; look again")
+
+
+def _changes(plan: Plan, fresh: Plan, inventory: Inventory) -> Iterator[str]:
+    before, after = ({item.file.path: item for item in each.files} for each in (plan, fresh))
+    held = {row.path: row.reason for row in fresh.held_back}
+    kept = {kept.digest: kept.reason for kept in fresh.kept}
+    for path, item in before.items():
+        if path not in after:
+            blob = inventory.blob_by_key.get(item.digest or "")
+            users = [name for name in blob.models if name not in item.models] if blob else []
+            used = users and f"is used by {', '.join(users[:_MOST_CHANGES])}"
+            yield clean(f"{path} {used or held.get(path) or kept.get(item.digest or '') or 'is gone'}")
+        elif item.identity != after[path].identity:
+            yield f"{clean(path)} was changed"
+    yield from (f"{clean(path)} is new" for path in after.keys() - before.keys())
 
 
 def _with_guard(inventory: Inventory) -> Inventory:
@@ -97,12 +124,14 @@ def _with_guard(inventory: Inventory) -> Inventory:
 class _Draft:
     """A Selection and a Policy: row by row it is decided what goes, and at the end what stays and why."""
 
-    def __init__(self, inventory: Inventory, request: Removal | PrunePolicy | Empty, now: float) -> None:
+    def __init__(
+        self, inventory: Inventory, request: Removal | PrunePolicy | Empty, now: float, mode: Mode = "delete"
+    ) -> None:
         self.inventory = inventory
         self.request = request
-        self.mode = _mode_of(request)
+        self.mode: Mode = mode
         self.policy = Policy(inventory, now, () if isinstance(request, Empty) else request.loaded)
-        self.space = space_of(inventory, self.mode)
+        self.space = space_of(inventory, mode)
         self.selection = self.space.selection()
         self.held_back: list[HeldBack] = []
         self.overridden: list[HeldBack] = []
@@ -132,7 +161,8 @@ class _Draft:
     def prune(self, request: PrunePolicy) -> None:
         """Take what is old enough."""
         if PruneClass.TRASH in request.classes:
-            self.empty([entry.id for entry in self.inventory.trash if self.policy.is_due(entry, request.age)])
+            due = (entry for entry in self.inventory.trash if self.policy.now - entry.removed_at >= request.age)
+            self.empty([entry.id for entry in due])
         if PruneClass.MODEL in request.classes:
             for model in self.inventory.models:
                 if not self.policy.younger(model, request.age):
@@ -142,7 +172,7 @@ class _Draft:
         for blob in self.inventory.others:
             if blob.state in states:
                 if reason := self.policy.younger(blob, request.age):
-                    self.younger.append(_held(reason, _path(blob), blob))
+                    self.younger.append(_held(reason, blob))
                 else:
                     self._take_row(blob)
 
@@ -155,12 +185,12 @@ class _Draft:
 
     def _take_row(self, blob: Blob) -> None:
         self.wants_unneeded |= blob.state is State.UNREFERENCED
-        self._take(Holder("blob", blob.key), self.policy.row(blob), _path(blob), blob)
+        self._take(Holder("blob", blob.key), self.policy.row(blob), blob)
 
-    def _take(self, holder: Holder, reason: Reason | None, path: str, blob: Blob | None = None) -> None:
+    def _take(self, holder: Holder, reason: Reason | None, row: Blob | str) -> None:
         if reason:
             is_forced = reason.can_be_forced and self.request.force
-            (self.overridden if is_forced else self.held_back).append(_held(reason, path, blob))
+            (self.overridden if is_forced else self.held_back).append(_held(reason, row))
             if not is_forced:
                 return
         self.selection.add(holder)
@@ -170,28 +200,24 @@ class _Draft:
     def finish(self) -> Plan:
         """Decide about the whole set, and freeze it."""
         blocked = self._block()
-        models = tuple(model.name for model in self.inventory.models if self._is_gone("model", model.name))
-        files = list(self._files())
-        sizes = reclaimed_each(item.file for item in files)
+        names = [model.name for model in self.inventory.models if Holder("model", model.name) in self.selection.gone]
+        files = with_reclaims(self._files())
         return Plan(
             store=self.inventory.store,
             request=self.request,
             made_at=self.policy.now,
             mode=self.mode,
-            models=models,
-            files=tuple(replace(item, reclaims=n) if n else item for item, n in zip(files, sizes, strict=True)),
+            models=tuple(names),
+            files=files,
             kept=tuple(self._kept()),
             held_back=tuple(self.held_back),
             overridden=tuple(self.overridden),
             younger=tuple(self.younger),
             blocked=tuple(blocked),
-            reclaims=sum(sizes),
-            lost=tuple(sorted(self._lost(models, files), key=lambda lost: not lost.is_weights)),
-            loaded=tuple(name for name in models if name in (self.policy.loaded or ())),
+            reclaims=sum(item.reclaims for item in files),
+            lost=tuple(sorted(self._lost(names, files), key=lambda lost: not lost.is_weights)),
+            loaded=tuple(name for name in names if name in (self.policy.loaded or ())),
         )
-
-    def _is_gone(self, kind: Literal["model", "blob", "trash"], key: str) -> bool:
-        return Holder(kind, key) in self.selection.gone
 
     def _block(self) -> list[Problem]:
         """Let the problems that stay keep what they could hide; return them where they keep anything.
@@ -211,22 +237,27 @@ class _Draft:
             if cell.kind == State.TRASHED:
                 yield from self._trashed(cell)
             elif cell.kind == "manifest":
-                model = self.inventory.model_by_name[cell.models[0]]
-                yield _planned(model.manifest, f"manifest of {model.name}", cell.models, model)
+                model, reason = self.inventory.model_by_name[cell.models[0]], f"manifest of {cell.models[0]}"
+                since, clock = model.idle
+                yield PlannedFile(file=model.manifest, reason=reason, models=cell.models, idle_since=since, clock=clock)
             elif cell.kind == "broken":
                 broken = self.inventory.broken_by_path[cell.files[0].path].model
-                yield _planned(cell.files[0], "a manifest that cannot be read", (broken,) if broken else ())
+                users = (broken,) if broken else ()
+                yield PlannedFile(file=cell.files[0], reason="a manifest that cannot be read", models=users)
             for blob in cell.blobs:
-                reason = f"only used by {_few(blob.models)}" if blob.models else _REASONS[blob.state]
-                for file in blob.files:
-                    yield _planned(file, reason, blob.models, blob)
+                yield from _of_row(blob)
 
     def _trashed(self, cell: Cell) -> Iterator[PlannedFile]:
         removed_at = {entry.id: entry.removed_at for entry in self.inventory.trash}
         for file in cell.files:
-            item = _planned(file, "in the trash: can't be restored afterwards")
-            digest = place_of(file.path).whole
-            yield replace(item, digest=digest, idle_since=removed_at[_entry_of(file)], clock="removed")
+            place = place_of(file.path)
+            yield PlannedFile(
+                file=file,
+                digest=place.whole,
+                reason="in the trash: can't be restored afterwards",
+                idle_since=removed_at[place.entry],
+                clock="removed",
+            )
 
     def _kept(self) -> Iterator[Kept]:
         """What stays of what was asked for, and why."""
@@ -234,8 +265,9 @@ class _Draft:
         for cell in self.selection.kept():
             if cell.kind == State.TRASHED:
                 for file in cell.files:
-                    if (digest := place_of(file.path).whole) and self._is_gone("trash", _entry_of(file)):
-                        yield self._stays(cell, digest, file.allocated)
+                    place = place_of(file.path)
+                    if place.whole and Holder("trash", place.entry) in gone:
+                        yield self._stays(cell, place.whole, file.allocated)
             elif any(holder.kind != "trash" and holder in gone for holder in cell.holders):
                 yield from (self._stays(cell, blob.key, blob.allocated) for blob in cell.blobs)
         for key in dict.fromkeys(self.request.blobs) if isinstance(self.request, Removal) else ():
@@ -255,19 +287,17 @@ class _Draft:
         if any(holder.kind == "model" for holder in others):
             is_missed = cell.kind == State.TRASHED
             return "a model in the store misses it: restore it first" if is_missed else "used by models that stay"
-        if others[0] == Holder("trash", GUARD):
-            return f"{self._trashed_model(GUARD, key)} needs it, which Ollama deleted: see prunella guard run"
-        if others[0].kind == "trash":
-            return f"{self._trashed_model(others[0].key, key)} in the trash needs it"
-        if others[0].kind == "staged":
+        first = others[0]
+        if first.kind == "trash":
+            entries = (entry for entry in self.inventory.keeping if entry.id == first.key)
+            model = next(model.name for entry in entries for model in entry.models if key in model.needs)
+            by_ollama = "needs it, which Ollama deleted: see prunella guard run"
+            return f"{model} {by_ollama if first.key == GUARD else 'in the trash needs it'}"
+        if first.kind == "staged":
             return "a removal that was interrupted needs it: the next one undoes that first"
-        if others[0].key != key:
-            return f"{others[0].key} links to it"
+        if first.key != key:
+            return f"{first.key} links to it"
         return "only the link to it is deleted; prune deletes it when nothing needs it"
-
-    def _trashed_model(self, entry: str, digest: str) -> str:
-        models = (model for each in self.inventory.keeping if each.id == entry for model in each.models)
-        return next(model.name for model in models if digest in model.needs)
 
     def _lost(self, models: Iterable[str], files: Iterable[PlannedFile]) -> Iterator[Lost]:
         """The models of which something goes that nothing brings back."""
@@ -280,36 +310,18 @@ class _Draft:
                 yield Lost(model=name, origin=origin, layers=layers, kinds=tuple(kinds))
 
 
-def _planned(file: File, reason: str, models: tuple[str, ...] = (), row: Blob | Model | None = None) -> PlannedFile:
-    return PlannedFile(
-        file=file,
-        reclaims=0,
-        digest=row.digest if isinstance(row, Blob) else None,
-        reason=reason,
-        models=models,
-        idle_since=row.idle_since if row else None,
-        clock=row.clock if row else None,
-    )
+def _of_row(blob: Blob) -> Iterator[PlannedFile]:
+    reason = f"only used by {few(blob.models)}" if blob.models else _REASONS[blob.state]
+    since, clock = blob.idle
+    for file in blob.files:
+        yield PlannedFile(
+            file=file, digest=blob.digest, reason=reason, models=blob.models, idle_since=since, clock=clock
+        )
 
 
-def _held(reason: Reason, path: str, blob: Blob | None) -> HeldBack:
-    return HeldBack(
-        path=path,
-        allocated=blob.allocated if blob else 0,
-        reason=reason.text,
-        idle_since=blob.idle_since if blob else None,
-        clock=blob.clock if blob else None,
-    )
-
-
-def _entry_of(file: File) -> str:
-    return place_of(file.path).entry
-
-
-def _few(names: tuple[str, ...]) -> str:
-    """Names for a sentence: a blob may be shared by thousands of models."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _path(blob: Blob) -> str:
-    return blob.files[0].path if blob.files and blob.digest else blob.key
+def _held(reason: Reason, row: Blob | str) -> HeldBack:
+    if isinstance(row, str):
+        return HeldBack(path=row, allocated=0, reason=reason.text)
+    path = row.files[0].path if row.files and row.digest else row.key
+    since, clock = row.idle
+    return HeldBack(path=path, allocated=row.allocated, reason=reason.text, idle_since=since, clock=clock)

@@ -1,11 +1,13 @@
 """What would go, what would stay and why: frozen, complete, and the only thing that ``apply`` executes."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from prunella_core.fs.sizes import File
+from prunella_core.fs.sizes import File, reclaimed_each
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.parts import WEIGHTS
 from prunella_core.inventory.records import Clock, Problem
@@ -91,8 +93,8 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
     """A file that goes, and what leaves the disk with it (bytes)."""
 
     file: File
-    reclaims: int
-    digest: str | None
+    reclaims: int = 0
+    digest: str | None = None
     reason: str
     models: tuple[str, ...] = ()
     target: str | None = None
@@ -100,6 +102,18 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
     idle_since: float | None = None
     """Since when nothing has needed it (seconds, UTC), by ``clock``."""
     clock: Clock | None = None
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What differs where another plan does something else with the same path."""
+        return (*self.file.identity, self.file.links, self.target)
+
+
+def with_reclaims(files: Iterable[PlannedFile]) -> tuple[PlannedFile, ...]:
+    """Say of each file what leaves the disk with it when exactly these go."""
+    items = list(files)
+    sizes = reclaimed_each(item.file for item in items)
+    return tuple(replace(item, reclaims=n) if n else item for item, n in zip(items, sizes, strict=True))
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -204,3 +218,49 @@ class Receipt(Struct, frozen=True, kw_only=True):
     """Sentences on what else did not go as it should."""
     expired: "Receipt | None" = None
     """What was deleted afterwards because its time in the trash was over."""
+
+
+class NotRepaired(Struct, frozen=True, kw_only=True):
+    """A damaged model that no pull repairs, and why."""
+
+    model: str
+    reason: str
+
+
+class RepairPlan(Struct, frozen=True, kw_only=True):
+    """Which models are repaired, each by a plan of its own; ``along`` are those that share all of their damage."""
+
+    store: Store
+    plans: tuple[Plan, ...]
+    along: tuple[str, ...] = ()
+    refused: tuple[NotRepaired, ...] = ()
+    size: int
+    """Bytes to download, if no newer version comes."""
+
+
+class Repaired(Struct, frozen=True, kw_only=True):
+    """What became of one model."""
+
+    model: str
+    is_whole: bool
+    is_newer: bool = False
+    """Whether the pull brought another version."""
+    entry: str = ""
+    """The trash entry with what was there before; empty where the store has all of it."""
+    why_not: str = ""
+
+
+class RepairReceipt(Struct, frozen=True, kw_only=True):
+    """What really happened."""
+
+    plan: RepairPlan
+    repaired: tuple[Repaired, ...]
+    cancelled: bool = False
+    notes: tuple[str, ...] = ()
+    expired: Receipt | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether every damaged model is whole now."""
+        whole = all(each.is_whole for each in self.repaired)
+        return whole and not (self.cancelled or self.plan.refused)

@@ -24,8 +24,7 @@ from prunella_core.ollama.server import Server, connect
 from prunella_core.operations.carry_out import make_ready
 from prunella_core.operations.repair import plan_repairs, repair
 from prunella_core.operations.swap import plan_to_make_room, swap
-from prunella_core.plan.records import Restore
-from prunella_core.plan.repair import RepairPlan, RepairReceipt
+from prunella_core.plan.records import RepairPlan, RepairReceipt, Restore
 from prunella_core.store.access import lock
 from prunella_core.verify import verify_blobs, whole_blobs
 from pulled import OFFERS, ONE, TWO, blob, flip, newer_in, store_at, success, truncate

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from prunella_core.base.errors import StalePlan
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Inventory
-from prunella_core.plan.build import make_plan
-from prunella_core.plan.drift import refuse_if_stale
+from prunella_core.plan.build import make_plan, refuse_if_stale
 from prunella_core.plan.records import Empty, Plan, PruneClass, Removal
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer

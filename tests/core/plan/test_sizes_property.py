@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from prunella_core.export.portable import dump, load
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.marked import Marked
+from prunella_core.plan.policy import Marked
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Removal, Request
 from prunella_core.scan.other import other_files
 from prunella_core.space.space import space_of

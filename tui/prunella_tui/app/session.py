@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from prunella_core.inventory.records import Inventory, Problem, State, TrashEntry
-from prunella_core.plan.marked import Marked
+from prunella_core.plan.policy import Marked
 from prunella_core.plan.records import Plan, Removal, Request
 from prunella_core.store import Store
 from prunella_tui.app.columns import Snapshot

@@ -7,8 +7,8 @@ from prunella_core.base.text import clean
 from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory, Problem
 from prunella_core.ollama.names import place_of
-from prunella_core.plan.records import Plan
-from prunella_core.plan.repair import Repaired, RepairPlan, RepairReceipt, damage, why_no_pull
+from prunella_core.plan.records import Plan, Repaired, RepairPlan, RepairReceipt
+from prunella_core.plan.recover import damage, why_no_pull
 from prunella_core.store import Store
 from prunella_core.verify import VerifyProgress, VerifyResult
 from prunella_tui.report.format import COMMANDS, Ways, counted, duration, names, number, rate, rest, short_digest, size
@@ -38,7 +38,7 @@ def problem_lines(
 def _is_pulled(inventory: Inventory, problem: Problem) -> bool:
     """Whether it is of a blob that a pull may bring again."""
     model = inventory.model_by_name.get(problem.model or "")
-    return model is not None and not why_no_pull(inventory, model) and bool(damage(inventory, model).digests)
+    return model is not None and not why_no_pull(inventory, model) and bool(damage(inventory, model))
 
 
 def _trashed_with(inventory: Inventory, problem: Problem) -> list[str]:

@@ -9,8 +9,7 @@ from prunella_core.guard.status import GuardRun, GuardStatus
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import Event, History
 from prunella_core.plan.build import trash_reclaims
-from prunella_core.plan.records import HeldBack, Plan, Receipt
-from prunella_core.plan.repair import RepairPlan, RepairReceipt
+from prunella_core.plan.records import HeldBack, Plan, Receipt, RepairPlan, RepairReceipt
 from prunella_core.store import Store
 
 

@@ -14,8 +14,7 @@ from textual.widgets import Button, Input, Static
 
 from prunella_core.apply import World
 from prunella_core.operations.repair import repair
-from prunella_core.plan.records import Empty, Plan
-from prunella_core.plan.repair import RepairPlan, RepairReceipt
+from prunella_core.plan.records import Empty, Plan, RepairPlan, RepairReceipt
 from prunella_core.verify import VerifyProgress
 from prunella_tui.app.screens.dialog import Dialog
 from prunella_tui.app.screens.working import Cancelled, Report, Working
