@@ -1,10 +1,11 @@
-"""A manifest's bytes, read strictly enough that nothing it needs is overlooked; and as Ollama's server reads them.
+"""A manifest's bytes: read strictly enough that nothing it needs is overlooked, and as Ollama's server reads them.
 
 The forms are those of Ollama's ``manifest`` package and of the OCI image specification.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -26,10 +27,12 @@ _IMAGES = {
     "application/vnd.oci.image.manifest.v1+json",
 }
 _CONFIG = "application/vnd.docker.container.image.v1+json"
-_KINDS = {"model": "weights"}
 
+_BAD_DIGEST = ("bad-digest", "the manifest names a layer by something that is no digest")
+_NESTED = ("bad-child", "the list names another list")
 
-_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_INT64 = range(-(2**63), 2**63)
+_Int64 = Annotated[int, Meta(ge=_INT64.start, le=_INT64.stop - 1)]
 
 
 class Layer(Struct, frozen=True, gc=False):
@@ -40,11 +43,10 @@ class Layer(Struct, frozen=True, gc=False):
     media_type: str = msgspec.field(default="", name="mediaType")
     name: str = ""
     made_from: str | None = msgspec.field(default=None, name="from")
-    """The model that ``ollama create`` took it from (``from`` in the manifest)."""
+    """The model that ``ollama create`` took it from."""
 
     @property
     def kind(self) -> str:
-        """The plain word for its media type."""
         return layer_kind(self.media_type)
 
 
@@ -72,6 +74,14 @@ class Manifest(Struct, frozen=True, gc=False):
         return sum(layer.size for layer in self.layers)
 
 
+class ManifestError(ValueError):
+    """These bytes are no manifest: ``kind`` names the damage."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class _Entry(Struct, gc=False):
     """A manifest in a list, by its digest or whole."""
 
@@ -92,78 +102,34 @@ class _Document(Struct, gc=False):
 _DECODER = msgspec.json.Decoder(_Document)
 
 
-class ManifestError(ValueError):
-    """These bytes are no manifest: ``kind`` names the damage."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
 def decode(data: bytes) -> Manifest:
     """Read a manifest. Raises ManifestError when Ollama could not list it either.
 
     A document that Ollama lists but that may hide references comes back with a ``flaw``.
     """
-    if not data.strip():
+    content = data.strip()
+    if not content:
         raise ManifestError("empty-manifest", "the manifest is empty")
+    if content == b"null":  # the server takes it for an empty document, lists it and deletes its layers
+        return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"), False)
     try:
         document = _DECODER.decode(data)
     except msgspec.ValidationError as error:
-        if data.strip() == b"null":  # the server takes it for an empty document, lists it and deletes its layers
-            return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"), False)
         raise ManifestError("bad-manifest", f"the manifest has an unexpected form ({error})") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError("bad-manifest", f"the manifest is truncated or no JSON ({error})") from error
-    return _understand(document, data)
-
-
-def could_be_manifest(data: bytes) -> bool:
-    """Whether bytes that are no manifest may be a damaged one: they begin like one, or there are none to read yet."""
-    return data.strip(b"\0 \t\r\n")[:1] in (b"", b"{")
-
-
-def _understand(document: _Document, data: bytes) -> Manifest:
     layers, as_written = _layers(document)
     children = tuple(map(_child, document.manifests)) if document.manifests else ()
     # A digest in a field that is not known here is a reference all the same.
     is_all_read = data.count(b"sha256") <= len(layers)
     mentioned = frozenset[str]() if is_all_read else digests_mentioned(data) - _named(layers, children)
     flaw = _flaw(document, layers, as_written, children)
-    is_canonical = as_written and not (flaw or children or mentioned)
-    return Manifest(layers, children, mentioned, flaw, is_canonical)
+    return Manifest(layers, children, mentioned, flaw, as_written and not (flaw or children or mentioned))
 
 
-def _named(layers: tuple[Layer, ...], children: tuple[Child, ...]) -> set[str]:
-    inline = (layer for child in children if child.inline for layer in child.inline.layers)
-    return {*(layer.digest for layer in (*layers, *inline)), *(child.digest for child in children)}
-
-
-def _layers(document: _Document | _Entry) -> tuple[tuple[Layer, ...], bool]:
-    """Config and layers, and whether their digests are as the server writes them."""
-    layers = document.layers or ()
-    if document.config and document.config.digest:
-        config = document.config
-        layers = (config if config.media_type == _CONFIG else replace(config, media_type=_CONFIG), *layers)
-    digests = [layer.digest for layer in layers]
-    as_written = all(map(is_digest, digests))
-    if not as_written or min([layer.size for layer in layers], default=0) < 0:
-        layers = tuple(map(_sound, layers))
-    return layers, as_written
-
-
-def _child(entry: _Entry) -> Child:
-    digest = parse_digest(entry.digest) or ""
-    if entry.config is None and entry.layers is None and entry.manifests is None:
-        return Child(digest)
-    layers = _layers(entry)[0]
-    flaw = _NESTED if entry.manifests is not None else _BAD_DIGEST if _has_bad_digest(layers) else None
-    return Child(digest, Manifest(layers, (), frozenset(), flaw, False))
-
-
-def _sound(layer: Layer) -> Layer:
-    """A layer with a digest in its one form, or none, and a size that can be added up."""
-    return replace(layer, digest=parse_digest(layer.digest) or "", size=max(layer.size, 0))
+def could_be_manifest(data: bytes) -> bool:
+    """Whether bytes that are no manifest may be a damaged one: they begin like one, or there are none to read yet."""
+    return data.strip(b"\0 \t\r\n")[:1] in (b"", b"{")
 
 
 @lru_cache(maxsize=64)  # a store of a hundred thousand layers has a dozen kinds
@@ -172,21 +138,46 @@ def layer_kind(media_type: str) -> str:
     if media_type == _CONFIG:
         return "config"
     last = media_type.split(";")[0].rpartition(".")[2]
-    return _KINDS.get(last, last or "unknown")
+    return "weights" if last == "model" else last or "unknown"
 
 
-_BAD_DIGEST = ("bad-digest", "the manifest names a layer by something that is no digest")
-_NESTED = ("bad-child", "the list names another list")
+def _layers(document: _Document | _Entry) -> tuple[tuple[Layer, ...], bool]:
+    """Config and layers, and whether their digests are as the server writes them.
+
+    Those that are not get their one form, or none; and a negative size, which nothing can be added to, becomes 0.
+    """
+    layers = document.layers or ()
+    if document.config and document.config.digest:
+        config = document.config
+        layers = (config if config.media_type == _CONFIG else replace(config, media_type=_CONFIG), *layers)
+    as_written = all(map(is_digest, [layer.digest for layer in layers]))
+    if not as_written or min([layer.size for layer in layers], default=0) < 0:
+        sound = (replace(each, digest=parse_digest(each.digest) or "", size=max(each.size, 0)) for each in layers)
+        layers = tuple(sound)
+    return layers, as_written
 
 
-def _has_bad_digest(layers: tuple[Layer, ...]) -> bool:
-    return any(not layer.digest for layer in layers)
+def _child(entry: _Entry) -> Child:
+    digest = parse_digest(entry.digest) or ""
+    if entry.config is None and entry.layers is None and entry.manifests is None:
+        return Child(digest)
+    layers = _layers(entry)[0]
+    flaw = _NESTED if entry.manifests is not None else None if all(layer.digest for layer in layers) else _BAD_DIGEST
+    return Child(digest, Manifest(layers, (), frozenset(), flaw, False))
+
+
+def _named(layers: tuple[Layer, ...], children: tuple[Child, ...]) -> set[str]:
+    inline = (layer for child in children if child.inline for layer in child.inline.layers)
+    return {*(layer.digest for layer in (*layers, *inline)), *(child.digest for child in children)}
 
 
 def _flaw(
     document: _Document, layers: tuple[Layer, ...], as_written: bool, children: tuple[Child, ...]
 ) -> tuple[str, str] | None:
-    if (not as_written and _has_bad_digest(layers)) or any(not (child.digest or child.inline) for child in children):
+    is_named = (as_written or all(layer.digest for layer in layers)) and all(
+        each.digest or each.inline for each in children
+    )
+    if not is_named:
         return _BAD_DIGEST
     if flaw := next((child.inline.flaw for child in children if child.inline and child.inline.flaw), None):
         return flaw
@@ -199,8 +190,13 @@ def _flaw(
     return None
 
 
-_TEXTS = ("mediatype", "digest", "from", "name")
-_INT64 = range(-(2**63), 2**63)
+# As the server reads it, which is not as strict as it should be: its start-up prune keeps what it reads here and nothing
+# else. Go's ``encoding/json`` takes the first value and ignores the rest, takes keys in any case and ``null`` for
+# everything, and replaces broken UTF-8; a value of another type is an error. Digests are compared as they are written
+# (Ollama's ``manifest.Manifests`` and ``deleteUnusedLayers``).
+
+_DOCUMENT_TYPES = {"schemaversion": int, "mediatype": str, "layers": list}
+_LAYER_TYPES = {"size": int, "mediatype": str, "digest": str, "from": str, "name": str}
 
 
 class ServerReading(Struct, frozen=True):
@@ -215,42 +211,27 @@ def digests_for_server(data: bytes) -> tuple[str, ...] | None:
     """Return the digests as the server reads them; ``None`` when it cannot read the manifest."""
     import json  # late: most stores are read without it
 
-    text = data.decode("utf-8", "replace").lstrip(" \t\r\n")
     decoder = json.JSONDecoder(
-        object_pairs_hook=lambda pairs: {key.casefold(): value for key, value in pairs}, parse_constant=_refuse
+        object_pairs_hook=lambda pairs: {key.casefold(): value for key, value in pairs},
+        parse_constant=int,  # which refuses NaN and Infinity
     )
     try:
-        document, _end = decoder.raw_decode(text)
-        return tuple(_digests({} if document is None else document))
+        document = _checked(decoder.raw_decode(data.decode("utf-8", "replace").lstrip(" \t\r\n"))[0], _DOCUMENT_TYPES)
+        layers = (document.get("config"), *(document.get("layers") or ()))
+        digests = [_checked(layer, _LAYER_TYPES).get("digest") for layer in layers]
     except (ValueError, RecursionError):
         return None
+    return tuple(filter(None, digests))
 
 
-def _digests(document: object) -> list[str]:
-    fields = _fields(document)
-    _require(fields.get("schemaversion"), int)
-    _require(fields.get("mediatype"), str)
-    layers = fields.get("layers")
-    _require(layers, list)
-    entries = [_fields({} if entry is None else entry) for entry in (fields.get("config"), *(layers or ()))]
-    for entry in entries:
-        _require(entry.get("size"), int)
-        for key in _TEXTS:
-            _require(entry.get(key), str)
-    return [entry["digest"] for entry in entries if entry.get("digest")]
-
-
-def _fields(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
+def _checked(value: object, types: Mapping[str, type]) -> dict[str, Any]:
+    """The fields of an object, none for ``null``. Raises ValueError for what Go cannot decode."""
+    if not isinstance(value, dict | None):
         raise ValueError("no object")  # noqa: TRY004 -- one kind of error for all that Go cannot decode
-    return value
-
-
-def _require(value: object, kind: type) -> None:
-    is_right = value is None or (isinstance(value, kind) and not isinstance(value, bool))
-    if not is_right or (isinstance(value, int) and value not in _INT64):
-        raise ValueError("a value of another type")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    fields = value or {}
+    for name, kind in types.items():
+        held = fields.get(name)
+        is_right = held is None or (isinstance(held, kind) and not isinstance(held, bool))
+        if not is_right or (isinstance(held, int) and held not in _INT64):
+            raise ValueError("a value of another type")
+    return fields

@@ -219,7 +219,7 @@ class Place(NamedTuple):
 
 
 _LIVE = {area.value: area for area in (Area.BLOBS, Area.MANIFESTS, Area.MANIFESTS_V2, Area.METADATA)}
-_WITH_ENTRIES = {area.value: area for area in (Area.TRASH, Area.STAGING, Area.REMOVING)}
+_OURS = {area.value: area for area in (Area.GUARD, Area.TRASH, Area.STAGING, Area.REMOVING)}
 _SIDECAR = re.compile(r"sha256-[0-9a-fA-F]{64}\.json\Z").match
 _TEMPORARY = re.compile(r"\.gguf-metadata-.*\.tmp\Z", re.DOTALL).match
 _CONVERSION = re.compile(r"ollama-safetensors[0-9]+\Z").match
@@ -228,27 +228,17 @@ _CONVERSION = re.compile(r"ollama-safetensors[0-9]+\Z").match
 def place_of(path: str) -> Place:
     """Say what ``path`` (relative to the store, with ``/``) is."""
     first, _, rest = path.partition("/")
-    if first == ".prunella":
-        return _own(rest)
-    area = _LIVE.get(first, Area.OTHER) if rest else Area.OTHER
-    digest, kind = _named(area, first, rest)
-    return Place(area, digest, kind, "", path)
-
-
-def _own(rest: str) -> Place:
-    folder, _, below = rest.partition("/")
-    if folder == Area.GUARD:
-        return _mirrored(Area.GUARD, "", below)
-    if folder in _WITH_ENTRIES:
-        entry, _, inner = below.partition("/")
-        return _mirrored(_WITH_ENTRIES[folder], entry, inner)
-    return Place(Area.OWN, None, None, "", "")
-
-
-def _mirrored(area: Area, entry: str, inner: str) -> Place:
+    if first != ".prunella":
+        area = _LIVE.get(first, Area.OTHER) if rest else Area.OTHER
+        digest, kind = _named(area, first, rest)
+        return Place(area, digest, kind, "", path)
+    folder, _, inner = rest.partition("/")
+    if folder not in _OURS:
+        return Place(Area.OWN, None, None, "", "")
+    entry, _, inner = ("", "", inner) if folder == Area.GUARD else inner.partition("/")
     mirrored = place_of(inner)
     is_own = mirrored.area is Area.OTHER and mirrored.kind is None
-    return Place(area, mirrored.digest, mirrored.kind, entry, "" if is_own else inner)
+    return Place(_OURS[folder], mirrored.digest, mirrored.kind, entry, "" if is_own else inner)
 
 
 def _named(area: Area, first: str, rest: str) -> tuple[str | None, FileKind | None]:
