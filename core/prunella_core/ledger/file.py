@@ -4,7 +4,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -68,7 +68,6 @@ INSERT OR IGNORE INTO blob SELECT digest, at, model FROM parted LEFT JOIN parted
 INSERT OR IGNORE INTO blob SELECT digest, NULL, NULL FROM referenced;
 INSERT OR IGNORE INTO used SELECT model, at, 0 FROM loaded
 """
-_DIGEST_BYTES = 32
 
 
 class Unusable(Exception):
@@ -91,6 +90,14 @@ def fetch(ledger: sqlite3.Connection, kind: type[_Row], sql: str, *parameters: o
         raise Damaged(str(error)) from error
 
 
+def decoded(data: object, kind: type[_Answer]) -> _Answer | None:
+    """Return what a value in the ledger holds as JSON; ``None`` where that is not of ``kind``."""
+    try:
+        return msgspec.json.decode(data, type=kind) if isinstance(data, bytes) else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def transact(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, write: bool = False) -> _Answer | None:
     """Return what ``work`` reads in the ledger of ``store``, or with ``write`` does to it, in one transaction.
 
@@ -103,8 +110,10 @@ def transact(store: Store, work: Callable[[sqlite3.Connection], _Answer], *, wri
             return None
         if write:
             os.makedirs(store.own, exist_ok=True)
-        with closing(_connect(path, "rwc" if write else "ro")) as ledger:
-            answer = _write(ledger, work) if write else _read(ledger, work)
+        quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        place = f"file:{quoted}?mode={'rwc' if write else 'ro'}"
+        with closing(sqlite3.connect(place, uri=True, timeout=PATIENCE, isolation_level=None)) as ledger:
+            answer = _in_transaction(ledger, work, write)
         if write and not is_there:
             give_to_owner_of(store.root, store.own)
             give_to_owner_of(store.own, path)
@@ -145,15 +154,15 @@ def begin_afresh(store: Store, work: Callable[[sqlite3.Connection], _Answer]) ->
 
 def _move_aside(store: Store) -> None:
     """Keep one damaged ledger, the last, with all that SQLite knows of it."""
-    for part in _PARTS:
-        copy = f"{os.path.join(store.own, DAMAGED)}{part}"
-        try:
-            if os.path.lexists(copy):
+    try:
+        for part in _PARTS:
+            path, copy = f"{_path(store)}{part}", f"{os.path.join(store.own, DAMAGED)}{part}"
+            with suppress(FileNotFoundError):
                 os.unlink(copy)
-            if os.path.lexists(_path(store) + part):
-                os.rename(_path(store) + part, copy)
-        except OSError as error:
-            raise Unusable(str(error)) from error
+            with suppress(FileNotFoundError):
+                os.rename(path, copy)
+    except OSError as error:
+        raise Unusable(str(error)) from error
 
 
 def _path(store: Store) -> str:
@@ -171,36 +180,22 @@ def _is_there(store: Store) -> bool:
     return _path(store) in there
 
 
-def _connect(path: str, mode: str) -> sqlite3.Connection:
-    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return sqlite3.connect(f"file:{quoted}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None)
-
-
-def _read(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-    _bound_work(ledger)
-    ledger.execute("BEGIN")
-    if _EARLIER.keys().isdisjoint(_tables(ledger)):
-        return work(ledger)
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
-        ledger.backup(copy)
-        return _write(copy, work)
-
-
-def _write(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-    _bound_work(ledger)
-    ledger.execute("BEGIN IMMEDIATE")
-    _prepare(ledger)
-    answer = work(ledger)
-    ledger.execute("COMMIT")
-    return answer
-
-
-def _bound_work(ledger: sqlite3.Connection) -> None:
+def _in_transaction(ledger: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Answer], write: bool) -> _Answer:
     left = iter(range(_MOST_STEPS // _STEPS))
     ledger.set_progress_handler(lambda: next(left, None) is None, _STEPS)
     ledger.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
     ledger.execute("PRAGMA trusted_schema = OFF")
     ledger.execute("PRAGMA cell_size_check = ON")
+    ledger.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    if write:
+        _prepare(ledger)
+    elif not _EARLIER.keys().isdisjoint(_tables(ledger)):
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+            ledger.backup(copy)
+            return _in_transaction(copy, work, write=True)
+    answer = work(ledger)
+    ledger.execute("COMMIT")
+    return answer
 
 
 def _is_damage(error: Exception, path: str) -> bool:
@@ -228,18 +223,14 @@ def _prepare(ledger: sqlite3.Connection) -> None:
     missing = [sql for name, sql in _TABLES.items() if name not in there]
     for sql in (*missing, *_INDEXES) if missing or is_earlier else ():
         ledger.execute(sql)
-    if is_earlier:
-        _migrate(ledger, there)
-
-
-def _migrate(ledger: sqlite3.Connection, there: set[str]) -> None:
+    if not is_earlier:
+        return
     for name in _EARLIER.keys() - there:  # early ledgers have only some of them
         ledger.execute(_EARLIER[name])
     for statement in _MIGRATION.split(";"):
         ledger.execute(statement)
     for model, packed in fetch(ledger, tuple[str, bytes], "SELECT model, digests FROM needs ORDER BY model DESC"):
-        digits = packed.hex()
-        digests = (f"sha256:{digits[at : at + 2 * _DIGEST_BYTES]}" for at in range(0, len(digits), 2 * _DIGEST_BYTES))
+        digests = (f"sha256:{packed[at : at + 32].hex()}" for at in range(0, len(packed), 32))
         ledger.executemany("UPDATE blob SET model = ? WHERE digest = ? AND seen IS NULL", ((model, d) for d in digests))
     for name in _EARLIER:
         ledger.execute(f"DROP TABLE {name}")

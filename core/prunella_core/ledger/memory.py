@@ -9,6 +9,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +27,7 @@ from prunella_core.ledger.file import (
     Unusable,
     begin_afresh,
     consult,
+    decoded,
     fetch,
     is_trace,
     may_write,
@@ -42,118 +44,10 @@ Identity = tuple[int, int, int, int]
 """Device, inode, size (bytes) and mtime (nanoseconds) of a file, links followed: what changes when it is written."""
 
 READ_BAD = "SELECT path, identity, kind, problem FROM verified WHERE kind IS NOT NULL"
-"""The kinds of problem of a damaged blob."""
-
-
-class Verdict(Struct, frozen=True, gc=False):
-    """What is known of the file at ``path`` (in the store); ``kind`` and ``problem`` are ``None`` when it is sound."""
-
-    path: str
-    identity: Identity
-    kind: str | None = None
-    problem: str | None = None
-
-
-def identity_of(status: os.stat_result) -> Identity:
-    """What a verdict holds for."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def write_verdicts(ledger: sqlite3.Connection, verdicts: Iterable[Verdict]) -> int:
-    """Keep ``verdicts`` in place of what was known of the same files; return how many were written."""
-    rows = [(each.path, " ".join(map(str, each.identity)), each.kind, each.problem) for each in verdicts]
-    return ledger.executemany("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)", rows).rowcount
-
-
-def read_sound(ledger: sqlite3.Connection) -> dict[str, Identity]:
-    """Return the identity of every file that was found sound, under its path."""
-    rows = fetch(ledger, tuple[str, str], "SELECT path, identity FROM verified WHERE kind IS NULL")
-    return {path: _identity(text) for path, text in rows}
-
-
-def forget_gone(ledger: sqlite3.Connection, inventory: Inventory) -> None:
-    """Forget files that are gone, digest and all. What is in the trash may come back as it was."""
-    paths = fetch(ledger, tuple[str], "SELECT path FROM verified")
-    gone = [(path,) for (path,) in paths if place_of(path).whole not in inventory.digests]
-    ledger.executemany("DELETE FROM verified WHERE path = ?", gone)
-
-
-def bad_blobs(ledger: sqlite3.Connection, inventory: Inventory) -> list[Problem]:
-    """Return a Problem for each blob that was found bad and is still the same file, and each model that needs it."""
-    rows = fetch(ledger, tuple[str, str, str, str | None], READ_BAD)
-    verdicts = [Verdict(path, _identity(identity), *rest) for path, identity, *rest in rows]
-    return [found for verdict in verdicts for found in _problems(inventory, verdict)]
-
-
-def _identity(text: str) -> Identity:
-    try:
-        device, inode, size, mtime_ns = map(int, text.split())
-    except ValueError:
-        raise Damaged("an identity that is not four numbers") from None
-    return device, inode, size, mtime_ns
-
-
-def _problems(inventory: Inventory, verdict: Verdict) -> Iterator[Problem]:
-    blob = inventory.blob_by_key.get(place_of(verdict.path).whole or "")
-    file = next((file for file in blob.files if file.path == verdict.path), None) if blob else None
-    if blob is None or file is None or not _is_unchanged(inventory.store, file, verdict.identity):
-        return
-    if verdict.kind == "wrong-size" and file.is_regular:  # every scan sees that by itself
-        return
-    kind = verdict.kind if verdict.kind in DAMAGE else "wrong-hash"
-    what = f"the {blob.kind} blob" if blob.kind else "the blob"
-    for model in blob.models or (None,):
-        owner = f"{what} of {model}" if model else what
-        yield problem(verdict.path, kind, f"{owner} is damaged: {verdict.problem}", model)
-
-
-def _is_unchanged(store: Store, file: File, identity: Identity) -> bool:
-    """Device numbers change when a system restarts, so they do not count."""
-    try:
-        now = identity_of(os.stat(store.path(file.path))) if file.target is not None else file.identity
-    except OSError:  # a link that leads nowhere any more
-        return False
-    return now[1:] == identity[1:]
-
 
 MOST_DAYS = 1_100
+"""So long the totals of a day are kept."""
 _DAY = 86_400
-_LARGEST = 2**63
-
-
-class Noted(Struct, frozen=True):
-    """The totals of a store at a time (seconds, UTC)."""
-
-    at: float
-    totals: Totals
-
-
-def note_totals(ledger: sqlite3.Connection, inventory: Inventory) -> None:
-    """Note the totals of ``inventory``, unless those of this day are noted."""
-    day = int(inventory.scanned_at // _DAY)
-    if not fetch(ledger, tuple[int], "SELECT day FROM total WHERE day = ?", day):
-        sums = msgspec.json.encode(totals(inventory))
-        ledger.execute("INSERT INTO total VALUES (?, ?, ?)", (day, inventory.scanned_at, sums))
-        ledger.execute("DELETE FROM total WHERE day <= ?", (day - MOST_DAYS,))
-
-
-def read_totals(store: Store, since: float, until: float) -> tuple[Noted, ...]:
-    """Return what was noted from the last time before ``since`` until ``until`` (seconds, UTC), the oldest first."""
-    newest = "SELECT at, sums FROM total WHERE at < ? ORDER BY day DESC LIMIT ?"
-    rows = consult(store, lambda ledger: fetch(ledger, tuple[Time, bytes], newest, until, MOST_DAYS)) or []
-    noted = [Noted(at, sums) for at, data in reversed(rows) if (sums := _decode(data))]
-    before = sum(each.at <= since for each in noted)
-    return tuple(noted[max(before - 1, 0) :])
-
-
-def _decode(data: bytes) -> Totals | None:
-    try:
-        sums = msgspec.json.decode(data, type=Totals)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return sums if all(0 <= count < _LARGEST for count in astuple(sums)) else None
-
-
 _FRESH_ENOUGH = 600.0
 """Seconds within which a run that saw nothing new does not write: ages count in days."""
 
@@ -180,11 +74,19 @@ def rescan(store: Store, now: float) -> Inventory:
 
 
 def recall(inventory: Inventory) -> Inventory:
-    """Return ``inventory`` with what earlier runs saw."""
+    """Return ``inventory`` with what earlier runs saw.
+
+    Without the ledger, nothing that could have been needed lately looks older than that.
+    """
     try:
         return transact(inventory.store, lambda ledger: _recall(ledger, inventory)) or inventory
     except Unusable as trouble:
-        return _just_needed(inventory, f"cannot be used ({trouble})")
+        now = inventory.scanned_at
+        blobs = (
+            replace(blob, seen_referenced_at=now) if blob.state is State.UNREFERENCED else blob
+            for blob in inventory.blobs
+        )
+        return _with_problem(replace(inventory, blobs=tuple(blobs)), f"cannot be used ({trouble})")
 
 
 def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
@@ -201,15 +103,13 @@ def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
     try:
         return transact(store, work, write=True) or inventory
     except Unusable as trouble:
-        return _begin_afresh(inventory, work) if trouble.damaged else recall(inventory)
-
-
-def _begin_afresh(inventory: Inventory, work: Callable[[sqlite3.Connection], Inventory]) -> Inventory:
+        if not trouble.damaged:
+            return recall(inventory)
     try:
-        found = begin_afresh(inventory.store, work) or inventory
+        found = begin_afresh(store, work) or inventory
     except (Unusable, Refused):
         return recall(inventory)
-    return replace(found, problems=(*found.problems, _problem(f"was damaged, and is now {DAMAGED}")))
+    return _with_problem(found, f"was damaged, and is now {DAMAGED}")
 
 
 def last_run(store: Store) -> float:
@@ -231,20 +131,32 @@ def likely_model(inventory: Inventory, blob: Blob) -> str | None:
     return blob.last_model or inventory.trashed_models.get(blob.digest)
 
 
+def _with_problem(inventory: Inventory, what: str) -> Inventory:
+    message = f"{what}; unreferenced blobs count as in use until now"
+    return replace(inventory, problems=(*inventory.problems, problem(f".prunella/{NAME}", "ledger", message)))
+
+
+# What this run sees
+
+
 def _record(ledger: sqlite3.Connection, inventory: Inventory, loaded: Iterable[str], was_there: bool) -> None:
     now = inventory.scanned_at
     last, latest = _times(ledger)
     manifests = _fingerprint(inventory)
     changed = (manifests,) not in fetch(ledger, tuple[str], "SELECT value FROM state WHERE key = 'manifests'")
-    if last is None and was_there:
-        _count_as_needed(ledger, inventory)
+    if last is None and was_there:  # after a damaged ledger: when blobs became unreferenced is unknown, so it is now
+        rows = ((blob.digest, now) for blob in inventory.others if blob.state is State.UNREFERENCED)
+        ledger.executemany("INSERT OR REPLACE INTO blob VALUES (?, ?, NULL)", rows)
     if changed:
         _record_needs(ledger, inventory, now if last is None else last)
     if changed or last is None or abs(now - last) >= _FRESH_ENOUGH:
         values = {"at": now, "latest": max(latest, now), "manifests": manifests}
         ledger.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values.items())
-    _record_use(ledger, now, loaded)
-    note_totals(ledger, inventory)
+    known = dict(fetch(ledger, tuple[str, Time], "SELECT what, at FROM used"))
+    used = [(name, now) for name in loaded if now - known.get(name, -now) >= _FRESH_ENOUGH]
+    upsert = "INSERT INTO used VALUES (?, ?, 0) ON CONFLICT (what) DO UPDATE SET at = excluded.at"
+    ledger.executemany(upsert, used)
+    _note_totals(ledger, inventory)
 
 
 def _times(ledger: sqlite3.Connection) -> tuple[float | None, float]:
@@ -258,12 +170,6 @@ def _fingerprint(inventory: Inventory) -> str:
     lines = [f"{model.manifest.path}\0{model.digest}" for model in inventory.models]
     lines += ["\0".join((blob.key, *blob.reaches)) for blob in inventory.blobs if blob.reaches]
     return hashlib.sha256("\n".join(sorted(lines)).encode(errors="surrogateescape")).hexdigest()
-
-
-def _count_as_needed(ledger: sqlite3.Connection, inventory: Inventory) -> None:
-    """Begin after a damaged ledger: when blobs became unreferenced is unknown, so it is now."""
-    rows = ((blob.digest, inventory.scanned_at) for blob in inventory.others if blob.state is State.UNREFERENCED)
-    ledger.executemany("INSERT OR REPLACE INTO blob VALUES (?, ?, NULL)", rows)
 
 
 def _record_needs(ledger: sqlite3.Connection, inventory: Inventory, last: float) -> None:
@@ -282,11 +188,7 @@ def _record_needs(ledger: sqlite3.Connection, inventory: Inventory, last: float)
     ledger.executemany("INSERT OR REPLACE INTO blob VALUES (?, ?, ?)", changed)
 
 
-def _record_use(ledger: sqlite3.Connection, now: float, loaded: Iterable[str]) -> None:
-    known = dict(fetch(ledger, tuple[str, Time], "SELECT what, at FROM used"))
-    rows = [(name, now) for name in loaded if now - known.get(name, -now) >= _FRESH_ENOUGH]
-    upsert = "INSERT INTO used VALUES (?, ?, 0) ON CONFLICT (what) DO UPDATE SET at = excluded.at"
-    ledger.executemany(upsert, rows)
+# What earlier runs saw
 
 
 def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
@@ -294,7 +196,7 @@ def _recall(ledger: sqlite3.Connection, inventory: Inventory) -> Inventory:
     rows = fetch(ledger, tuple[str, Time, str | None], unneeded)
     seen = {digest: (at, model) for digest, at, model in rows}
     used = dict(fetch(ledger, tuple[str, Time], "SELECT what, at FROM used"))
-    bad = bad_blobs(ledger, inventory)
+    bad = list(_bad_blobs(ledger, inventory))
     inventory = with_uses(inventory, read_uses(ledger))
     if not (seen or used or bad):
         return inventory
@@ -313,14 +215,98 @@ def _recalled(blob: Blob, seen: Mapping[str, tuple[float, str | None]]) -> Blob:
     return replace(blob, seen_referenced_at=at if blob.state is State.UNREFERENCED else None, last_model=model)
 
 
-def _just_needed(inventory: Inventory, message: str) -> Inventory:
-    """Without the ledger, nothing that could have been needed lately looks older than that."""
-    now = inventory.scanned_at
-    blobs = (
-        replace(blob, seen_referenced_at=now) if blob.state is State.UNREFERENCED else blob for blob in inventory.blobs
-    )
-    return replace(inventory, blobs=tuple(blobs), problems=(*inventory.problems, _problem(message)))
+# What verifying found. A verdict holds as long as a file's inode, size and mtime stay. Sound ones are read by the next
+# verification alone; bad ones by every scan.
 
 
-def _problem(message: str) -> Problem:
-    return problem(f".prunella/{NAME}", "ledger", f"{message}; unreferenced blobs count as in use until now")
+class Verdict(NamedTuple):
+    """What is known of the file at ``path`` (in the store); ``kind`` and ``problem`` are ``None`` when it is sound."""
+
+    path: str
+    identity: Identity
+    kind: str | None
+    problem: str | None
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """What a verdict holds for."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def write_verdicts(ledger: sqlite3.Connection, verdicts: Iterable[Verdict]) -> int:
+    """Keep ``verdicts`` in place of what was known of the same files; return how many were written."""
+    rows = [(path, " ".join(map(str, identity)), kind, found) for path, identity, kind, found in verdicts]
+    return ledger.executemany("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)", rows).rowcount
+
+
+def read_sound(ledger: sqlite3.Connection) -> dict[str, Identity]:
+    """Return the identity of every file that was found sound, under its path."""
+    rows = fetch(ledger, tuple[str, str], "SELECT path, identity FROM verified WHERE kind IS NULL")
+    return {path: _identity(text) for path, text in rows}
+
+
+def forget_gone(ledger: sqlite3.Connection, inventory: Inventory) -> None:
+    """Forget files that are gone, digest and all. What is in the trash may come back as it was."""
+    paths = fetch(ledger, tuple[str], "SELECT path FROM verified")
+    gone = [(path,) for (path,) in paths if place_of(path).whole not in inventory.digests]
+    ledger.executemany("DELETE FROM verified WHERE path = ?", gone)
+
+
+def _identity(text: str) -> Identity:
+    try:
+        device, inode, size, mtime_ns = map(int, text.split())
+    except ValueError:
+        raise Damaged("an identity that is not four numbers") from None
+    return device, inode, size, mtime_ns
+
+
+def _bad_blobs(ledger: sqlite3.Connection, inventory: Inventory) -> Iterator[Problem]:
+    """A Problem for each blob that was found bad and is still the same file, and each model that needs it."""
+    for path, identity, kind, found in fetch(ledger, tuple[str, str, str, str | None], READ_BAD):
+        blob = inventory.blob_by_key.get(place_of(path).whole or "")
+        file = next((file for file in blob.files if file.path == path), None) if blob else None
+        if blob is None or file is None or not _is_unchanged(inventory.store, file, _identity(identity)):
+            continue
+        if kind == "wrong-size" and file.is_regular:  # every scan sees that by itself
+            continue
+        what = f"the {blob.kind} blob" if blob.kind else "the blob"
+        for model in blob.models or (None,):
+            owner = f"{what} of {model}" if model else what
+            yield problem(path, kind if kind in DAMAGE else "wrong-hash", f"{owner} is damaged: {found}", model)
+
+
+def _is_unchanged(store: Store, file: File, identity: Identity) -> bool:
+    """Device numbers change when a system restarts, so they do not count."""
+    try:
+        now = identity_of(os.stat(store.path(file.path))) if file.target is not None else file.identity
+    except OSError:  # a link that leads nowhere any more
+        return False
+    return now[1:] == identity[1:]
+
+
+# How the store grew: the first run of a day (UTC) that may write notes what takes how much
+
+
+class Noted(Struct, frozen=True):
+    """The totals of a store at a time (seconds, UTC)."""
+
+    at: float
+    totals: Totals
+
+
+def _note_totals(ledger: sqlite3.Connection, inventory: Inventory) -> None:
+    day = int(inventory.scanned_at // _DAY)
+    if not fetch(ledger, tuple[int], "SELECT day FROM total WHERE day = ?", day):
+        sums = msgspec.json.encode(totals(inventory))
+        ledger.execute("INSERT INTO total VALUES (?, ?, ?)", (day, inventory.scanned_at, sums))
+        ledger.execute("DELETE FROM total WHERE day <= ?", (day - MOST_DAYS,))
+
+
+def read_totals(store: Store, since: float, until: float) -> tuple[Noted, ...]:
+    """Return what was noted from the last time before ``since`` until ``until`` (seconds, UTC), the oldest first."""
+    newest = "SELECT at, sums FROM total WHERE at < ? ORDER BY day DESC LIMIT ?"
+    rows = consult(store, lambda ledger: fetch(ledger, tuple[Time, bytes], newest, until, MOST_DAYS)) or []
+    found = ((at, decoded(data, Totals)) for at, data in reversed(rows))
+    noted = [Noted(at, sums) for at, sums in found if sums and all(0 <= count < 2**63 for count in astuple(sums))]
+    before = sum(each.at <= since for each in noted)
+    return tuple(noted[max(before - 1, 0) :])

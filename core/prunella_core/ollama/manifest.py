@@ -190,10 +190,10 @@ def _flaw(
     return None
 
 
-# As the server reads it, which is not as strict as it should be: its start-up prune keeps what it reads here and nothing
-# else. Go's ``encoding/json`` takes the first value and ignores the rest, takes keys in any case and ``null`` for
-# everything, and replaces broken UTF-8; a value of another type is an error. Digests are compared as they are written
-# (Ollama's ``manifest.Manifests`` and ``deleteUnusedLayers``).
+# As the server reads it, which is not as strict as it should be. Its start-up prune keeps what it reads here, no more.
+# Go's ``encoding/json`` takes the first value and ignores the rest, takes keys in any case and ``null`` for everything,
+# and replaces broken UTF-8; a value of another type is an error. Digests are compared as they are written (Ollama's
+# ``manifest.Manifests`` and ``deleteUnusedLayers``).
 
 _DOCUMENT_TYPES = {"schemaversion": int, "mediatype": str, "layers": list}
 _LAYER_TYPES = {"size": int, "mediatype": str, "digest": str, "from": str, "name": str}

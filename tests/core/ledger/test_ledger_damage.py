@@ -280,9 +280,14 @@ def test_a_disk_that_fails_is_no_damage(builder: StoreBuilder, monkeypatch: pyte
         raise error
 
     before = path(builder).read_bytes()
-    monkeypatch.setattr(ledger_file, "_write", fail)
+    in_transaction = ledger_file._in_transaction
+    monkeypatch.setattr(
+        ledger_file,
+        "_in_transaction",
+        lambda ledger, work, write: (fail if write else in_transaction)(ledger, work, write),
+    )
     assert old(run(builder)).idle_since == NOW - 2 * DAY, "it is still read"
-    monkeypatch.setattr(ledger_file, "_read", fail)
+    monkeypatch.setattr(ledger_file, "_in_transaction", fail)
     assert old(run(builder)).idle_since == NOW
     assert path(builder).read_bytes() == before
 
