@@ -5,7 +5,7 @@ four megabytes.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from prunella_core.base.text import clean
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Inventory, TrashEntry
-from prunella_core.ledger.file import consult, fetch, is_trace
+from prunella_core.ledger.file import consult, decoded, fetch, is_trace
 from prunella_core.ollama.names import ModelName, is_short_name, place_of
 from prunella_core.plan.records import Empty, Mode, Plan, PrunePolicy, Receipt, Removal, Repair, Restore
 from prunella_core.store import Store
@@ -57,9 +57,6 @@ class LogLine(Struct, frozen=True, kw_only=True):
     """The other store that the models were moved to."""
 
 
-_DECODER = msgspec.json.Decoder(LogLine)
-
-
 def action_of(plan: Plan) -> Action:
     """What the log calls the execution of ``plan``."""
     match plan.request:
@@ -96,7 +93,9 @@ def note(receipt: Receipt, at: float, origins: Mapping[str, Origin]) -> Receipt:
         action=action_of(plan),
         mode="delete" if plan.mode == "server" else plan.mode,
         # of a model in the trash, its own removal has noted what brings it back
-        models=tuple(_with_pull(model, origins) if model.entry == identity else model for model in models),
+        models=tuple(
+            _with_pull(model, origins.get(model.name)) if model.entry == identity else model for model in models
+        ),
         files=len(taken),
         size=sum(item.reclaims for item in taken) if is_restore else receipt.trashed + receipt.freed,
         target=clean(plan.request.moved_to) if isinstance(plan.request, Removal) else "",
@@ -106,8 +105,7 @@ def note(receipt: Receipt, at: float, origins: Mapping[str, Origin]) -> Receipt:
     return replace(receipt, notes=(*receipt.notes, "prunella log will not show this: its ledger could not be written"))
 
 
-def _with_pull(model: LoggedModel, origins: Mapping[str, Origin]) -> LoggedModel:
-    origin = origins.get(model.name)
+def _with_pull(model: LoggedModel, origin: Origin | None) -> LoggedModel:
     if origin is None:
         return model
     return replace(model, pull=(origin.source or "") if origin.kind in ("pullable", "cloud") else "")
@@ -145,7 +143,7 @@ def add_note(store: Store, identity: str, note: str) -> None:
     def work(ledger: sqlite3.Connection) -> None:
         newest = "SELECT number, line FROM log WHERE id = ? ORDER BY number DESC LIMIT 1"
         for number, data in fetch(ledger, tuple[int, bytes], newest, clean(identity)):
-            if line := _decode(data):
+            if line := _line_in(data):
                 noted = msgspec.json.encode(replace(line, note=note))
                 ledger.execute("UPDATE log SET line = ? WHERE number = ?", (noted, number))
 
@@ -166,14 +164,11 @@ def read_log(store: Store) -> tuple[LogLine, ...]:
     """Return the log of ``store``, the oldest line first. A line that is not Prunella's is left out."""
     newest = "SELECT line FROM log WHERE length(line) <= ? ORDER BY number DESC LIMIT ?"
     rows = consult(store, lambda ledger: fetch(ledger, tuple[Any], newest, MOST_BYTES, MOST_LINES)) or []
-    return tuple(line for (data,) in reversed(rows) if (line := _decode(data)))
+    return tuple(line for (data,) in reversed(rows) if (line := _line_in(data)))
 
 
-def _decode(data: object) -> LogLine | None:
-    try:
-        line = _DECODER.decode(data) if isinstance(data, bytes) else None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+def _line_in(data: object) -> LogLine | None:
+    line = decoded(data, LogLine)
     names = (name for model in line.models for name in (model.name, model.pull or model.name)) if line else ()
     return line if all(map(is_short_name, names)) else None
 
@@ -203,7 +198,10 @@ class History(Struct, frozen=True, kw_only=True):
 def history(log: Sequence[LogLine], inventory: Inventory) -> History:
     """Say what became of everything in ``log``, and of what lies in the trash without a line. Pure."""
     entries = {clean(entry.id): entry for entry in inventory.trash if not entry.is_spent}
-    lines = sorted((*log, *_unlogged(log, entries)), key=lambda line: line.at)
+    known = {line.id for line in log if line.action != "restore"}
+    # what only the trash knows: the run was killed, or is older than the log
+    unlogged = (_line_of(identity, entry) for identity, entry in entries.items() if identity not in known)
+    lines = sorted((*log, *unlogged), key=lambda line: line.at)
     restored = [line for line in lines if line.action == "restore"]
     restored_from = {line.id for line in restored}
     from_trash = {(model.entry, model.name) for line in restored for model in line.models}
@@ -235,20 +233,16 @@ def history(log: Sequence[LogLine], inventory: Inventory) -> History:
     )
 
 
-def _unlogged(log: Iterable[LogLine], trash: Mapping[str, TrashEntry]) -> Iterator[LogLine]:
-    """Removals that only the trash knows: their run was killed, or is older than the log."""
-    known = {line.id for line in log if line.action != "restore"}
-    for identity, entry in trash.items():
-        if identity not in known:
-            yield LogLine(
-                id=identity,
-                at=entry.removed_at,
-                action="rm",
-                mode="trash",
-                models=tuple(LoggedModel(name=model.name, entry=identity) for model in entry.models),
-                files=len(entry.files),
-                size=sum(file.allocated for file in entry.files),
-            )
+def _line_of(identity: str, entry: TrashEntry) -> LogLine:
+    return LogLine(
+        id=identity,
+        at=entry.removed_at,
+        action="rm",
+        mode="trash",
+        models=tuple(LoggedModel(name=model.name, entry=identity) for model in entry.models),
+        files=len(entry.files),
+        size=sum(file.allocated for file in entry.files),
+    )
 
 
 def _last_known(lines: Iterable[LogLine]) -> Iterable[LoggedModel]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.parts import SWEEP, weights_in, without_sweep
 from prunella_core.inventory.records import Inventory, Model
-from prunella_core.ledger.file import Time, consult, fetch, is_trace
+from prunella_core.ledger.file import Time, consult, decoded, fetch, is_trace
 from prunella_core.ollama.log import Event, Log, log_files, read_journal, server_starts
 from prunella_core.store import Store
 
@@ -78,17 +78,12 @@ class Uses(NamedTuple):
     logs: Logs
 
 
-_ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(Logs)
-
-
 def read_uses(ledger: sqlite3.Connection) -> Uses:
     """Return what earlier runs read; nothing of a log whose position cannot be understood: it is read again."""
     rows = fetch(ledger, tuple[str, Time, int], "SELECT what, at, times FROM used WHERE times > 0")
     loads = {what: (at, times) for what, at, times in rows}
     for (value,) in fetch(ledger, tuple[Any], "SELECT value FROM state WHERE key = 'log'"):
-        with suppress(msgspec.MsgspecError, TypeError):
-            return Uses(loads, _DECODER.decode(value))
+        return Uses(loads, decoded(value, Logs) or Logs())
     return Uses(loads, Logs())
 
 
@@ -125,25 +120,22 @@ class Follower:
         self.home = home
         self.stopped = stopped
         self.uses = consult(store, read_uses) or Uses({}, Logs())
-        self._before = _ENCODER.encode(self.uses.logs)
+        self._before = msgspec.json.encode(self.uses.logs)
         self._known = dict(self.uses.loads)
         self._announced: set[str] = set()
         """What only the library was seen to load: the server's own line may follow."""
 
     def read_journal(self) -> None:
         """Read on in the journal of the system; nothing where there is none, or it may not be read."""
-        with suppress(OSError):
-            self._read_journal()
-
-    def _read_journal(self) -> None:
         journal, seconds, is_over = self.uses.logs.journal, _SLICE, False
-        while not (is_over or self.stopped()):
-            found = read_journal(journal.cursor, seconds)
-            journal.since = None if found.has_gap else journal.since
-            self._add(journal, found.events)
-            is_over = found.is_whole or (found.cursor == journal.cursor and seconds >= _LONGEST_SLICE)
-            journal.cursor, journal.until = found.cursor, max(journal.until, found.until)
-            seconds = min(2 * seconds, _LONGEST_SLICE)
+        with suppress(OSError):
+            while not (is_over or self.stopped()):
+                found = read_journal(journal.cursor, seconds)
+                journal.since = None if found.has_gap else journal.since
+                self._add(journal, found.events)
+                is_over = found.is_whole or (found.cursor == journal.cursor and seconds >= _LONGEST_SLICE)
+                journal.cursor, journal.until = found.cursor, max(journal.until, found.until)
+                seconds = min(2 * seconds, _LONGEST_SLICE)
 
     def read_files(self) -> None:
         """Read on in the log files; those that cannot be read are left out."""
@@ -161,7 +153,9 @@ class Follower:
             for log in logs:
                 if log.mark and not self.stopped():
                     self._read(log, files)
-        self._look_for_servers(files)
+        for at in server_starts():  # a log may not be readable
+            if all(abs(at - start) > _CLOSE for start in files.starts):
+                files.starts = [*files.starts, at][-_MOST_STARTS:]
 
     def _read(self, log: Log, files: Source) -> None:
         for events, offset in log.read(files.offsets[log.mark]):
@@ -170,12 +164,6 @@ class Follower:
             if self.stopped():
                 return
         files.until = max(files.until, log.written_at)
-
-    def _look_for_servers(self, files: Source) -> None:
-        """Note when the servers were started that run here: a log may not be readable."""
-        for at in server_starts():
-            if all(abs(at - start) > _CLOSE for start in files.starts):
-                files.starts = [*files.starts, at][-_MOST_STARTS:]
 
     def _add(self, log: Source, events: Iterable[Event]) -> None:
         for event in events:
@@ -192,7 +180,7 @@ class Follower:
 
     def save(self) -> None:
         """Leave what was read for later runs; what of it is read once more counts once."""
-        after = _ENCODER.encode(self.uses.logs)
+        after = msgspec.json.encode(self.uses.logs)
         news = [(what, *use) for what, use in self.uses.loads.items() if self._known.get(what) != use]
 
         def work(ledger: sqlite3.Connection) -> None:
