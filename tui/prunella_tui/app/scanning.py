@@ -1,24 +1,30 @@
-"""What the application is given from outside, and one look at the store, its server and the server's log."""
+"""What the application is given from outside, and one look at the store, its server and the server's log.
+
+What the first frame does not need is imported after it.
+"""
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from prunella_core.advice.forecast import is_noprune
+from prunella_core.advice.forecast import NextStart, dangers, is_noprune, next_start
 from prunella_core.advice.service import with_barred
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
 from prunella_core.guard.settings import SETTINGS
-from prunella_core.inventory.records import Inventory
+from prunella_core.inventory.records import Inventory, Problem, State
 from prunella_core.ledger.memory import scan_store
 from prunella_core.ledger.uses import Follower, with_uses
+from prunella_core.query.fields import WORDS
 from prunella_core.scan.progress import Capacity, Progress, Report, capacity_of, never
+from prunella_core.space.space import space_of
+from prunella_core.space.totals import totals
 from prunella_core.store import Store
-from prunella_tui.app.columns import Snapshot, snapshot_of
+from prunella_tui.app.columns import NEXT_START, Snapshot
 
 if TYPE_CHECKING:
     from prunella_core.ollama.server import Server
@@ -50,25 +56,18 @@ class Setup(Struct, frozen=True, kw_only=True):
     """An export that is viewed instead of a store of this machine."""
 
     def survey(self, report: Report, cancelled: Callable[[], bool] = never) -> Inventory:
-        """Return what is in the store, or in the export.
-
-        Raises Cancelled, and OSError only when the store vanishes.
-        """
-        if self.imported:
-            return self.imported
-        return scan_store(self.store, self.now(), report, capacity_of=self.capacity_of, cancelled=cancelled)
-
-
-if TYPE_CHECKING:
-    from prunella_core.ollama.server import Server
+        """Return what is in the store, or in the export. Raises Cancelled, and OSError only when the store vanishes."""
+        return self.imported or scan_store(
+            self.store, self.now(), report, capacity_of=self.capacity_of, cancelled=cancelled
+        )
 
 
 class Scan:
-    """How far a scan is. Once it ``is_over`` its thread ends, at the next file."""
+    """How far a scan is; its methods are steps for a thread. Once it ``is_over`` its thread ends, at the next file."""
 
     models = blobs = 0
     is_over = False
-    trouble = ""
+    guard_trouble = ""
     """Why the guard could not be brought up to date."""
     is_interrupted = False
     """Whether a killed run left something to repair."""
@@ -77,28 +76,19 @@ class Scan:
         self.setup = setup
 
     def read(self) -> Snapshot:
-        """Return what is there now, after the guard. Raises OSError when the store cannot be read at all."""
-        self._let_guard_catch_up()
-        return self._snapshot(self.setup.survey(self._count, lambda: self.is_over), None)
-
-    def _let_guard_catch_up(self) -> None:
-        """Where the guard is on, what Ollama deleted goes to the trash first; what keeps it from that is shown."""
+        """Return what is there now. Where the guard is on, what Ollama deleted goes to the trash first."""
         store = self.setup.store
-        if store.read_only or not os.path.lexists(store.path(SETTINGS)):
-            return
-        from prunella_core.guard.sync import sync
+        if not store.read_only and os.path.lexists(store.path(SETTINGS)):
+            from prunella_core.guard.sync import sync
 
-        try:
-            sync(store, self.setup.now())
-        except (Refused, OSError) as error:
-            self.trouble = clean(str(error))
+            try:
+                sync(store, self.setup.now())
+            except (Refused, OSError) as error:
+                self.guard_trouble = clean(str(error))
+        return self._snapshot(self.setup.survey(self._count, lambda: self.is_over))
 
     def _count(self, progress: Progress) -> None:
         self.models, self.blobs = progress
-
-    def _snapshot(self, inventory: Inventory, version: str | None) -> Snapshot:
-        noprune = is_noprune(self.setup.environ)
-        return snapshot_of(inventory, self.setup.retention, noprune=noprune, version=version)
 
     def ask_server(self, snapshot: Snapshot) -> "tuple[Server | None, Snapshot]":
         """Return the server, if there is one, and the snapshot with what it says of itself and of this store."""
@@ -125,3 +115,35 @@ class Scan:
         if inventory is snapshot.inventory:
             return snapshot
         return replace(self._snapshot(inventory, snapshot.coming.server_version), loaded=snapshot.loaded)
+
+    def _snapshot(self, inventory: Inventory, version: str | None = None) -> Snapshot:
+        """Work out what the screens need of ``inventory``; ``version`` is the server's."""
+        space_of(inventory).models, inventory.blob_by_key
+        coming = next_start(inventory, inventory.scanned_at, is_noprune(self.setup.environ), version)
+        rows: dict[str, Sequence[Any]] = {
+            "models": inventory.models,
+            "blobs": [blob for blob in inventory.blobs if blob.state is not State.TRASHED],
+            "trash": [entry for entry in inventory.trash if not entry.is_spent],
+            "problems": [*inventory.problems, *dangers(coming), *_coming_row(coming)],
+        }
+        texts: dict[str, list[str]] = {
+            tab: [words(row).casefold() for row in rows[tab]] for tab, words in WORDS.items()
+        }
+        texts["problems"] = [f"{p.path} {p.kind} {p.message} {p.model or ''}".casefold() for p in rows["problems"]]
+        return Snapshot(
+            inventory=inventory,
+            retention=self.setup.retention,
+            totals=totals(inventory),
+            coming=coming,
+            rows=rows,
+            texts=texts,
+        )
+
+
+def _coming_row(coming: NextStart) -> Iterator[Problem]:
+    """A row for what Ollama's next start does, if that is anything."""
+    if coming.files or coming.why or coming.would_break:
+        from prunella_tui.report.rows import forecast_summary
+
+        message = forecast_summary(coming)
+        yield Problem(path="Ollama's next start", kind=NEXT_START, message=message, blocks_prune=False)

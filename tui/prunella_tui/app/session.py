@@ -16,6 +16,13 @@ from prunella_tui.app.scanning import Scan, Setup
 from prunella_tui.app.widgets.table import Mark
 from prunella_tui.report import format as show
 
+if TYPE_CHECKING:
+    from prunella_core.ollama.server import Server
+
+_FRAME_SECONDS = 0.02
+"""So long what was found is being drawn, before another thread works on the rest."""
+_UNUSED = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
+
 
 class Marks(Struct, frozen=True):
     """The rows that are marked: models by name, blobs by key, damaged manifests by path, trash entries by ID."""
@@ -37,10 +44,6 @@ class Marks(Struct, frozen=True):
             return replace(self, models=self.models - {key}, blobs=self.blobs - implying)
         return replace(self, **{kind: getattr(self, kind) ^ {key}})
 
-    def add(self, kind: str, keys: Iterable[str]) -> "Marks":
-        """Mark many rows of one kind."""
-        return replace(self, **{kind: getattr(self, kind).union(keys)})
-
     def surviving(self, before: Inventory | None, inventory: Inventory) -> "Marks":
         """The marks that still mean the same in a newer inventory.
 
@@ -48,7 +51,11 @@ class Marks(Struct, frozen=True):
         """
         if self == Marks():
             return self
-        claimed = {key for key in self.blobs if before and _models_of(before, key) != _models_of(inventory, key)}
+
+        def users(known: Inventory, key: str) -> set[str]:
+            return set(known.blob_by_key[key].models) if key in known.blob_by_key else set()
+
+        claimed = {key for key in self.blobs if before and users(before, key) != users(inventory, key)}
         return Marks(
             self.models & inventory.model_by_name.keys(),
             (self.blobs & inventory.blob_by_key.keys()) - claimed,
@@ -56,36 +63,10 @@ class Marks(Struct, frozen=True):
             self.trash & {entry.id for entry in inventory.trash},
         )
 
-    def request(self, implied: frozenset[str]) -> Removal:
-        """What deleting everything marked means, with the models that need a marked blob: they could not run without.
-
-        What is marked in the trash can only be emptied.
-        """
-        return Removal(
-            models=tuple(sorted(self.models | implied)),
-            blobs=tuple(sorted(self.blobs)),
-            manifests=tuple(sorted(self.manifests)),
-            entries=tuple(sorted(self.trash)),
-            to_trash=not self.trash,
-        )
-
-
-def _models_of(inventory: Inventory, key: str) -> frozenset[str]:
-    blob = inventory.blob_by_key.get(key)
-    return frozenset(blob.models) if blob else frozenset()
-
 
 def problem_key(problem: Problem) -> str:
     """A problem is known by its file and what is wrong there."""
     return f"{problem.path} {problem.message}"
-
-
-if TYPE_CHECKING:
-    from prunella_core.ollama.server import Server
-
-_FRAME_SECONDS = 0.02
-"""So long what was found is being drawn, before another thread works on the rest."""
-_UNUSED = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
 
 
 class Session:
@@ -99,12 +80,10 @@ class Session:
         """The scan that is going on."""
         self.failure = ""
         """Why the last scan failed."""
-        self._has_read = asyncio.Event()
-        self._is_awaited = False
         self.guard_trouble = ""
-        """Why the guard could not be brought up to date before it."""
         self.is_interrupted = False
-        """Whether a killed run left something to repair."""
+        self._has_read = asyncio.Event()
+        self._awaiting = asyncio.Lock()
         self.marks = Marks()
         self.dropped: Marks | None = None
         """Marks that were dropped after the last removal: undo puts them back first."""
@@ -145,7 +124,7 @@ class Session:
         self.on_scan()
         try:
             snapshot = await asyncio.to_thread(scan.read)
-            self.guard_trouble = scan.trouble
+            self.guard_trouble = scan.guard_trouble
             self._take(snapshot)
             await asyncio.sleep(_FRAME_SECONDS)
             self.server, asked = await asyncio.to_thread(scan.ask_server, snapshot)
@@ -169,13 +148,10 @@ class Session:
 
         ``None`` before the first scan, and where this is waited for already.
         """
-        if self.inventory is None or self._is_awaited:
+        if self.inventory is None or self._awaiting.locked():
             return None
-        self._is_awaited = True
-        try:
+        async with self._awaiting:
             await self._has_read.wait()
-        finally:
-            self._is_awaited = False
         return self.inventory
 
     def _take(self, snapshot: Snapshot) -> None:
@@ -194,10 +170,10 @@ class Session:
         """Mark or unmark one row of a tab; return why that cannot be done, or nothing."""
         if self.inventory is None:
             return ""
-        kind, key = self._markable(tab, key)
+        kind, key_or_why_not = self._markable(tab, key)
         if not kind:
-            return key
-        self._set(self.marks.toggle(kind, key, self.inventory, self.implied))
+            return key_or_why_not
+        self._set(self.marks.toggle(kind, key_or_why_not, self.inventory, self.implied))
         return ""
 
     def _markable(self, tab: str, key: str) -> tuple[str, str]:
@@ -218,7 +194,7 @@ class Session:
 
     def mark(self, kind: str, keys: Collection[str]) -> None:
         """Mark many rows of a kind."""
-        self._set(self.marks.add(kind, keys))
+        self._set(replace(self.marks, **{kind: getattr(self.marks, kind).union(keys)}))
 
     def unmark(self, kind: str, keys: Iterable[str]) -> None:
         """Unmark many rows of a kind, each as a press on it would."""
@@ -230,11 +206,10 @@ class Session:
 
     def mark_unused(self) -> str:
         """Mark everything that no model uses; return what was done."""
-        blobs = self.inventory.blobs if self.inventory else ()
-        keys = [blob.key for blob in blobs if blob.state in _UNUSED]
+        keys = [blob.key for blob in self.inventory.blobs if blob.state in _UNUSED] if self.inventory else []
         if not keys or not self.inventory:
             return "Nothing to prune: every blob is in use"
-        self._set(self.marks.add("blobs", keys))
+        self.mark("blobs", keys)
         marked = f"Marked {show.counted(len(keys), 'unused blob')} (tab 2)"
         kept = "; a problem could hide a model: unreferenced blobs are kept until you fix it (tab 4)"
         return marked + (kept if self.inventory.blocking else "")
@@ -289,14 +264,21 @@ class Session:
 
     def removal_plans(self, inventory: Inventory, *, force: bool) -> list[Plan]:
         """The ways to delete what is marked: one of them is chosen, and is what runs."""
-        request = replace(self.marks.request(self.implied), force=force, loaded=self.loaded)
-        for_good = replace(request, to_trash=False)
+        marks = self.marks
+        for_good = Removal(
+            models=tuple(sorted(marks.models | self.implied)),  # those that need a marked blob could not run without
+            blobs=tuple(sorted(marks.blobs)),
+            manifests=tuple(sorted(marks.manifests)),
+            entries=tuple(sorted(marks.trash)),
+            to_trash=False,
+            force=force,
+            loaded=self.loaded,
+        )
+        requests = [for_good]
         if not self.store.writable:
             requests = [replace(for_good, by_server=True, entries=())]
-        elif request.entries:
-            requests = [for_good]
-        else:
-            requests = [for_good, request] if self.frees_first else [request, for_good]
+        elif not marks.trash:  # what is in the trash can only be emptied
+            requests.insert(1 if self.frees_first else 0, replace(for_good, to_trash=True))
         return [self.plan(inventory, each) for each in requests]
 
     def plan(self, inventory: Inventory, request: Request) -> Plan:
@@ -308,8 +290,7 @@ class Session:
     @property
     def last_removal(self) -> TrashEntry | None:
         """The entry of the trash that was removed last."""
-        entries = [entry for entry in self.inventory.trash if not entry.is_spent] if self.inventory else []
-        return entries[-1] if entries else None
+        return next(reversed(self.snapshot.rows["trash"]), None) if self.snapshot else None
 
     @property
     def undoes(self) -> str:

@@ -31,7 +31,6 @@ class Tab(NamedTuple):
     empty: str
     columns: Callable[[Snapshot], list[Column[Any]]]
     key: Callable[[Any], str]
-    details: Callable[[Snapshot, Any], Iterable[Block]]
     example: str = "words"
     """An example of its filter."""
     fields: Rows | None = None
@@ -44,39 +43,6 @@ class Tab(NamedTuple):
         return clean(row.path if isinstance(row, Problem) else self.key(row))
 
 
-# The words of each kind of row are imported when the first one is looked at.
-
-
-def _model(snapshot: Snapshot, model: Model) -> Iterable[Block]:
-    from prunella_tui.report.rows import model_lines
-
-    return model_lines(snapshot.inventory, model, snapshot.now)
-
-
-def _blob(snapshot: Snapshot, blob: Blob) -> Iterable[Block]:
-    from prunella_core.advice.identify import described
-    from prunella_tui.report.rows import blob_lines
-
-    return blob_lines(snapshot.inventory, blob, described(snapshot.inventory.store, blob), snapshot.now)
-
-
-def _entry(snapshot: Snapshot, entry: TrashEntry) -> Iterable[Block]:
-    from prunella_tui.report.format import KEYS
-    from prunella_tui.report.trash import entry_lines
-
-    return entry_lines(snapshot.inventory, entry, snapshot.now, snapshot.retention, KEYS)
-
-
-def _problem(snapshot: Snapshot, problem: Problem) -> Iterable[Block]:
-    from prunella_tui.report.format import KEYS
-    from prunella_tui.report.health import problem_lines
-    from prunella_tui.report.rows import forecast_lines
-
-    if problem.kind == NEXT_START:
-        return forecast_lines(snapshot.coming)
-    return problem_lines(snapshot.inventory, problem, KEYS, can_mark=True)
-
-
 TABS = (
     Tab(
         "models",
@@ -84,7 +50,6 @@ TABS = (
         "No models. Pull one with `ollama pull`, or try `prunella demo`.",
         model_columns,
         lambda model: model.name,
-        _model,
         "words, or terms such as size>5GB unused>30d state:shared",
         "models",
     ),
@@ -94,7 +59,6 @@ TABS = (
         "No blobs.",
         blob_columns,
         lambda blob: blob.key,
-        _blob,
         "words, or terms such as disk>1GB state:partial used:llama",
         "blobs",
     ),
@@ -104,7 +68,6 @@ TABS = (
         "The trash is empty. To keep what Ollama itself deletes too: prunella guard on",
         trash_columns,
         lambda entry: entry.id,
-        _entry,
         "words, or terms such as age>2d disk>1GB name:llama",
         "trash",
     ),
@@ -114,11 +77,29 @@ TABS = (
         "No problems: every manifest can be read, and every blob is there.",
         problem_columns,
         problem_key,
-        _problem,
         below=lambda problem: clean(problem.message),
     ),
 )
-TAB_BY_ID = {tab.id: tab for tab in TABS}
+
+
+def _details(snapshot: Snapshot, row: Any) -> Iterable[Block]:
+    """Everything about a row. The words are imported when the first one is looked at."""
+    from prunella_core.advice.identify import described
+    from prunella_tui.report.format import KEYS
+    from prunella_tui.report.health import problem_lines
+    from prunella_tui.report.rows import blob_lines, forecast_lines, model_lines
+    from prunella_tui.report.trash import entry_lines
+
+    inventory, now = snapshot.inventory, snapshot.now
+    if isinstance(row, Model):
+        return model_lines(inventory, row, now)
+    if isinstance(row, Blob):
+        return blob_lines(inventory, row, described(inventory.store, row), now)
+    if isinstance(row, TrashEntry):
+        return entry_lines(inventory, row, now, snapshot.retention, KEYS)
+    if row.kind == NEXT_START:
+        return forecast_lines(snapshot.coming)
+    return problem_lines(inventory, row, KEYS, can_mark=True)
 
 
 class Tables(ContentSwitcher):
@@ -132,7 +113,7 @@ class Tables(ContentSwitcher):
     def __init__(self, session: Session, moved: Callable[[], None]) -> None:
         super().__init__(initial=TABS[0].id, id="tables")
         self.session = session
-        self.tab: Tab = TABS[0]
+        self.tab = TABS[0]
         self._moved = moved
         self._shown: dict[str, Snapshot] = {}
         """The snapshot of which each table has the rows."""
@@ -156,7 +137,7 @@ class Tables(ContentSwitcher):
     def details(self) -> Drawing | None:
         """Everything about the row under the cursor."""
         snapshot, row = self.session.snapshot, self.table.row
-        return Drawing(self.tab.details(snapshot, row)) if snapshot and row is not None else None
+        return Drawing(_details(snapshot, row)) if snapshot and row is not None else None
 
     # What they show
 
@@ -195,7 +176,7 @@ class Tables(ContentSwitcher):
     # Keys
 
     def action_show_tab(self, tab: str) -> None:
-        self.tab = TAB_BY_ID[tab]
+        self.tab = next(each for each in TABS if each.id == tab)
         self.current = tab
         self.show()
         self.table.focus()
