@@ -15,12 +15,8 @@ FILE = f"blobs/sha256-{'0123456789abcdef' * 4}-partial"
 
 
 def models(*names: str) -> Block:
-    found = table(
-        Column("NAME", least=12, is_name=True), Column("SIZE", right=True), Column("USED BY", rank=1, least=4)
-    )
-    for name in names:
-        found.add((name, "bad"), "4.9 GB", "llama3.2:latest, qwen3:8b")
-    return found
+    columns = (Column("NAME", least=12, is_name=True), Column("SIZE", right=True), Column("USED BY", rank=1, least=4))
+    return table(columns, (((name, "bad"), "4.9 GB", "llama3.2:latest, qwen3:8b") for name in names))
 
 
 def test_what_does_not_fit_continues_below_further_in() -> None:
@@ -46,14 +42,12 @@ def test_a_table_fits_and_never_breaks_a_name(width: int) -> None:
 def test_columns_without_room_or_text_are_left_out() -> None:
     assert "USED BY" in plain([models("a")], 60)
     assert "USED BY" not in plain([models("a")], 25)
-    found = table(Column("A"), Column("B"))
-    found.add("x", "")
-    assert plain([found]) == "A\nx"
+    assert plain([table((Column("A"), Column("B")), [("x", "")])]) == "A\nx"
 
 
 def test_a_section_without_rows_is_nothing() -> None:
     assert list(section("Title", "bad", [])) == []
-    assert list(section("Title", "bad", [table(Column())])) == []
+    assert list(section("Title", "bad", [table((Column(),), ())])) == []
     assert plain(section("Title", "bad", [line("row", indent=2)])) == "\nTitle\n  row"
 
 

@@ -17,6 +17,8 @@ STATE_MARKS = {
     State.TRASHED: "⌫",
 }
 """A sign for every state, so that no colour carries meaning alone."""
+BY_OLLAMA = {"deleted": "deleted by Ollama", "replaced": "replaced by a pull", "dropped": "download dropped by Ollama"}
+"""How something came into the trash by the guard."""
 _UNITS = (
     ("year", "y", 31_557_600),
     ("month", "mo", 2_629_800),
@@ -26,6 +28,32 @@ _UNITS = (
     ("second", "", 1),
 )
 """Units of time: the word, its short form in a column, and its seconds."""
+
+
+class Ways(NamedTuple):
+    """How a reader does what a report suggests: phrases in a sentence; ``{}`` is the ID of a trash entry."""
+
+    fix: str = "prunella doctor"
+    include: str = "--force includes them"
+    now: str = ", or at once with --now"
+    unload: str = "space returns when it is unloaded: --unload"
+    empty: str = "prunella empty"
+    restore: str = "prunella restore {}"
+    repair: str = "prunella doctor --repair"
+    again: str = " (--again reads all)"
+
+
+COMMANDS = Ways()
+KEYS = Ways(
+    fix="Problems (4)",
+    include="“Include recent files” includes them",
+    now="",
+    unload="it is unloaded first",
+    empty="e",
+    restore="u, or prunella restore {}",
+    repair="R",
+    again="",
+)
 
 
 def size(count: int) -> str:
@@ -39,14 +67,9 @@ def size(count: int) -> str:
     return humanize.naturalsize(count, format="%.1f" if count < 99_950_000_000_000 else "%.0f")
 
 
-def number(count: int) -> str:
-    """Return a count with its thousands apart: ``74,213``."""
-    return f"{count:,}"
-
-
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """Return ``1 model`` or ``3 models``."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return ``1 model`` or ``3,000 models``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -70,15 +93,12 @@ def left(seconds: float) -> str:
 
 def time_left(seconds: float) -> str:
     """Return the time left in words, rounded as in ``left``: ``7 days``."""
-    count, unit = _left(seconds)
-    return counted(count, unit)
+    return counted(*_left(seconds))
 
 
 def _left(seconds: float) -> tuple[int, str]:
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds > length:
-            return round(-(-seconds // length)), unit
-    return 1, "minute"
+    units = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+    return next(((round(-(-seconds // length)), unit) for unit, length in units if seconds > length), (1, "minute"))
 
 
 def rate(count: int, seconds: float) -> str:
@@ -93,9 +113,9 @@ def rest(share: float, seconds: float) -> str:
 
 def stepping(done: int, total: int, seconds: float) -> str:
     """Return the progress of a removal after ``seconds``: steps, steps per second and the time left."""
-    parts = [f"{number(done)} of {counted(total, 'step')}"]
+    parts = [f"{done:,} of {counted(total, 'step')}"]
     if seconds >= 1 and done:
-        parts += [f"{number(round(done / seconds))} a second", rest(done / total, seconds)]
+        parts += [f"{round(done / seconds):,} a second", rest(done / total, seconds)]
     return " · ".join(filter(None, parts))
 
 
@@ -121,9 +141,9 @@ def day(seconds: float, now: float) -> str:
 
 def names(known: Sequence[str], most: int = 3, count: int | None = None) -> str:
     """Return a short list of names: ``a, b, c and 4 more``; ``count`` is how many there are if not all are known."""
-    shown = ", ".join(clean(name) for name in known[:most])
+    shown = ", ".join(map(clean, known[:most]))
     more = (len(known) if count is None else count) - most
-    return f"{shown} and {number(more)} more" if more > 0 else shown
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def only_here(kinds: Sequence[str]) -> str:
@@ -144,13 +164,7 @@ def short_digest(digest: str | None) -> str:
 
 def blob_title(blob: Blob) -> str:
     """Return what a row of ``blobs/`` is called: its short digest, or its file name."""
-    if blob.digest is None:
-        return clean(blob.key.removeprefix("blobs/"))
-    return short_digest(blob.digest)
-
-
-BY_OLLAMA = {"deleted": "deleted by Ollama", "replaced": "replaced by a pull", "dropped": "download dropped by Ollama"}
-"""How something came into the trash by the guard."""
+    return short_digest(blob.digest) or clean(blob.key.removeprefix("blobs/"))
 
 
 def is_ours(path: str) -> bool:
@@ -165,45 +179,17 @@ def files_of(paths: Iterable[str]) -> str:
 
 def trash_title(entry: TrashEntry) -> str:
     """Return what an entry of the trash holds, in a line, and how it came there if Prunella did not delete it."""
-    files = files_of(file.path for file in entry.files)
-    what = names([model.name for model in entry.models]) if entry.models else files
+    what = names([model.name for model in entry.models]) or files_of(file.path for file in entry.files)
     return f"{what} ({BY_OLLAMA[entry.cause]})" if entry.cause in BY_OLLAMA else what
 
 
 def details(model: Model) -> str:
     """Return family, parameters and quantization in one line, where known."""
     known = (model.details.family, model.details.parameters, model.details.quantization)
-    return clean(" · ".join(part for part in known if part))
+    return clean(" · ".join(filter(None, known)))
 
 
 def share_bar(share: float, width: int) -> str:
     """Return a bar of ``width`` cells, filled to ``share`` (0 to 1) in eighths of a cell."""
-    eighths = round(max(0.0, min(share, 1.0)) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)
-
-
-class Ways(NamedTuple):
-    """Phrases that complete a sentence; ``{}`` is the ID of the trash entry."""
-
-    fix: str = "prunella doctor"
-    include: str = "--force includes them"
-    now: str = ", or at once with --now"
-    unload: str = "space returns when it is unloaded: --unload"
-    empty: str = "prunella empty"
-    restore: str = "prunella restore {}"
-    repair: str = "prunella doctor --repair"
-    again: str = " (--again reads all)"
-
-
-COMMANDS = Ways()
-KEYS = Ways(
-    fix="Problems (4)",
-    include="“Include recent files” includes them",
-    now="",
-    unload="it is unloaded first",
-    empty="e",
-    restore="u, or prunella restore {}",
-    repair="R",
-    again="",
-)
+    full, part = divmod(round(max(0.0, min(share, 1.0)) * width * 8), 8)
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")).ljust(width)

@@ -13,6 +13,12 @@ Span = tuple[str, Tone]
 Part = str | Span
 _Row = TypeVar("_Row")
 
+_GAP = 2
+_BREAK = re.compile(r" +(?![kMGTPE]?B\b)")
+"""Where a line may be broken: a size keeps its unit."""
+_DIGEST = re.compile(r"\b(sha256[:-][0-9a-f]{12})[0-9a-f]{52}\b")
+_WITHIN = re.compile(r"(?<=[/:-])")
+
 
 class Line(NamedTuple):
     """A line of text. What does not fit continues below, ``hang`` cells further in than ``indent``."""
@@ -36,15 +42,11 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows under columns; every row has a cell for every column."""
+    """Rows under columns; every row has a cell for every column. Without titles it has no head."""
 
     columns: tuple[Column, ...]
-    rows: list[tuple[Span, ...]]
+    rows: tuple[tuple[Span, ...], ...]
     indent: int = 0
-
-    def add(self, *cells: Part) -> None:
-        """Add a row."""
-        self.rows.append(tuple(map(_span, cells)))
 
 
 Block = Line | Table
@@ -55,15 +57,15 @@ def line(*parts: Part, indent: int = 0, hang: int = 2) -> Line:
     return Line(tuple(map(_span, parts)), indent, hang)
 
 
-def table(*columns: Column, indent: int = 0) -> Table:
-    """Return a table without rows; one without titles has no head."""
-    return Table(columns, [], indent)
+def table(columns: Iterable[Column], rows: Iterable[Iterable[Part]], indent: int = 0) -> Table:
+    """Return a table of texts, some with a tone; all of them cleaned."""
+    return Table(tuple(columns), tuple(tuple(map(_span, row)) for row in rows), indent)
 
 
-def table_of(rows: Iterable[_Row], *columns: tuple[Column, Callable[[_Row], Part]]) -> Table:
+def table_of(rows: Iterable[_Row], *columns: tuple[Column, Callable[[_Row], Part]], indent: int = 0) -> Table:
     """Return a table of ``rows``: columns, each with its cell of a row."""
-    cells = [tuple(_span(cell(row)) for _column, cell in columns) for row in rows]
-    return Table(tuple(column for column, _cell in columns), cells)
+    cells = ([cell(row) for _column, cell in columns] for row in rows)
+    return table((column for column, _cell in columns), cells, indent)
 
 
 def field(label: str, *parts: Part, width: int = 9) -> Line:
@@ -78,12 +80,11 @@ def section(title: str, tone: Tone, blocks: Iterable[Block]) -> Iterator[Block]:
         yield from (line(), line((title, tone)), *listed)
 
 
-def names_below(names: Iterable[str], most: int = 20) -> Iterator[Line]:
-    """Yield a line for each name, and one for those that are too many."""
+def listing(title: str, tone: Tone, names: Iterable[str], most: int = 20) -> Iterator[Block]:
+    """Yield a section with a line for each name, and one for those that are too many."""
     listed = list(names)
-    yield from (line(name, indent=2) for name in listed[:most])
-    if len(listed) > most:
-        yield line((f"and {len(listed) - most:,} more", "quiet"), indent=2)
+    more = [line((f"and {len(listed) - most:,} more", "quiet"), indent=2)] if len(listed) > most else []
+    return section(title, tone, [*(line(name, indent=2) for name in listed[:most]), *more])
 
 
 def _span(part: Part) -> Span:
@@ -105,14 +106,6 @@ def lay_out(blocks: Iterable[Block], width: int, *, chops: bool = False) -> Iter
         yield from _rows(block, width, chops) if isinstance(block, Table) else _wrapped(block, width, chops)
 
 
-_GAP = 2
-_BREAK = re.compile(r" +(?![kMGTPE]?B\b)")
-"""Where a line may be broken: a size keeps its unit."""
-_WORD = re.compile(r"[^ ]+")
-_DIGEST = re.compile(r"\b(sha256[:-][0-9a-f]{12})[0-9a-f]{52}\b")
-_WITHIN = re.compile(r"(?<=[/:-])")
-
-
 def _width(text: str) -> int:
     if text.isascii():
         return len(text)
@@ -122,27 +115,23 @@ def _width(text: str) -> int:
 
 
 def _wrapped(block: Line, width: int, chops: bool) -> Iterator[list[Span]]:
-    lead = block.indent
-    spans = block.spans
-    if chops and sum(_width(text) for text, _tone in spans) > width - lead:
-        spans = tuple((_shortened(text, width - lead - block.hang), tone) for text, tone in spans)
-    text = "".join(text for text, _tone in spans)
-    for start, end in _breaks(text, width - lead, width - lead - block.hang, chops):
+    lead, spans = block.indent, block.spans
+    first, rest = width - lead, width - lead - block.hang
+    if chops and sum(_width(text) for text, _tone in spans) > first:
+        spans = tuple((_shortened(text, rest), tone) for text, tone in spans)
+    for start, end in _breaks("".join(text for text, _tone in spans), first, rest, chops):
         yield [(" " * lead, "plain"), *_slice(spans, start, end)] if lead else _slice(spans, start, end)
         lead = block.indent + block.hang
 
 
 def _shortened(text: str, room: int) -> str:
-    """Return ``text`` with the words that are wider than ``room`` made to fit it."""
-    return _WORD.sub(lambda word: _elided(word[0], room), text)
-
-
-def _elided(word: str, room: int) -> str:
-    if len(word) <= room or not word.isascii():
-        return word
-    short = _DIGEST.sub(r"\1…", word)
-    tail = max(room // 3, 0)
-    return short if len(short) <= room else f"{short[: room - tail - 1]}…{short[len(short) - tail :]}"
+    """Make each word of ``text`` fit ``room``: a digest loses its end, another word its middle."""
+    words = text.split(" ")
+    for number, word in enumerate(words):
+        if len(word) > max(room, 0) and word.isascii():
+            short, tail = _DIGEST.sub(r"\1…", word), max(room // 3, 0)
+            words[number] = short if len(short) <= room else f"{short[: room - tail - 1]}…{short[len(short) - tail :]}"
+    return " ".join(words)
 
 
 def _slice(spans: Iterable[Span], start: int, end: int) -> list[Span]:
@@ -161,7 +150,7 @@ def _breaks(text: str, first: int, rest: int, chops: bool) -> Iterator[tuple[int
         return
     start = end = 0
     room = first
-    for word in _words(text, rest, chops):
+    for word in _words(text, max(rest, 1), chops):
         if end > start and _width(text[start : word[1]]) > room:
             yield start, end
             start, room = word[0], rest
@@ -170,31 +159,25 @@ def _breaks(text: str, first: int, rest: int, chops: bool) -> Iterator[tuple[int
 
 
 def _words(text: str, room: int, chops: bool) -> Iterator[tuple[int, int]]:
-    """Yield where each word begins and ends; a word longer than ``room`` in pieces, if it may be chopped."""
+    """Yield where each word begins and ends; one longer than ``room`` in pieces where it ``chops``."""
     start = len(text) - len(text.lstrip())
     while start < len(text):
         found = _BREAK.search(text, start)
         end, after = found.span() if found else (len(text), len(text))
-        if chops and _width(text[start:end]) > max(room, 1):
-            after = end = start + _chop(text[start:end], max(room, 1))
+        if chops and _width(text[start:end]) > room:
+            from rich.cells import chop_cells
+
+            piece = chop_cells(text[start:end], room)[0]
+            marks = [match.start() for match in _WITHIN.finditer(piece) if match.start() > room // 2]
+            after = end = start + (marks[-1] if marks else len(piece))
         yield start, end
         start = after
 
 
-def _chop(word: str, room: int) -> int:
-    """Return how much of a word goes into ``room`` cells, if possible up to a mark where it is best broken."""
-    from rich.cells import chop_cells
-
-    first = chop_cells(word, room)[0]
-    marks = [match.start() for match in _WITHIN.finditer(first) if match.start() > room // 2]
-    return marks[-1] if marks else len(first)
-
-
 def _rows(found: Table, width: int, chops: bool) -> Iterator[list[Span]]:
     widths = _fit(found, width - found.indent)
-    if any(column.title for column in found.columns):
-        yield from _row(found, tuple((column.title, "head") for column in found.columns), widths, chops)
-    for row in found.rows:
+    head: tuple[Span, ...] = tuple((column.title, "head") for column in found.columns)
+    for row in (head, *found.rows) if any(text for text, _tone in head) else found.rows:
         yield from _row(found, row, widths, chops)
 
 
@@ -235,17 +218,15 @@ def _least(found: Table, number: int, natural: int) -> int:
 def _row(found: Table, row: tuple[Span, ...], widths: dict[int, int], chops: bool) -> Iterator[list[Span]]:
     if chops:
         row = tuple((_shortened(text, widths.get(number, 0)), tone) for number, (text, tone) in enumerate(row))
-    cells = {number: [*_pieces(row[number][0], width)] for number, width in widths.items()}
+    cells = {}
     for number, width in widths.items():
-        if found.columns[number].is_name and not chops and _width(row[number][0]) > width:
-            yield _aligned(found, row, widths, {**dict.fromkeys(cells, ""), number: row[number][0]})
-            cells[number] = []
+        text = row[number][0]
+        if found.columns[number].is_name and not chops and _width(text) > width:
+            yield _aligned(found, row, widths, {**dict.fromkeys(widths, ""), number: text})
+            text = ""
+        cells[number] = [text[start:end] for start, end in _breaks(text, width, width, True)] if text else []
     for depth in range(max(map(len, cells.values()), default=0)):
         yield _aligned(found, row, widths, {number: "".join(some[depth : depth + 1]) for number, some in cells.items()})
-
-
-def _pieces(text: str, width: int) -> Iterator[str]:
-    return (text[start:end] for start, end in _breaks(text, width, width, True))
 
 
 def _aligned(found: Table, row: tuple[Span, ...], widths: dict[int, int], texts: dict[int, str]) -> list[Span]:
@@ -256,9 +237,9 @@ def _aligned(found: Table, row: tuple[Span, ...], widths: dict[int, int], texts:
         if not text:
             owed += pad + _GAP
             continue
-        is_right = found.columns[number].right
-        if lead := owed + (pad if is_right else 0):
-            spans.append((" " * lead, "plain"))
+        before, after = (pad, 0) if found.columns[number].right else (0, pad)
+        if owed + before:
+            spans.append((" " * (owed + before), "plain"))
         spans.append((text, row[number][1]))
-        owed = _GAP + (0 if is_right else pad)
+        owed = _GAP + after
     return spans

@@ -1,15 +1,15 @@
-"""A plan, its receipt and a proposal to free space in words: what goes, what stays, and why."""
+"""A plan, its receipt, and a proposal to free space in words: what is deleted, what is kept, and why."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, get_args
 
-from prunella_core.advice.free import Item, Proposal, propose
+from prunella_core.advice.free import Proposal, propose
 from prunella_core.advice.free.candidates import Guard, ItemKind
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
-from prunella_core.plan.records import HeldBack, Lost, Plan, Receipt
+from prunella_core.plan.records import Lost, Plan, PlannedFile, Receipt
 from prunella_tui.report.format import (
     COMMANDS,
     Ways,
@@ -17,18 +17,31 @@ from prunella_tui.report.format import (
     counted,
     files_of,
     names,
-    number,
     only_here,
     short_digest,
     size,
     trash_title,
 )
-from prunella_tui.report.lines import Block, Column, Table, line, names_below, section, table
+from prunella_tui.report.lines import Block, Column, Part, Table, line, listing, section, table
 
 _FEW = 20
 """Rows worth a line each; of more, those with the same reason share a line."""
+_FEW_OF_A_KIND = 10
+"""Rows of one kind of a proposal worth a line each; more are summed up."""
 _SMALL = 1_000
 """Files below this fraction (a thousandth) of the whole share a line."""
+_KINDS: dict[ItemKind, tuple[str, str, str]] = {
+    "leftover": ("leftover", "leftovers", "temporary files of interrupted creates or uploads"),
+    "partial": ("interrupted download", "interrupted downloads", "pulling again starts over"),
+    "unreferenced": ("unreferenced blob", "unreferenced blobs", "no model uses them"),
+    "trash": ("trash entry", "trash entries", "can't be restored afterwards"),
+    "model": ("model", "models", ""),
+}
+_WHY_NOT: dict[Guard, tuple[str, str]] = {
+    "pinned": ("is pinned", "are pinned"),
+    "loaded": ("is loaded in Ollama", "are loaded in Ollama"),
+    "local": ("can't be fully downloaded again", "can't be fully downloaded again"),
+}
 
 
 class _Row(NamedTuple):
@@ -44,18 +57,19 @@ def plan_lines(inventory: Inventory, plan: Plan, ways: Ways = COMMANDS) -> Itera
     yield line((_headline(plan, ways), "head"))
     if plan.models:
         yield line((", ".join(map(clean, plan.models)), "strong"), indent=2, hang=0)
-    yield _table(_folded([*_manifests(plan), *_blobs(plan), *_trashed(plan)]))
+    yield _table(_folded([*_deleted(plan)]))
     if plan.loaded:
         yield line((f"Loaded in Ollama: {names(plan.loaded)}; {ways.unload}", "warning"))
     yield from _missing(plan)
-    taken = size(sum(kept.allocated for kept in plan.kept))
     kept = [
         _Row(row.allocated, short_digest(row.digest), f"used by {names(row.used_by)}" if row.used_by else row.reason)
         for row in plan.kept
     ]
+    taken = size(sum(row.bytes for row in kept))
     yield from section(f"Keeps {counted(len(kept), 'blob')}, {taken}", "good", [_table(kept)])
-    yield from section(f"Held back ({ways.include})", "warning", [_held(plan.held_back)])
-    yield from section("Forced despite", "warning", [_held(plan.overridden)])
+    for title, rows in ((f"Held back ({ways.include})", plan.held_back), ("Forced despite", plan.overridden)):
+        held = [_Row(row.allocated, row.path.removeprefix("blobs/"), row.reason) for row in rows]
+        yield from section(title, "warning", [_table(held)])
     problems = (line(("✗ ", "bad"), f"{found.path}: {found.message}", indent=2) for found in plan.blocked)
     yield from section(f"Unreferenced blobs are kept until you fix this: {ways.fix}", "bad", problems)
     if plan.younger:
@@ -67,8 +81,7 @@ def warning_lines(inventory: Inventory, plan: Plan) -> Iterator[Block]:
     """Yield the pinned models that are deleted, and those that cannot be downloaded again, wholly or in part."""
     models = filter(None, map(inventory.model_by_name.get, plan.models))
     if plan.mode != "restore" and (pinned := [model.name for model in models if model.is_pinned]):
-        yield line(("⚑ Pinned: ", "warning"), (", ".join(pinned), "strong"))
-        yield line()
+        yield from (line(("⚑ Pinned: ", "warning"), (", ".join(pinned), "strong")), line())
     when = " once the trash is emptied" if plan.mode == "trash" else ""
     for title, is_whole in (("Not recoverable", True), ("Only partly recoverable", False)):
         if found := [lost for lost in plan.lost if lost.is_weights is is_whole]:
@@ -97,30 +110,26 @@ def _headline(plan: Plan, ways: Ways) -> str:
     return f"Delete {what}{' through Ollama' if plan.mode == 'server' else ''}. Frees {taken}"
 
 
-def _manifests(plan: Plan) -> Iterator[_Row]:
+def _deleted(plan: Plan) -> Iterator[_Row]:
     own = [item for item in plan.manifests if item.models and item.models[0] in plan.models]
     if own:
-        yield _Row(sum(item.reclaims for item in own), counted(len(own), "manifest"), "", len(own))
-    yield from (_Row(item.reclaims, item.file.path, item.reason) for item in plan.manifests if item not in own)
-
-
-def _blobs(plan: Plan) -> Iterator[_Row]:
+        yield _row(own, counted(len(own), "manifest"), "")
+    yield from (_row([item], item.file.path, item.reason) for item in plan.manifests if item not in own)
     for _key, group in groupby(plan.blobs, key=lambda item: (item.digest or item.file.path, item.reason)):
-        items = list(group)
-        first, reclaims = items[0], sum(item.reclaims for item in items)
+        first, *more = items = list(group)
         what = short_digest(first.digest) or first.file.path.removeprefix("blobs/")
         why = f"only used by {names(first.models)}" if first.models else first.reason
-        if reclaims < sum(item.file.allocated for item in items):
-            why += "; other links keep its bytes"
-        yield _Row(reclaims, f"{what} ({counted(len(items), 'file')})" if len(items) > 1 else what, why, len(items))
-
-
-def _trashed(plan: Plan) -> Iterator[_Row]:
+        row = _row(items, f"{what} ({counted(len(items), 'file')})" if more else what, why)
+        is_linked = row.bytes < sum(item.file.allocated for item in items)
+        yield row._replace(why=f"{why}; other links keep its bytes") if is_linked else row
     for why, group in groupby(plan.trashed, key=lambda item: item.reason):
         items = list(group)
         digests = [item.digest for item in items if item.digest]
-        what = short_digest(digests[0]) if len(digests) == 1 else counted(len(items), "file")
-        yield _Row(sum(item.reclaims for item in items), what, why, len(items))
+        yield _row(items, short_digest(digests[0]) if len(digests) == 1 else counted(len(items), "file"), why)
+
+
+def _row(items: Sequence[PlannedFile], what: str, why: str) -> _Row:
+    return _Row(sum(item.reclaims for item in items), what, why, len(items))
 
 
 def _folded(rows: list[_Row]) -> list[_Row]:
@@ -133,25 +142,19 @@ def _folded(rows: list[_Row]) -> list[_Row]:
     return [*large, _Row(sum(row.bytes for row in small), f"+{counted(files, 'small file')}", "")]
 
 
-def _held(rows: Sequence[HeldBack]) -> Table:
-    return _table(_Row(row.allocated, row.path.removeprefix("blobs/"), row.reason) for row in rows)
-
-
-def _table(rows: Iterable[_Row]) -> Table:
+def _table(rows: list[_Row]) -> Table:
     """The largest first; where there are too many to read, those with the same reason in one row."""
-    rows = list(rows)
     if len(rows) > _FEW:
         alike: dict[str, list[_Row]] = {}
         for row in rows:
             alike.setdefault(row.why, []).append(row)
         rows = [
-            _Row(sum(row.bytes for row in same), f"{len(same):,} blobs", same[0].why) if len(same) > 1 else same[0]
-            for same in alike.values()
+            _Row(sum(row.bytes for row in same), f"{len(same):,} blobs", why) if len(same) > 1 else same[0]
+            for why, same in alike.items()
         ]
-    found = table(Column(right=True), Column(least=12), Column(least=20), indent=2)
-    for row in sorted(rows, key=lambda row: (row.what.startswith("+"), -row.bytes)):
-        found.add(size(row.bytes), row.what, (row.why, "quiet"))
-    return found
+    rows = sorted(rows, key=lambda row: (row.what.startswith("+"), -row.bytes))
+    columns = (Column(right=True), Column(least=12), Column(least=20))
+    return table(columns, ((size(row.bytes), row.what, (row.why, "quiet")) for row in rows), indent=2)
 
 
 def _missing(plan: Plan) -> Iterator[Block]:
@@ -174,11 +177,9 @@ def receipt_lines(receipt: Receipt, ways: Ways = COMMANDS) -> Iterator[Block]:
     yield from _missing(receipt.plan)
     if expired := receipt.expired:
         yield line(f"Expired trash emptied: freed {size(expired.freed)}, {counted(len(expired.removed), 'file')}")
-    for note in receipt.notes:
-        yield line((note, "warning"))
-    yield from section("Put back, because a new manifest needs them", "warning", names_below(receipt.returned))
-    errors = (f"{error.path}: {error.message}" for error in receipt.errors)
-    yield from section("Failed", "bad", names_below(errors))
+    yield from (line((note, "warning")) for note in receipt.notes)
+    yield from listing("Put back, because a new manifest needs them", "warning", receipt.returned)
+    yield from listing("Failed", "bad", (f"{error.path}: {error.message}" for error in receipt.errors))
 
 
 def _outcome(receipt: Receipt, ways: Ways) -> Iterator[Block]:
@@ -199,24 +200,8 @@ def _outcome(receipt: Receipt, ways: Ways) -> Iterator[Block]:
 
 
 def _compared(measured: int, plan: Plan) -> str:
-    exact = f" ({number(measured)} bytes)" if measured >= 1000 else ""
+    exact = f" ({measured:,} bytes)" if measured >= 1000 else ""
     return f"{exact}, as planned" if measured == plan.reclaims else f"{exact}, {size(plan.reclaims)} planned"
-
-
-_FEW_OF_A_KIND = 10
-"""Rows of one kind worth a line each; more are summed up."""
-_KINDS: dict[ItemKind, tuple[str, str, str]] = {
-    "leftover": ("leftover", "leftovers", "temporary files of interrupted creates or uploads"),
-    "partial": ("interrupted download", "interrupted downloads", "pulling again starts over"),
-    "unreferenced": ("unreferenced blob", "unreferenced blobs", "no model uses them"),
-    "trash": ("trash entry", "trash entries", "can't be restored afterwards"),
-    "model": ("model", "models", ""),
-}
-_WHY_NOT: dict[Guard, tuple[str, str]] = {
-    "pinned": ("is pinned", "are pinned"),
-    "loaded": ("is loaded in Ollama", "are loaded in Ollama"),
-    "local": ("can't be fully downloaded again", "can't be fully downloaded again"),
-}
 
 
 def proposal_lines(inventory: Inventory, proposal: Proposal) -> Iterator[Block]:
@@ -228,45 +213,37 @@ def proposal_lines(inventory: Inventory, proposal: Proposal) -> Iterator[Block]:
         yield line((f"To free {size(proposal.target)}, delete permanently", "head"), f" ({summary(proposal)})")
     else:
         yield line((summary(proposal), "head"))
-    yield _rows(inventory, proposal)
+    why = Column("Why", least=20)
+    columns = (Column("Frees", right=True), Column("Sum", right=True), Column("What", least=16), why)
+    yield table(columns, _proposed(inventory, proposal), indent=2)
     if not proposal.target:
         return
     for sentence, guard in left_out(proposal):
         yield line(f"Left out: {sentence}", (f" (--also-{guard})", "quiet"))
-    if proposal.held_back:
-        held = f"{counted(len(proposal.held_back), 'file')}, {size(sum(row.allocated for row in proposal.held_back))}"
-        yield line((f"Held back: {held}; a pull may be running", "warning"))
+    if held := proposal.held_back:
+        files, taken = counted(len(held), "file"), size(sum(row.allocated for row in held))
+        yield line((f"Held back: {files}, {taken}; a pull may be running", "warning"))
     if proposal.blocked:
         problems = counted(len(proposal.blocked), "problem")
         yield line((f"Models and blobs left out because of {problems}: prunella doctor", "bad"))
 
 
-def _rows(inventory: Inventory, proposal: Proposal) -> Table:
+def _proposed(inventory: Inventory, proposal: Proposal) -> Iterator[tuple[Part, ...]]:
     """What to delete, the most easily recovered first, with the running sum."""
-    why = Column("Why", least=20)
-    found = table(Column("Frees", right=True), Column("Sum", right=True), Column("What", least=16), why, indent=2)
     entries = {entry.id: trash_title(entry) for entry in inventory.trash}
     total = 0
     for kind, items in groupby(proposal.items, key=lambda item: item.kind):
         group = list(items)
-        rows = [(item.frees, _title(inventory, item, entries), item.reason) for item in group]
-        if kind != "model" and len(group) > _FEW_OF_A_KIND:
-            rows = [(sum(item.frees for item in group), _counted(len(group), kind), _KINDS[kind][2])]
+        if kind == "model":
+            rows = [(item.frees, item.key, item.reason) for item in group]
+        elif len(group) > _FEW_OF_A_KIND:
+            rows = [(sum(item.frees for item in group), counted(len(group), *_KINDS[kind][:2]), _KINDS[kind][2])]
+        else:
+            titles = [entries.get(item.key) or blob_title(inventory.blob_by_key[item.key]) for item in group]
+            rows = [(item.frees, f"{kind} {title}", item.reason) for item, title in zip(group, titles, strict=True)]
         for frees, what, reason in rows:
             total += frees
-            found.add(size(frees), (size(total), "quiet"), (what, "strong"), (reason, "quiet"))
-    return found
-
-
-def _title(inventory: Inventory, item: Item, entries: dict[str, str]) -> str:
-    if item.kind == "model":
-        return item.key
-    title = entries[item.key] if item.kind == "trash" else blob_title(inventory.blob_by_key[item.key])
-    return f"{item.kind} {title}"
-
-
-def _counted(count: int, kind: ItemKind) -> str:
-    return counted(count, _KINDS[kind][0], _KINDS[kind][1])
+            yield size(frees), (size(total), "quiet"), (what, "strong"), (reason, "quiet")
 
 
 def summary(proposal: Proposal) -> str:
@@ -274,7 +251,8 @@ def summary(proposal: Proposal) -> str:
     if not proposal.items:
         return "Nothing to do: enough is already free" if proposal.is_met else "Nothing can be deleted"
     counts = Counter(item.kind for item in proposal.items)
-    return f"{', '.join(_counted(counts[kind], kind) for kind in _KINDS if counts[kind])}: {size(proposal.reclaims)}"
+    kinds = ", ".join(counted(counts[kind], one, many) for kind, (one, many, _why) in _KINDS.items() if counts[kind])
+    return f"{kinds}: {size(proposal.reclaims)}"
 
 
 def shortfall(proposal: Proposal) -> str:
@@ -285,16 +263,15 @@ def shortfall(proposal: Proposal) -> str:
 def left_out(proposal: Proposal) -> Iterator[tuple[str, Guard]]:
     """Yield a sentence for each reason why models are left out, with the guard to lift."""
     for guard, (one, many) in _WHY_NOT.items():
-        count = sum(1 for left in proposal.left_out if guard in left.guards)
-        if count:
+        if count := sum(guard in left.guards for left in proposal.left_out):
             yield f"{counted(count, 'model')} {one if count == 1 else many}", guard
 
 
 def what_would_help(inventory: Inventory, proposal: Proposal) -> str:
     """Return which flags would free more, and how much; nothing where none would."""
-    guards = [guard for _sentence, guard in left_out(proposal)]
+    guards = " ".join(f"--also-{guard}" for _sentence, guard in left_out(proposal))
     if not guards:
         return ""
     loaded = proposal.removal.loaded or frozenset()
     most = propose(inventory, 0, inventory.scanned_at, loaded=loaded, allowed=get_args(Guard)).reachable
-    return f"{' '.join(f'--also-{guard}' for guard in guards)} would allow {size(most)}"
+    return f"{guards} would allow {size(most)}"

@@ -1,17 +1,15 @@
 """A model, a blob, and what Ollama's next start does, in words: what the details of a row say."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 
 from prunella_core.advice.forecast import OLDER, NextStart
 from prunella_core.base.text import clean
-from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ledger.memory import likely_model
-from prunella_core.ollama.manifest import Layer
 from prunella_core.space.cells import Holder
-from prunella_core.space.families import Sharer, sharers
+from prunella_core.space.families import sharers
 from prunella_core.space.space import space_of
 from prunella_tui.report.format import (
     STATE_MARKS,
@@ -20,16 +18,32 @@ from prunella_tui.report.format import (
     day,
     details,
     names,
-    number,
     only_here,
     short_digest,
     size,
     when,
 )
-from prunella_tui.report.lines import Block, Column, Part, Tone, field, line, names_below, section, table
+from prunella_tui.report.lines import Block, Column, Part, Tone, field, line, listing, section, table
 
+_TONES: dict[State, Tone] = {
+    State.REFERENCED: "good",
+    State.UNREFERENCED: "warning",
+    State.PARTIAL: "warning",
+    State.LEFTOVER: "warning",
+    State.MISSING: "bad",
+}
+_MEANINGS = {
+    State.REFERENCED: "in use",
+    State.UNREFERENCED: "no model uses it; prune deletes it",
+    State.PARTIAL: "an interrupted download; pulling the model again resumes it",
+    State.LEFTOVER: "a temporary file of an interrupted create or upload",
+    State.STRAY: "not a file of Ollama; only deleted when you name it",
+    State.MISSING: "not on disk; models that use it cannot run",
+    State.TRASHED: "in the trash, can be restored",
+}
 _FEW = 12
 _FEW_BLOBS = 3
+_MOST_FILES = 20
 _MOST_SHARERS = 40
 _TRIFLE = 100
 """Shares below this fraction (a hundredth) of the largest are only counted."""
@@ -42,13 +56,12 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     usage = space_of(inventory).models[model.name]
     yield line((model.name, "head"))
     yield line((details(model) or "No details in its config", "quiet"))
-    for problem in inventory.problems_of(model):
-        yield line((f"! {problem.message}", "bad"))
+    yield from (line((f"! {problem.message}", "bad")) for problem in inventory.problems_of(model))
     yield line()
     yield field("Size", f"{size(model.size)}, as in ollama list")
     yield field("On disk", size(usage.allocated))
     yield field("Frees", (size(usage.frees), "good"), " if deleted alone")
-    yield _restore(inventory, model)
+    yield field("Restore", _restore(inventory, model))
     yield field("Changed", when(model.modified_at, now))
     if used := _last_use(model, now):
         yield field("Used", used)
@@ -59,7 +72,15 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
         yield field("Runs at", f"{model.details.remote_host} as {model.details.remote_model or 'a model'}")
     yield from _sharing(inventory, model)
     yield line()
-    yield _layers(inventory, model)
+    columns = (
+        Column("Layer", least=8),
+        Column("Blob", rank=2),
+        Column("Size", right=True),
+        Column("On disk", right=True, rank=1),
+        Column("Models", right=True, rank=1),
+        Column("Also used by", least=8, rank=3),
+    )
+    yield table(columns, _layers(inventory, model))
     evidence = (line((f"· {sentence}", "quiet")) for sentence in inventory.origins[model.name].evidence)
     yield from section("Why we think so", "strong", evidence)
 
@@ -74,28 +95,20 @@ def _last_use(model: Model, now: float) -> str:
     return f"{when(at, now)} ({_CLOCKS.get(clock, clock)}{f'; {loads} in its log' if model.loads else ''})"
 
 
-def _restore(inventory: Inventory, model: Model) -> Block:
+def _restore(inventory: Inventory, model: Model) -> Part:
     origin = inventory.origins[model.name]
-    likely = ", likely" if origin.certainty == "guess" else ""
-    is_lost = origin.kind == "created" or bool(origin.only_here)
-    return field("Restore", (f"{_way_back(model, origin)}{likely}", "warning" if is_lost else "plain"))
-
-
-def _way_back(model: Model, origin: Origin) -> str:
-    layers = set(origin.only_here)
-    lost = list(dict.fromkeys(layer.kind for layer in model.layers if layer.digest in layers))
+    only = set(origin.only_here)
+    lost = list(dict.fromkeys(layer.kind for layer in model.layers if layer.digest in only))
     suffix = f" ({only_here(lost)})" if lost else ""
-    pull = f"ollama pull {clean(origin.source or '')}"
-    match origin.kind:
-        case "created":
-            return f"not recoverable: created here{suffix}"
-        case "cloud":
-            return f"runs in the cloud; nothing to restore{suffix}"
-        case "derived" if not lost:
-            return f"{pull}, then ollama create"
-        case "derived":
-            return f"only in part, {pull}{suffix}"
-    return pull
+    way = pull = f"ollama pull {clean(origin.source or '')}"
+    if origin.kind == "created":
+        way = f"not recoverable: created here{suffix}"
+    elif origin.kind == "cloud":
+        way = f"runs in the cloud; nothing to restore{suffix}"
+    elif origin.kind == "derived":
+        way = f"only in part, {pull}{suffix}" if lost else f"{pull}, then ollama create"
+    likely = ", likely" if origin.certainty == "guess" else ""
+    return f"{way}{likely}", "warning" if origin.kind == "created" or origin.only_here else "plain"
 
 
 def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:
@@ -104,122 +117,86 @@ def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:
     for cell in space_of(inventory).of[Holder("model", model.name)]:
         shared.update({other: cell.allocated for other in cell.models if other != model.name})
     rows = shared.most_common()
-    listed = [(name, count) for name, count in rows[:_FEW] if count * _TRIFLE >= rows[0][1]]
-    found = table(Column(right=True), Column(least=8, is_name=True), indent=2)
-    for name, count in listed:
-        found.add(size(count), name)
-    lines: list[Block] = [found]
+    listed = [(size(count), name) for name, count in rows[:_FEW] if count * _TRIFLE >= rows[0][1]]
+    blocks: list[Block] = [table((Column(right=True), Column(least=8, is_name=True)), listed, indent=2)]
     if rest := rows[len(listed) :]:
-        each = f"{size(rest[0][1])} or less each"
-        lines.append(line((f"and {counted(len(rest), 'more model')}, {each}", "quiet"), indent=2))
+        more = f"and {counted(len(rest), 'more model')}, {size(rest[0][1])} or less each"
+        blocks.append(line((more, "quiet"), indent=2))
     total = size(space_of(inventory).models[model.name].shared)
-    yield from section(f"Shares {total} with {counted(len(rows), 'model')}", "strong", lines)
+    yield from section(f"Shares {total} with {counted(len(rows), 'model')}", "strong", blocks)
 
 
-def _layers(inventory: Inventory, model: Model) -> Block:
-    found = table(
-        Column("Layer", least=8),
-        Column("Blob", rank=2),
-        Column("Size", right=True),
-        Column("On disk", right=True, rank=1),
-        Column("Models", right=True, rank=1),
-        Column("Also used by", least=8, rank=3),
-    )
+def _layers(inventory: Inventory, model: Model) -> Iterator[tuple[Part, ...]]:
+    """Yield a row for each layer, and one for many that are alike."""
     rows = [(layer, inventory.blob_by_key.get(layer.digest)) for layer in model.layers]
     for _key, alike in groupby(rows, key=lambda row: (row[0].kind, row[1] and (row[1].state, row[1].models))):
         group = list(alike)
-        if len(group) > _FEW:
-            found.add(*_layer_cells(model, counted(len(group), f"{group[0][0].kind} layer"), "", group))
-            continue
-        for layer, blob in group:
-            kind = f"{layer.kind} {layer.name}".strip()
-            found.add(*_layer_cells(model, kind, short_digest(layer.digest), [(layer, blob)]))
-    return found
-
-
-def _layer_cells(model: Model, kind: str, digest: str, rows: list[tuple[Layer, Blob | None]]) -> tuple[Part, ...]:
-    blob = rows[0][1]
-    is_missing = blob is not None and blob.state is State.MISSING
-    return (
-        (f"{kind} (missing)", "bad") if is_missing else kind,
-        (digest, "quiet"),
-        size(sum(layer.size for layer, _blob in rows)),
-        size(sum(blob.allocated for _layer, blob in rows if blob)),
-        number(len(blob.models)) if blob else "",
-        (names([name for name in blob.models if name != model.name], 2) if blob else "", "quiet"),
-    )
+        are_many = len(group) > _FEW
+        for some in [group] if are_many else [[row] for row in group]:
+            layer, blob = some[0]
+            kind = counted(len(some), f"{layer.kind} layer") if are_many else f"{layer.kind} {layer.name}".strip()
+            others = [name for name in blob.models if name != model.name] if blob else []
+            yield (
+                (f"{kind} (missing)", "bad") if blob and blob.state is State.MISSING else kind,
+                ("" if are_many else short_digest(layer.digest), "quiet"),
+                size(sum(layer.size for layer, _blob in some)),
+                size(sum(blob.allocated for _layer, blob in some if blob)),
+                f"{len(blob.models):,}" if blob else "",
+                (names(others, 2), "quiet"),
+            )
 
 
 def sharing_lines(inventory: Inventory, name: str) -> Iterator[Block]:
     """Yield the models that share with ``name``, the largest share first, and what they free together."""
-    yield line(f"{name} frees ", (size(space_of(inventory).models[name].frees), "good"), " alone")
-    found = sharers(inventory, name)
+    space, found = space_of(inventory), sharers(inventory, name)
+    yield line(f"{name} frees ", (size(space.models[name].frees), "good"), " alone")
     if not found:
         yield line("It shares nothing with another model")
     for sharer in found[:_MOST_SHARERS]:
-        yield from _sharer(inventory, sharer)
+        yield line()
+        yield line((sharer.name, "head"), f"  shares {size(sharer.shared)}")
+        by_kind: dict[str, list[Blob]] = {}
+        for blob in sharer.blobs:
+            by_kind.setdefault(blob.kind or "unknown", []).append(blob)
+        for kind, blobs in by_kind.items():
+            which = ", ".join(short_digest(blob.digest) for blob in blobs)
+            what = which if len(blobs) <= _FEW_BLOBS else counted(len(blobs), "blob")
+            yield line(f"{kind:<9} {size(sum(blob.allocated for blob in blobs)):>9}  ", (what, "quiet"), indent=2)
+        alone = size(space.models[sharer.name].frees)
+        yield line(f"frees {alone} alone, ", (size(sharer.together), "good"), " together", indent=2)
     if len(found) > _MOST_SHARERS:
         yield line((f"and {counted(len(found) - _MOST_SHARERS, 'more model')}", "quiet"))
     if len(found) > 1:
         together = (name, *(sharer.name for sharer in found))
-        freed = size(space_of(inventory).frees_models(together))
         yield line()
-        yield line(f"All {number(len(together))} together free ", (freed, "good"))
-
-
-def _sharer(inventory: Inventory, sharer: Sharer) -> Iterator[Block]:
-    yield line()
-    yield line((sharer.name, "head"), f"  shares {size(sharer.shared)}")
-    by_kind: dict[str, list[Blob]] = {}
-    for blob in sharer.blobs:
-        by_kind.setdefault(blob.kind or "unknown", []).append(blob)
-    for kind, blobs in by_kind.items():
-        which = ", ".join(short_digest(blob.digest) for blob in blobs)
-        what = which if len(blobs) <= _FEW_BLOBS else counted(len(blobs), "blob")
-        yield line(f"{kind:<9} {size(sum(blob.allocated for blob in blobs)):>9}  ", (what, "quiet"), indent=2)
-    alone = size(space_of(inventory).models[sharer.name].frees)
-    yield line(f"frees {alone} alone, ", (size(sharer.together), "good"), " together", indent=2)
-
-
-STATE_TONES: dict[State, Tone] = {
-    State.REFERENCED: "good",
-    State.UNREFERENCED: "warning",
-    State.PARTIAL: "warning",
-    State.LEFTOVER: "warning",
-    State.MISSING: "bad",
-}
-_MOST = 20
-_MEANINGS = {
-    State.REFERENCED: "in use",
-    State.UNREFERENCED: "no model uses it; prune deletes it",
-    State.PARTIAL: "an interrupted download; pulling the model again resumes it",
-    State.LEFTOVER: "a temporary file of an interrupted create or upload",
-    State.STRAY: "not a file of Ollama; only deleted when you name it",
-    State.MISSING: "not on disk; models that use it cannot run",
-    State.TRASHED: "in the trash, can be restored",
-}
+        yield line(f"All {len(together):,} together free ", (size(space.frees_models(together)), "good"))
 
 
 def state_text(state: State) -> tuple[str, Tone]:
     """Return a state's sign and word."""
-    return f"{STATE_MARKS[state]} {state.value}", STATE_TONES.get(state, "quiet")
+    return f"{STATE_MARKS[state]} {state.value}", _TONES.get(state, "quiet")
 
 
 def blob_lines(inventory: Inventory, blob: Blob, identity: str | None, now: float) -> Iterator[Block]:
     """Yield everything about a blob at ``now`` (seconds, UTC); ``identity`` is what its first bytes say it is."""
     yield line((blob.digest or blob_title(blob), "head"))
-    yield line(state_text(blob.state), f": {_MEANINGS.get(blob.state, '')}")
+    yield line(state_text(blob.state), f": {_MEANINGS[blob.state]}")
     yield line()
     yield field("Kind", blob.kind or "unknown")
     if likely := contents(inventory, blob, identity):
         yield field("Content", likely)
     yield field("Size", size(blob.size))
     yield field("On disk", size(blob.allocated) if blob.files else "nothing")
-    yield from _times(blob, now)
-    if blob.state is State.UNREFERENCED and inventory.blocking:
+    if blob.written_at is not None:
+        yield field("Written", when(blob.written_at, now))
+    if blob.removed_at is not None:
+        yield field("Deleted", when(blob.removed_at, now))
+    elif blob.clock == "seen-referenced" and blob.idle_since is not None:
+        yield field("In use", f"{when(blob.idle_since, now)}, last seen; its age counts from there")
+    if blob.state is State.UNREFERENCED:
         problems = (line(f"{problem.path}: {problem.message}", indent=2) for problem in inventory.blocking)
         yield from section("! Kept while these problems could hide a model that needs it", "bad", problems)
-    yield from section(f"Used by {counted(len(blob.models), 'model')}", "strong", names_below(blob.models))
+    yield from listing(f"Used by {counted(len(blob.models), 'model')}", "strong", blob.models)
     yield from section("Files", "strong", _files(blob))
 
 
@@ -230,17 +207,8 @@ def contents(inventory: Inventory, blob: Blob, identity: str | None) -> str:
     return ", ".join(filter(None, (identity, f"likely from {older}{model}" if model else None)))
 
 
-def _times(blob: Blob, now: float) -> Iterator[Block]:
-    if blob.written_at is not None:
-        yield field("Written", when(blob.written_at, now))
-    if blob.removed_at is not None:
-        yield field("Deleted", when(blob.removed_at, now))
-    elif blob.clock == "seen-referenced" and blob.idle_since is not None:
-        yield field("In use", f"{when(blob.idle_since, now)}, last seen; its age counts from there")
-
-
 def _files(blob: Blob) -> Iterator[Block]:
-    for file in sorted(blob.files, key=lambda file: (len(file.path), file.path))[:_MOST]:  # part 2 before part 10
+    for file in sorted(blob.files, key=lambda file: (len(file.path), file.path))[:_MOST_FILES]:  # part 2 before part 10
         yield line(file.path, indent=2)
         if file.target is not None:
             yield line((f"a link to {file.target}; deleting it keeps the target", "quiet"), indent=4)
@@ -248,65 +216,54 @@ def _files(blob: Blob) -> Iterator[Block]:
             yield line((f"{file.links} hard links: its space returns with the last one", "quiet"), indent=4)
         if file.shared:
             yield line((f"{size(file.shared)} shared with other files (reflink) stay on disk", "quiet"), indent=4)
-    if len(blob.files) > _MOST:
-        yield line((f"and {counted(len(blob.files) - _MOST, 'more file')}", "quiet"), indent=2)
+    if len(blob.files) > _MOST_FILES:
+        yield line((f"and {counted(len(blob.files) - _MOST_FILES, 'more file')}", "quiet"), indent=2)
 
 
 def forecast_summary(coming: NextStart) -> str:
     """Return the forecast in one line."""
+    deleted = _deleted(coming)
     if coming.skipped:
         return f"Ollama's next start deletes nothing: {clean(coming.why or '')}"
-    if not _deleted(coming):
+    if not deleted:
         return "Ollama's next start deletes nothing"
     broken = f", breaks {counted(len(coming.would_break), 'model')}" if coming.would_break else ""
     lost = f", loses {counted(len(coming.downloads), 'download')}" if coming.downloads else ""
-    return f"Ollama's next start deletes {counted(len(_deleted(coming)), 'file')}{broken}{lost}"
+    return f"Ollama's next start deletes {counted(len(deleted), 'file')}{broken}{lost}"
 
 
 def forecast_lines(coming: NextStart) -> Iterator[Block]:
     """Yield what a server that starts now does to the store, and what is uncertain."""
-    version = f"Ollama {coming.server_version}" if coming.server_version else "Ollama"
-    yield line((_headline(coming, version), "head"))
+    yield _headline(coming, f"Ollama {coming.server_version}" if coming.server_version else "Ollama", "head")
     if coming.noprune:
         yield line("OLLAMA_NOPRUNE is set here; the server's own environment decides.")
     if coming.stops:
         yield line("It skips its cleanup because it can't read some manifests.")
-    yield from _listed("Unreadable", "warning", [f"{stop.path}: {stop.message}" for stop in coming.stops])
+    yield from listing("Unreadable:", "warning", (f"{stop.path}: {stop.message}" for stop in coming.stops))
     if not coming.skipped:
         yield line("Without asking, it deletes downloads and blobs that no manifest names, if over an hour old.")
         yield line(("It skips this where OLLAMA_NOPRUNE is set in the server's own environment.", "quiet"))
-    yield from _listed("Models it would break", "bad", coming.would_break)
-    held = [f"{short_digest(lost.digest)}  {size(lost.held)} of {size(lost.size)}" for lost in coming.downloads]
-    yield from _listed("Downloads that would start over", "warning", held)
-    yield from _listed("Manifests it ignores; blobs only they name would be deleted", "warning", coming.overlooked)
+    yield from listing("Models it would break:", "bad", coming.would_break)
+    held = (f"{short_digest(lost.digest)}  {size(lost.held)} of {size(lost.size)}" for lost in coming.downloads)
+    yield from listing("Downloads that would start over:", "warning", held)
+    yield from listing("Manifests it ignores; blobs only they name would be deleted:", "warning", coming.overlooked)
     of_downloads = {path for lost in coming.downloads for path in lost.files}
     others = [path for path in _deleted(coming) if path not in of_downloads]
-    yield from _listed("Other files it would delete" if of_downloads else "Files it would delete", "strong", others)
-    renamed = [f"{old} → {new}" for old, new in coming.renamed]
-    yield from _listed("Files it would rename", "strong", renamed)
-    yield from _older(coming)
-    unsure = [f"{problem.path}: {problem.message}" for problem in coming.unsure]
-    yield from _listed("Uncertain: the server may read these differently", "warning", unsure)
-
-
-def _listed(title: str, tone: Tone, rows: Sequence[str]) -> Iterator[Block]:
-    return section(f"{title}:", tone, names_below(rows))
-
-
-def _older(coming: NextStart) -> Iterator[Block]:
-    """What is different where an older server starts on models of a newer one."""
+    yield from listing(f"{'Other files' if of_downloads else 'Files'} it would delete:", "strong", others)
+    yield from listing("Files it would rename:", "strong", (f"{old} → {new}" for old, new in coming.renamed))
     older = coming.older_server
     if older and set(older.files) != set(coming.files):
-        yield from (line(), line((_headline(older, OLDER), "bad")))
+        yield from (line(), _headline(older, OLDER, "bad"))
         yield line("It does not read manifests-v2/, which a newer Ollama writes, and deletes what only that names.")
-        yield from _listed("Models it would break", "bad", older.would_break)
+        yield from listing("Models it would break:", "bad", older.would_break)
+    unsure = (f"{problem.path}: {problem.message}" for problem in coming.unsure)
+    yield from listing("Uncertain: the server may read these differently:", "warning", unsure)
 
 
-def _headline(coming: NextStart, who: str) -> str:
-    if coming.skipped or not _deleted(coming):
-        return f"If {who} started now, it would delete nothing"
-    files = counted(len(_deleted(coming)), "file")
-    return f"If {who} started now, it would delete {files} and free {size(coming.reclaims)}"
+def _headline(coming: NextStart, who: str, tone: Tone) -> Block:
+    deleted = [] if coming.skipped else _deleted(coming)
+    what = f"{counted(len(deleted), 'file')} and free {size(coming.reclaims)}" if deleted else "nothing"
+    return line((f"If {who} started now, it would delete {what}", tone))
 
 
 def _deleted(coming: NextStart) -> list[str]:

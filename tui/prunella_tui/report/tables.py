@@ -1,7 +1,7 @@
 """The tables of ``ls``, ``blobs`` and ``df``, and what became more or less since."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.memory import Noted
@@ -15,7 +15,6 @@ from prunella_tui.report.format import (
     date,
     details,
     names,
-    number,
     share_bar,
     size,
     time_left,
@@ -25,6 +24,10 @@ from prunella_tui.report.lines import Block, Column, Part, Table, Tone, line, se
 from prunella_tui.report.rows import contents, state_text
 
 _BAR = 20
+_NAMES = {"listed": "ollama list", "allocated": "on disk", "disk_free": "free"}
+_STEPS = "▁▂▃▄▅▆▇█"
+_MOST_STEPS = 30
+_SIGNS = {"came": "+", "went": "−", "changed": "~"}
 _SHARES: tuple[tuple[str, str, Tone], ...] = (
     ("exclusive", "used by one model", "good"),
     ("shared", "used by several models", "info"),
@@ -39,11 +42,10 @@ _SHARES: tuple[tuple[str, str, Tone], ...] = (
 def models_lines(inventory: Inventory, shown: Sequence[Model]) -> Iterator[Block]:
     """Yield the table of the models ``shown``, the totals of the whole store, and what needs attention."""
     if shown:
-        yield _models(inventory, shown)
-        yield line()
+        yield from (_models(inventory, shown), line())
     sums = totals(inventory)
     is_all = len(shown) == len(inventory.models)
-    count = counted(sums.models, "model") if is_all else f"{number(len(shown))} of {counted(sums.models, 'model')}"
+    count = f"{'' if is_all else f'{len(shown):,} of '}{counted(sums.models, 'model')}"
     sizes = f"{size(sums.listed)} listed · {size(sums.allocated)} on disk · {size(sums.disk_free)} free"
     yield line((count, "strong"), f" · {'' if is_all else 'in all '}{sizes}")
     unused = {"unreferenced": sums.unreferenced, "partial": sums.partial, "leftover": sums.leftover}
@@ -56,9 +58,6 @@ def models_lines(inventory: Inventory, shown: Sequence[Model]) -> Iterator[Block
 def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
     space = space_of(inventory)
     usage = space.models
-
-    def shared(model: Model) -> str:
-        return size(usage[model.name].shared) if usage[model.name].shared else ""
 
     def sharers(model: Model) -> str:
         sharing = space.shared_with(model.name)
@@ -75,7 +74,7 @@ def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
         (Column("SIZE", right=True, rank=1), lambda model: size(model.size)),
         (Column("ON DISK", right=True), lambda model: size(usage[model.name].allocated)),
         (Column("FREES", right=True), lambda model: (size(usage[model.name].frees), "good")),
-        (Column("SHARED", right=True, rank=2), shared),
+        (Column("SHARED", right=True, rank=2), lambda model: _unless_zero(usage[model.name].shared)),
         (Column("AGE", right=True, rank=3), lambda model: age(inventory.scanned_at - model.modified_at)),
         (Column("SHARED WITH", rank=5), sharers),
         (Column("DETAILS", rank=6), about),
@@ -99,22 +98,20 @@ def blobs_lines(inventory: Inventory, rows: Sequence[Blob], identities: Mapping[
         (Column("SIZE", right=True, rank=2), lambda blob: size(blob.size)),
         (Column("ON DISK", right=True), lambda blob: size(blob.allocated)),
         (Column("AGE", right=True, rank=1), idle),
-        (Column("MODELS", right=True, rank=1), lambda blob: number(len(blob.models)) if blob.models else ""),
+        (Column("MODELS", right=True, rank=1), lambda blob: f"{len(blob.models):,}" if blob.models else ""),
         (Column("USED BY", least=12, rank=2), lambda blob: names(blob.models, 2)),
         (Column("CONTENT", least=24, rank=4), lambda blob: contents(inventory, blob, identities.get(blob.key))),
     )
     yield line()
-    yield _sums(rows)
-
-
-def _sums(rows: Sequence[Blob]) -> Block:
-    taken: Counter[State] = Counter()
-    counts: Counter[State] = Counter()
+    counts, taken = Counter(blob.state for blob in rows), Counter[State]()
     for blob in rows:
         taken[blob.state] += blob.allocated
-        counts[blob.state] += 1
-    parts = [f"{counts[state]:,} {state.value}{f' {size(taken[state])}' if taken[state] else ''}" for state in counts]
-    return line((counted(len(rows), "row"), "strong"), f": {', '.join(parts)}")
+    parts = [f"{count:,} {state.value} {_unless_zero(taken[state])}".strip() for state, count in counts.items()]
+    yield line((counted(len(rows), "row"), "strong"), f": {', '.join(parts)}")
+
+
+def _unless_zero(count: int) -> str:
+    return size(count) if count else ""
 
 
 def usage_lines(
@@ -126,19 +123,19 @@ def usage_lines(
     """
     sums = totals(inventory)
     yield line((inventory.store.root, "head"), (f"  ({inventory.store.why})", "quiet"))
-    yield line()
-    yield _difference(sums)
-    yield line()
-    yield _shares(sums)
+    yield from (line(), _difference(sums), line())
+    yield table((Column(), Column(right=True), Column(), Column(least=16, rank=1)), _shares(sums), indent=2)
     if other and other.allocated:
         largest = names([f"{name} {size(count)}" for name, count in other.entries])
         yield line(f"Other files in the store: {size(other.allocated)}", (f" ({largest})", "quiet"))
         yield from (line((note, "warning")) for note in other.notes)
-    yield line()
-    yield _reclaimable(inventory, retention, sums)
+    yield from (line(), _reclaimable(inventory, retention, sums))
     yield line(f"{size(sums.disk_free)} of {size(sums.disk_total)} free on this file system")
     if noted:
-        yield from growth_lines(noted, sums, inventory.scanned_at)
+        yield from (line(), line((f"Since {when(noted[0].at, inventory.scanned_at)}", "head")))
+        course = trend([*(each.totals.allocated for each in noted), sums.allocated])
+        yield line("On disk: ", (course, "info"), indent=2)
+        yield _growth(noted[0].totals, sums)
 
 
 def _reclaimable(inventory: Inventory, retention: int, sums: Totals) -> Block:
@@ -151,39 +148,25 @@ def _reclaimable(inventory: Inventory, retention: int, sums: Totals) -> Block:
     return line((f"Reclaimable: {size(now + later)}, {share:.0%}", "good"), f": {parts}" if parts else "")
 
 
+def _shares(sums: Totals) -> Iterator[tuple[Part, ...]]:
+    for name, meaning, tone in _SHARES:
+        if count := getattr(sums, name):
+            share = count / sums.allocated
+            yield name, size(count), (share_bar(share, _BAR), tone), (f"{share:4.0%}  {meaning}", "quiet")
+
+
 def _difference(sums: Totals) -> Table:
-    found = table(Column(), Column(right=True), Column(rank=1, least=20))
     sign, why = ("−", "shared data counted twice, or sparse files")
     if sums.counted_twice < 0:
         sign, why = ("+", "manifests and whole blocks")
-    found.add("  ollama list", size(sums.listed), (counted(sums.models, "model"), "quiet"))
-    found.add(f"{sign} listed, not on disk", size(abs(sums.counted_twice)), (why, "quiet"))
-    found.add("+ used by no model", size(sums.allocated - sums.referenced), ("not in ollama list", "quiet"))
-    found.add(("= on disk", "strong"), (size(sums.allocated), "strong"), "")
-    return found
-
-
-def _shares(sums: Totals) -> Table:
-    found = table(Column(), Column(right=True), Column(), Column(least=16, rank=1), indent=2)
-    for field, meaning, tone in _SHARES:
-        if count := getattr(sums, field):
-            share = count / sums.allocated
-            found.add(field, size(count), (share_bar(share, _BAR), tone), (f"{share:4.0%}  {meaning}", "quiet"))
-    return found
-
-
-_NAMES = {"listed": "ollama list", "allocated": "on disk", "disk_free": "free"}
-_STEPS = "▁▂▃▄▅▆▇█"
-_MOST_STEPS = 30
-_SIGNS = {"came": "+", "went": "−", "changed": "~"}
-
-
-def growth_lines(noted: Sequence[Noted], sums: Totals, now: float) -> Iterator[Block]:
-    """Yield what became more or less since the first of ``noted``, and the total on the way."""
-    yield line()
-    yield line((f"Since {when(noted[0].at, now)}", "head"))
-    yield line("On disk: ", (trend([*(each.totals.allocated for each in noted), sums.allocated]), "info"), indent=2)
-    yield _growth(noted[0].totals, sums)
+    unused = size(sums.allocated - sums.referenced)
+    rows: tuple[tuple[Part, ...], ...] = (
+        ("  ollama list", size(sums.listed), (counted(sums.models, "model"), "quiet")),
+        (f"{sign} listed, not on disk", size(abs(sums.counted_twice)), (why, "quiet")),
+        ("+ used by no model", unused, ("not in ollama list", "quiet")),
+        (("= on disk", "strong"), (size(sums.allocated), "strong"), ""),
+    )
+    return table((Column(), Column(right=True), Column(rank=1, least=20)), rows)
 
 
 def trend(counts: Sequence[int]) -> str:
@@ -198,27 +181,28 @@ def diff_lines(old: Inventory, new: Inventory) -> Iterator[Block]:
     """Yield both scans, what became more or less, and the models that came, went or changed."""
     for sign, inventory in (("−", old), ("+", new)):
         yield line((f"{sign} {inventory.store.place}", "head"), (f"  {date(inventory.scanned_at)}", "quiet"))
-    yield line()
-    yield _growth(totals(old), totals(new))
-    found = table(Column(), Column(least=20, is_name=True), Column(right=True), Column(right=True), indent=2)
-    for change in model_changes(old, new):
-        grown = _signed(change.after - change.before)
-        found.add(_SIGNS[change.kind], change.name, grown, (f"{size(change.before)} → {size(change.after)}", "quiet"))
+    yield from (line(), _growth(totals(old), totals(new)))
+    found = table_of(
+        model_changes(old, new),
+        (Column(), lambda change: _SIGNS[change.kind]),
+        (Column(least=20, is_name=True), lambda change: change.name),
+        (Column(right=True), lambda change: _signed(change.after - change.before, size)),
+        (Column(right=True), lambda change: (f"{size(change.before)} → {size(change.after)}", "quiet")),
+        indent=2,
+    )
     yield from section("Models", "head", [found])
 
 
 def _growth(old: Totals, new: Totals) -> Block:
-    found = table(Column(), Column(right=True), Column(right=True), indent=2)
-    for field, change in growth(old, new).items():
+    rows: list[tuple[Part, ...]] = []
+    for name, change in growth(old, new).items():
+        show: Callable[[int], str] = "{:,}".format if name == "models" else size
         if change:
-            is_count = field == "models"
-            now = getattr(new, field)
-            grown = _signed(change, is_count=is_count)
-            found.add(_NAMES.get(field, field), grown, (f"now {number(now) if is_count else size(now)}", "quiet"))
-    return found if found.rows else line(("Nothing became more or less", "quiet"), indent=2)
+            rows.append((_NAMES.get(name, name), _signed(change, show), (f"now {show(getattr(new, name))}", "quiet")))
+    if not rows:
+        return line(("Nothing became more or less", "quiet"), indent=2)
+    return table((Column(), Column(right=True), Column(right=True)), rows, indent=2)
 
 
-def _signed(change: int, *, is_count: bool = False) -> str:
-    if not change:
-        return "±0"
-    return ("+" if change > 0 else "−") + (number(abs(change)) if is_count else size(abs(change)))
+def _signed(change: int, show: Callable[[int], str]) -> str:
+    return f"{'+' if change > 0 else '−'}{show(abs(change))}" if change else "±0"

@@ -1,6 +1,7 @@
 """Draws lines in the application, as wide as the widget is that shows them."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rich.segment import Segment
 from textual.css.styles import RulesMap
@@ -8,7 +9,7 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions, Visual
 
-from prunella_tui.report.lines import Block, Span, lay_out, plain
+from prunella_tui.report.lines import Block, lay_out, plain
 
 STYLES = {
     "plain": "",
@@ -27,8 +28,8 @@ class Drawing(Visual):
     """Lines as a widget can show them: ``Static(Drawing(lines))``, or a widget's ``render``."""
 
     def __init__(self, blocks: Iterable[Block]) -> None:
-        self.blocks = tuple(blocks)
-        self._laid_out: tuple[int, list[list[Span]]] | None = None
+        self.blocks = shown = tuple(blocks)
+        self._lines = lru_cache(1)(lambda width: [*lay_out(shown, width, chops=True)])
 
     def __str__(self) -> str:
         return plain(self.blocks)
@@ -37,11 +38,6 @@ class Drawing(Visual):
         return isinstance(other, Drawing) and self.blocks == other.blocks
 
     __hash__ = None  # type: ignore[assignment]  # tables hold lists
-
-    def _lines(self, width: int) -> list[list[Span]]:
-        if self._laid_out is None or self._laid_out[0] != width:
-            self._laid_out = (width, list(lay_out(self.blocks, width, chops=True)))
-        return self._laid_out[1]
 
     def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
         """As wide as there is room."""

@@ -24,11 +24,12 @@ from prunella_tui.report.format import (
     trash_title,
     when,
 )
-from prunella_tui.report.lines import Block, Column, field, line, names_below, section, table_of
+from prunella_tui.report.lines import Block, Column, field, line, listing, table_of
 from prunella_tui.report.plan import plan_lines
 
 _FATES: dict[Fate, str] = {"trashed": "in trash", "restored": "restored", "back": "back", "gone": "gone"}
 _ACTIONS = {
+    "trash": "to trash",
     "guard": "rescued",
     "move": "moved",
     "prune": "pruned",
@@ -53,10 +54,9 @@ def entry_lines(
     yield field("Frees", f"{size(trash_reclaims(inventory, entry))} when emptied ({ways.empty})")
     yield field("Restore", ways.restore.format(entry.id))
     yield field("ID", entry.id)
-    models = (f"{model.name}  {size(model.size)}" for model in entry.models)
-    yield from section("Models", "strong", names_below(models))
+    yield from listing("Models", "strong", (f"{model.name}  {size(model.size)}" for model in entry.models))
     files = (file.path.split("/", 3)[3] for file in entry.files if not is_ours(file.path))
-    yield from section("Files", "strong", names_below(files))
+    yield from listing("Files", "strong", files)
 
 
 def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Block]:
@@ -73,9 +73,8 @@ def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Bl
         (Column("FREES", right=True), lambda entry: size(trash_reclaims(inventory, entry))),
         (Column("MODELS", least=16), lambda entry: (trash_title(entry), "strong")),
     )
-    yield line()
     total = size(totals(inventory).trashed)
-    yield line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", "strong"))
+    yield from (line(), line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", "strong")))
     yield line(("prunella restore NAME or ID undoes a removal, prunella empty frees the space", "quiet"))
 
 
@@ -107,10 +106,7 @@ def log_lines(history: History) -> Iterator[Block]:
     yield table_of(
         history.events[::-1],
         (Column("WHEN"), lambda event: date(event.line.at)),
-        (
-            Column("WHAT"),
-            lambda event: _ACTIONS.get(event.line.action, "to trash" if event.line.mode == "trash" else "deleted"),
-        ),
+        (Column("WHAT"), lambda event: _ACTIONS.get(event.line.action) or _ACTIONS.get(event.line.mode, "deleted")),
         (Column("SIZE", right=True), lambda event: "–" if event.line.size is None else size(event.line.size)),
         (Column("NOW"), _now),
         (Column("MODELS", least=16), _what),
@@ -119,9 +115,8 @@ def log_lines(history: History) -> Iterator[Block]:
     for logged in (event.line for event in reversed(history.events) if event.line.note):
         yield line((f"{logged.id}: {logged.note}", "warning"))
     if history.pullable:
-        yield line()
-        gone = counted(len(history.pullable), "model")
-        yield line(f"{gone} can be downloaded again: ", ("prunella log --pull-list", "strong"))
+        gone = f"{counted(len(history.pullable), 'model')} can be downloaded again: "
+        yield from (line(), line(gone, ("prunella log --pull-list", "strong")))
 
 
 def _what(event: Event) -> str:

@@ -192,7 +192,7 @@ class MapScreen(Screen[Place | None]):
     def _title(self, spot: Spot) -> str:
         area = spot.area
         if area is None:
-            return f"{show.number(len(spot.areas))} others"
+            return f"{len(spot.areas):,} others"
         if area.kind is AreaKind.SHARED:
             return f"shared by {show.names(area.models, 2)}"
         if area.kind in _OF_MODELS:
@@ -235,7 +235,7 @@ class MapScreen(Screen[Place | None]):
             parts.append(Content.assemble("frees ", (frees, "bold $text-success"), how))
         marks = self.session.marks
         if count := marks.count + len(marks.trash):
-            parts.append(muted(f"{show.number(count)} marked"))
+            parts.append(muted(f"{count:,} marked"))
         return parts
 
 

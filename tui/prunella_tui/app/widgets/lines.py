@@ -177,7 +177,7 @@ def _mark_parts(session: Session, inventory: Inventory) -> Iterator[Content | st
     if not count or not marked:
         yield muted("Nothing marked")
         return
-    yield Content.styled(f"{show.number(count)} marked", "bold")
+    yield Content.styled(f"{count:,} marked", "bold")
     if marks.trash:  # what is in the trash can only be deleted permanently, and all of it together
         plan = session.removal_plans(inventory, force=False)[0]
         yield from (_frees(plan.reclaims), Content.styled("permanently", "$text-error"))
@@ -192,7 +192,7 @@ def _mark_parts(session: Session, inventory: Inventory) -> Iterator[Content | st
         why = f"used by {show.names(users, 2)}" if users else "because of a problem"
         yield f"{show.size(keeps)} stays, {why}"
     if marked.held_back:
-        yield Content.styled(f"{show.number(marked.held_back)} held back", "$text-warning")
+        yield Content.styled(f"{marked.held_back:,} held back", "$text-warning")
 
 
 def _frees(count: int) -> Content:
