@@ -329,7 +329,7 @@ def test_where_the_atime_may_not_be_spared_it_is_read_all_the_same(
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
         return int(real(path, flags, *rest, **more))
 
-    monkeypatch.setattr("prunella_core.verify.run.os.open", not_the_owner)
+    monkeypatch.setattr("prunella_core.verify.os.open", not_the_owner)
     assert verified(builder, digest(WEIGHTS)).bad == ()
 
 
@@ -400,7 +400,7 @@ def test_one_that_is_cancelled_at_once_reads_nothing(builder: StoreBuilder) -> N
 
 
 def test_a_killed_run_has_saved_what_it_verified(builder: StoreBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prunella_core.verify.run._SAVE_FILES", 1)
+    monkeypatch.setattr("prunella_core.verify._SAVE_FILES", 1)
     killed = Event()
 
     class Waiting(WatchedReader):

@@ -134,7 +134,7 @@ class _Failing(Reader):
 
 
 def test_what_changed_meanwhile_is_told_and_the_run_is_not_whole(builder: StoreBuilder) -> None:
-    with patch("prunella_core.verify.run.Reader", _Touching):
+    with patch("prunella_core.verify.Reader", _Touching):
         result = verified(builder, "team/solo:v1")
         document = verified(builder, "team/solo:v1", "--json").document
     assert result.code == 4
@@ -144,7 +144,7 @@ def test_what_changed_meanwhile_is_told_and_the_run_is_not_whole(builder: StoreB
 
 
 def test_a_disk_that_fails(builder: StoreBuilder) -> None:
-    with patch("prunella_core.verify.run.Reader", _Failing):
+    with patch("prunella_core.verify.Reader", _Failing):
         result = verified(builder, "team/solo:v1")
     assert result.code == 1
     assert result.text.count("cannot be read: Input/output error") == 2
