@@ -2,9 +2,9 @@
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, reduce
-from typing import Any, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age, parse_size
-from prunella_core.inventory.records import Inventory
-from prunella_core.query.fields import FIELDS, KNOWN, WORDS, Field, Rows
+from prunella_core.inventory.records import Inventory, Model, State
+from prunella_core.ledger.memory import likely_model
+from prunella_core.space.space import Usage, space_of
 
+Rows = Literal["models", "blobs", "trash"]
 Row = TypeVar("Row")
 Predicate = Callable[[Any], bool]
 
@@ -25,7 +27,75 @@ _COMPARED: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_EXAMPLES = {"size": "5GB", "age": "30d"}
+_NUMBERS: dict[str, tuple[Callable[[str], float], str]] = {"size": (parse_size, "5GB"), "age": (parse_age, "30d")}
+
+
+class Field(NamedTuple):
+    """A field of a row; ``read`` takes the inventory and the row.
+
+    ``size``: bytes. ``age``: the time (seconds, UTC) from which it counts, or ``None``. ``names``: names as Ollama has
+    them, which contain the value of a term. ``word``: words, which begin with it; ``words`` are all that exist.
+    """
+
+    kind: Literal["size", "age", "names", "word"]
+    read: Callable[[Inventory, Any], Any]
+    words: tuple[str, ...] = ()
+
+
+def _usage(inventory: Inventory, model: Model) -> Usage:
+    return space_of(inventory).models[model.name]
+
+
+_MODEL_STATES: dict[str, Callable[[Inventory, Model], object]] = {
+    "pinned": lambda _, model: model.is_pinned,
+    "broken": lambda inventory, model: inventory.problems_of(model),
+    "shared": lambda inventory, model: _usage(inventory, model).shared,
+    "cloud": lambda _, model: model.details.remote_host,
+    "local": lambda _, model: not model.details.remote_host,
+}
+_MODELS = {
+    "age": Field("age", lambda _, model: model.modified_at),
+    "unused": Field("age", lambda _, model: model.idle_since),
+    "size": Field("size", lambda _, model: model.size),
+    "disk": Field("size", lambda inventory, model: _usage(inventory, model).allocated),
+    "frees": Field("size", lambda inventory, model: _usage(inventory, model).frees),
+    "shared": Field("size", lambda inventory, model: _usage(inventory, model).shared),
+    "state": Field(
+        "word", lambda *row: (state for state, is_so in _MODEL_STATES.items() if is_so(*row)), tuple(_MODEL_STATES)
+    ),
+    "name": Field("names", lambda _, model: (model.name,)),
+}
+_BLOBS = {
+    "age": Field("age", lambda _, blob: blob.idle_since),
+    "unused": Field("age", lambda _, blob: None if blob.models else blob.idle_since),
+    "size": Field("size", lambda _, blob: blob.size),
+    "disk": Field("size", lambda _, blob: blob.allocated),
+    "state": Field("word", lambda _, blob: (blob.state.value,), tuple(state.value for state in State)),
+    "kind": Field("word", lambda _, blob: (blob.kind.casefold(),) if blob.kind else ()),
+    "name": Field(
+        "names", lambda inventory, blob: filter(None, (*blob.models, blob.key, likely_model(inventory, blob)))
+    ),
+    "used": Field("names", lambda _, blob: blob.models),
+}
+_TRASH = {
+    "age": Field("age", lambda _, entry: entry.removed_at),
+    "disk": Field("size", lambda _, entry: sum(file.allocated for file in entry.files)),
+    "name": Field("names", lambda _, entry: tuple(model.name for model in entry.models)),
+}
+FIELDS: Mapping[Rows, Mapping[str, Field]] = {"models": _MODELS, "blobs": _BLOBS, "trash": _TRASH}
+
+
+def _words_of_model(model: Model) -> str:
+    details = model.details.family, model.details.parameters, model.details.quantization
+    return " ".join(filter(None, (model.name, *details, model.digest[:12])))
+
+
+WORDS: Mapping[Rows, Callable[[Any], str]] = {
+    "models": _words_of_model,
+    "blobs": lambda blob: " ".join((blob.key, blob.state.value, blob.kind or "", *blob.models)),
+    "trash": lambda entry: " ".join((entry.id, *(model.name for model in entry.models))),
+}
+"""The text in which plain words must occur."""
 
 
 class Term(Struct, frozen=True):
@@ -37,11 +107,10 @@ class Term(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """A filter for rows of one kind. A row passes when every word occurs in it and every term holds."""
+    """A filter for rows of one kind. A row passes when every word (lower case) occurs in it and every term holds."""
 
     rows: Rows
     words: tuple[str, ...] = ()
-    """In lower case."""
     terms: tuple[Term, ...] = ()
 
 
@@ -53,7 +122,7 @@ def parse(text: str, rows: Rows) -> Query:
     words, terms = [], []
     for part in text.casefold().split():
         match = _TERM.match(part)
-        if match and (match[1] in KNOWN or match[2] != ":"):
+        if match and (match[2] != ":" or any(match[1] in fields for fields in FIELDS.values())):
             terms.append(match.groups())
         else:
             words.append(part)
@@ -70,22 +139,16 @@ def _term(name: str, sign: str, value: str, rows: Rows) -> Term:
     field = FIELDS[rows].get(name)
     if field is None:
         raise InvalidInput(f"unknown filter “{name}” for {rows}: use {', '.join(FIELDS[rows])}")
-    if (sign in _COMPARED) != (field.kind in _EXAMPLES):
-        takes = f">, >=, < or <=, as in {name}>{_EXAMPLES[field.kind]}" if field.kind in _EXAMPLES else ": or ="
+    read, example = _NUMBERS.get(field.kind, (str.casefold, ""))
+    if (sign in _COMPARED) != bool(example):
+        takes = f">, >=, < or <=, as in {name}>{example}" if example else ": or ="
         raise InvalidInput(f"invalid filter “{clean(name + sign + value)}”: {name} takes {takes}")
     if not value:
         raise InvalidInput(f"incomplete filter “{name}{sign}”: add a value")
-    return Term(name, sign, _value(field, name, value))
-
-
-def _value(field: Field, name: str, value: str) -> float | str:
-    if field.kind in ("size", "age"):
-        return parse_size(value) if field.kind == "size" else parse_age(value)
-    wanted = value.casefold()
-    for each in wanted.split(",") if field.words else ():
+    for each in value.casefold().split(",") if field.words else ():
         if not each or not any(word.startswith(each) for word in field.words):
             raise InvalidInput(f"invalid {name} “{clean(each)}”: use {', '.join(field.words)}")
-    return wanted
+    return Term(name, sign, read(value))
 
 
 def by_terms(query: Query, inventory: Inventory, now: float) -> Predicate | None:
@@ -125,9 +188,6 @@ def _match(field: Field, sign: str, wanted: str) -> Callable[[str], bool]:
 
 def select(rows: Iterable[Row], query: Query, inventory: Inventory, now: float) -> list[Row]:
     """Return the rows that match the whole query, in their order."""
-    passes = by_terms(query, inventory, now)
-    chosen = [row for row in rows if passes(row)] if passes else list(rows)
-    text_of = WORDS[query.rows]
-    for word in query.words:
-        chosen = [row for row in chosen if word in text_of(row).casefold()]
-    return chosen
+    passes, text_of = by_terms(query, inventory, now), WORDS[query.rows]
+    chosen = filter(passes, rows) if passes else rows
+    return [row for row in chosen if all(word in text_of(row).casefold() for word in query.words)]

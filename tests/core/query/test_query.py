@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.inventory.records import Inventory, State
-from prunella_core.query import by_terms, parse, select, with_terms
-from prunella_core.query.fields import Rows
+from prunella_core.query import Rows, by_terms, parse, select, with_terms
 from prunella_core.sample import StoreBuilder
 from stores import DAY, HOUR, NOW, look, remove, small_store
 

@@ -19,7 +19,7 @@ from prunella_core.guard.settings import SETTINGS
 from prunella_core.inventory.records import Inventory, Problem, State
 from prunella_core.ledger.memory import scan_store
 from prunella_core.ledger.uses import Follower, with_uses
-from prunella_core.query.fields import WORDS
+from prunella_core.query import WORDS
 from prunella_core.scan.progress import Capacity, Progress, Report, capacity_of, never
 from prunella_core.space.space import space_of
 from prunella_core.space.totals import totals

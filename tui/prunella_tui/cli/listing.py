@@ -8,8 +8,7 @@ import click
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
-from prunella_core.query import Query, parse, select, with_terms
-from prunella_core.query.fields import FIELDS, Rows
+from prunella_core.query import FIELDS, Query, Rows, parse, select, with_terms
 from prunella_tui.cli.completion import complete, models
 from prunella_tui.cli.options import all_of, is_set
 

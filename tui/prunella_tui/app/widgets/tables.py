@@ -13,8 +13,7 @@ from textual.widgets import ContentSwitcher
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Model, Problem, TrashEntry
-from prunella_core.query import by_terms, parse
-from prunella_core.query.fields import Rows
+from prunella_core.query import Rows, by_terms, parse
 from prunella_tui.app.bindings import bindings
 from prunella_tui.app.columns import NEXT_START, Snapshot, blob_columns, model_columns, problem_columns, trash_columns
 from prunella_tui.app.session import Session, problem_key
