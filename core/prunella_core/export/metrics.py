@@ -12,7 +12,7 @@ from msgspec import Struct
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from prunella_core.advice.forecast import NextStart
+from prunella_core.advice.ollama import NextStart
 from prunella_core.base import __version__
 from prunella_core.base.text import clean
 from prunella_core.fs.mounts import mount_of

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from inventories import MB, Facts, ModelFact, check_proposal, choices, least_regret, make_inventory, random_facts
-from prunella_core.advice.free import Proposal, propose
-from prunella_core.advice.free.candidates import Guard
-from prunella_core.advice.free.goals import to_free, until_free
+from prunella_core.advice.choice import Guard
+from prunella_core.advice.free import Proposal, propose, to_free, until_free
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from stores import DAY, NOW, look, remove, small_store

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inventories import check_proposal
+from prunella_core.advice.choice import Candidate, Guard, candidates
 from prunella_core.advice.free import Item, propose
-from prunella_core.advice.free.candidates import Candidate, Guard, candidates
 from prunella_core.base.errors import NotFound
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
@@ -39,7 +39,7 @@ def holder(item: Candidate) -> Holder:
 
 
 def check_some_choices(inventory: Inventory, now: float, data: st.DataObject) -> None:
-    items = candidates(inventory, now, (), EVERYTHING).items
+    items, _left_out, _held_back = candidates(inventory, now, (), EVERYTHING)
     space = space_of(inventory, "delete")
     numbers = st.sets(st.integers(0, len(items) - 1)) if items else st.just(set[int]())
     for _choice in range(4):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prunella_core.advice.forecast import NextStart, dangers, is_noprune, next_start
+from prunella_core.advice.ollama import NextStart, dangers, is_noprune, next_start
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from recordings import RECORDED, Recorded

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prunella_core.advice.service import with_barred
+from prunella_core.advice.ollama import with_barred
 from prunella_core.inventory.problems import advice
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.locate import service_user

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from prunella_core.advice.forecast import next_start
+from prunella_core.advice.ollama import next_start
 from prunella_core.inventory.records import State
 from prunella_core.sample import StoreBuilder
 from prunella_tui.report.format import age, duration

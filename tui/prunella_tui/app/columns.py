@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from prunella_core.advice.forecast import NextStart
+from prunella_core.advice.ollama import NextStart
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
 from prunella_core.space.space import space_of

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from prunella_core.advice.forecast import NextStart, dangers, is_noprune, next_start
-from prunella_core.advice.service import with_barred
+from prunella_core.advice.ollama import NextStart, dangers, is_noprune, next_start, with_barred
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, get_args
 
+from prunella_core.advice.choice import Guard, ItemKind
 from prunella_core.advice.free import Proposal, propose
-from prunella_core.advice.free.candidates import Guard, ItemKind
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.records import Lost, Plan, PlannedFile, Receipt

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 
-from prunella_core.advice.forecast import OLDER, NextStart
+from prunella_core.advice.ollama import OLDER, NextStart
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ledger.memory import likely_model

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from prunella_core.advice.forecast import NextStart
+from prunella_core.advice.ollama import NextStart
 from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import Document, picked, problem_rows, shown
 from prunella_core.inventory.problems import advice

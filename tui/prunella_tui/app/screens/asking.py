@@ -12,8 +12,7 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
-from prunella_core.advice.free import Proposal, propose
-from prunella_core.advice.free.goals import to_free
+from prunella_core.advice.free import Proposal, propose, to_free
 from prunella_core.base.errors import InvalidInput, PrunellaError
 from prunella_core.base.text import clean
 from prunella_core.copy import CopyPlan, look_at_target, plan_copy

@@ -10,8 +10,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from prunella_core.advice.forecast import NextStart, dangers, is_noprune, next_start
-from prunella_core.advice.service import with_barred
+from prunella_core.advice.ollama import NextStart, dangers, is_noprune, next_start, with_barred
 from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import clean

@@ -6,10 +6,9 @@ from typing import get_args
 import click
 from msgspec.structs import replace
 
-from prunella_core.advice.free import Proposal, proposal_fields, propose
-from prunella_core.advice.free.candidates import Guard
-from prunella_core.advice.free.goals import down_to, to_free
-from prunella_core.advice.free.goals import until_free as to_have_free
+from prunella_core.advice.choice import Guard
+from prunella_core.advice.free import Proposal, down_to, proposal_fields, propose, to_free
+from prunella_core.advice.free import until_free as to_have_free
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age

@@ -1,21 +1,28 @@
-"""What Ollama itself does to a store when its server starts the next time.
+"""What Ollama itself does to a store when its server starts the next time, and what its user may not do there.
 
-The rules are those of the server (its ``Serve``, ``fixBlobs`` and ``PruneLayers``, and ``manifest.Manifests``, as of
-v0.33): blobs named ``sha256:…`` are renamed to ``sha256-…``; then, unless ``OLLAMA_NOPRUNE`` is set or one manifest
+The rules of a start are those of the server (its ``Serve``, ``fixBlobs``, ``PruneLayers`` and ``manifest.Manifests``,
+as of v0.33): blobs named ``sha256:…`` are renamed to ``sha256-…``; then, unless ``OLLAMA_NOPRUNE`` is set or a manifest
 cannot be read, every file in ``blobs/`` is deleted that is an hour old and not named by a digest in a manifest.
 Folders in ``blobs/`` stay, and so does all that lies outside of ``blobs/``, but for empty folders below ``manifests/``.
 A later server also reads ``manifests-v2/``, keeps what either tree names, and goes on past a bad manifest.
 """
 
+import os
+import pwd
 import re
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from prunella_core.base.text import few
 from prunella_core.fs.sizes import File, allocated, reclaimed
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State
 from prunella_core.ollama.names import Area, ModelName, place_of
+from prunella_core.store.locate import owner_name
 
 GRACE_SECONDS = 3_600
 """What was written within this time stays (``layerPruneGracePeriod``)."""
@@ -25,7 +32,7 @@ OLDER = "Ollama 0.33"
 _LAST_WITHOUT_V2 = (0, 33)
 _DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}\Z")
 _RELEASE = re.compile(r"v?([0-9]+)\.([0-9]+)")
-_NO = {"0", "f", "F", "false", "False", "FALSE"}
+_NO = {"", "0", "f", "F", "false", "False", "FALSE"}
 _PART = re.compile(r".*-partial-[0-9]+\Z")
 _SLASHES_OF_A_TAG = 4  # manifests/host/namespace/model/tag
 _STOPPING = {"bad-name", "dangling-link", "dropping", "unreadable", "large-manifest"}
@@ -75,8 +82,7 @@ class NextStart(Struct, frozen=True, kw_only=True):
 
 def is_noprune(environ: Mapping[str, str]) -> bool:
     """Whether ``OLLAMA_NOPRUNE`` is set in ``environ``; as the server reads it, any unknown word means yes."""
-    value = environ.get("OLLAMA_NOPRUNE", "").strip().strip("\"'")
-    return bool(value) and value not in _NO
+    return environ.get("OLLAMA_NOPRUNE", "").strip().strip("\"'") not in _NO
 
 
 def next_start(inventory: Inventory, now: float, noprune: bool, version: str | None = None) -> NextStart:
@@ -85,15 +91,12 @@ def next_start(inventory: Inventory, now: float, noprune: bool, version: str | N
     A server of unknown ``version`` is one that knows every tree of manifests that the store has.
     """
     has_v2 = any(map(_is_in_v2, inventory.models))
-    coming = _start(inventory, now, noprune, knows_v2=_knows_v2(version, has_v2))
+    release = _RELEASE.match(version or "")
+    found = tuple(map(int, release.groups())) if release else ()
+    knows_v2 = found > _LAST_WITHOUT_V2 if any(found) else has_v2  # a build between releases says 0.0.0
+    coming = _start(inventory, now, noprune, knows_v2=knows_v2)
     older = _start(inventory, now, noprune, knows_v2=False) if has_v2 else None
     return replace(coming, server_version=version, older_server=older)
-
-
-def _knows_v2(version: str | None, has_v2: bool) -> bool:
-    release = _RELEASE.match(version or "0.0")
-    found = tuple(map(int, release.groups())) if release else ()
-    return found > _LAST_WITHOUT_V2 if any(found) else has_v2  # a build between releases says 0.0.0
 
 
 def dangers(coming: NextStart) -> tuple[Problem, ...]:
@@ -112,7 +115,8 @@ def _start(inventory: Inventory, now: float, noprune: bool, *, knows_v2: bool) -
     renamed = {file.path: new for file in before if (new := _new_spelling(file.path))}
     after = {renamed.get(file.path, file.path): file for file in before}
     stops = () if knows_v2 else tuple(_stops(inventory))
-    why = "OLLAMA_NOPRUNE is set" if noprune else _why(stops)
+    more = f" (and {len(stops) - 1} more that stop it)" if len(stops) > 1 else ""
+    why = "OLLAMA_NOPRUNE is set" if noprune else f"{stops[0].path}: {stops[0].message}{more}" if stops else None
     kept = _kept(inventory, knows_v2)
     removed = {} if why else {path: file for path, file in after.items() if _is_due(path, file, kept, now)}
     staying = after.keys() - removed.keys()
@@ -173,13 +177,6 @@ def _stops(inventory: Inventory) -> Iterator[Problem]:
         yield Problem(path=path, kind="bad-manifest", message=message, blocks_prune=False)
 
 
-def _why(stops: tuple[Problem, ...]) -> str | None:
-    if not stops:
-        return None
-    more = f" (and {len(stops) - 1} more that stop it)" if len(stops) > 1 else ""
-    return f"{stops[0].path}: {stops[0].message}{more}"
-
-
 def _lost(removed: Collection[str], staying: Iterable[str]) -> set[str]:
     folded = {path.lower() for path in removed}  # a name may be in any case
     still = {place_of(path).whole for path in staying if path.lower() in folded}
@@ -209,3 +206,62 @@ def _downloads(blobs: Iterable[Blob], gone: set[str]) -> Iterator[LostDownload]:
         if blob.state is State.PARTIAL and blob.digest and files and data:
             size = max(file.size for file in data)
             yield LostDownload(digest=blob.digest, files=files, held=min(allocated(data), size), size=size)
+
+
+# What the user that Ollama runs as may do: less than before, after a ``sudo cp`` or a restore by root
+
+_MANIFESTS = ("manifests", "manifests-v2")
+_TREES = ("blobs", "metadata", *_MANIFESTS)
+_READ, _WRITE, _ENTER = 4, 2, 1
+
+
+class _User(NamedTuple):
+    name: str
+    uid: int
+    groups: frozenset[int]
+
+    def lacks(self, status: os.stat_result, wanted: int) -> bool:
+        """Whether the modes of another user's file or folder refuse what is wanted; access lists are not looked at."""
+        if status.st_uid == self.uid:
+            return False
+        granted = status.st_mode >> 3 if status.st_gid in self.groups else status.st_mode
+        return granted & wanted != wanted
+
+
+def with_barred(inventory: Inventory, service: str | None) -> Inventory:
+    """Return ``inventory`` with a problem for each folder that has files which the user ``service`` cannot use.
+
+    By default that is the owner of the store.
+    """
+    found: list[Problem] = []
+    if inventory.store.exported_from is None and (user := _user(inventory.store.root, service)).uid:
+        for tree in _TREES:
+            if barred := list(_barred(user, os.path.join(inventory.store.root, tree), tree)):
+                why = f"Ollama runs as {user.name}, who may not read or change {few(barred)}"
+                found.append(Problem(path=tree, kind="foreign-files", message=why, blocks_prune=False, user=user.name))
+    return replace(inventory, problems=(*inventory.problems, *found)) if found else inventory
+
+
+def _user(root: str, service: str | None) -> _User:
+    uid = os.stat(root).st_uid
+    with suppress(KeyError):
+        entry = pwd.getpwnam(service) if service else pwd.getpwuid(uid)
+        return _User(entry.pw_name, entry.pw_uid, frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid)))
+    return _User(owner_name(uid), uid, frozenset())
+
+
+def _barred(user: _User, folder: str, path: str) -> Iterator[str]:
+    """What Ollama cannot read, nor rewrite if it is a manifest, and folders in which it cannot delete or add files."""
+    with suppress(OSError):  # gone, or closed to us as well, which is a problem already
+        if user.lacks(os.stat(folder), _READ | _WRITE | _ENTER):
+            yield f"{path}/"
+        with os.scandir(folder) as entries:
+            listing = sorted(entries, key=lambda entry: entry.name)
+        wanted = _READ | _WRITE if path.split("/")[0] in _MANIFESTS else _READ
+        for entry in listing:
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    yield from _barred(user, entry.path, f"{path}/{entry.name}")
+                elif stat.S_ISREG(status.st_mode) and user.lacks(status, wanted):
+                    yield f"{path}/{entry.name}"

@@ -3,24 +3,29 @@
 The proposal is a ``Removal`` like any other: it is planned, reviewed and executed as such.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any, get_args
 
 from msgspec import Struct
 
-from prunella_core.advice.free.candidates import Candidate, Guard, ItemKind, LeftOut, candidates, regret
-from prunella_core.advice.free.greedy import Items, choose, partners
-from prunella_core.base.text import clean
+from prunella_core.advice.choice import Candidate, Guard, ItemKind, Items, LeftOut, candidates, choose, regret
+from prunella_core.base.text import clean, few
+from prunella_core.base.units import parse_size
 from prunella_core.inventory.origin import Origin
-from prunella_core.inventory.records import Inventory, Model, Problem
+from prunella_core.inventory.records import Inventory, Problem
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import HeldBack, Plan, Removal
 from prunella_core.space.cells import Holder, Selection
 from prunella_core.space.space import space_of
+from prunella_core.space.totals import totals
 
 _DAY = 86_400
-_KINDS: tuple[ItemKind, ...] = get_args(ItemKind)
-_FEW = 3
+_REASONS = {
+    "leftover": "left over from a create or upload, untouched {since}",
+    "partial": "interrupted download, untouched {since}; pulling again starts over",
+    "unreferenced": "no model has needed it {since}",
+    "trash": "in the trash {since}; can't be restored afterwards",
+}
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -33,7 +38,6 @@ class Item(Struct, frozen=True, kw_only=True):
     frees: int
     """Bytes that leave the disk when it goes along with all items before it: the running sum is that of these."""
     regret: int
-    """In bytes, counted as ``frees`` is."""
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -49,6 +53,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """The most there is, as long as nothing more is allowed."""
     left_out: list[LeftOut]
     held_back: list[HeldBack]
+    """Rows that may belong to a running pull."""
     blocked: tuple[Problem, ...]
     """Problems because of which models and unreferenced blobs are left out."""
 
@@ -64,8 +69,26 @@ class Proposal(Struct, frozen=True, kw_only=True):
 
     @property
     def regret(self) -> int:
-        """How much all of it would be missed, in bytes, as ``docs/free.md`` counts them."""
+        """How much all of it would be missed."""
         return sum(item.regret for item in self.items)
+
+
+def to_free(inventory: Inventory, wanted: str) -> int:
+    """Return how much to delete for ``50GB``; for ``20%``, until that much of the file system is free.
+
+    Raises InvalidInput, as the other goals do.
+    """
+    return until_free(inventory, wanted) if "%" in wanted else parse_size(wanted, inventory.disk_total)
+
+
+def until_free(inventory: Inventory, wanted: str) -> int:
+    """Return what is missing until ``20%`` of the file system, or ``100GB``, are free."""
+    return max(parse_size(wanted, inventory.disk_total) - inventory.disk_free, 0)
+
+
+def down_to(inventory: Inventory, most: str) -> int:
+    """Return by how much the whole store, its trash too, takes more than ``300GB``."""
+    return max(totals(inventory).allocated - parse_size(most), 0)
 
 
 def propose(
@@ -81,11 +104,11 @@ def propose(
     Without any one item the target would be missed. Where all that may go is not enough, the proposal is the most there
     is. Pinned models, ``loaded`` ones, and those that nothing brings back whole are left out unless ``allowed``.
     """
-    found = candidates(inventory, now, loaded, allowed)
-    items = {item.holder: item for item in found.items}
+    found, left_out, held_back = candidates(inventory, now, loaded, allowed)
+    items = {item.holder: item for item in found}
     space = space_of(inventory, "delete")
-    reachable = space.frees(items.keys())
-    chosen = list(_rows(inventory, choose(space, items, max(min(target, reachable), 0), now), items, now))
+    reachable = space.frees(items)
+    chosen = list(_rows(inventory, choose(space, items, min(target, reachable), now), items, now))
     removal = Removal(
         models=tuple(item.key for item in chosen if item.kind == "model"),
         blobs=tuple(item.key for item in chosen if item.kind not in ("model", "trash")),
@@ -95,13 +118,13 @@ def propose(
         proposed=True,
     )
     return Proposal(
-        target=max(target, 0),
+        target=target,
         items=chosen,
         reachable=reachable,
         plan=make_plan(inventory, removal, now),
         removal=removal,
-        left_out=found.left_out,
-        held_back=found.held_back,
+        left_out=left_out,
+        held_back=held_back,
         blocked=inventory.blocking,
     )
 
@@ -121,49 +144,41 @@ def proposal_fields(proposal: Proposal) -> dict[str, Any]:
 
 def _rows(inventory: Inventory, selection: Selection, items: Items, now: float) -> Iterator[Item]:
     """What is selected, what is recovered most easily first, and what goes together together."""
-    with_it = {holder: partners(selection, holder) for holder in selection.gone}
+    kinds = get_args(ItemKind)
+
+    def ease(holder: Holder) -> tuple[int, float, str]:
+        return kinds.index(items[holder].kind), items[holder].idle_since, holder.key
+
+    with_it = {holder: _partners(selection, holder) for holder in sorted(selection.gone, key=ease)}
     so_far = Selection(selection.of)
-    for holder in _in_order(items, with_it):
+    for holder in dict.fromkeys(each for first in with_it for each in (first, *with_it[first])):
         item, frees = items[holder], so_far.gain([holder])
         so_far.add(holder)
         reason = _reason(inventory, item, now)
         if others := [clean(other.key) for other in with_it[holder]]:
-            more = f" and {len(others) - _FEW} more" if len(others) > _FEW else ""
-            reason += f"; only together with {', '.join(others[:_FEW])}{more}"
+            reason += f"; only together with {few(others)}"
         yield Item(kind=item.kind, key=item.key, reason=reason, frees=frees, regret=regret([item], frees, now))
 
 
-def _in_order(items: Items, with_it: Mapping[Holder, list[Holder]]) -> Collection[Holder]:
-    def ease(holder: Holder) -> tuple[int, float, str]:
-        return _KINDS.index(items[holder].kind), items[holder].idle_since, holder.key
-
-    return dict.fromkeys(holder for first in sorted(with_it, key=ease) for holder in (first, *with_it[first]))
+def _partners(selection: Selection, holder: Holder) -> list[Holder]:
+    """The others without which most of what this one frees would stay."""
+    leaving = sorted(filter(selection.leaves, selection.of.get(holder, [])), key=lambda cell: -cell.allocated)
+    return sorted(leaving[0].holders - {holder}) if leaving else []
 
 
 def _reason(inventory: Inventory, item: Candidate, now: float) -> str:
     days = int(max(now - item.idle_since, 0) // _DAY)
     since = f"for {days} day{'' if days == 1 else 's'}" if days else "since today"
-    match item.kind:
-        case "leftover":
-            return f"left over from a create or upload, untouched {since}"
-        case "partial":
-            return f"interrupted download, untouched {since}; pulling again starts over"
-        case "unreferenced":
-            return f"no model has needed it {since}"
-        case "trash":
-            return f"in the trash {since}; can't be restored afterwards"
-        case "model":
-            asked = " and ".join(guard for guard in item.guards if guard != "local")
-            why = f"{_unused(inventory.model_by_name[item.key], since)}; {_way_back(item.origin)}"
-            return f"{why}; {asked}" if asked else why
+    if item.origin is None:
+        return _REASONS[item.kind].format(since=since)
+    is_known = inventory.model_by_name[item.key].last_used is not None
+    unused = f"not used {since}" if is_known else f"neither changed nor known to be used {since}"
+    asked = " and ".join(guard for guard in item.guards if guard != "local")
+    return "; ".join(filter(None, (unused, _way_back(item.origin), asked)))
 
 
-def _unused(model: Model, since: str) -> str:
-    return f"neither changed nor known to be used {since}" if model.last_used is None else f"not used {since}"
-
-
-def _way_back(origin: Origin | None) -> str:
-    if origin is None or origin.kind == "created":
+def _way_back(origin: Origin) -> str:
+    if origin.kind == "created":
         return "not recoverable"
     if origin.kind == "cloud" and not origin.only_here:
         return "runs in the cloud"
