@@ -37,7 +37,7 @@ class Address(NamedTuple):
 
 
 class Request:
-    """One request; connecting may take ``seconds``. It can be hung up from another thread, whatever it waits for."""
+    """One request; connecting may take ``seconds``."""
 
     def __init__(self, where: Address, method: str, path: str, body: object, seconds: float) -> None:
         from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -48,9 +48,28 @@ class Request:
         self._socket: socket.socket | None = None
         self._is_over = False
 
+    def answer(self, largest: int) -> tuple[int, bytes]:
+        """Send it; return the status and the body. Raises HTTPError, HTTPException, OSError and ValueError."""
+        with self._sent() as response:
+            answer = response.read(largest + 1)
+            if len(answer) > largest:
+                raise ValueError("too long an answer")
+            return response.status, answer
+
+    def lines(self) -> Iterator[bytes]:
+        """Send it; yield the lines of the answer. Raises as ``answer``."""
+        rest = b""
+        with self._sent() as response:
+            for piece in response.stream(65_536):
+                *lines, rest = (rest + piece).split(b"\n")
+                if len(rest) > _LARGEST_LINE:
+                    raise ValueError("too long a line")
+                yield from filter(None, lines)
+            if rest:
+                yield rest
+
     @contextmanager
-    def sent(self) -> Iterator["BaseHTTPResponse"]:
-        """Send it and give the answer, unread. Raises HTTPError, HTTPException, OSError and ValueError."""
+    def _sent(self) -> Iterator["BaseHTTPResponse"]:
         with closing(self._http):
             self._http.connect()
             self._socket = self._http.sock
@@ -63,85 +82,51 @@ class Request:
             with closing(self._http.getresponse()) as response:
                 yield response
 
-    def hang_up(self) -> None:
-        """End what another thread waits for."""
+    def close(self) -> None:
+        """Hang up, whatever another thread waits for."""
         self._is_over = True
         if self._socket:
             with suppress(OSError):  # it has ended by itself just now
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
-def within(seconds: float, work: Callable[[], _Result], give_up: Callable[[], None] = lambda: None) -> _Result:
-    """Return the result of ``work`` in a thread. Raises what it raises, and TimeoutError after ``seconds``.
+def within(seconds: float, work: Callable[[], _Result]) -> _Result:
+    """Return the result of ``work`` in a thread. Raises what it raises, and TimeoutError after ``seconds``."""
+    try:
+        return next(coming(lambda: iter((work(),)), lambda: seconds))
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {seconds:g} seconds") from None
 
-    A name lookup has no timeout, and one from byte to byte never comes where bytes trickle in.
+
+def coming(
+    work: Callable[[], Iterator[_Result]], patience: Callable[[], float], cancelled: Callable[[], bool] = lambda: False
+) -> Iterator[_Result]:
+    """Yield what ``work`` yields in a thread, as it comes.
+
+    Raises what it raises, Cancelled, and TimeoutError after ``patience`` seconds without anything: a name lookup has no
+    timeout, and one from byte to byte never comes where bytes trickle in.
     """
-    come = SimpleQueue[_Result | Exception]()
+    come = SimpleQueue[tuple[_Result] | Exception | None]()
 
     def run() -> None:
         try:
-            come.put(work())
-        except Exception as error:  # noqa: BLE001 -- raised below, in the thread that waits
-            come.put(error)
-
-    Thread(target=run, daemon=True).start()
-    try:
-        result = come.get(timeout=seconds)
-    except Empty:
-        give_up()
-        raise TimeoutError(f"no answer within {seconds:g} seconds") from None
-    if isinstance(result, Exception):
-        raise result
-    return result
-
-
-def lines_of(request: Request, patience: Callable[[], float], cancelled: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield the lines of the answer as they come, and hang up when no more are wanted.
-
-    Raises TimeoutError after ``patience`` seconds without a line, Cancelled, and as ``Request.sent``.
-    """
-    come = SimpleQueue[bytes | Exception | None]()
-
-    def talk() -> None:
-        try:
-            with request.sent() as response:
-                for line in _split(response.stream(65_536)):
-                    come.put(line)
+            for result in work():
+                come.put((result,))
             come.put(None)
         except Exception as error:  # noqa: BLE001 -- raised in the thread that waits
             come.put(error)
 
-    Thread(target=talk, daemon=True).start()
-    try:
-        while (line := _next(come, patience, cancelled)) is not None:
-            yield line
-    finally:
-        request.hang_up()
-
-
-def _next(
-    come: "SimpleQueue[bytes | Exception | None]", patience: Callable[[], float], cancelled: Callable[[], bool]
-) -> bytes | None:
-    """Wait for what comes next; ``None`` is the end."""
+    Thread(target=run, daemon=True).start()
     until = time.monotonic() + patience()
-    while time.monotonic() < until:
-        if cancelled():
-            raise Cancelled("cancelled")
+    while not cancelled():
         with suppress(Empty):
-            line = come.get(timeout=_ASK_EVERY)
-            if isinstance(line, Exception):
-                raise line
-            return line
-    raise TimeoutError(f"nothing for {patience():.0f} seconds")
-
-
-def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines in ``pieces``. Raises ValueError for one that does not end."""
-    rest = b""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        if len(rest) > _LARGEST_LINE:
-            raise ValueError("too long a line")
-        yield from filter(None, lines)
-    if rest:
-        yield rest
+            found = come.get(timeout=max(min(until - time.monotonic(), _ASK_EVERY), 0))
+            if found is None:
+                return
+            if isinstance(found, Exception):
+                raise found
+            yield found[0]
+            until = time.monotonic() + patience()
+        if time.monotonic() >= until:
+            raise TimeoutError(f"nothing for {patience():.0f} seconds")
+    raise Cancelled("cancelled")

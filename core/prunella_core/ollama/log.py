@@ -1,6 +1,6 @@
 """Ollama's own log, in files and in the journal: when it loaded which weights, when it started, on which store."""
 
-import fnmatch
+import glob
 import hashlib
 import os
 import re
@@ -85,16 +85,13 @@ def log_files(root: str, home: str) -> list[str]:
     """Return the log files of the desktop apps and of Homebrew for the store at ``root``, the oldest first."""
     parent = os.path.dirname(root)
     windows = os.path.join(os.path.dirname(parent), "AppData", "Local", "Ollama")
-    folders = (os.path.join(parent, "logs"), os.path.join(home, ".ollama", "logs"), windows)
-    found = {f"{place}/var/log/ollama.log": 0.0 for place in ("/opt/homebrew", "/usr/local")}
-    for folder in folders:
-        with suppress(OSError):  # no such folder, or not ours to look into
-            found |= {f"{folder}/{name}": 0.0 for name in fnmatch.filter(os.listdir(folder), "server*.log")}
-    for path in tuple(found):
-        try:
+    paths = ["/opt/homebrew/var/log/ollama.log", "/usr/local/var/log/ollama.log"]
+    for folder in (os.path.join(parent, "logs"), os.path.join(home, ".ollama", "logs"), windows):
+        paths += [os.path.join(folder, name) for name in glob.glob("server*.log", root_dir=folder)]
+    found = {}
+    for path in paths:
+        with suppress(OSError):
             found[path] = os.stat(path).st_mtime
-        except OSError:
-            del found[path]
     return sorted(found, key=lambda path: found[path])
 
 
@@ -138,10 +135,6 @@ class _Entry(msgspec.Struct):
     realtime: str = msgspec.field(name="__REALTIME_TIMESTAMP")
     message: str | list[int] | None = msgspec.field(name="MESSAGE", default=None)
 
-    @property
-    def at(self) -> float:
-        return int(self.realtime) / 1e6
-
 
 _DECODER = msgspec.json.Decoder(_Entry)
 
@@ -177,11 +170,12 @@ def _read_journal(cursor: str, seconds: float) -> tuple[list[Event], str, float,
             is_whole = not line
             with suppress(msgspec.MsgspecError, ValueError):
                 entry = _DECODER.decode(line)
+                at = int(entry.realtime) / 1e6
                 has_gap |= bool(cursor and not reached and entry.cursor != cursor)
                 text = entry.message.encode() if isinstance(entry.message, str) else bytes(entry.message or [])
-                if entry.cursor != cursor and (event := event_of(text, entry.at)):
+                if entry.cursor != cursor and (event := event_of(text, at)):
                     events.append(event)
-                reached, until = entry.cursor, entry.at
+                reached, until = entry.cursor, at
         run.kill()
     has_gap |= bool(cursor and is_whole and not reached)
     return events, reached if is_whole else reached or cursor, until, is_whole, has_gap

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
-from prunella_core.ollama.exchange import Address, Request, lines_of, within
+from prunella_core.ollama.exchange import Address, Request, coming, within
 from prunella_core.ollama.names import parse_name
 
 _PORTS = {"": 11_434, "http": 80, "https": 443}
@@ -198,8 +198,8 @@ class Server:
             checking = latest.status.startswith("verifying")
             return _WORK_SECONDS + (sum(totals.values()) / _HASHED_A_SECOND if checking else 0)
 
-        with self._translated():
-            for line in lines_of(Request(self._where, "POST", "/api/pull", body, _ANSWER_SECONDS), patience, cancelled):
+        with self._request("POST", "/api/pull", body, _ANSWER_SECONDS) as request:
+            for line in coming(request.lines, patience, cancelled):
                 latest = self._read(line, _Pulled)
                 if latest.error:
                     raise self._said(latest.error)
@@ -211,16 +211,8 @@ class Server:
 
     def _ask(self, method: str, path: str, body: object = None, seconds: float | None = None) -> bytes:
         seconds = seconds or _ANSWER_SECONDS
-        request = Request(self._where, method, path, body, seconds)
-
-        def talk() -> tuple[int, bytes]:
-            with request.sent() as response:
-                return response.status, response.read(_LARGEST_ANSWER + 1)
-
-        with self._translated():
-            status, answer = within(seconds, talk, request.hang_up)
-            if len(answer) > _LARGEST_ANSWER:
-                raise ValueError("too long an answer")
+        with self._request(method, path, body, seconds) as request:
+            status, answer = within(seconds, lambda: request.answer(_LARGEST_ANSWER))
         if status >= 400:
             raise self._said(self._read(answer, _Error).error)
         return answer
@@ -232,14 +224,15 @@ class Server:
             raise self._strange(error) from error
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Raise ServerError for whatever goes wrong on the way."""
+    def _request(self, method: str, path: str, body: object, seconds: float) -> Iterator[Request]:
+        """One request, hung up at the end. Raises ServerError for whatever goes wrong on the way."""
         from http.client import HTTPException
 
         from urllib3.exceptions import HTTPError
 
         try:
-            yield
+            with closing(Request(self._where, method, path, body, seconds)) as request:
+                yield request
         except (HTTPError, HTTPException, OSError, ValueError) as error:
             raise self._strange(error) from error
 

@@ -63,47 +63,44 @@ def _acquire(store: Store, *, asking: bool = False) -> tuple[int, bool]:
     except OSError as error:
         raise Refused(f"cannot open {clean(store.root)} to lock it: {error.strerror}") from error
     try:
-        _lock(store, folder)
+        try:
+            _lock(store, folder)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            return _acquire_file(store, 0 if asking else os.O_CREAT), True
+    except FileNotFoundError:
+        raise
     except OSError as error:
-        if error.errno != errno.EBADF:
-            raise _cannot(store, error) from error
-        return _acquire_file(store, 0 if asking else os.O_CREAT), True
+        raise Refused(f"cannot lock {clean(store.root)}: {error.strerror}; nothing was changed") from error
     return folder, False
 
 
 def _acquire_file(store: Store, create: int) -> int:
-    try:
-        if create:
-            with closing(Disk()) as disk:
-                disk.make_folder(store.own)
-        while True:
-            descriptor = _open_note(store, os.O_RDWR | create)
-            _lock(store, descriptor)
-            status = os.fstat(descriptor)
-            with opened(_note(store)) as entry:
-                if inode(entry) == (status.st_dev, status.st_ino):
-                    return descriptor
-            os.close(descriptor)  # another file has taken its place
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _cannot(store, error) from error
+    if create:
+        with closing(Disk()) as disk:
+            disk.make_folder(store.own)
+    while True:
+        descriptor = _open_note(store, os.O_RDWR | create)
+        _lock(store, descriptor)
+        status = os.fstat(descriptor)
+        with opened(_note(store)) as entry:
+            if inode(entry) == (status.st_dev, status.st_ino):
+                return descriptor
+        os.close(descriptor)  # another file has taken its place
 
 
 def _lock(store: Store, descriptor: int) -> None:
     """Lock what is open, or close it. Raises Locked and OSError."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError:
         os.close(descriptor)
-        if isinstance(error, BlockingIOError):
-            busy = f"another Prunella{_holder(store)} is working on {clean(store.root)}"
-            raise Locked(f"{busy}; try again when it is done") from None
+        busy = f"another Prunella{_holder(store)} is working on {clean(store.root)}"
+        raise Locked(f"{busy}; try again when it is done") from None
+    except OSError:
+        os.close(descriptor)
         raise
-
-
-def _cannot(store: Store, error: OSError) -> Refused:
-    return Refused(f"cannot lock {clean(store.root)}: {error.strerror}; nothing was changed")
 
 
 def _open_note(store: Store, flags: int) -> int:

@@ -102,21 +102,18 @@ def _matching(folder: str, pattern: str, why: str) -> Iterator[Place]:
 
 def _look_at(place: Place) -> tuple[tuple[int, int] | str, FoundStore] | None:
     """Return the store at ``place`` under what identifies its folder; ``None`` where there is none."""
+    folder = place.path
     try:
-        status = os.stat(place.path)
-        is_store = bool(PARTS & set(os.listdir(place.path)))
+        status = os.stat(folder)
+        if PARTS.isdisjoint(os.listdir(folder)):
+            return None
+        return (status.st_dev, status.st_ino), FoundStore(folder, place.why, owner_name(status.st_uid))
     except PermissionError:
-        return None if place.why in _ALWAYS_CLOSED else _closed(place)
+        if place.why in _ALWAYS_CLOSED:
+            return None
     except OSError:  # nothing there, a name that is too long, a loop of links
         return None
-    found = FoundStore(place.path, place.why, owner_name(status.st_uid))
-    return ((status.st_dev, status.st_ino), found) if is_store else None
-
-
-def _closed(place: Place) -> tuple[str, FoundStore]:
-    """Of several places below one closed folder the first counts."""
-    folder = place.path
-    while not os.path.lexists(folder):
+    while not os.path.lexists(folder):  # of several places below one closed folder the first counts
         folder = os.path.dirname(folder)
     return folder, FoundStore(place.path, place.why, owner_name(os.lstat(folder).st_uid), is_readable=False)
 
@@ -158,7 +155,6 @@ def _app_setting(path: str) -> Iterator[Place]:
 
 
 def _units(environ: Mapping[str, str]) -> Iterator[Place]:
-    import shlex
     import shutil
     import subprocess
 
@@ -168,25 +164,23 @@ def _units(environ: Mapping[str, str]) -> Iterator[Place]:
     command = [program, "show", "ollama", "ollama*.service", "-p", "Id,LoadState,Environment,User"]
     with suppress(OSError, subprocess.SubprocessError, ValueError):
         run = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603 -- no shell
-        for block in run.stdout.split("\n\n"):
-            properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-            yield from _unit(properties, shlex.split(properties.get("Environment", "")))
+        yield from filter(None, map(_place_of, run.stdout.split("\n\n")))
 
 
-def _unit(properties: Mapping[str, str], environment: Iterable[str]) -> Iterator[Place]:
+def _place_of(unit: str) -> Place | None:
+    """Where a unit has its models, by its properties."""
+    import shlex
+
+    properties = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line)
+    set_there = dict(pair.split("=", 1) for pair in shlex.split(properties.get("Environment", "")) if "=" in pair)
     if properties.get("LoadState", "loaded") != "loaded":
-        return
-    why = f"the systemd unit {properties.get('Id') or 'ollama.service'}"
+        return None
     user = properties.get("User") or "root"
-    set_there = dict(pair.split("=", 1) for pair in environment if "=" in pair)
-    if models := set_there.get("OLLAMA_MODELS"):
-        yield Place(models, why, user)
-        return
     home = set_there.get("HOME")
     with suppress(KeyError):
         home = home or pwd.getpwnam(user).pw_dir
-    if home:
-        yield Place(os.path.join(home, ".ollama", "models"), why, user)
+    models = set_there.get("OLLAMA_MODELS") or (home and os.path.join(home, ".ollama", "models"))
+    return Place(models, f"the systemd unit {properties.get('Id') or 'ollama.service'}", user) if models else None
 
 
 def locate(explicit: str | None, environ: Mapping[str, str], home: str, machine: str = "/") -> Store:
