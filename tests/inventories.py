@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from prunella_core.advice.free import Proposal
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.records import Blob, Details, Inventory, Model, State
 from prunella_core.ollama.manifest import Layer
 from prunella_core.plan.build import make_plan

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from commandline import call
 from ollama_rules import Ollama
-from prunella_core.guard.settings import Settings
+from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import sync, turn_on
 from prunella_core.inventory.records import State
 from prunella_core.plan.records import Empty, PruneClass, Request, Restore

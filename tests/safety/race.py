@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from prunella_core.apply import World, apply
 from prunella_core.base.errors import Locked, Refused, StalePlan
-from prunella_core.guard.settings import Settings
+from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import sync, turn_on
 from prunella_core.ollama.names import place_of
 from prunella_core.plan.build import make_plan

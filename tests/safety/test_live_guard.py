@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ollama_rules import digest_of
-from prunella_core.guard.settings import Settings
+from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import Synced, sync, turn_on
 from prunella_core.plan.records import Restore
 from safety.real_ollama import BINARY, Serving, serving

@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from prunella_core.base.text import few
-from prunella_core.fs.sizes import File, allocated, reclaimed
+from prunella_core.fs.files import File, allocated, reclaimed
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State
 from prunella_core.ollama.names import Area, ModelName, place_of
 from prunella_core.store.locate import owner_name

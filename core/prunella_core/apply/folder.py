@@ -9,7 +9,6 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from prunella_core.apply.look import look, still_needed
 from prunella_core.apply.moves import (
     Move,
     bring_back,
@@ -19,12 +18,12 @@ from prunella_core.apply.moves import (
     is_same,
     is_whole,
     key_of,
+    look,
+    still_needed,
     unlink,
 )
 from prunella_core.fs.disk import Disk, remove_tree_of_folders
-from prunella_core.fs.files import files_below, has_reflinks, read_small
-from prunella_core.fs.folders import read_own
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File, files_below, has_reflinks, read_own, read_small
 from prunella_core.ledger.log import Action
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.ollama.names import Area, read_blob_name

@@ -10,14 +10,22 @@ import msgspec
 from msgspec.structs import replace
 
 from prunella_core.apply.folder import Folder
-from prunella_core.apply.look import look, still_needed
-from prunella_core.apply.moves import changed, drop_empty_folders, drop_guarded, is_manifest, is_own, is_whole, unlink
+from prunella_core.apply.moves import (
+    changed,
+    drop_empty_folders,
+    drop_guarded,
+    is_manifest,
+    is_own,
+    is_whole,
+    look,
+    still_needed,
+    unlink,
+)
 from prunella_core.apply.work import Work, World
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
-from prunella_core.fs.files import files_below, has_reflinks, look_at
-from prunella_core.fs.sizes import File, reclaimed
+from prunella_core.fs.files import File, files_below, has_reflinks, look_at, reclaimed
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import action_of
 from prunella_core.ollama.names import Area
@@ -252,6 +260,25 @@ class Removal(Work):
         self.moved.append(item)
         self.step(3)
         return freed
+
+
+class Keeping(Removal):
+    """Sets aside links of all blobs and a copy of the manifest, which a pull writes again in place."""
+
+    def _set_aside(self) -> None:
+        """The names of damaged blobs leave last: whatever happens before, the store is as it was."""
+        for file in self.shared:
+            self.aside.keep_name(file)
+        for item in self.blobs:
+            self.aside.add_name(item.file)
+        for item in self.manifests:
+            self.aside.copy(item.file)
+        for item in self.blobs:
+            self.aside.take_name(item.file)
+        self.moved = list(self.plan.files)
+
+    def _in_place(self, why: str) -> Receipt:
+        raise Refused(f"{why}; nothing was changed")
 
 
 def _shared(plan: Plan, inventory: Inventory) -> list[File]:

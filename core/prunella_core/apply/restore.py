@@ -4,22 +4,24 @@ import errno
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import msgspec
 
 from prunella_core.apply.folder import Folder, drop_finished_entries
-from prunella_core.apply.moves import Move, bring_back, drop_empty_folders, is_manifest, is_same
-from prunella_core.apply.work import Work
+from prunella_core.apply.moves import Move, bring_back, drop_empty_folders, is_manifest, is_same, is_whole, key_of, look
+from prunella_core.apply.work import Work, World
 from prunella_core.base.errors import Cancelled, Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
-from prunella_core.fs.folders import read_own
+from prunella_core.fs.files import read_own, read_small
+from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.ollama.names import Area
 from prunella_core.plan.records import FileError, PlannedFile, Receipt
 from prunella_core.scan.own import RESTORING
+from prunella_core.scan.trash import RECORD
 from prunella_core.store import Store
-from prunella_core.store.access import sign
+from prunella_core.store.access import lock, sign
 
 _NOTE = msgspec.json.Decoder(list[tuple[str, ...]])
 _LARGEST_NOTE = 64 * 1024 * 1024
@@ -191,3 +193,31 @@ def _note(store: Store) -> str:
 def _encode(path: str) -> str:
     """A path as JSON can hold it, whatever its bytes."""
     return os.fsencode(path).hex()
+
+
+def put_back(store: Store, identity: str, world: World) -> bool:
+    """Give the store what its models miss and an entry of the trash has, under the same name in both.
+
+    An entry of which the store has everything then is dropped; returns whether it stays. Raises Refused and OSError.
+    """
+    with lock(store), closing(world.disk or Disk()) as disk:
+        entry = Folder(store, disk, Area.TRASH, identity)
+        needed = look(store, 0).needed
+        for path in [path for path in entry.paths() if is_whole(path) and key_of(path) in needed]:
+            if disk.status(store.path(path)) is None:
+                disk.link(f"{entry.path}/{path}", store.path(path))
+        if not all(_has(store, entry, path) for path in entry.paths() if path != RECORD):
+            return True
+        entry.undo()
+        disk.remove_if_empty(store.trash)
+        return False
+
+
+def _has(store: Store, entry: Folder, path: str) -> bool:
+    """Whether the store has a file of an entry: the very file, of a manifest the same bytes."""
+    ours, theirs = f"{entry.path}/{path}", store.path(path)
+    if not os.path.lexists(theirs):
+        return False
+    if is_manifest(path):
+        return read_small(ours, LARGEST_MANIFEST) == read_small(theirs, LARGEST_MANIFEST)
+    return os.path.samestat(os.lstat(ours), os.lstat(theirs))

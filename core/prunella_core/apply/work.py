@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from prunella_core.apply.look import Look, signs_in
-from prunella_core.apply.moves import is_manifest, is_own, is_whole
+from prunella_core.apply.moves import Look, is_manifest, is_own, is_whole, signs_in
 from prunella_core.fs.disk import Disk
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.server import Server, is_quiet

@@ -8,7 +8,7 @@ from msgspec import Struct
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.copy.target import Target, Whole
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ollama.names import Area, ModelName, match_name, parse_name, place_of
 from prunella_core.store import Store

@@ -15,8 +15,7 @@ from prunella_core.copy.fill import CannotCopy, Filler
 from prunella_core.copy.plan import CopiedBlob, CopiedModel, CopyPlan
 from prunella_core.copy.target import COPYING, parts_in
 from prunella_core.fs.disk import Disk
-from prunella_core.fs.files import look_at, read_small
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File, look_at, read_small
 from prunella_core.ledger.file import consult
 from prunella_core.ledger.memory import read_sound
 from prunella_core.ollama.manifest import LARGEST_MANIFEST

@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
-from prunella_core.fs.extents import WITH_REFLINKS
-from prunella_core.fs.mounts import mount_of
-from prunella_core.fs.sizes import BLOCK
+from prunella_core.fs.files import BLOCK
+from prunella_core.fs.mounts import WITH_REFLINKS, mount_of
 from prunella_core.inventory.records import Inventory, Model, State
 from prunella_core.ledger.memory import rescan
 from prunella_core.scan.progress import capacity_of

@@ -6,7 +6,7 @@ from math import isfinite
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashedModel
 from prunella_core.ollama.names import Area, is_short_name, parse_digest, place_of

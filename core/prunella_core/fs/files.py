@@ -1,15 +1,127 @@
-"""Directory entries and small files, read without ever waiting on a pipe or following a link out of the store."""
+"""Directory entries, folders and small files, read without ever waiting on a pipe. All sizes are bytes."""
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+from msgspec import Struct
 
 from prunella_core.fs.caller import for_caller
-from prunella_core.fs.extents import WITH_REFLINKS, shared_bytes
-from prunella_core.fs.mounts import mount_of
-from prunella_core.fs.sizes import BLOCK, File
+from prunella_core.fs.mounts import WITH_REFLINKS, mount_of, shared_bytes
+
+BLOCK = 512
+"""Bytes that ``st_blocks`` counts in, whatever the file system's own blocks are."""
+
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", 0)
+
+
+class File(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One directory entry as ``lstat`` saw it; ``path`` is relative to the store."""
+
+    path: str
+    size: int
+    allocated: int
+    mtime_ns: int
+    mode: int
+    device: int
+    inode: int
+    links: int
+    target: str | None = None
+    """Where it points, when it is a symbolic link."""
+    shared: int = 0
+    """Bytes in extents that other files have too (reflinks)."""
+
+    @property
+    def own(self) -> int:
+        """Bytes that leave the disk with its last link."""
+        return max(self.allocated - self.shared, 0)
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is an ordinary file: neither link, folder, socket nor device."""
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def identity(self) -> tuple[int, int, int, int]:
+        """What changes when the file is replaced or written."""
+        return self.device, self.inode, self.size, self.mtime_ns
+
+
+def allocated(files: Iterable[File]) -> int:
+    """Bytes that the distinct files take: ``st_blocks * 512``, hard links to one file counted once."""
+    return sum({(file.device, file.inode): file.allocated for file in files}.values())
+
+
+def reclaimed_each(files: Iterable[File]) -> list[int]:
+    """For each file, the bytes that leave the disk with it when exactly this set goes.
+
+    A file counts when its last link goes with the set, and then once, at the last of its entries; a symbolic link
+    counts as itself; extents that other files share do not count. The sum is what the whole set gives back.
+    """
+    gone: Counter[tuple[int, int]] = Counter()
+    result = []
+    for file in files:
+        if file.links <= 1:
+            result.append(file.own)
+            continue
+        identity = file.device, file.inode
+        gone[identity] += 1
+        result.append(file.own if gone[identity] == file.links else 0)
+    return result
+
+
+def reclaimed(files: Iterable[File]) -> int:
+    """Bytes that leave the disk when exactly this set of files goes."""
+    return sum(reclaimed_each(files))
+
+
+def open_folder(path: str) -> int:
+    """Open the folder at an absolute path. Raises OSError; NotADirectoryError where a link is on the way."""
+    folder = os.open("/", _FOLDER)
+    for name in path.split("/"):
+        if not name:
+            continue
+        try:
+            below = os.open(name, _FOLDER, dir_fd=folder)
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, path) from None
+        finally:
+            os.close(folder)
+        folder = below
+    return folder
+
+
+@contextmanager
+def opened(path: str) -> Iterator[tuple[int, str]]:
+    """An open descriptor of the folder that ``path`` lies in, and its name there. Raises OSError."""
+    where, name = os.path.split(path)
+    folder = open_folder(where)
+    try:
+        yield folder, name
+    finally:
+        os.close(folder)
+
+
+def require_regular(descriptor: int, path: str) -> None:
+    """Raise OSError where what is open is a pipe, a folder or a device."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "not an ordinary file", path)
+
+
+def read_own(path: str, limit: int) -> bytes | None:
+    """Return the bytes of a file that Prunella wrote, or ``None`` when it has more than ``limit``.
+
+    Raises OSError, also for a link, a pipe, and anything else that is no ordinary file.
+    """
+    with opened(path) as (folder, name):
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    with open(descriptor, "rb") as file:
+        require_regular(descriptor, path)
+        data = file.read(limit + 1)
+    return data if len(data) <= limit else None
 
 
 def file_from(relative: str, status: os.stat_result, target: str | None = None, shared: int = 0) -> File:

@@ -10,7 +10,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from prunella_core.base.units import SETTLING_SECONDS
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.records import Cause, Inventory, State, TrashedModel
 from prunella_core.ollama.names import FileKind, place_of
 from prunella_core.plan.policy import Policy

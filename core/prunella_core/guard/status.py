@@ -1,27 +1,57 @@
-"""What the guard holds, and what of it is too much: pure functions of an inventory and the settings."""
+"""Whether a store is guarded and within which limits, what the guard holds, and what of it is too much."""
 
+import os
 from collections.abc import Iterator
 
+import msgspec
 from msgspec import Struct
 
-from prunella_core.fs.sizes import allocated
-from prunella_core.guard.settings import Settings, read_settings
-from prunella_core.guard.sync import Synced
+from prunella_core.base.errors import Refused
+from prunella_core.base.text import clean
+from prunella_core.base.units import parse_age
+from prunella_core.fs.disk import Disk
+from prunella_core.fs.files import allocated, read_own
 from prunella_core.inventory.records import Inventory, Problem, TrashEntry
 from prunella_core.ollama.names import place_of
-from prunella_core.plan.records import Receipt
 from prunella_core.space.cells import Holder
 from prunella_core.space.space import space_of
+from prunella_core.store import Store
+
+SETTINGS = ".prunella/guard/settings.json"
+_LARGEST = 4096
 
 
-class GuardRun(Struct, frozen=True, kw_only=True):
-    """What a run of the guard did."""
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the guard was turned on with."""
 
-    synced: Synced
-    emptied: Receipt | None
-    """What it deleted for good of what it had rescued, because that took too much."""
-    inventory: Inventory
-    """The store afterwards."""
+    keep: int = parse_age("7d")
+    """Seconds for which the trash keeps what Ollama deleted."""
+    max_size: int = 100_000_000_000
+    """Bytes that what Ollama deleted may take; more, and the oldest is deleted for good."""
+    min_free: int = 0
+    """Bytes that are to stay free on the disk; less, and the oldest is deleted for good."""
+
+
+_decode = msgspec.json.Decoder(Settings).decode
+
+
+def read_settings(store: Store) -> Settings | None:
+    """Return the settings of the guard; ``None`` when it is off. Raises Refused when they cannot be read."""
+    path = store.path(SETTINGS)
+    try:
+        return _decode(read_own(path, _LARGEST) or b"")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        why = f"cannot read the guard's settings {clean(path)}: {error}"
+        raise Refused(f"{why}; turn it off and on again (prunella guard off)") from error
+
+
+def write_settings(store: Store, settings: Settings, disk: Disk) -> None:
+    """Turn the guard on with ``settings``. Raises OSError."""
+    path = store.path(SETTINGS)
+    disk.make_folder(os.path.dirname(path))
+    disk.write(path, msgspec.json.encode(settings))
 
 
 class GuardStatus(Struct, frozen=True, kw_only=True):

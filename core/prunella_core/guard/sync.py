@@ -12,18 +12,18 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from prunella_core.apply.execute import has_left
+from prunella_core.apply import has_left
 from prunella_core.apply.moves import drop_empty_folders, is_same
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
-from prunella_core.fs.files import read_small
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File, read_small
 from prunella_core.guard.changes import Changes, Rescue, changes
-from prunella_core.guard.settings import SETTINGS, Settings, read_settings, write_settings
+from prunella_core.guard.status import SETTINGS, Settings, read_settings, write_settings
 from prunella_core.inventory.records import Cause, Inventory
 from prunella_core.ledger.log import LogLine, models_in, write_line
 from prunella_core.ollama.names import place_of
+from prunella_core.plan.records import Receipt
 from prunella_core.scan import scan
 from prunella_core.scan.trash import RECORD, new_id
 from prunella_core.store import Store
@@ -56,6 +56,16 @@ class Synced(NamedTuple):
     """Why what vanished was not looked for this time."""
     inventory: Inventory | None = None
     """The store as it is, where nothing had to be done."""
+
+
+class GuardRun(Struct, frozen=True, kw_only=True):
+    """What a run of the guard did."""
+
+    synced: Synced
+    emptied: Receipt | None
+    """What it deleted for good of what it had rescued, because that took too much."""
+    inventory: Inventory
+    """The store afterwards."""
 
 
 class _Record(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.fs.sizes import File, allocated
+from prunella_core.fs.files import File, allocated
 from prunella_core.ollama.manifest import Layer
 from prunella_core.ollama.names import Area, place_of
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from prunella_core.base.text import for_a_shell
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.parts import Problem
 
 

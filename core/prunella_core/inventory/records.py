@@ -5,7 +5,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput, NotFound
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.flipped import flipped
 from prunella_core.inventory.origin import Origin, origins
 from prunella_core.inventory.parts import Blob as Blob

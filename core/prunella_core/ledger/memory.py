@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from prunella_core.base.errors import Refused
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.problems import DAMAGE, problem
 from prunella_core.inventory.records import Blob, Inventory, Problem, State
 from prunella_core.ledger.file import (

@@ -1,25 +1,30 @@
-"""Carries a plan out, for both front ends: unload, apply, delete expired trash, and report what happened."""
+"""Carries plans out, for every front end: unload, apply, delete expired trash, and report what happened."""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from prunella_core.apply import World, apply, has_unfinished
-from prunella_core.base.errors import PrunellaError
+from prunella_core.base.errors import PrunellaError, Refused
 from prunella_core.base.text import clean
-from prunella_core.guard.settings import SETTINGS
-from prunella_core.guard.sync import Synced, sync
+from prunella_core.guard.status import SETTINGS, Settings, over_limit, read_settings
+from prunella_core.guard.sync import GuardRun, Synced, sync, turn_off, turn_on
 from prunella_core.inventory.records import Inventory
-from prunella_core.ledger.memory import rescan
+from prunella_core.ledger.memory import remember, rescan, scan_store
 from prunella_core.ollama.server import Server
 from prunella_core.operations.came_back import compared, free_space
 from prunella_core.operations.server import delete_by_server
 from prunella_core.plan.build import make_plan
-from prunella_core.plan.records import Empty, Plan, Receipt, Removal
+from prunella_core.plan.records import Empty, Plan, Receipt, Removal, Restore
+from prunella_core.scan import scan
 from prunella_core.scan.trash import removed_at
 from prunella_core.store import Store
+
+if TYPE_CHECKING:
+    from prunella_core.copy import CopyPlan, CopyReceipt  # late: the threads that copy take 20 ms to import
 
 
 def make_ready(store: Store, world: World) -> bool:
@@ -117,3 +122,80 @@ def empty_for_good(inventory: Inventory, entries: tuple[str, ...], world: World)
     """Empty entries that were not chosen by hand; ``None`` when there is nothing to do. Raises Refused."""
     plan = make_plan(inventory, Empty(entries=entries, expired=True), inventory.scanned_at)
     return apply(plan, world) if plan.files else None
+
+
+def guard_on(store: Store, settings: Settings, world: World) -> GuardRun:
+    """Turn the guard on, or change its settings. Raises Refused where it cannot work, with nothing half on."""
+    finish_left(store, world)
+    return _make_room(store, turn_on(store, settings, world.now(), world.disk), settings, world)
+
+
+def guard_off(store: Store, world: World) -> None:
+    """Drop the guard's links; what it rescued stays in the trash until its time is over. Raises Refused."""
+    store.check_changeable()
+    turn_off(store, world.disk)
+
+
+def guard_run(store: Store, world: World) -> GuardRun:
+    """Bring the guard up to date, then keep to its limits. Raises Refused, also when it is off."""
+    store.check_changeable()
+    settings = read_settings(store)
+    if settings is None:
+        raise Refused("the guard is off; turn it on with: prunella guard on")
+    finish_left(store, world)
+    return _make_room(store, sync(store, world.now(), world.disk) or Synced(), settings, world)
+
+
+def _make_room(store: Store, synced: Synced, settings: Settings, world: World) -> GuardRun:
+    inventory = remember(synced.inventory or scan(store, world.now()))
+    if not (going := over_limit(inventory, settings)):
+        return GuardRun(synced=synced, emptied=None, inventory=inventory)
+    emptied = empty_for_good(inventory, going, world)
+    return GuardRun(synced=synced, emptied=emptied, inventory=scan_store(store, world.now()))
+
+
+def plan_to_make_room(inventory: Inventory, request: Restore, now: float) -> Plan | None:
+    """Plan to move what has the names of ``request`` to the trash; ``None`` where nothing is in the way."""
+    wanted = make_plan(inventory, request, now)
+    names = tuple(problem.model for problem in wanted.blocked if problem.model in inventory.model_by_name)
+    return make_plan(inventory, Removal(models=names), now) if names else None
+
+
+def swap(request: Restore, room: Plan, world: World) -> Receipt:
+    """Carry out ``room``, then restore ``request``; return the receipt of the second.
+
+    Raises Refused, with what was there back in its place, where that cannot be restored.
+    """
+    moved = carry_out(room, world)
+    if not moved.done:
+        return moved
+    try:
+        receipt = _restore(room, request, world)
+    except PrunellaError as error:
+        _restore(room, Restore(entry=moved.id), world)
+        raise Refused(f"{error}; the present version is back") from error
+    return replace(receipt, notes=(*receipt.notes, f"The version that was there is in the trash: {moved.id}"))
+
+
+def _restore(room: Plan, request: Restore, world: World) -> Receipt:
+    plan = make_plan(rescan(room.store, world.now()), request, world.now())
+    if plan.blocked or plan.missing:
+        why = plan.blocked[0].message if plan.blocked else f"{len(plan.missing)} blobs are nowhere any more"
+        raise Refused(f"nothing was restored: {clean(why)}")
+    return carry_out(plan, world)
+
+
+def plan_moved(inventory: Inventory, copy: "CopyPlan", request: Removal, now: float) -> Plan:
+    """Plan to delete here, as ``request`` says, the models that ``copy`` brings to another store: they are not lost."""
+    models = tuple(model.name for model in copy.models)
+    return replace(make_plan(inventory, replace(request, models=models, moved_to=copy.target.root), now), lost=())
+
+
+def delete_moved(copied: "CopyReceipt", plan: Plan, world: World) -> Receipt:
+    """Carry out ``plan``, without the models that did not arrive. Raises Refused while nothing is deleted."""
+    if copied.cancelled or not copied.is_verified or not set(copied.models) <= set(plan.models):
+        raise Refused("what is in the other store was not verified; nothing was deleted")
+    if set(copied.models) != set(plan.models) and isinstance(plan.request, Removal):
+        request = replace(plan.request, models=copied.models)
+        plan = replace(make_plan(rescan(plan.store, world.now()), request, world.now()), lost=())
+    return carry_out(plan, world)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from prunella_core.apply import Step, World
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
-from prunella_core.fs.sizes import reclaimed
+from prunella_core.fs.files import reclaimed
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import note
 from prunella_core.ledger.memory import rescan

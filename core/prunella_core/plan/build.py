@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from prunella_core.base.errors import NotFound, StalePlan
 from prunella_core.base.text import clean, few
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.records import GUARD, Blob, Inventory, Problem, State, TrashEntry
 from prunella_core.ollama.names import match_name, parse_name, place_of
 from prunella_core.plan.policy import BLOCKED, Policy, Reason

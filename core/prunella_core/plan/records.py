@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.fs.sizes import File, reclaimed_each
+from prunella_core.fs.files import File, reclaimed_each
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.parts import WEIGHTS
 from prunella_core.inventory.records import Clock, Problem

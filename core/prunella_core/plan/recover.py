@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.problems import DAMAGE, problem
 from prunella_core.inventory.records import Inventory, Model, Problem, State, TrashEntry, is_of_blob
 from prunella_core.ollama.names import ModelName, match_name, parse_name, place_of

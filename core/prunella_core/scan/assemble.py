@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cache
 from typing import NamedTuple
 
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.flipped import distance, flipped
 from prunella_core.inventory.parts import weights_in, without_sweeps
 from prunella_core.inventory.problems import problem

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from prunella_core.fs.extents import shared_bytes
-from prunella_core.fs.files import files_below, has_reflinks, look_at, look_in
-from prunella_core.fs.sizes import BLOCK, File
+from prunella_core.fs.files import BLOCK, File, files_below, has_reflinks, look_at, look_in
+from prunella_core.fs.mounts import shared_bytes
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.names import FileKind, is_whole_name, place_of, read_blob_name

@@ -9,8 +9,7 @@ from itertools import chain
 
 from msgspec import Struct
 
-from prunella_core.fs.files import file_from, look_at, read_small, read_with_status
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File, file_from, look_at, read_small, read_with_status
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.manifest import (

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from prunella_core.base.errors import Cancelled
 from prunella_core.base.text import clean
-from prunella_core.fs.sizes import BLOCK, File
+from prunella_core.fs.files import BLOCK, File
 from prunella_core.inventory.records import Inventory
 from prunella_core.scan.progress import never
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from prunella_core.fs.files import files_below
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File, files_below
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.names import Area

@@ -14,9 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.fs.files import files_below, has_reflinks
-from prunella_core.fs.folders import read_own
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File, files_below, has_reflinks, read_own
 from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Cause, Model, Problem, TrashedModel, TrashEntry
 from prunella_core.ollama.names import place_of

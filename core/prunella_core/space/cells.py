@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from prunella_core.fs.sizes import File, allocated
+from prunella_core.fs.files import File, allocated
 from prunella_core.inventory.records import Blob, State
 
 

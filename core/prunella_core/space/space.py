@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.records import Blob, Inventory, State, TrashEntry, is_of_blob
 from prunella_core.ollama.names import place_of
 from prunella_core.space.cells import Cell, Holder, Selection, taken_by

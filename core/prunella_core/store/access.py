@@ -1,23 +1,22 @@
-"""Who may work on a store: one Prunella at a time, and root only as its owner."""
+"""Who may work on a store: one Prunella at a time, and root only as its owner; and how its pins are written."""
 
 import errno
 import fcntl
 import os
 import pwd
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from types import ModuleType
 
 from msgspec.structs import replace
 
-from prunella_core.base.errors import Locked, Refused
+from prunella_core.base.errors import Locked, NotFound, Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.caller import leave_helper
-from prunella_core.fs.disk import Disk, give_to_owner_of
-from prunella_core.fs.folders import opened, read_own, require_regular
-from prunella_core.fs.rename import inode
-from prunella_core.store import Store, unwritable
+from prunella_core.fs.disk import Disk, give_to_owner_of, inode
+from prunella_core.fs.files import opened, read_own, require_regular
+from prunella_core.store import Store, pins_path, read_pins, unwritable
 from prunella_core.store.locate import owner_name
 
 _OURS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -212,3 +211,41 @@ def keep_importable(path: list[str], modules: Collection[ModuleType]) -> None:
     for module in modules:
         if isinstance(getattr(module, "__file__", None), str):
             module.__file__ = by_descriptor(module.__file__ or "")
+
+
+def pin(store: Store, patterns: Iterable[str]) -> None:
+    """Add ``patterns``. Raises Refused when the store may not be changed or the pins cannot be written."""
+    write_pins(store, (*read_pins(store), *patterns))
+
+
+def unpin(store: Store, patterns: Iterable[str]) -> None:
+    """Remove ``patterns``. Raises NotFound for one that is not pinned, and Refused as ``pin``."""
+    store.check_changeable()
+    pins, gone = read_pins(store), tuple(patterns)
+    if unknown := [pattern for pattern in gone if pattern not in pins]:
+        raise NotFound(f"no pin “{clean(unknown[0])}”: prunella pin lists them")
+    write_pins(store, (pattern for pattern in pins if pattern not in gone))
+
+
+def toggle_pin(store: Store, name: str, pinned: bool) -> str:
+    """Pin a model, or unpin it if it is pinned by name; return a sentence on what was done. Raises Refused."""
+    forms = (name.casefold(), name.removesuffix(":latest").casefold())
+    if by_name := [pattern for pattern in read_pins(store) if pattern.casefold() in forms]:
+        unpin(store, by_name)
+        return f"{clean(name)} is no longer pinned"
+    if pinned:
+        return f"{clean(name)} is pinned by a pattern; prunella pin lists them"
+    pin(store, (name,))
+    return f"{clean(name)} is pinned: prune --all never deletes it"
+
+
+def write_pins(store: Store, patterns: Iterable[str]) -> None:
+    """Replace the pins of ``store``. Raises Refused, with the pins as they were, when that cannot be written."""
+    store.check_changeable()
+    path = pins_path(store)
+    try:
+        with lock(store), closing(Disk()) as disk:
+            disk.make_folder(store.own)
+            disk.write(path, "".join(f"{pattern}\n" for pattern in dict.fromkeys(patterns)).encode())
+    except OSError as error:
+        raise Refused(f"cannot write {clean(path)}: {error.strerror}; the pins are as they were") from error

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
-from prunella_core.fs.sizes import BLOCK
+from prunella_core.fs.files import BLOCK
 from prunella_core.store import Store, as_user, unwritable
 
 PARTS = {"blobs", "manifests", "manifests-v2"}

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from prunella_core.apply import Disk
 from prunella_core.base.errors import InvalidInput, Locked, Refused
 from prunella_core.copy import CopyPlan, CopyReceipt, Target, copy_models, look_at_target, plan_copy
-from prunella_core.fs.sizes import allocated
+from prunella_core.fs.files import allocated
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.access import lock
 from prunella_core.verify import Reader, verify_blobs

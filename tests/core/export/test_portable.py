@@ -19,16 +19,16 @@ from prunella_core.apply import World, apply, has_unfinished
 from prunella_core.base.errors import InvalidInput, Refused
 from prunella_core.export import portable
 from prunella_core.export.portable import VERSION, dump, load
-from prunella_core.fs.sizes import File
+from prunella_core.fs.files import File
 from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Details, Inventory, Model, Problem, State, TrashedModel, TrashEntry
 from prunella_core.ledger.memory import scan_store
 from prunella_core.ollama.manifest import Layer
-from prunella_core.operations.pins import write_pins
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Restore
 from prunella_core.scan import scan
 from prunella_core.store import Store, read_pins
+from prunella_core.store.access import write_pins
 from recordings import RECORDED, Recorded
 from stores import NOW, for_good, look, remove, small_store
 

@@ -11,11 +11,10 @@ import pytest
 from ollama_rules import Ollama
 from prunella_core.apply import World
 from prunella_core.base.errors import Locked, Refused
-from prunella_core.guard.settings import Settings, read_settings
-from prunella_core.guard.status import guard_problem, guard_status, over_limit
+from prunella_core.guard.status import Settings, guard_problem, guard_status, over_limit, read_settings
 from prunella_core.guard.sync import Synced, sync, turn_off, turn_on
 from prunella_core.operations import carry_out as operations
-from prunella_core.operations.guarding import guard_run
+from prunella_core.operations.carry_out import guard_run
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Receipt, Request, Restore
 from prunella_core.store.access import lock

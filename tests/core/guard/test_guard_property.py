@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ollama_rules import Ollama
-from prunella_core.guard.settings import Settings
+from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import sync, turn_off, turn_on
 from prunella_core.plan.records import Empty, Request, Restore
 from stores import (

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from prunella_core.apply import World
 from prunella_core.base.errors import Refused, StalePlan
-from prunella_core.guard.settings import SETTINGS, Settings
+from prunella_core.guard.status import SETTINGS, Settings
 from prunella_core.guard.sync import turn_on
 from prunella_core.inventory.records import Blob
 from prunella_core.ollama.server import Loaded, Server, ServerError, address

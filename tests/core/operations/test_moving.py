@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from prunella_core.apply import World
 from prunella_core.base.errors import Refused
 from prunella_core.copy import CopyReceipt, copy_models, look_at_target, plan_copy
-from prunella_core.operations.moving import delete_moved, plan_moved
+from prunella_core.operations.carry_out import delete_moved, plan_moved
 from prunella_core.plan.records import Plan, Removal
 from prunella_core.sample import StoreBuilder
 from stores import NOW, broken_models, look, of_ollama

@@ -17,13 +17,12 @@ from msgspec.structs import replace
 from ollama_rules import Ollama
 from prunella_core.apply import Disk, World
 from prunella_core.base.errors import Refused, StalePlan
-from prunella_core.guard.settings import Settings
+from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import sync, turn_on
 from prunella_core.ledger.memory import scan_store
 from prunella_core.ollama.server import Server, connect
-from prunella_core.operations.carry_out import make_ready
+from prunella_core.operations.carry_out import make_ready, plan_to_make_room, swap
 from prunella_core.operations.repair import plan_repairs, repair
-from prunella_core.operations.swap import plan_to_make_room, swap
 from prunella_core.plan.records import RepairPlan, RepairReceipt, Restore
 from prunella_core.store.access import lock
 from prunella_core.verify import verify_blobs, whole_blobs

@@ -7,7 +7,7 @@ import pytest
 
 from prunella_core.apply import World
 from prunella_core.base.errors import Refused
-from prunella_core.operations.swap import plan_to_make_room, swap
+from prunella_core.operations.carry_out import plan_to_make_room, swap
 from prunella_core.plan.records import Plan, Restore
 from stores import DAY, NOW, look, of_ollama, remove, small_store
 

@@ -12,11 +12,11 @@ import pytest
 from prunella_core.base.errors import Refused, StalePlan
 from prunella_core.inventory.records import State
 from prunella_core.ledger.memory import scan_store
-from prunella_core.operations.pins import write_pins
 from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan.system import keeps_atime
 from prunella_core.store import is_pinned, read_pins
+from prunella_core.store.access import write_pins
 from stores import (
     DAY,
     HOUR,

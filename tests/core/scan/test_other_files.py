@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunella_core.base.errors import Cancelled
-from prunella_core.guard.settings import Settings
+from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import turn_on
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan

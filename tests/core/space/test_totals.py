@@ -4,7 +4,7 @@ import os
 
 import msgspec
 
-from prunella_core.fs.sizes import allocated, reclaimed, reclaimed_each
+from prunella_core.fs.files import allocated, reclaimed, reclaimed_each
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.sample import StoreBuilder
 from prunella_core.space.space import Sharing, space_of

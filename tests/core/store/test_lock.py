@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 
 from prunella_core.base.errors import Locked, Refused
-from prunella_core.fs.disk import Disk
-from prunella_core.fs.rename import rename_new
-from prunella_core.operations.pins import write_pins
+from prunella_core.fs.disk import Disk, rename_new
 from prunella_core.sample import StoreBuilder
-from prunella_core.store.access import is_locked, lock
+from prunella_core.store.access import is_locked, lock, write_pins
 from stores import SOLO, carry_out, open_store, plan_for
 
 
@@ -133,7 +131,7 @@ def test_a_rename_that_nfs_did_at_the_first_try_is_done(tmp_path: Path, monkeypa
         move(source, target, **options)
         raise FileNotFoundError(errno.ENOENT, "retried", source)
 
-    monkeypatch.setattr("prunella_core.fs.rename._renameat2", lambda: None)
+    monkeypatch.setattr("prunella_core.fs.disk._renameat2", lambda: None)
     folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         (tmp_path / "a").write_text("a")

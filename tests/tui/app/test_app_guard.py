@@ -4,7 +4,7 @@ from pathlib import Path
 
 from journeys import NOW, Open
 from ollama_rules import Ollama
-from prunella_core.guard.settings import Settings
+from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import turn_on
 from prunella_core.sample import StoreBuilder
 from stores import of_ollama, open_store

@@ -239,7 +239,7 @@ class _Stubborn(Disk):
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 def test_a_file_that_cannot_be_removed(builder: StoreBuilder, flags: tuple[str, ...]) -> None:
-    with patch("prunella_core.apply.execute.Disk", lambda: _Stubborn("COPY123")):
+    with patch("prunella_core.apply.Disk", lambda: _Stubborn("COPY123")):
         result = call("prune", "-y", *flags, store=builder.root)
     assert result.code == 4
     assert os.path.exists(os.path.join(builder.root, "blobs/COPY123"))
@@ -291,7 +291,7 @@ class _Interrupted(Disk):
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 def test_an_interrupted_removal_is_undone(builder: StoreBuilder, flags: tuple[str, ...]) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    with patch("prunella_core.apply.execute.Disk", _Interrupted), snapshot_guard(builder.root):
+    with patch("prunella_core.apply.Disk", _Interrupted), snapshot_guard(builder.root):
         result = call("rm", "base", "-y", *flags, store=builder.root)
     assert result.code == 130
     assert signal.getsignal(signal.SIGINT) is handler

@@ -167,5 +167,5 @@ def test_every_signal_to_end_cancels_before_the_decision(builder: StoreBuilder, 
                 os.kill(os.getpid(), number)
             super().move(source, target)
 
-    with heeding_ctrl_c(), patch("prunella_core.apply.execute.Disk", Interrupted), snapshot_guard(builder.root):
+    with heeding_ctrl_c(), patch("prunella_core.apply.Disk", Interrupted), snapshot_guard(builder.root):
         assert call("rm", "base", "-y", store=builder.root).code == 130

@@ -11,10 +11,9 @@ from prunella_core.base.text import clean
 from prunella_core.copy import CopyPlan, CopyReceipt, copy_models, look_at_target, plan_copy
 from prunella_core.inventory.records import Model, TrashEntry
 from prunella_core.ledger.log import read_log
-from prunella_core.operations.carry_out import carry_out, finish_left
-from prunella_core.operations.moving import delete_moved, plan_moved
-from prunella_core.operations.pins import toggle_pin
+from prunella_core.operations.carry_out import carry_out, delete_moved, finish_left, plan_moved
 from prunella_core.plan.records import Empty, Plan, Receipt, Removal, Restore
+from prunella_core.store.access import toggle_pin
 from prunella_core.verify import VerifyProgress
 from prunella_tui.app.here import Here, repair, sharing, show_map, verify
 from prunella_tui.app.screens.asking import CopyDialog, FreeDialog
@@ -120,7 +119,7 @@ async def pin(here: Here) -> None:
         await here.say("Nothing can be pinned here", refusal)
     elif isinstance(model, Model):
         try:
-            here.app.notify(toggle_pin(here.session.store, model))
+            here.app.notify(toggle_pin(here.session.store, model.name, model.is_pinned))
         except (PrunellaError, OSError) as error:
             await here.say("The pins were not changed", str(error))
         here.rescan()

@@ -14,7 +14,7 @@ from prunella_core.advice.ollama import NextStart, dangers, is_noprune, next_sta
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import DEFAULT_RETENTION, parse_age
-from prunella_core.guard.settings import SETTINGS
+from prunella_core.guard.status import SETTINGS
 from prunella_core.inventory.records import Inventory, Problem, State
 from prunella_core.ledger.memory import scan_store
 from prunella_core.ledger.uses import Follower, with_uses

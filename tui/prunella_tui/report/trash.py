@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from prunella_core.guard.status import GuardRun, GuardStatus
+from prunella_core.guard.status import GuardStatus
+from prunella_core.guard.sync import GuardRun
 from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.ledger.log import Event, Fate, History, LogLine
 from prunella_core.plan.build import trash_reclaims

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import Document, picked, problem_rows, shown, timestamp
-from prunella_core.guard.status import GuardRun, GuardStatus
+from prunella_core.guard.status import GuardStatus
+from prunella_core.guard.sync import GuardRun
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import Event, History
 from prunella_core.plan.build import trash_reclaims

@@ -15,8 +15,7 @@ from prunella_core.copy import CopyPlan, CopyReceipt, NotCopied, copy_models, lo
 from prunella_core.export.documents.copying import copied_document, copy_document, move_document, moved_document
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ollama.server import Server
-from prunella_core.operations.carry_out import finish_left
-from prunella_core.operations.moving import delete_moved, plan_moved
+from prunella_core.operations.carry_out import delete_moved, finish_left, plan_moved
 from prunella_core.plan.policy import Policy
 from prunella_core.plan.records import Plan, Receipt, Removal
 from prunella_core.store import is_pinned

@@ -12,11 +12,10 @@ from prunella_core.advice.free import until_free as to_have_free
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.base.units import parse_age
-from prunella_core.operations import pins as pinning
 from prunella_core.operations.server import refuse_single_files, serving
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass, PrunePolicy
-from prunella_core.store import read_pins
+from prunella_core.store import access, read_pins
 from prunella_tui.cli.completion import clear_digests, complete, models
 from prunella_tui.cli.options import command, deletes, force_option, is_set, looks, no_log_option
 from prunella_tui.cli.output import REFUSED, present, say
@@ -158,7 +157,7 @@ def pin(patterns: tuple[str, ...], remove: bool) -> None:
     """
     store = open_store()
     if patterns:
-        (pinning.unpin if remove else pinning.pin)(store, patterns)
+        (access.unpin if remove else access.pin)(store, patterns)
     inventory = look(store)
     for warning in () if remove else unmatched(inventory, patterns):
         say(warning)

@@ -8,7 +8,7 @@ import click
 from prunella_core.base.text import clean
 from prunella_core.export.documents.changing import log_document, trash_document
 from prunella_core.ledger.log import History, history, read_log
-from prunella_core.operations.swap import plan_to_make_room, swap
+from prunella_core.operations.carry_out import plan_to_make_room, swap
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty
 from prunella_tui.cli.completion import complete, trash_entries, trashed_models

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from prunella_core.base.errors import NotFound, Refused
-from prunella_core.operations.pins import pin, toggle_pin, unpin
 from prunella_core.sample import StoreBuilder
 from prunella_core.store import read_pins
+from prunella_core.store.access import pin, toggle_pin, unpin
 from stores import look, open_store
 
 
@@ -25,7 +25,8 @@ def test_a_model_is_pinned_and_unpinned_by_its_name(builder: StoreBuilder) -> No
     store = open_store(builder.root)
 
     def toggle() -> str:
-        return toggle_pin(store, look(builder.root).model_by_name["base:latest"])
+        model = look(builder.root).model_by_name["base:latest"]
+        return toggle_pin(store, model.name, model.is_pinned)
 
     assert "is pinned" in toggle()
     assert "no longer" in toggle()
@@ -38,7 +39,7 @@ def test_pins_behind_a_link_are_refused(builder: StoreBuilder, tmp_path: Path) -
     model = look(builder.root).models[0]
     os.symlink(tmp_path, f"{builder.root}/.prunella")
     with pytest.raises(Refused, match="is a link"):
-        toggle_pin(open_store(builder.root), model)
+        toggle_pin(open_store(builder.root), model.name, model.is_pinned)
 
 
 def test_pins_that_cannot_be_written_are_as_they_were(builder: StoreBuilder) -> None:
