@@ -16,7 +16,7 @@ from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import turn_on
 from prunella_core.sample import build_demo_store
 from prunella_core.scan import scan
-from prunella_core.scan.progress import Capacity
+from prunella_core.scan.system import Capacity
 from prunella_core.store import Store
 from prunella_core.store.locate import locate
 from prunella_tui.app.app import PrunellaApp
@@ -74,7 +74,7 @@ async def take(picture: Picture, root: Path) -> str:
     if picture.is_guarded:
         turn_on(locate(str(root), {}, str(root)), Settings(), NOW)
         ollama_rm(root, "phi4:14b")
-    with patch("prunella_core.scan.assemble.keeps_atime", return_value=False):  # mounts differ in what they keep
+    with patch("prunella_core.scan.keeps_atime", return_value=False):  # mounts differ in what they keep
         return await _drive(picture, root)
 
 

@@ -81,7 +81,7 @@ def _one_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def _reading_leaves_no_trace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests read the weights to compare them, which would count as a use; those about the atime say so."""
     if "atime" not in request.fixturenames:
-        monkeypatch.setattr("prunella_core.scan.assemble.keeps_atime", lambda _path: False)
+        monkeypatch.setattr("prunella_core.scan.keeps_atime", lambda _path: False)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
 from prunella_core.ollama.server import Server
-from prunella_core.scan.progress import Capacity
+from prunella_core.scan.system import Capacity
 from prunella_core.store.locate import locate
 from prunella_tui.app.app import PrunellaApp
 from prunella_tui.app.scanning import Setup

@@ -21,7 +21,7 @@ from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
-from prunella_core.scan.progress import never
+from prunella_core.scan.system import never
 from prunella_core.store import Store
 from prunella_core.store.locate import locate
 

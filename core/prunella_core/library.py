@@ -16,8 +16,7 @@ from prunella_core.base.errors import InvalidInput as InvalidInput
 from prunella_core.base.errors import NotFound as NotFound
 from prunella_core.base.errors import PrunellaError as PrunellaError
 from prunella_core.base.errors import Refused as Refused
-from prunella_core.base.text import clean
-from prunella_core.base.units import DEFAULT_RETENTION, parse_age
+from prunella_core.base.text import DEFAULT_RETENTION, clean, parse_age
 from prunella_core.inventory.records import Blob as Blob
 from prunella_core.inventory.records import Inventory as Inventory
 from prunella_core.inventory.records import Model as Model
@@ -38,8 +37,8 @@ from prunella_core.plan.records import Receipt as Receipt
 from prunella_core.plan.records import Removal as Removal
 from prunella_core.plan.records import Request as Request
 from prunella_core.plan.records import Restore as Restore
-from prunella_core.scan.progress import never
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import never
+from prunella_core.space import space_of
 from prunella_core.store import Store as Store
 from prunella_core.store.access import as_owner_of
 from prunella_core.store.locate import locate

@@ -39,7 +39,7 @@ from prunella_core.ollama.names import place_of
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Removal, Request, Restore
 from prunella_core.scan import scan
-from prunella_core.scan.progress import never
+from prunella_core.scan.system import never
 from safety.kill_cases import memory
 from safety.other_side import OWN, OtherSide, by_rules
 from safety.other_side_real import by_binary

@@ -19,12 +19,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from prunella_core.inventory.origin import Origin
+from prunella_core.inventory.origin import Origin, origins
 from prunella_core.inventory.records import Inventory, Model, State
 from prunella_core.plan.policy import Policy
 from prunella_core.plan.records import HeldBack
-from prunella_core.space.cells import Holder, Selection
-from prunella_core.space.space import Space
+from prunella_core.space import Holder, Selection, Space
 
 ItemKind = Literal["leftover", "partial", "unreferenced", "trash", "model"]
 Guard = Literal["pinned", "loaded", "local"]
@@ -97,7 +96,7 @@ def candidates(
     for entry in () if policy.trash() else inventory.trash:
         items.append(Candidate(kind="trash", key=entry.id, idle_since=entry.removed_at))
     for model in () if inventory.blocking else inventory.models:
-        origin = inventory.origins[model.name]
+        origin = origins(inventory)[model.name]
         guards = tuple(_guards(model, loaded, origin))
         if missing := tuple(guard for guard in guards if guard not in allowed):
             left_out.append(LeftOut(name=model.name, guards=missing))

@@ -9,14 +9,12 @@ from typing import Any, get_args
 from msgspec import Struct
 
 from prunella_core.advice.choice import Candidate, Guard, ItemKind, Items, LeftOut, candidates, choose, regret
-from prunella_core.base.text import clean, few
-from prunella_core.base.units import parse_size
+from prunella_core.base.text import clean, few, parse_size
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Inventory, Problem
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import HeldBack, Plan, Removal
-from prunella_core.space.cells import Holder, Selection
-from prunella_core.space.space import space_of
+from prunella_core.space import Holder, Selection, space_of
 from prunella_core.space.totals import totals
 
 _DAY = 86_400

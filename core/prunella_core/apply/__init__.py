@@ -14,13 +14,14 @@ from prunella_core.apply.work import Step, Work, World
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
+from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import LogLine, models_in, note, write_line
 from prunella_core.ledger.memory import last_run, rescan
 from prunella_core.ollama.names import Area
 from prunella_core.plan.build import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Repair, Restore
-from prunella_core.scan.trash import new_id, removed_at
+from prunella_core.scan.own import new_id, removed_at
 from prunella_core.store import Store
 from prunella_core.store.access import is_locked, lock
 
@@ -46,7 +47,7 @@ def apply(plan: Plan, world: World) -> Receipt:
         finally:
             _tidy(plan.store, disk)
         notes = (*(f"{error.path}: {error.message}" for error in stuck), *receipt.notes)
-        return note(replace(receipt, notes=notes), at, inventory.origins if plan.models else {})
+        return note(replace(receipt, notes=notes), at, origins(inventory) if plan.models else {})
 
 
 def _execute(plan: Plan, inventory: Inventory, at: float, disk: Disk, world: World) -> Receipt:

@@ -29,7 +29,7 @@ from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.ollama.names import Area, read_blob_name
 from prunella_core.plan.records import FileError
 from prunella_core.scan.manifests import read_manifests
-from prunella_core.scan.trash import RECORD
+from prunella_core.scan.own import RECORD
 from prunella_core.store import Store
 
 _TAKEN = "taken"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from contextlib import suppress
 from typing import NamedTuple
 
-from prunella_core.base.units import SETTLING_SECONDS
+from prunella_core.base.text import SETTLING_SECONDS
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import File
 from prunella_core.inventory.records import Inventory, Problem, State

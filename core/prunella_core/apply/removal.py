@@ -30,7 +30,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import action_of
 from prunella_core.ollama.names import Area
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
-from prunella_core.scan.trash import RECORD
+from prunella_core.scan.own import RECORD
 from prunella_core.store.access import sign
 
 _NOT_ASIDE = {

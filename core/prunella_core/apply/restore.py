@@ -18,8 +18,7 @@ from prunella_core.fs.files import read_own, read_small
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.ollama.names import Area
 from prunella_core.plan.records import FileError, PlannedFile, Receipt
-from prunella_core.scan.own import RESTORING
-from prunella_core.scan.trash import RECORD
+from prunella_core.scan.own import RECORD, RESTORING
 from prunella_core.store import Store
 from prunella_core.store.access import lock, sign
 

@@ -14,7 +14,7 @@ from prunella_core.fs.disk import Disk
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.server import Server, is_quiet
 from prunella_core.plan.records import FileError, Plan, PlannedFile, Receipt
-from prunella_core.scan.progress import never
+from prunella_core.scan.system import never
 
 
 class Step(NamedTuple):

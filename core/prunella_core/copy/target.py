@@ -13,7 +13,7 @@ from prunella_core.fs.files import BLOCK
 from prunella_core.fs.mounts import WITH_REFLINKS, mount_of
 from prunella_core.inventory.records import Inventory, Model, State
 from prunella_core.ledger.memory import rescan
-from prunella_core.scan.progress import capacity_of
+from prunella_core.scan.system import capacity_of
 from prunella_core.store import Store, unwritable
 from prunella_core.store.locate import PARTS, owner_name
 

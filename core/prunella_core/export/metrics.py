@@ -21,8 +21,8 @@ from prunella_core.inventory.records import Inventory, Location, State
 from prunella_core.ledger.log import LogLine
 from prunella_core.ollama.names import place_of
 from prunella_core.plan.build import reclaimable
-from prunella_core.scan.other import OtherFiles
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import OtherFiles
+from prunella_core.space import space_of
 from prunella_core.space.totals import totals
 
 _SHARES = ("exclusive", "shared", "unreferenced", "partial", "leftover", "stray")
@@ -120,7 +120,7 @@ def _of_models(inventory: Inventory) -> Iterator[_Gauge]:
     yield _gauges("model_allocated_bytes", "Bytes on disk of a model, shared ones too.", "model", takes)
     frees = {clean(name): used.frees for name, used in usage.items()}
     yield _gauges("model_reclaims_bytes", "Bytes that deleting this model alone frees.", "model", frees)
-    used = (((clean(model.name), model.last_use_clock or ""), model.last_used) for model in inventory.models)
+    used = (((clean(model.name), model.last_use[1] or ""), model.last_used) for model in inventory.models)
     text = "When a model was last used, and how that is known."
     yield _Gauge("model_last_used_timestamp_seconds", text, used, ("model", "clock"))
 

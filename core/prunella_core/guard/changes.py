@@ -9,7 +9,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from prunella_core.base.units import SETTLING_SECONDS
+from prunella_core.base.text import SETTLING_SECONDS
 from prunella_core.fs.files import File
 from prunella_core.inventory.records import Cause, Inventory, State, TrashedModel
 from prunella_core.ollama.names import FileKind, place_of
@@ -116,7 +116,7 @@ class _Comparison:
             return f"{hiding[0]} could hide a model"
         if Policy(self.inventory, self.now).pull_is_running:
             return "a pull or create may be running"
-        return "the trash cannot be read as a whole" if self.inventory.trash_unreadable else None
+        return "the trash cannot be read as a whole" if self.inventory.has_problem("trash-unreadable") else None
 
     def _is_certain(self, path: str, copy: TrashedModel) -> bool:
         """Whether it is known what happened to a manifest.

@@ -7,14 +7,12 @@ import msgspec
 from msgspec import Struct
 
 from prunella_core.base.errors import Refused
-from prunella_core.base.text import clean
-from prunella_core.base.units import parse_age
+from prunella_core.base.text import clean, parse_age
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import allocated, read_own
 from prunella_core.inventory.records import Inventory, Problem, TrashEntry
 from prunella_core.ollama.names import place_of
-from prunella_core.space.cells import Holder
-from prunella_core.space.space import space_of
+from prunella_core.space import Holder, space_of
 from prunella_core.store import Store
 
 SETTINGS = ".prunella/guard/settings.json"

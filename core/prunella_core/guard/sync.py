@@ -25,7 +25,7 @@ from prunella_core.ledger.log import LogLine, models_in, write_line
 from prunella_core.ollama.names import place_of
 from prunella_core.plan.records import Receipt
 from prunella_core.scan import scan
-from prunella_core.scan.trash import RECORD, new_id
+from prunella_core.scan.own import RECORD, new_id
 from prunella_core.store import Store
 from prunella_core.store.access import lock
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
-from prunella_core.inventory.parts import WEIGHTS, Model
+from prunella_core.inventory.records import WEIGHTS, Inventory, Model
 from prunella_core.ollama.manifest import Layer
 from prunella_core.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, ModelName, parse_name
 
@@ -37,10 +37,9 @@ class Origin(Struct, frozen=True, kw_only=True):
     """Digests of the layers that cannot be pulled. The config does not count: every create writes its own."""
 
 
-def origins(models: Mapping[str, Model]) -> dict[str, Origin]:
-    """Return the origin of each of ``models``, by name."""
-    provenance = _Provenance(models)
-    return {name: provenance.origin(name) for name in models}
+def origins(inventory: Inventory) -> dict[str, Origin]:
+    """Return what would bring each model back, by name."""
+    return inventory.kept("origins", lambda: _Provenance(inventory.model_by_name).all())
 
 
 class _Provenance:
@@ -57,6 +56,10 @@ class _Provenance:
         for same_manifest in alike.values():
             self._find_source(same_manifest)
         self.layers_of: dict[str, dict[str, Layer]] = {}
+
+    def all(self) -> dict[str, Origin]:
+        """The origin of each model."""
+        return {name: self.origin(name) for name in self.models}
 
     @cached_property
     def brought_by(self) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """Every kind of problem: whether it could hide a reference, what it means, and how to fix it."""
 
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from prunella_core.base.text import for_a_shell
 from prunella_core.fs.files import File
-from prunella_core.inventory.parts import Problem
+from prunella_core.inventory.records import Inventory, Problem, State
 
 
 class Advice(NamedTuple):
@@ -126,3 +127,41 @@ def advice(found: Problem, root: str) -> Advice:
     known = ADVICE[found.kind]
     name, path = found.model or "NAME", for_a_shell(f"{root}/{found.path}")
     return Advice(known.meaning, known.fix.format(name=name, path=path, user=for_a_shell(found.user or "")))
+
+
+MOST = 2
+"""Hex digits in which two digests may differ and still be taken for one."""
+
+_PIECES = ((7, 29), (29, 50), (50, 71))
+"""Where to cut ``sha256:<hex>``: of more pieces than there are changed digits, one is as it was."""
+
+
+def flipped(missing: Collection[str], unneeded: Collection[str]) -> dict[str, str]:
+    """Under each digest of ``unneeded`` the one of ``missing`` that it may be."""
+    by_piece: dict[tuple[int, str], list[str]] = {}
+    for digest in missing:
+        for piece in _pieces(digest):
+            by_piece.setdefault(piece, []).append(digest)
+    found = {}
+    for digest in unneeded if missing else ():
+        for other in (other for piece in _pieces(digest) for other in by_piece.get(piece, ())):
+            if distance(digest, other) <= MOST:
+                found[digest] = other
+                break
+    return found
+
+
+def flipped_in(inventory: Inventory) -> dict[str, str]:
+    """Under each unreferenced digest the missing one that it may be, where they differ in a digit or two."""
+    of = {state: [blob.key for blob in inventory.others if blob.state is state] for state in State}
+    return inventory.kept("flipped", lambda: flipped(of[State.MISSING], of[State.UNREFERENCED]))
+
+
+def distance(one: str, other: str) -> int:
+    """In how many digits two digests differ."""
+    return sum(a != b for a, b in zip(one, other, strict=True))
+
+
+def _pieces(digest: str) -> Iterator[tuple[int, str]]:
+    for start, end in _PIECES:
+        yield start, digest[start:end]

@@ -36,7 +36,7 @@ from prunella_core.ledger.file import (
 from prunella_core.ledger.uses import read_uses, with_uses
 from prunella_core.ollama.names import place_of
 from prunella_core.scan import scan
-from prunella_core.scan.progress import Capacity, Report, capacity_of, never, silent
+from prunella_core.scan.system import Capacity, Report, capacity_of, never, silent
 from prunella_core.space.totals import Totals, totals
 from prunella_core.store import Store
 

@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.inventory.parts import SWEEP, weights_in, without_sweep
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ledger.file import Time, consult, decoded, fetch, is_trace
 from prunella_core.ollama.log import Event, Log, log_files, read_journal, server_starts
+from prunella_core.scan.system import SWEEP, weights_in, without_sweep
 from prunella_core.store import Store
 
 _SAME_LOAD = 120.0

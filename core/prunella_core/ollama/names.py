@@ -213,6 +213,11 @@ class Place(NamedTuple):
         return self.digest if self.kind is FileKind.WHOLE else None
 
     @property
+    def is_of_blob(self) -> bool:
+        """Whether it is a whole blob or a sidecar of one, live or set aside."""
+        return self.whole is not None or bool(self.digest and self.inner.startswith("metadata/"))
+
+    @property
     def is_manifest(self) -> bool:
         """Whether it is, or was, a file among the manifests, and no temporary one."""
         return self.inner.startswith(("manifests/", "manifests-v2/")) and self.kind is None

@@ -20,7 +20,7 @@ from prunella_core.operations.server import delete_by_server
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Plan, Receipt, Removal, Restore
 from prunella_core.scan import scan
-from prunella_core.scan.trash import removed_at
+from prunella_core.scan.own import removed_at
 from prunella_core.store import Store
 
 if TYPE_CHECKING:

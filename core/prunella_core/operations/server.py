@@ -8,13 +8,14 @@ from prunella_core.apply import Step, World
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.files import reclaimed
+from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import note
 from prunella_core.ledger.memory import rescan
 from prunella_core.ollama.server import Server, ServerError
 from prunella_core.plan.build import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request
-from prunella_core.scan.trash import new_id
+from prunella_core.scan.own import new_id
 
 
 def serves(server: Server, inventory: Inventory) -> bool:
@@ -62,7 +63,7 @@ def delete_by_server(plan: Plan, world: World) -> Receipt:
         errors=tuple(errors),
         cancelled=is_cancelled,
     )
-    return note(receipt, at, inventory.origins)
+    return note(receipt, at, origins(inventory))
 
 
 def refuse_single_files(request: Request) -> None:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from prunella_core.base.errors import NotFound, StalePlan
 from prunella_core.base.text import clean, few
 from prunella_core.fs.files import File
+from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import GUARD, Blob, Inventory, Problem, State, TrashEntry
 from prunella_core.ollama.names import match_name, parse_name, place_of
 from prunella_core.plan.policy import BLOCKED, Policy, Reason
@@ -26,8 +27,7 @@ from prunella_core.plan.records import (
     with_reclaims,
 )
 from prunella_core.plan.recover import plan_repair, plan_restore
-from prunella_core.space.cells import Cell, Holder
-from prunella_core.space.space import Mode, space_of
+from prunella_core.space import Cell, Holder, Mode, space_of
 
 _REASONS = {
     State.UNREFERENCED: "nothing references it",
@@ -111,12 +111,12 @@ def _changes(plan: Plan, fresh: Plan, inventory: Inventory) -> Iterator[str]:
 
 def _with_guard(inventory: Inventory) -> Inventory:
     """The store as Ollama deletes from it: the guard's links are not its own, and keep what they hold on the disk."""
-    if not inventory.guarded:
+    guarded = {(file.device, file.inode) for file in inventory.guard}
+    if not guarded:
         return inventory
 
     def with_link(file: File) -> File:
-        is_guarded = (file.device, file.inode) in inventory.guarded
-        return replace(file, links=file.links + 1) if is_guarded else file
+        return replace(file, links=file.links + 1) if (file.device, file.inode) in guarded else file
 
     return replace(inventory, blobs=tuple(replace(b, files=tuple(map(with_link, b.files))) for b in inventory.blobs))
 
@@ -303,7 +303,7 @@ class _Draft:
         """The models of which something goes that nothing brings back."""
         going = {item.digest for item in files}
         for name in models:
-            origin = self.inventory.origins[name]
+            origin = origins(self.inventory)[name]
             layers = tuple(digest for digest in origin.only_here if digest in going)
             if layers:
                 kinds = dict.fromkeys(self.inventory.blob_by_key[digest].kind or "unknown" for digest in layers)

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import NamedTuple
 
-from prunella_core.base.units import SETTLING_SECONDS
+from prunella_core.base.text import SETTLING_SECONDS
+from prunella_core.inventory.problems import flipped_in
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, Problem, State
-from prunella_core.space.cells import Cell, Holder, taken_by
-from prunella_core.space.space import space_of
+from prunella_core.space import Cell, Holder, space_of, taken_by
 
 _SIGNS_OF_A_PULL = (State.PARTIAL, State.LEFTOVER, State.UNREFERENCED)
 """A pull or create writes partials or temporary files, renames them to blobs, and ends with the manifest."""
@@ -64,7 +64,7 @@ class Policy:
         if blob.state is State.STRAY:
             is_file = all(file.path == blob.key for file in blob.files) and bool(blob.files)
             return None if is_file else _A_FOLDER
-        if near := self.inventory.flipped.get(blob.key):
+        if near := flipped_in(self.inventory).get(blob.key):
             return Reason(f"its name is nearly {near[:19]}…, which is missing: see doctor")
         if blob.key in self.inventory.held_open:
             return _HELD_OPEN
@@ -74,7 +74,7 @@ class Policy:
 
     def model(self, model: Model) -> Reason | None:
         """Why a model stays that was chosen by its age alone, not by name."""
-        if self.inventory.pins_unreadable:
+        if self.inventory.has_problem("pins-unreadable"):
             return Reason(f"{model.name} may be pinned: the pins cannot be read")
         if model.is_pinned:
             return Reason(f"{model.name} is pinned")
@@ -86,7 +86,7 @@ class Policy:
 
     def trash(self) -> Reason | None:
         """Why every entry of the trash stays."""
-        if self.inventory.trash_unreadable:
+        if self.inventory.has_problem("trash-unreadable"):
             return Reason("the trash cannot be read as a whole: another entry may need it")
         return None
 
@@ -94,7 +94,7 @@ class Policy:
         """Why a row is too recent for ``age`` (seconds); a time in the future counts as now."""
         if max(self.now - (row.idle_since or 0), 0) >= age:
             return None
-        return Reason(_YOUNGER.get(row.clock, "younger than the age"))
+        return Reason(_YOUNGER.get(row.idle[1], "younger than the age"))
 
     def blocking(self, gone: Collection[Holder]) -> list[Problem]:
         """The problems that could hide a reference, without those of manifests that are deleted with ``gone``."""

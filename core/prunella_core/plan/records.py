@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from prunella_core.fs.files import File, reclaimed_each
 from prunella_core.inventory.origin import Origin
-from prunella_core.inventory.parts import WEIGHTS
-from prunella_core.inventory.records import Clock, Problem
+from prunella_core.inventory.records import WEIGHTS, Clock, Problem
 from prunella_core.ollama.names import Area, place_of
 from prunella_core.store import Store
 

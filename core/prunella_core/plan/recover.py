@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
 from prunella_core.fs.files import File
+from prunella_core.inventory.origin import origins
 from prunella_core.inventory.problems import DAMAGE, problem
-from prunella_core.inventory.records import Inventory, Model, Problem, State, TrashEntry, is_of_blob
+from prunella_core.inventory.records import Inventory, Model, Problem, State, TrashEntry
 from prunella_core.ollama.names import ModelName, match_name, parse_name, place_of
 from prunella_core.plan.records import Kept, Plan, PlannedFile, Repair, Restore, with_reclaims
 
@@ -45,7 +46,8 @@ def _loose(entry: TrashEntry, moving: set[str]) -> Iterator[File]:
     """What was removed by itself: blobs that no model of the entry needs, downloads, damaged manifests."""
     moving |= {model.manifest.path for model in entry.models}
     for file in entry.files:
-        is_needed = is_of_blob(file.path) and place_of(file.path).digest in entry.needs
+        place = place_of(file.path)
+        is_needed = place.is_of_blob and place.digest in entry.needs
         if _place(file) and file.path not in moving and not is_needed:
             yield file
 
@@ -70,7 +72,7 @@ def _taken(inventory: Inventory, moves: list[str], manifests: list[str]) -> Iter
 
 def damage(inventory: Inventory, model: Model) -> dict[str, str]:
     """Return what is wrong with each bad or missing blob of ``model``: by their sizes, and by what verify found."""
-    found = [problem for problem in inventory.problems_of(model) if problem.kind in DAMAGE]
+    found = [problem for problem in inventory.problems_by_model[model.name] if problem.kind in DAMAGE]
     verified = ((place_of(problem.path).whole, problem.message) for problem in found)
     bad = {digest: message for digest, message in verified if digest in model.needs}
     for layer in model.layers:
@@ -88,7 +90,7 @@ def damaged_models(inventory: Inventory) -> list[Model]:
 
 def why_no_pull(inventory: Inventory, model: Model) -> str:
     """Return why no pull repairs a model; empty where one can."""
-    origin = inventory.origins[model.name]
+    origin = origins(inventory)[model.name]
     if origin.kind in ("pullable", "cloud"):
         return "" if origin.source == model.name else f"it is a copy: pull {origin.source}, then copy it again"
     return f"it was created here; the rest: ollama pull {origin.source}" if origin.source else "it was created here"

@@ -10,11 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
-from prunella_core.base.text import clean
-from prunella_core.base.units import parse_age, parse_size
+from prunella_core.base.text import clean, parse_age, parse_size
 from prunella_core.inventory.records import Inventory, Model, State
 from prunella_core.ledger.memory import likely_model
-from prunella_core.space.space import Usage, space_of
+from prunella_core.space import Usage, space_of
 
 Rows = Literal["models", "blobs", "trash"]
 Row = TypeVar("Row")
@@ -48,7 +47,7 @@ def _usage(inventory: Inventory, model: Model) -> Usage:
 
 _MODEL_STATES: dict[str, Callable[[Inventory, Model], object]] = {
     "pinned": lambda _, model: model.is_pinned,
-    "broken": lambda inventory, model: inventory.problems_of(model),
+    "broken": lambda inventory, model: inventory.problems_by_model[model.name],
     "shared": lambda inventory, model: _usage(inventory, model).shared,
     "cloud": lambda _, model: model.details.remote_host,
     "local": lambda _, model: not model.details.remote_host,

@@ -1,16 +1,32 @@
 """The one reader: turns a Store into an Inventory. It opens manifests and small configs, and writes nothing."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import cache
+from typing import NamedTuple
 
-from prunella_core.inventory.records import Inventory
-from prunella_core.scan.assemble import assembled
-from prunella_core.scan.blobs import list_blobs, read_blobs
-from prunella_core.scan.manifests import read_manifests
-from prunella_core.scan.own import OwnFiles
-from prunella_core.scan.progress import Capacity, Count, Report, capacity_of, never, silent
-from prunella_core.scan.system import held_open
-from prunella_core.scan.trash import read_trash, read_vanished
-from prunella_core.store import Store
+from prunella_core.fs.files import File
+from prunella_core.inventory.problems import distance, flipped, problem
+from prunella_core.inventory.records import Blob, Details, Inventory, Model, Problem, State, TrashEntry
+from prunella_core.ollama.manifest import Layer, layer_kind
+from prunella_core.ollama.names import FileKind, place_of
+from prunella_core.scan.blobs import BlobReading, Rows, held_open, list_blobs, reached_from, read_blobs
+from prunella_core.scan.manifests import ManifestReading, ReadManifest, read_manifests
+from prunella_core.scan.own import OwnFiles, read_trash, read_vanished
+from prunella_core.scan.system import (
+    UNKNOWN,
+    Capacity,
+    Count,
+    Report,
+    capacity_of,
+    keeps_atime,
+    never,
+    read_config,
+    silent,
+    weights_in,
+    without_sweeps,
+)
+from prunella_core.store import Store, is_pinned
 
 
 def scan(
@@ -50,3 +66,214 @@ def scan(
         disk_total=disk.total,
         disk_free=disk.free,
     )
+
+
+_STATES = {FileKind.PARTIAL: State.PARTIAL, FileKind.LEFTOVER: State.LEFTOVER, FileKind.STRAY: State.STRAY}
+_ORDER = tuple(State)
+_Names = tuple[str, ...]
+
+
+class Assembled(NamedTuple):
+    """Everything in ``blobs/`` and the trash: what models need in their order, then the others by state and name."""
+
+    models: tuple[Model, ...]
+    blobs: tuple[Blob, ...]
+    problems: tuple[Problem, ...]
+
+
+def assembled(
+    store: Store, reading: ManifestReading, on_disk: BlobReading, pins: _Names, trash: Iterable[TrashEntry]
+) -> Assembled:
+    """Make models, rows and problems of what was read."""
+    manifests = sorted(reading.manifests, key=lambda manifest: manifest.name)
+    reaches = reached_from(store, on_disk)
+    users = _users(manifests, reaches)
+    layers, odd = _layers(manifests)
+    rows = dict(on_disk.rows)
+    needed, missing, resized = _needed(users, layers, rows, reaches, reading.blobs)
+    odd |= resized
+    unneeded = _unneeded(rows, on_disk.kinds, reaches, reading.temporary)
+    absent = {blob.key for blob in missing}
+    absent.update(key for key in on_disk.links if key in users and not _is_there(store, on_disk.rows[key]))
+    return Assembled(
+        _models(store, manifests, on_disk, pins),
+        (*needed, *missing, *unneeded, *_trashed(trash)),
+        (
+            *reading.problems,
+            *on_disk.problems,
+            *(_of_blobs(manifests, absent, odd, on_disk.rows) if absent or odd else ()),
+            *_flipped(absent, users, rows, on_disk),
+        ),
+    )
+
+
+def _users(manifests: Iterable[ReadManifest], reaches: Mapping[str, _Names]) -> dict[str, _Names]:
+    """Under each digest the models that need it, in their order. Blobs with the same users have the same tuple.
+
+    What a needed link leads to is needed by the same models.
+    """
+    users: dict[str, _Names] = {}
+    several: dict[str, list[str]] = {}
+    for manifest in manifests:
+        alone = (manifest.name,)
+        for digest in manifest.needs:
+            if (first := users.setdefault(digest, alone)) is not alone:
+                several.setdefault(digest, [*first]).append(manifest.name)
+    led: dict[str, set[str]] = {}
+    for link, keys in reaches.items():
+        for key in keys:
+            led.setdefault(key, set()).update(several.get(link) or users.get(link, ()))
+    for key, names in led.items():
+        if names:
+            several[key] = sorted(names.union(several.get(key) or users.get(key, ())))
+    known: dict[_Names, _Names] = {}
+    for digest, together in several.items():
+        users[digest] = known.setdefault(tuple(together), tuple(together))
+    return users
+
+
+def _layers(manifests: Iterable[ReadManifest]) -> tuple[dict[str, Layer], set[str]]:
+    """The layer of each digest, and the digests of which not all manifests declare the same size."""
+    layers: dict[str, Layer] = {}
+    odd = set()
+    for manifest in manifests:
+        for layer in manifest.layers:
+            if layers.setdefault(layer.digest, layer).size != layer.size:
+                odd.add(layer.digest)
+    return layers, odd
+
+
+def _needed(
+    users: Mapping[str, _Names], layers: Mapping[str, Layer], rows: Rows, reaches: Mapping[str, _Names], blobs: Set[str]
+) -> tuple[list[Blob], list[Blob], set[str]]:
+    """Move from ``rows`` what models need: what is there, what is missing, and what has another size.
+
+    ``blobs`` are manifests.
+    """
+    found, missing, odd = [], [], set()
+    take, layer_of, reached, referenced, nothing = rows.pop, layers.get, reaches.get, State.REFERENCED, ()
+    for key, models in users.items():
+        layer, files = layer_of(key), take(key, nothing)
+        kind = layer_kind(layer.media_type) if layer else "manifest" if key in blobs else None
+        if not files:
+            missing.append(Blob(key, key, State.MISSING, kind, (), models, declared=layer.size if layer else None))
+            continue
+        found.append(
+            Blob(key, key if layer else _digest_of(key), referenced, kind, files, models, reached(key, nothing))
+        )
+        if layer and layer.size != files[0].size:
+            odd.add(key)
+    return found, missing, odd
+
+
+def _unneeded(
+    rows: Rows, kinds: Mapping[str, FileKind], reaches: Mapping[str, _Names], temporary: Iterable[File]
+) -> list[Blob]:
+    kinds = {**kinds, **{file.path: FileKind.LEFTOVER for file in temporary}}
+    found = [
+        Blob(
+            key,
+            _digest_of(key),
+            _STATES.get(kinds.get(key, FileKind.WHOLE), State.UNREFERENCED),
+            None,
+            files,
+            reaches=reaches.get(key, ()),
+        )
+        for key, files in (rows | {file.path: (file,) for file in temporary}).items()
+    ]
+    return sorted(found, key=lambda blob: (_ORDER.index(blob.state), blob.key))
+
+
+def _digest_of(key: str) -> str | None:
+    return key.removesuffix("-partial") if key.startswith("sha256:") else None
+
+
+def _trashed(trash: Iterable[TrashEntry]) -> Iterator[Blob]:
+    for entry in trash:
+        names = tuple(model.name for model in entry.models)
+        for file in entry.files:
+            place = place_of(file.path)
+            if place.kind:
+                digest = place.digest
+                yield Blob(
+                    key=file.path,
+                    digest=digest,
+                    state=State.TRASHED,
+                    kind=None,
+                    files=(file,),
+                    removed_at=entry.removed_at,
+                    models=tuple(m.name for m in entry.models if digest in m.needs) if digest else names,
+                )
+
+
+def _models(store: Store, manifests: Iterable[ReadManifest], on_disk: BlobReading, pins: _Names) -> tuple[Model, ...]:
+    """Every model, in the order of the names. What many share is read once."""
+
+    @cache
+    def details(digest: str) -> Details:
+        files = on_disk.rows.get(digest)
+        return read_config(store.path(files[0].path)) if files and files[0].is_regular else UNKNOWN
+
+    @cache
+    def read_at(digest: str) -> float | None:
+        file = next((file for file in on_disk.rows.get(digest, ()) if file.is_regular), None)
+        try:
+            return os.lstat(store.path(file.path)).st_atime if file else None
+        except FileNotFoundError:
+            return None
+
+    with_atime = keeps_atime(store.blobs)
+    models = []
+    times = {}
+    for manifest in manifests:
+        layers = manifest.layers
+        config = layers[0].digest if layers and layers[0].kind == "config" else ""
+        loaded = weights_in(layers) if with_atime else None
+        weights = loaded.digest if loaded else ""
+        times[weights] = read_at(weights)
+        model = Model(
+            name=manifest.name,
+            manifest=manifest.file,
+            digest=manifest.digest,
+            size=manifest.size,
+            layers=layers,
+            needs=manifest.needs,
+            details=details(config),
+            looks_created=manifest.looks_created,
+            weights_read_at=times[weights],
+            is_pinned=is_pinned(manifest.name, pins),
+        )
+        models.append(model)
+    return without_sweeps(models, times.values())
+
+
+def _is_there(store: Store, files: Iterable[File]) -> bool:
+    """Whether a blob has its bytes; of a symbolic link it is asked whether it leads anywhere, and nothing more."""
+    return any(file.is_regular or os.path.exists(store.path(file.path)) for file in files)
+
+
+def _of_blobs(manifests: Iterable[ReadManifest], absent: Set[str], odd: Set[str], rows: Rows) -> Iterator[Problem]:
+    """What models miss, and what has another size than their manifests say."""
+    for manifest in manifests:
+        if not absent.isdisjoint(manifest.needs):
+            yield _missing(manifest, [digest for digest in manifest.needs if digest in absent])
+        for layer in manifest.layers if not odd.isdisjoint(manifest.needs) else ():
+            file = rows.get(layer.digest, (None,))[0]
+            if file and file.is_regular and file.size != layer.size:
+                sizes = f"{file.size:,} bytes, but its manifest says {layer.size:,}"
+                message = f"the {layer.kind} blob {layer.digest[:19]} has {sizes}"
+                yield problem(manifest.file.path, "wrong-size", message, manifest.name)
+
+
+def _missing(manifest: ReadManifest, missing: list[str]) -> Problem:
+    count = f"{len(missing)} of its {len(manifest.needs)} blobs"
+    named = ", ".join(digest[:19] for digest in missing[:3]) + (" …" if len(missing) > 3 else "")
+    return problem(manifest.file.path, "missing-blob", f"{count} not there: {named}", manifest.name)
+
+
+def _flipped(absent: Set[str], users: Mapping[str, _Names], unneeded: Rows, on_disk: BlobReading) -> Iterator[Problem]:
+    for digest, missing in flipped(absent, unneeded.keys() - on_disk.kinds.keys()).items():
+        path, name = on_disk.rows[digest][0].path, users[missing][0]
+        digits = distance(digest, missing)
+        message = f"nothing references this blob, and {missing}, which is missing, differs in {digits} of 64 digits"
+        yield problem(path, "flipped-digit", message, name)

@@ -13,7 +13,7 @@ from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Problem
 from prunella_core.ollama.names import FileKind, is_whole_name, place_of, read_blob_name
 from prunella_core.scan.own import OwnFiles
-from prunella_core.scan.progress import Count
+from prunella_core.scan.system import Count, opened_below
 from prunella_core.store import Store
 
 Rows = dict[str, tuple[File, ...]]
@@ -180,6 +180,13 @@ class _BlobReader:
             self.rows[place.digest] += (file,)
         else:
             self._add(path, FileKind.LEFTOVER, file)
+
+
+def held_open(store: Store, on_disk: BlobReading) -> frozenset[str]:
+    """The keys of downloads that a process has open, as far as ``/proc`` may be read by this user."""
+    partials = [key for key, kind in on_disk.kinds.items() if kind is FileKind.PARTIAL]
+    opened = set(opened_below(os.path.realpath(store.blobs))) if partials else set()
+    return frozenset(key for key in partials for file in on_disk.rows[key] if (file.device, file.inode) in opened)
 
 
 def reached_from(store: Store, on_disk: BlobReading) -> dict[str, tuple[str, ...]]:

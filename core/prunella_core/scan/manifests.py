@@ -23,7 +23,7 @@ from prunella_core.ollama.manifest import (
     digests_for_server,
 )
 from prunella_core.ollama.names import FileKind, ModelName, read_blob_name
-from prunella_core.scan.progress import Count
+from prunella_core.scan.system import Count
 from prunella_core.store import Store
 
 _TREES = ("manifests-v2", "manifests")

@@ -1,16 +1,28 @@
-"""What Prunella itself keeps in a store, apart from the trash: pins, and hard links that are not those of others."""
+"""What Prunella itself keeps in a store: pins, hard links that are not those of others, the trash, the guard's mirror.
 
+Every removal is a store of its own under ``.prunella/trash/<id>/``.
+"""
+
+import hashlib
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import count
+from typing import NamedTuple
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from prunella_core.fs.files import File, files_below
+from prunella_core.fs.files import File, files_below, has_reflinks, read_own
 from prunella_core.inventory.problems import problem
-from prunella_core.inventory.records import Problem
-from prunella_core.ollama.names import Area
-from prunella_core.scan.manifests import blob_in, read_manifests
+from prunella_core.inventory.records import Cause, Model, Problem, TrashedModel, TrashEntry
+from prunella_core.ollama.names import Area, place_of
+from prunella_core.scan.manifests import ManifestReading, ReadManifest, blob_in, read_manifests
 from prunella_core.store import Store, read_pins
 
 RESTORING = "restoring.json"
@@ -70,3 +82,155 @@ class OwnFiles:
     def _without(self, file: File) -> File:
         ours = self.links[file.device, file.inode] if file.links > 1 else 0
         return replace(file, links=max(file.links - ours, 1)) if ours else file
+
+
+RECORD = "record.json"
+"""What an entry is signed with. Emptying takes it away, so an entry without it only keeps what others need."""
+
+_LARGEST_RECORD = 64 * 1024 * 1024
+_GUARD = ".prunella/guard"
+
+
+class _Record(Struct, frozen=True):
+    """What the record of an entry says of how it came into the trash."""
+
+    cause: Cause = "removed"
+    happened_at: float | None = None
+    keep: int | None = None
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+_ID = re.compile(r"([0-9]{8}T[0-9]{6})-[0-9a-f]+\Z")
+_ID_TIME = "%Y%m%dT%H%M%S"
+
+
+def new_id(store: Store, now: float, paths: Iterable[str]) -> str:
+    """Name a removal by its time (seconds, UTC), so that its age needs no reading, and by what it takes.
+
+    The same removal always has the same name, unless the trash has that already.
+    """
+    time, taken = datetime.fromtimestamp(now, UTC).strftime(_ID_TIME), "\0".join(paths).encode(errors="surrogateescape")
+    marks = (hashlib.sha256(taken + bytes(attempt)).hexdigest()[:6] for attempt in count())
+    return next(name for mark in marks if not os.path.lexists(os.path.join(store.trash, name := f"{time}-{mark}")))
+
+
+class TrashReading(NamedTuple):
+    """The entries of the trash, the oldest first, and what of it cannot be read."""
+
+    entries: tuple[TrashEntry, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def read_trash(store: Store, own: OwnFiles | None = None) -> TrashReading:
+    """Read every entry of the trash. What cannot be read is a Problem: then nothing in the trash may be deleted."""
+    if os.path.islink(store.own) or os.path.islink(store.trash):  # nothing of ours: a removal refuses it by name
+        return TrashReading()
+    try:
+        with os.scandir(store.trash) as listing:
+            names = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):  # a file in its place is named when something is to be removed
+        return TrashReading()
+    except OSError as error:
+        return TrashReading(problems=(_unreadable(".prunella/trash", error),))
+    files: dict[str, tuple[File, ...]] = {}
+    problems = []
+    with_extents = has_reflinks(store.root)
+    for name in names:
+        try:
+            below = tuple(files_below(store.root, f".prunella/trash/{name}", with_extents))
+            files[name] = own.without(below) if own else below
+        except OSError as error:
+            problems.append(_unreadable(f".prunella/trash/{name}", error))
+    find = _Finder(store, files.values())
+    found = [_read_entry(store, name, below, find) for name, below in files.items()]
+    problems += [problem for _entry, unreadable in found for problem in unreadable]
+    return TrashReading(tuple(entry for entry, _unreadable in found), tuple(problems))
+
+
+def _unreadable(path: str, error: OSError) -> Problem:
+    return problem(path, "trash-unreadable", f"cannot read this part of the trash: {error.strerror}")
+
+
+class _Finder:
+    """Finds blobs that are manifests: in the store, else in any entry of the trash."""
+
+    def __init__(self, store: Store, files: Iterable[tuple[File, ...]]) -> None:
+        self.store = store
+        self.files = files
+
+    def __call__(self, digest: str) -> str | None:
+        return blob_in(self.store, digest) or self._in_trash.get(digest)
+
+    @cached_property
+    def _in_trash(self) -> dict[str, str]:
+        paths = [file.path for files in self.files for file in files]
+        return {digest: self.store.path(path) for path in paths if (digest := place_of(path).whole)}
+
+
+def _read_entry(
+    store: Store, name: str, files: tuple[File, ...], find: Callable[[str], str | None]
+) -> tuple[TrashEntry, list[Problem]]:
+    prefix = f".prunella/trash/{name}"
+    as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
+    reading = ManifestReading() if os.path.islink(as_store.manifests) else read_manifests(as_store, find)
+    record = _read_record(f"{as_store.root}/{RECORD}")
+    entry = TrashEntry(
+        id=name,
+        removed_at=removed_at(store.trash, name),
+        models=tuple(trashed(prefix, manifest) for manifest in reading.manifests),
+        files=files,
+        is_spent=all(file.path != f"{prefix}/{RECORD}" for file in files),
+        cause=record.cause,
+        happened_at=record.happened_at,
+        keep=record.keep,
+    )
+    unreadable = [found for found in reading.problems if found.kind == "unreadable"]
+    return entry, [problem(f"{prefix}/{found.path}", "trash-unreadable", found.message) for found in unreadable]
+
+
+def _read_record(path: str) -> _Record:
+    """What a record says; one that is gone or cannot be read says nothing, and the entry counts as Prunella's own."""
+    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _decode(read_own(path, _LARGEST_RECORD) or b"{}")
+    return _Record()
+
+
+def trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
+    """Describe a manifest that was read in a folder of ours, ``prefix``."""
+    return TrashedModel(
+        name=manifest.name,
+        manifest=replace(manifest.file, path=f"{prefix}/{manifest.file.path}"),
+        digest=manifest.digest,
+        size=manifest.size,
+        needs=manifest.needs,
+    )
+
+
+def removed_at(folder: str, name: str) -> float:
+    """When the removal called ``name`` in ``folder`` was done (seconds, UTC). Raises OSError."""
+    if match := _ID.match(name):
+        with suppress(ValueError):  # digits that are no date: then the folder's own time has to do
+            return datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC).timestamp()
+    return os.stat(os.path.join(folder, name)).st_mtime
+
+
+def read_vanished(store: Store, mirror: Collection[File], models: Collection[Model]) -> tuple[TrashedModel, ...]:
+    """Read the manifests of the mirror that no model has with the same bytes; as a rule there are none."""
+    live = {model.manifest.path: model for model in models}
+    copies = ((place_of(file.path), file) for file in mirror if file.path.startswith(f"{_GUARD}/manifests"))
+    strays = {copy.inner for copy, file in copies if copy.is_manifest and not _is_alike(file, live.get(copy.inner))}
+    if not strays:
+        return ()
+    aside = Store(root=store.path(_GUARD), why="guard", owner=store.owner, writable=False)
+    reading = read_manifests(aside, lambda digest: blob_in(aside, digest) or blob_in(store, digest))
+    found = [trashed(_GUARD, copy) for copy in reading.manifests if copy.file.path in strays]
+    return tuple([model for model in found if not _is_same(model, live.get(place_of(model.manifest.path).inner))])
+
+
+def _is_alike(file: File, model: Model | None) -> bool:
+    """Whether a copy has the times and the size of the manifest; else its bytes have to be read."""
+    return model is not None and model.manifest.identity[2:] == file.identity[2:]
+
+
+def _is_same(copy: TrashedModel, model: Model | None) -> bool:
+    return model is not None and model.digest == copy.digest

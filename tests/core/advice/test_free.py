@@ -8,6 +8,7 @@ import pytest
 from inventories import MB, Facts, ModelFact, check_proposal, choices, least_regret, make_inventory, random_facts
 from prunella_core.advice.choice import Guard
 from prunella_core.advice.free import Proposal, propose, to_free, until_free
+from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from stores import DAY, NOW, look, remove, small_store
@@ -129,7 +130,7 @@ def test_small_stores_are_decided_nearly_as_well_as_can_be() -> None:
 
 
 def is_local(inventory: Inventory, name: str) -> bool:
-    origin = inventory.origins[name]
+    origin = origins(inventory)[name]
     return origin.kind == "created" or bool(origin.only_here)
 
 

@@ -16,8 +16,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Removal
 from prunella_core.sample import StoreBuilder
-from prunella_core.space.cells import Holder
-from prunella_core.space.space import space_of
+from prunella_core.space import Holder, space_of
 from recipes import Recipe, built, recipes
 from stores import DAY, NOW, carry_out, for_good, look, plan_for, prune, to_trash
 

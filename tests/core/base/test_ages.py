@@ -3,7 +3,7 @@
 import pytest
 
 from prunella_core.base.errors import InvalidInput
-from prunella_core.base.units import DEFAULT_RETENTION, parse_age
+from prunella_core.base.text import DEFAULT_RETENTION, parse_age
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from prunella_core.base.errors import InvalidInput
-from prunella_core.base.units import parse_size
+from prunella_core.base.text import parse_size
 
 
 @pytest.mark.parametrize(

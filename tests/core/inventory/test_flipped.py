@@ -5,8 +5,7 @@ import random
 
 import pytest
 
-from prunella_core.inventory.flipped import distance, flipped
-from prunella_core.inventory.problems import advice
+from prunella_core.inventory.problems import advice, distance, flipped, flipped_in
 from prunella_core.sample import StoreBuilder
 from stores import DAY, look
 
@@ -28,7 +27,7 @@ def test_both_names_are_told(builder: StoreBuilder, places: tuple[int, ...]) -> 
     other = changed(weights.digest, *places)
     os.rename(builder.blob_path(weights.digest), builder.blob_path(other))
     inventory = look(builder.root)
-    assert inventory.flipped == {other: weights.digest}
+    assert flipped_in(inventory) == {other: weights.digest}
     (problem,) = (problem for problem in inventory.problems if problem.kind == "flipped-digit")
     assert problem.path == f"blobs/{other.replace(':', '-')}"
     assert problem.model == "m:latest"
@@ -41,7 +40,7 @@ def test_three_digits_are_another_blob(builder: StoreBuilder) -> None:
     weights = builder.layer("weights", "on a failing disk", age=DAY)
     builder.model("m", weights, age=DAY)
     os.rename(builder.blob_path(weights.digest), builder.blob_path(changed(weights.digest, 1, 30, 60)))
-    assert look(builder.root).flipped == {}
+    assert flipped_in(look(builder.root)) == {}
 
 
 def test_it_finds_what_comparing_all_pairs_finds() -> None:

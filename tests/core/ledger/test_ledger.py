@@ -67,7 +67,7 @@ def test_what_was_needed_yesterday_is_not_a_year_old(builder: StoreBuilder) -> N
     run(builder, NOW - DAY)
     move_tag(builder)
     inventory = run(builder, NOW)
-    assert (row(inventory, WEIGHTS).idle_since, row(inventory, WEIGHTS).clock) == (
+    assert (row(inventory, WEIGHTS).idle_since, row(inventory, WEIGHTS).idle[1]) == (
         NOW - DAY,
         "seen-referenced",
     )
@@ -77,7 +77,7 @@ def test_what_was_needed_yesterday_is_not_a_year_old(builder: StoreBuilder) -> N
 def test_without_an_earlier_run_the_file_tells(builder: StoreBuilder) -> None:
     move_tag(builder)
     found = row(run(builder, NOW), WEIGHTS)
-    assert (found.idle_since, found.clock) == (NOW - YEAR, "written")
+    assert (found.idle_since, found.idle[1]) == (NOW - YEAR, "written")
 
 
 def test_a_week_without_a_model_is_what_counts(builder: StoreBuilder) -> None:
@@ -132,21 +132,21 @@ def test_what_is_written_after_it_was_seen_is_as_young_as_that(builder: StoreBui
     move_tag(builder)
     os.utime(builder.blob_path(WEIGHTS.digest), (NOW - HOUR, NOW - HOUR))
     found = row(run(builder, NOW), WEIGHTS)
-    assert (found.idle_since, found.clock) == (NOW - HOUR, "written")
+    assert (found.idle_since, found.idle[1]) == (NOW - HOUR, "written")
 
 
 def test_a_removal_and_a_restore_leave_the_age_right(builder: StoreBuilder) -> None:
     run(builder, NOW - 8 * DAY)
     carry_out(plan_for(builder.root, to_trash("m:latest"), NOW - 7 * DAY))
     inventory = run(builder, NOW)
-    trashed = {(blob.idle_since, blob.clock) for blob in inventory.blobs if blob.digest == WEIGHTS.digest}
+    trashed = {(blob.idle_since, blob.idle[1]) for blob in inventory.blobs if blob.digest == WEIGHTS.digest}
     assert trashed == {(NOW - 7 * DAY, "removed")}
 
 
 def test_the_last_time_in_the_server_is_a_use(builder: StoreBuilder) -> None:
     run(builder, NOW - 3 * DAY, "m:latest")
     model = run(builder, NOW).model_by_name["m:latest"]
-    assert (model.last_used, model.last_use_clock, model.clock) == (NOW - 3 * DAY, "seen-loaded", "seen-loaded")
+    assert (model.last_used, model.last_use[1], model.idle[1]) == (NOW - 3 * DAY, "seen-loaded", "seen-loaded")
     inventory = run(builder, NOW)
     assert make_plan(inventory, prune(2 * DAY, PruneClass.MODEL), NOW).models == ("m:latest",)
     assert make_plan(inventory, prune(4 * DAY, PruneClass.MODEL), NOW).models == ()
@@ -158,7 +158,7 @@ def test_a_prune_looks_at_the_ledger_again_and_leaves_no_trace(builder: StoreBui
     run(builder, NOW)
     before = ledger(builder).read_bytes()
     again = rescan(open_store(builder.root), NOW + HOUR)
-    assert row(again, WEIGHTS).clock == "seen-referenced"
+    assert row(again, WEIGHTS).idle[1] == "seen-referenced"
     assert ledger(builder).read_bytes() == before
 
 
@@ -221,7 +221,7 @@ def test_one_that_may_only_be_read_is_read(builder: StoreBuilder) -> None:
     run(builder, NOW - HOUR)
     before = facts(builder.root)
     inventory = scan_store(replace(open_store(builder.root), writable=False), NOW)
-    assert row(inventory, WEIGHTS).clock == "seen-referenced"
+    assert row(inventory, WEIGHTS).idle[1] == "seen-referenced"
     assert facts(builder.root) == before
 
 

@@ -102,7 +102,7 @@ def test_begun_afresh_it_counts_everything_as_needed_until_then(builder: StoreBu
     whole = path(builder).read_bytes()
     path(builder).write_bytes(DAMAGES[damage](whole))
     inventory = run(builder)
-    assert (old(inventory).idle_since, old(inventory).clock) == (NOW, "seen-referenced")
+    assert (old(inventory).idle_since, old(inventory).idle[1]) == (NOW, "seen-referenced")
     assert old(run(builder, NOW + HOUR)).idle_since == NOW, "and so it is remembered"
     if damage != "empty":
         assert (path(builder).parent / DAMAGED).read_bytes() == DAMAGES[damage](whole)

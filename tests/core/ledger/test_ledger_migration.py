@@ -36,7 +36,7 @@ def check(inventory: Inventory) -> None:
         (blob for blob in inventory.blobs if blob.state == "unreferenced"), key=lambda blob: blob.size
     )
     for blob in (weights, config):
-        assert (blob.idle_since, blob.clock, blob.last_model) == (NOW - 3 * DAY, "seen-referenced", "m:latest")
+        assert (blob.idle_since, blob.idle[1], blob.last_model) == (NOW - 3 * DAY, "seen-referenced", "m:latest")
     assert inventory.model_by_name["m:latest"].seen_loaded_at == NOW - 3 * DAY
     (line,) = read_log(inventory.store)
     assert ([model.name for model in line.models], line.action, line.at) == (["z:latest"], "rm", NOW - DAY)

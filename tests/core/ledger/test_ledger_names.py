@@ -99,7 +99,7 @@ def test_a_download_and_a_loose_blob_in_the_trash_have_names_too(builder: StoreB
     run(builder, NOW - 2 * DAY)
     remove(builder.root, blobs=(weights.digest,), now=NOW - DAY)
     (trashed,) = (blob for blob in run(builder).blobs if blob.state is State.TRASHED)
-    assert (trashed.last_model, trashed.clock) == ("m:latest", "removed")
+    assert (trashed.last_model, trashed.idle[1]) == ("m:latest", "removed")
 
 
 def test_the_trash_knows_what_the_ledger_does_not(builder: StoreBuilder, weights: Layer) -> None:

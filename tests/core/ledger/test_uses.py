@@ -72,7 +72,7 @@ def follow(builder: StoreBuilder, now: float = NOW, stopped: Callable[[], bool] 
 def used(inventory: Inventory, model: str) -> tuple[float | None, int, str | None]:
     found = inventory.model_by_name[model]
     at = found.last_used
-    return (at and round(at)), found.loads, found.last_use_clock
+    return (at and round(at)), found.loads, found.last_use[1]
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_the_last_load_of_each_model_is_known_from_every_version(
     inventory = follow(builder)
     assert used(inventory, SOLO) == (NOW - 2 * HOUR, 3, "loaded-in-log")
     assert used(inventory, BASE) == used(inventory, DERIVED) == (NOW - 3 * DAY, 1, "loaded-in-log")
-    assert inventory.model_by_name[SOLO].clock == "loaded-in-log"
+    assert inventory.model_by_name[SOLO].idle[1] == "loaded-in-log"
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
@@ -298,14 +298,14 @@ def due(inventory: Inventory, age: int) -> set[str]:
 def test_an_atime_that_may_be_a_sweep_is_unknown_but_counts(swept: StoreBuilder) -> None:
     inventory = follow(swept)
     for model in inventory.models:
-        assert (model.last_used, model.last_use_clock, model.clock) == (None, None, "maybe-read")
+        assert (model.last_used, model.last_use[1], model.idle[1]) == (None, None, "maybe-read")
         assert model.idle_since >= NOW - 60
     assert due(inventory, DAY) == set()
 
 
 def test_atimes_two_minutes_apart_are_uses(swept: StoreBuilder) -> None:
     os.utime(weights_of(swept, BASE), (NOW - 200, NOW - 60 * DAY))
-    assert [model.clock for model in follow(swept).models] == ["weights-read"] * 3
+    assert [model.idle[1] for model in follow(swept).models] == ["weights-read"] * 3
 
 
 def test_two_models_with_the_same_weights_are_no_sweep(swept: StoreBuilder) -> None:
@@ -324,7 +324,7 @@ def covering(swept: StoreBuilder, since: float = NOW - 90 * DAY, root: str = "",
 def test_a_log_that_covers_the_sweep_and_names_no_load_disproves_it(swept: StoreBuilder) -> None:
     log_file(swept, covering(swept))
     inventory = follow(swept)
-    assert {model.clock for model in inventory.models} == {"manifest-written"}
+    assert {model.idle[1] for model in inventory.models} == {"manifest-written"}
     assert due(inventory, 60 * DAY) == {BASE, DERIVED, SOLO}
 
 
@@ -347,7 +347,7 @@ def test_before_the_log_began_a_model_may_have_been_used(swept: StoreBuilder) ->
     log_file(swept, covering(swept, NOW - 10 * DAY))
     inventory = follow(swept)
     model = inventory.model_by_name[SOLO]
-    assert (round(model.idle_since), model.clock, model.last_used) == (NOW - 10 * DAY, "log-began", None)
+    assert (round(model.idle_since), model.idle[1], model.last_used) == (NOW - 10 * DAY, "log-began", None)
     assert due(inventory, 11 * DAY) == set()
     assert due(inventory, 9 * DAY) == {BASE, DERIVED, SOLO}
 

@@ -64,8 +64,8 @@ def test_reading_the_weights_is_a_use(builder: StoreBuilder) -> None:
     set_atime(builder, BASE, NOW - 30 * DAY)
     inventory = look(builder.root)
     solo, base = inventory.model_by_name[SOLO], inventory.model_by_name[BASE]
-    assert (solo.last_used, solo.last_use_clock, solo.clock) == (NOW - HOUR, "weights-read", "weights-read")
-    assert (base.last_used, base.clock, base.idle_since) == (NOW - 30 * DAY, "manifest-written", NOW - DAY)
+    assert (solo.last_used, solo.last_use[1], solo.idle[1]) == (NOW - HOUR, "weights-read", "weights-read")
+    assert (base.last_used, base.idle[1], base.idle_since) == (NOW - 30 * DAY, "manifest-written", NOW - DAY)
     assert set(models_due(builder.root, age=12 * HOUR)) == {BASE, DERIVED}
 
 
@@ -74,10 +74,10 @@ def test_the_later_of_atime_and_server_counts(builder: StoreBuilder) -> None:
     set_atime(builder, SOLO, NOW - 3 * HOUR)
     scan_store(open_store(builder.root), NOW - HOUR, loaded=(SOLO,))
     model = scan_store(open_store(builder.root), NOW).model_by_name[SOLO]
-    assert (model.last_used, model.clock) == (NOW - HOUR, "seen-loaded")
+    assert (model.last_used, model.idle[1]) == (NOW - HOUR, "seen-loaded")
     set_atime(builder, SOLO, NOW - 60)
     model = scan_store(open_store(builder.root), NOW).model_by_name[SOLO]
-    assert (model.last_used, model.clock) == (NOW - 60, "weights-read")
+    assert (model.last_used, model.idle[1]) == (NOW - 60, "weights-read")
 
 
 def test_where_no_atime_is_kept_none_counts(builder: StoreBuilder) -> None:
@@ -101,7 +101,7 @@ def test_the_trash_goes_by_when_it_was_filled(builder: StoreBuilder, age: int, g
     plan = plan_for(builder.root, prune(age, PruneClass.TRASH))
     assert bool(plan.files) is goes
     trashed = [blob for blob in look(builder.root).blobs if blob.state is State.TRASHED]
-    assert {(blob.clock, blob.idle_since) for blob in trashed} == {("removed", NOW - 2 * DAY)}
+    assert {(blob.idle[1], blob.idle_since) for blob in trashed} == {("removed", NOW - 2 * DAY)}
 
 
 def test_a_time_in_the_future_is_now(builder: StoreBuilder) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from prunella_core.base.errors import InvalidInput, NotFound
-from prunella_core.inventory.records import State, find_blob
+from prunella_core.base.errors import NotFound
+from prunella_core.inventory.records import State
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, Plan, PruneClass, Removal
 from prunella_core.sample import StoreBuilder
@@ -207,21 +207,3 @@ def test_a_plan_is_a_pure_function(builder: StoreBuilder) -> None:
     inventory = look(builder.root)
     assert make_plan(inventory, prune(), NOW) == make_plan(inventory, prune(), NOW)
     assert make_plan(inventory, prune(HOUR), NOW - DAY).files == ()
-
-
-def test_a_blob_is_found_by_any_prefix_that_is_its_own(builder: StoreBuilder) -> None:
-    builder.file(f"blobs/sha256-{'ab' * 32}").file(f"blobs/sha256-{'ab' * 31}cd")
-    inventory = look(builder.root)
-    assert find_blob(inventory, f"sha256:{'ab' * 31}c").digest == f"sha256:{'ab' * 31}cd"
-    assert find_blob(inventory, f"sha256:{'ab' * 32}").digest == f"sha256:{'ab' * 32}"
-    assert find_blob(inventory, "blobs/README.txt").state is State.STRAY
-    with pytest.raises(InvalidInput, match="ambiguous: 2"):
-        find_blob(inventory, "sha256:ab")
-    with pytest.raises(NotFound):
-        find_blob(inventory, f"sha256:{'f' * 64}")
-
-
-def test_a_digest_that_is_whole_and_partial_is_not_ambiguous(builder: StoreBuilder) -> None:
-    digest = builder.partial("twice", size=9, done=9)
-    builder.file(f"blobs/{digest.replace(':', '-')}")
-    assert find_blob(look(builder.root), digest[:20]).digest == digest

@@ -13,8 +13,8 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.policy import Marked
 from prunella_core.plan.records import Plan, PruneClass, PrunePolicy, Removal, Request
-from prunella_core.scan.other import other_files
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import other_files
+from prunella_core.space import space_of
 from prunella_core.space.totals import totals
 from recipes import Recipe, built, recipes
 from stores import NOW, carry_out, disk_use, entries, for_good, look, planned, tree

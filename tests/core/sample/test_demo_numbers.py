@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from prunella_core.advice.identify import described
-from prunella_core.inventory.parts import SWEEP, weights_in
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.sample import build_demo_store
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import SWEEP, weights_in
+from prunella_core.space import space_of
 from prunella_core.verify import verify_blobs
 from stores import NOW, look
 
@@ -25,7 +25,11 @@ def demo(tmp_path: Path) -> Inventory:
 
 def test_a_model_that_shares_nothing_frees_what_is_listed(demo: Inventory) -> None:
     space = space_of(demo)
-    alone = [model for model in demo.models if not space.shared_with(model.name).count and not demo.problems_of(model)]
+    alone = [
+        model
+        for model in demo.models
+        if not space.shared_with(model.name).count and not demo.problems_by_model[model.name]
+    ]
     assert len(alone) >= 3
     for model in alone:
         slack = _BLOCK * (len(model.needs) + 1)

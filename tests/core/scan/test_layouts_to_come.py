@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.ledger.log import models_in
 from prunella_core.sample import StoreBuilder
@@ -89,7 +90,7 @@ def test_hosts_are_written_in_another_way(builder: StoreBuilder) -> None:
     tagged(builder, "manifests-v2/hf.co/someone/m/Q4_K_M")
     inventory = look(builder.root)
     assert {"127.0.0.1:5052/library/m:8b", "hf.co/someone/m:Q4_K_M"} <= inventory.model_by_name.keys()
-    assert inventory.origins["hf.co/someone/m:Q4_K_M"].source == "hf.co/someone/m:Q4_K_M"
+    assert origins(inventory)["hf.co/someone/m:Q4_K_M"].source == "hf.co/someone/m:Q4_K_M"
 
 
 @pytest.mark.parametrize("form", ["link", "copy"])

@@ -7,8 +7,7 @@ import pytest
 
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.plan.records import Removal, Request
-from prunella_core.space.cells import Holder
-from prunella_core.space.space import space_of
+from prunella_core.space import Holder, space_of
 from stores import WatchedDisk, carry_out, look, plan_for, prune, small_store
 
 

@@ -15,7 +15,7 @@ from prunella_core.guard.status import Settings
 from prunella_core.guard.sync import turn_on
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
-from prunella_core.scan.other import other_files
+from prunella_core.scan.system import other_files
 from prunella_core.space.totals import totals
 from recordings import RECORDED, Recorded
 from stores import DAY, NOW, disk_use, look, open_store, remove

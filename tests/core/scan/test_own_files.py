@@ -14,7 +14,7 @@ from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Restore
 from prunella_core.sample import StoreBuilder
-from prunella_core.space.space import space_of
+from prunella_core.space import space_of
 from stores import NOW, WatchedDisk, carry_out, look, plan_for, prune, remove, small_store, to_trash
 
 NOBODY = 65534
@@ -70,14 +70,14 @@ def test_pins_that_cannot_be_read_pin_every_model(builder: StoreBuilder) -> None
     assert {model.name for model in look(builder.root).models if model.is_pinned} == {"base:latest"}
     found = look_at_closed(builder, ".prunella/pins")
     assert own_problems(found) == [(".prunella/pins", "pins-unreadable", False)]
-    assert found.pins_unreadable
+    assert found.has_problem("pins-unreadable")
     assert all(model.is_pinned for model in found.models)
 
 
 def test_a_trash_that_cannot_be_read_is_a_problem(builder: StoreBuilder) -> None:
     found = look_at_closed(builder, ".prunella/trash")
     assert own_problems(found) == [(".prunella/trash", "trash-unreadable", False)]
-    assert found.trash_unreadable
+    assert found.has_problem("trash-unreadable")
     assert found.trash == ()
 
 
@@ -87,7 +87,7 @@ def test_an_entry_or_a_manifest_in_the_trash_that_cannot_be_read_is_a_problem(bu
     for path in (f".prunella/trash/{entry.id}", manifest):
         found = look_at_closed(builder, path)
         assert own_problems(found) == [(path, "trash-unreadable", False)]
-        assert found.trash_unreadable
+        assert found.has_problem("trash-unreadable")
 
 
 def test_while_they_cannot_be_read_nothing_in_the_trash_and_no_model_is_pruned(builder: StoreBuilder) -> None:
@@ -117,7 +117,7 @@ def test_a_folder_of_ours_that_cannot_be_read_ends_no_scan(builder: StoreBuilder
 def test_a_damaged_manifest_in_the_trash_is_no_unreadable_one(builder: StoreBuilder) -> None:
     (entry,) = look(builder.root).trash
     builder.file(entry.models[0].manifest.path, "{")
-    assert not look(builder.root).trash_unreadable
+    assert not look(builder.root).has_problem("trash-unreadable")
 
 
 @pytest.mark.parametrize("folder", ["staging/20260101T000000-ab", "removing/20260101T000000-ab", "guard"])

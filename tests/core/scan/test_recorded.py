@@ -146,7 +146,7 @@ def test_a_bad_manifest_blocks_the_prune(recorded: Unpack, name: str) -> None:
 def test_rm_beside_a_bad_manifest_drops_the_name_and_keeps_the_blobs(recorded: Unpack, name: str) -> None:
     recording = recorded(name)
     inventory = look(recording)
-    sound = [model for model in inventory.models if not inventory.problems_of(model)]
+    sound = [model for model in inventory.models if not inventory.problems_by_model[model.name]]
     plan = make_plan(inventory, for_good(models=tuple(model.name for model in sound), force=True), recording.now)
     assert planned(plan) == {model.manifest.path for model in sound}
     assert plan.blocked

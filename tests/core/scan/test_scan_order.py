@@ -7,7 +7,7 @@ from pathlib import Path
 from prunella_core.inventory.records import State
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan import scan
-from prunella_core.scan.progress import Progress
+from prunella_core.scan.system import Progress
 from stores import DAY, NOW, look, open_store, small_store
 
 

@@ -17,8 +17,8 @@ from prunella_core.plan.build import make_plan
 from prunella_core.sample import StoreBuilder
 from prunella_core.sample.builder import Layer
 from prunella_core.scan import scan
-from prunella_core.scan.progress import Progress
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import Progress
+from prunella_core.space import space_of
 from stores import DAY, NOW, for_good, look, open_store, plan_for, planned, prune
 
 Damage = Callable[[StoreBuilder], object]

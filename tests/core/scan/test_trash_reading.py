@@ -9,7 +9,7 @@ import pytest
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import Empty, PruneClass, Request, Restore
 from prunella_core.sample import StoreBuilder
-from prunella_core.scan.trash import RECORD, new_id
+from prunella_core.scan.own import RECORD, new_id
 from stores import DAY, NOW, calls_in, look, open_store, prune
 
 

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan
 from prunella_core.sample import StoreBuilder
-from prunella_core.scan.other import other_files
-from prunella_core.space.families import families, sharers
-from prunella_core.space.space import space_of
-from prunella_core.space.totals import Area, AreaKind, areas, totals
+from prunella_core.scan.system import other_files
+from prunella_core.space import space_of
+from prunella_core.space.totals import Area, AreaKind, areas, families, sharers, totals
 from recipes import Recipe, built, recipes
 from stores import DAY, NOW, disk_use, for_good, look, remove, small_store
 

@@ -8,7 +8,7 @@ import pytest
 from inventories import make_inventory, random_facts
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.sample import StoreBuilder
-from prunella_core.space.space import MOST_NAMED, Sharing, space_of
+from prunella_core.space import MOST_NAMED, Sharing, space_of
 from stores import NOW, look
 
 

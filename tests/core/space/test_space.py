@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunella_core.sample import StoreBuilder
-from prunella_core.space.cells import Holder
-from prunella_core.space.space import Space, space_of
+from prunella_core.space import Holder, Space, space_of
 from recipes import Recipe, built, recipes
 from stores import DAY, NOW, carry_out, disk_use, entries, look, plan_for, remove, small_store, to_trash
 

@@ -7,7 +7,7 @@ import msgspec
 from prunella_core.fs.files import allocated, reclaimed, reclaimed_each
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.sample import StoreBuilder
-from prunella_core.space.space import Sharing, space_of
+from prunella_core.space import Sharing, space_of
 from prunella_core.space.totals import totals
 from stores import DAY, disk_use, look
 

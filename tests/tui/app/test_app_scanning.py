@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from journeys import DISK, Journey, app_over
 from prunella_core.base.errors import Cancelled
 from prunella_core.inventory.records import Inventory
-from prunella_core.scan.progress import Capacity, Progress, Report, never
+from prunella_core.scan.system import Capacity, Progress, Report, never
 from prunella_tui.app.scanning import Setup
 from stores import small_store
 

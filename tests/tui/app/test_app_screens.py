@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from journeys import DISK, Journey, app_over
 from prunella_core.copy import Target, look_at_target
 from prunella_core.inventory.records import Inventory
-from prunella_core.scan.other import OtherFiles
+from prunella_core.scan.system import OtherFiles
 
 SIZES = [(60, 20), (80, 24), (100, 30), (120, 36)]
 SCREENS = {

@@ -26,4 +26,4 @@ async def test_the_details_say_how_often_and_when(family: StoreBuilder, open_app
         await journey.press("r")
         assert "loaded 2 times, last " in journey.details
         assert journey.session.inventory is not None
-        assert journey.session.inventory.model_by_name["apart:7b"].clock == "loaded-in-log"
+        assert journey.session.inventory.model_by_name["apart:7b"].idle[1] == "loaded-in-log"

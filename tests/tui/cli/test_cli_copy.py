@@ -10,7 +10,7 @@ import pytest
 
 from commandline import DAY, call, model_names, run
 from prunella_core.sample import StoreBuilder
-from prunella_core.scan.progress import Capacity
+from prunella_core.scan.system import Capacity
 from stores import tree
 
 

@@ -8,8 +8,11 @@ import pytest
 from rich.cells import cell_len
 
 from commandline import DAY, Terminal, call, digest_of, make_store, run
+from prunella_core.base.errors import InvalidInput, NotFound
+from prunella_core.inventory.records import State
 from prunella_core.sample import StoreBuilder
-from stores import NOW, calls_in
+from prunella_tui.cli.targets import find_row
+from stores import NOW, calls_in, look
 
 LONG = "hf.co/bartowski/a-model-with-a-very-long-name-that-no-terminal-likes-to-show-GGUF:Q4_K_M"
 COMMANDS = [("ls",), ("blobs",), ("df",), ("show", LONG), ("doctor",), ("prune", "--age", "0", "--all", "-n")]
@@ -242,3 +245,25 @@ def test_twice_the_models_that_share_a_licence_take_twice_the_work(tmp_path: Pat
         calls.append(calls_in(partial(call, *arguments, store=builder.root)))
     for few, more, many in (calls, sizes):
         assert many - more < 2.5 * (more - few)
+
+
+def test_a_blob_is_found_by_any_prefix_that_is_its_own(builder: StoreBuilder) -> None:
+    builder.file(f"blobs/sha256-{'ab' * 32}").file(f"blobs/sha256-{'ab' * 31}cd")
+    inventory = look(builder.root)
+    assert find_row(inventory, f"sha256:{'ab' * 31}c").digest == f"sha256:{'ab' * 31}cd"
+    assert find_row(inventory, f"sha256:{'ab' * 32}").digest == f"sha256:{'ab' * 32}"
+    with pytest.raises(InvalidInput, match="ambiguous: 2"):
+        find_row(inventory, "sha256:abab")
+    with pytest.raises(NotFound):
+        find_row(inventory, f"sha256:{'f' * 64}")
+
+
+def test_a_file_without_a_digest_is_found_by_its_path(builder: StoreBuilder) -> None:
+    builder.file("blobs/README.txt")
+    assert find_row(look(builder.root), "blobs/README.txt").state is State.STRAY
+
+
+def test_a_digest_that_is_whole_and_partial_is_not_ambiguous(builder: StoreBuilder) -> None:
+    digest = builder.partial("twice", size=9, done=9)
+    builder.file(f"blobs/{digest.replace(':', '-')}")
+    assert find_row(look(builder.root), digest[:20]).digest == digest

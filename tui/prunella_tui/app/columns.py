@@ -8,7 +8,7 @@ from msgspec import Struct
 from prunella_core.advice.ollama import NextStart
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State, TrashEntry
-from prunella_core.space.space import space_of
+from prunella_core.space import space_of
 from prunella_core.space.totals import Totals
 from prunella_tui.app.widgets.table import Column, Row
 from prunella_tui.report import format as show
@@ -76,7 +76,7 @@ def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
         _bytes("frees", "Frees", frees, letter="F"),
         Column("share", "", 10, share, frees, largest_first=True, rank=2, tone=lambda _m: "bar"),
         _bytes("shared", "Shared", lambda m: usage[m.name].shared, rank=3, none="–", letter="H"),
-        _since("age", "Idle", lambda m: None if m.clock == "maybe-read" else m.idle_since, snapshot.now, rank=1),
+        _since("age", "Idle", lambda m: None if m.idle[1] == "maybe-read" else m.idle_since, snapshot.now, rank=1),
         Column("details", "Kind", 22, show.details, show.details, rank=5, tone=lambda _m: "muted", letter="K"),
     ]
 

@@ -12,15 +12,14 @@ from msgspec.structs import replace
 
 from prunella_core.advice.ollama import NextStart, dangers, is_noprune, next_start, with_barred
 from prunella_core.base.errors import Refused
-from prunella_core.base.text import clean
-from prunella_core.base.units import DEFAULT_RETENTION, parse_age
+from prunella_core.base.text import DEFAULT_RETENTION, clean, parse_age
 from prunella_core.guard.status import SETTINGS
 from prunella_core.inventory.records import Inventory, Problem, State
 from prunella_core.ledger.memory import scan_store
 from prunella_core.ledger.uses import Follower, with_uses
 from prunella_core.query import WORDS
-from prunella_core.scan.progress import Capacity, Progress, Report, capacity_of, never
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import Capacity, Progress, Report, capacity_of, never
+from prunella_core.space import space_of
 from prunella_core.space.totals import totals
 from prunella_core.store import Store
 from prunella_tui.app.columns import NEXT_START, Snapshot

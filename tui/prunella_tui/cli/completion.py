@@ -104,7 +104,7 @@ def trashed_models(_typed: str) -> list[str]:
 
 
 def _trash() -> "list[TrashEntry]":
-    from prunella_core.scan.trash import read_trash
+    from prunella_core.scan.own import read_trash
     from prunella_tui.cli.session import open_store
 
     return [entry for entry in read_trash(open_store()).entries if not entry.is_spent]

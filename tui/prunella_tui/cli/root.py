@@ -82,7 +82,7 @@ def root(context: click.Context) -> int:
 def _check_settings() -> None:
     """Raise InvalidInput for a value that this run might not even use: it is a typing error all the same."""
     if age := given("retention"):
-        from prunella_core.base.units import parse_age
+        from prunella_core.base.text import parse_age
 
         parse_age(age.value)
     if theme := given("theme"):

@@ -9,11 +9,10 @@ import click
 from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
-from prunella_core.base.text import clean
-from prunella_core.base.units import DEFAULT_RETENTION, parse_age
+from prunella_core.base.text import DEFAULT_RETENTION, clean, parse_age
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.memory import scan_store
-from prunella_core.scan.progress import Progress
+from prunella_core.scan.system import Progress
 from prunella_core.store import Store, may_be_unfinished
 from prunella_core.store.access import as_owner_of
 from prunella_core.store.locate import FoundStore, find_stores, locate

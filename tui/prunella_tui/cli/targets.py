@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from prunella_core.base.errors import InvalidInput, NotFound, Refused
 from prunella_core.base.text import clean
-from prunella_core.inventory.records import Blob, Inventory, Model, TrashEntry, find_blob
+from prunella_core.inventory.records import Blob, Inventory, Model, TrashEntry
 from prunella_core.ollama.names import match_name, nearest_names, parse_digest_prefix, parse_name
 from prunella_core.plan.records import Removal, Restore
 from prunella_core.store import is_pinned
@@ -27,11 +27,17 @@ def find_model(inventory: Inventory, text: str) -> Model:
 def find_row(inventory: Inventory, text: str) -> Blob:
     """Return the row that a path, a file name or the start of a digest names. Raises NotFound or InvalidInput."""
     path = text if text.startswith("blobs/") else f"blobs/{text}"
-    if found := inventory.blob_by_file.get(path) or inventory.blob_by_key.get(path):
-        return found
+    if named := inventory.blob_by_file.get(path) or inventory.blob_by_key.get(path):
+        return named
     if text.startswith("blobs/") and not text.startswith("blobs/sha256"):
         raise NotFound(f"no {clean(text)} in {clean(inventory.store.root)}")
-    return find_blob(inventory, parse_digest_prefix(text.removeprefix("blobs/")))
+    prefix = parse_digest_prefix(text.removeprefix("blobs/"))
+    found = [blob for blob in inventory.blobs if blob.digest and blob.digest.startswith(prefix)]
+    if not found:
+        raise NotFound(f"no blob starts with {prefix}")
+    if len({blob.digest for blob in found}) > 1:
+        raise InvalidInput(f"{prefix} is ambiguous: {len(found)} blobs start with it; type more digits")
+    return next((blob for blob in found if blob.key == prefix), found[0])
 
 
 def find_whole(inventory: Inventory, texts: Iterable[str]) -> list[Blob]:

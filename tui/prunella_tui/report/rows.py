@@ -6,11 +6,11 @@ from itertools import groupby
 
 from prunella_core.advice.ollama import OLDER, NextStart
 from prunella_core.base.text import clean
+from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ledger.memory import likely_model
-from prunella_core.space.cells import Holder
-from prunella_core.space.families import sharers
-from prunella_core.space.space import space_of
+from prunella_core.space import Holder, space_of
+from prunella_core.space.totals import sharers
 from prunella_tui.report.format import (
     STATE_MARKS,
     blob_title,
@@ -56,7 +56,7 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     usage = space_of(inventory).models[model.name]
     yield line((model.name, "head"))
     yield line((details(model) or "No details in its config", "quiet"))
-    yield from (line((f"! {problem.message}", "bad")) for problem in inventory.problems_of(model))
+    yield from (line((f"! {problem.message}", "bad")) for problem in inventory.problems_by_model[model.name])
     yield line()
     yield field("Size", f"{size(model.size)}, as in ollama list")
     yield field("On disk", size(usage.allocated))
@@ -81,12 +81,12 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
         Column("Also used by", least=8, rank=3),
     )
     yield table(columns, _layers(inventory, model))
-    evidence = (line((f"· {sentence}", "quiet")) for sentence in inventory.origins[model.name].evidence)
+    evidence = (line((f"· {sentence}", "quiet")) for sentence in origins(inventory)[model.name].evidence)
     yield from section("Why we think so", "strong", evidence)
 
 
 def _last_use(model: Model, now: float) -> str:
-    at, clock = model.last_used, model.last_use_clock
+    at, clock = model.last_used, model.last_use[1]
     if at is None or clock is None:
         return _SWEPT if model.swept_at else ""
     loads = f"loaded {'once' if model.loads == 1 else counted(model.loads, 'time')}"
@@ -96,7 +96,7 @@ def _last_use(model: Model, now: float) -> str:
 
 
 def _restore(inventory: Inventory, model: Model) -> Part:
-    origin = inventory.origins[model.name]
+    origin = origins(inventory)[model.name]
     only = set(origin.only_here)
     lost = list(dict.fromkeys(layer.kind for layer in model.layers if layer.digest in only))
     suffix = f" ({only_here(lost)})" if lost else ""
@@ -191,7 +191,7 @@ def blob_lines(inventory: Inventory, blob: Blob, identity: str | None, now: floa
         yield field("Written", when(blob.written_at, now))
     if blob.removed_at is not None:
         yield field("Deleted", when(blob.removed_at, now))
-    elif blob.clock == "seen-referenced" and blob.idle_since is not None:
+    elif blob.idle[1] == "seen-referenced" and blob.idle_since is not None:
         yield field("In use", f"{when(blob.idle_since, now)}, last seen; its age counts from there")
     if blob.state is State.UNREFERENCED:
         problems = (line(f"{problem.path}: {problem.message}", indent=2) for problem in inventory.blocking)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.memory import Noted
-from prunella_core.scan.other import OtherFiles
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import OtherFiles
+from prunella_core.space import space_of
 from prunella_core.space.totals import Totals, growth, model_changes, totals
 from prunella_tui.report.format import (
     age,
@@ -68,7 +68,7 @@ def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
 
     return table_of(
         shown,
-        (Column(), lambda model: ("!", "bad") if inventory.problems_of(model) else ""),
+        (Column(), lambda model: ("!", "bad") if inventory.problems_by_model[model.name] else ""),
         (Column("NAME", least=24, is_name=True), lambda model: (model.name, "strong")),
         (Column("ID", rank=4), lambda model: (model.digest[:12], "quiet")),
         (Column("SIZE", right=True, rank=1), lambda model: size(model.size)),

@@ -8,11 +8,11 @@ from msgspec import Struct
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
 from prunella_core.export.documents.fields import Document, picked, problem_rows, shown, timestamp
-from prunella_core.inventory.origin import Origin
+from prunella_core.inventory.origin import Origin, origins
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.memory import Noted, likely_model
-from prunella_core.scan.other import OtherFiles
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import OtherFiles
+from prunella_core.space import space_of
 from prunella_core.space.totals import SHARES, Totals, growth, model_changes, totals
 
 _MOST_ENTRIES = 20
@@ -102,7 +102,7 @@ def _model_row(inventory: Inventory, model: Model) -> _ModelRow:
         shown(details.parameters),
         shown(details.quantization),
         model.location,
-        inventory.origins[name],
+        origins(inventory)[name],
         [problem.kind for problem in inventory.problems_by_model.get(name, ())],
         model.needs,
     )
@@ -157,7 +157,10 @@ def model_document(inventory: Inventory, model: Model) -> Document:
                 "shared_with": [name for name in blob.models if name != model.name] if blob else [],
             }
         )
-    row = {**msgspec.to_builtins(_model_row(inventory, model)), "problems": problem_rows(inventory.problems_of(model))}
+    row = {
+        **msgspec.to_builtins(_model_row(inventory, model)),
+        "problems": problem_rows(inventory.problems_by_model[model.name]),
+    }
     return {"store": clean(inventory.store.root), **row, "layers": layers}
 
 

@@ -12,8 +12,8 @@ from textual.screen import Screen
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.ledger.memory import read_totals
-from prunella_core.scan.other import OtherFiles, other_files
-from prunella_core.space.space import space_of
+from prunella_core.scan.system import OtherFiles, other_files
+from prunella_core.space import space_of
 from prunella_core.space.totals import Area, AreaKind, areas, totals
 from prunella_tui.app.bindings import KEYS, bindings
 from prunella_tui.app.screens.dialog import Reading

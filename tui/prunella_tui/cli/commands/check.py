@@ -30,7 +30,7 @@ from prunella_core.ollama.server import Server, ServerError, address, connect
 from prunella_core.operations.repair import plan_repairs, repair
 from prunella_core.operations.server import loaded_here, serves, version_of
 from prunella_core.plan.records import RepairPlan, RepairReceipt
-from prunella_core.scan.other import other_files
+from prunella_core.scan.system import other_files
 from prunella_core.store.locate import FoundStore, service_user
 from prunella_core.verify import VerifyProgress, verify_blobs, whole_blobs
 from prunella_tui.cli.completion import clear_digests, complete, models

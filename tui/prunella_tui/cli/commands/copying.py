@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from prunella_core.apply import World, has_unfinished
 from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
-from prunella_core.base.text import clean
-from prunella_core.base.units import parse_age
+from prunella_core.base.text import clean, parse_age
 from prunella_core.copy import CopyPlan, CopyReceipt, NotCopied, copy_models, look_at_target, plan_copy
 from prunella_core.export.documents.copying import copied_document, copy_document, move_document, moved_document
 from prunella_core.inventory.records import Inventory, Model

@@ -10,8 +10,7 @@ from prunella_core.advice.choice import Guard
 from prunella_core.advice.free import Proposal, down_to, proposal_fields, propose, to_free
 from prunella_core.advice.free import until_free as to_have_free
 from prunella_core.base.errors import Refused
-from prunella_core.base.text import clean
-from prunella_core.base.units import parse_age
+from prunella_core.base.text import clean, parse_age
 from prunella_core.operations.server import refuse_single_files, serving
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass, PrunePolicy

@@ -8,14 +8,13 @@ import click
 
 from prunella_core.apply import World
 from prunella_core.base.errors import InvalidInput, Refused
-from prunella_core.base.text import clean
-from prunella_core.base.units import parse_age, parse_size
+from prunella_core.base.text import clean, parse_age, parse_size
 from prunella_core.export.documents.changing import run_document, status_document
 from prunella_core.guard.status import Settings, guard_status, read_settings
 from prunella_core.guard.sync import GuardRun
 from prunella_core.inventory.records import Inventory
 from prunella_core.operations.carry_out import guard_off, guard_on, guard_run
-from prunella_core.scan.progress import capacity_of
+from prunella_core.scan.system import capacity_of
 from prunella_core.store import Store
 from prunella_tui.cli.options import all_of, is_set, looks, setting_option, yes_option
 from prunella_tui.cli.output import DONE, REFUSED, present, say

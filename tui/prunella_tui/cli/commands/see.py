@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from prunella_core.base.errors import Refused
-from prunella_core.base.units import parse_age, parse_size
+from prunella_core.base.text import parse_age, parse_size
 from prunella_core.export.documents.looking import (
     blob_document,
     blobs_document,
@@ -17,7 +17,7 @@ from prunella_core.export.documents.looking import (
 )
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.memory import Noted, read_totals
-from prunella_core.space.space import space_of
+from prunella_core.space import space_of
 from prunella_tui.cli.completion import complete, digests, models
 from prunella_tui.cli.following import SHOWING
 from prunella_tui.cli.listing import Listing, lists
@@ -162,7 +162,7 @@ def df(since: str | None, limit: str | None) -> int:
       prunella df --since 30d
       prunella df --fail-if-reclaimable 20GB || prunella prune --age 0 --yes
     """
-    from prunella_core.scan.other import other_files
+    from prunella_core.scan.system import other_files
 
     most = None if limit is None else parse_size(limit)
     keeps, span = retention(), None if since is None else parse_age(since)
