@@ -26,7 +26,7 @@ from prunella_core.fs.disk import Disk, remove_tree_of_folders
 from prunella_core.fs.files import File, files_below, has_reflinks, read_own, read_small
 from prunella_core.ledger.log import Action
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
-from prunella_core.ollama.names import Area, read_blob_name
+from prunella_core.ollama.names import Area, place_of
 from prunella_core.plan.records import FileError
 from prunella_core.scan.manifests import read_manifests
 from prunella_core.scan.own import RECORD
@@ -92,7 +92,7 @@ class Folder:
         for name in sorted(os.listdir(where)) if os.path.isdir(where) else ():
             path = below + name
             is_folder = os.path.isdir(where + name) and not os.path.islink(where + name)
-            if is_folder and not read_blob_name(name).digest:
+            if is_folder and place_of(f"blobs/{name}").digest is None:
                 yield from self.paths(f"{path}/")
             else:
                 yield path

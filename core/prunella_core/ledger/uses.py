@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing, suppress
 from functools import lru_cache
 from operator import is_
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -64,34 +64,32 @@ def _real(path: str) -> str:
     return "" if "\0" in path else os.path.realpath(path)
 
 
-class Logs(Struct):
-    """Where Ollama's log is."""
+class Uses(Struct):
+    """What the logs say: under each digest its last load and how many there were; and how far each log was read."""
 
+    loads: dict[str, tuple[float, int]] = {}
     journal: Source = msgspec.field(default_factory=Source)
     files: Source = msgspec.field(default_factory=Source)
 
-
-class Uses(NamedTuple):
-    """What the logs say: under each digest its last load and how many there were; and each log."""
-
-    loads: dict[str, tuple[float, int]]
-    logs: Logs
+    @property
+    def positions(self) -> bytes:
+        """How far each log was read, for later runs."""
+        return msgspec.json.encode({"journal": self.journal, "files": self.files})
 
 
 def read_uses(ledger: sqlite3.Connection) -> Uses:
     """Return what earlier runs read; nothing of a log whose position cannot be understood: it is read again."""
+    stored = fetch(ledger, tuple[Any], "SELECT value FROM state WHERE key = 'log'")
+    uses = (decoded(stored[0][0], Uses) if stored else None) or Uses()
     rows = fetch(ledger, tuple[str, Time, int], "SELECT what, at, times FROM used WHERE times > 0")
-    loads = {what: (at, times) for what, at, times in rows}
-    for (value,) in fetch(ledger, tuple[Any], "SELECT value FROM state WHERE key = 'log'"):
-        return Uses(loads, decoded(value, Logs) or Logs())
-    return Uses(loads, Logs())
+    uses.loads = {what: (at, times) for what, at, times in rows}
+    return uses
 
 
 def with_uses(inventory: Inventory, uses: Uses) -> Inventory:
     """Return ``inventory`` with what the logs say of each model."""
-    journal, files = uses.logs.journal, uses.logs.files
-    starts = journal.starts + files.starts
-    if not (uses.loads or starts or journal.since or files.since):
+    starts = uses.journal.starts + uses.files.starts
+    if not (uses.loads or starts or uses.journal.since or uses.files.since):
         return inventory
     models = tuple([_with_use(model, uses, starts) for model in inventory.models])
     return inventory if all(map(is_, models, inventory.models)) else replace(inventory, models=models)
@@ -105,7 +103,7 @@ def _with_use(model: Model, uses: Uses, starts: Iterable[float]) -> Model:
     if loaded_at:
         read, swept = (None if at and at < loaded_at + _SAME_USE else at for at in (read, swept))
     is_named = weights and weights.kind == "weights"  # tensors are loaded by a program that names none
-    logs = (uses.logs.journal, uses.logs.files)
+    logs = (uses.journal, uses.files)
     covering = (log.since for log in logs if is_named and swept and log.covers(swept))
     log_since = min(filter(None, covering), default=None)
     found = replace(model, weights_read_at=read, swept_at=swept, loaded_at=loaded_at, loads=loads, log_since=log_since)
@@ -119,15 +117,15 @@ class Follower:
         self.store = store
         self.home = home
         self.stopped = stopped
-        self.uses = consult(store, read_uses) or Uses({}, Logs())
-        self._before = msgspec.json.encode(self.uses.logs)
+        self.uses = consult(store, read_uses) or Uses()
+        self._before = self.uses.positions
         self._known = dict(self.uses.loads)
         self._announced: set[str] = set()
         """What only the library was seen to load: the server's own line may follow."""
 
     def read_journal(self) -> None:
         """Read on in the journal of the system; nothing where there is none, or it may not be read."""
-        journal, seconds, is_over = self.uses.logs.journal, _SLICE, False
+        journal, seconds, is_over = self.uses.journal, _SLICE, False
         with suppress(OSError):
             while not (is_over or self.stopped()):
                 found = read_journal(journal.cursor, seconds)
@@ -139,7 +137,7 @@ class Follower:
 
     def read_files(self) -> None:
         """Read on in the log files; those that cannot be read are left out."""
-        files = self.uses.logs.files
+        files = self.uses.files
         with ExitStack() as stack:
             logs = []
             for path in log_files(self.store.root, self.home):
@@ -180,7 +178,7 @@ class Follower:
 
     def save(self) -> None:
         """Leave what was read for later runs; what of it is read once more counts once."""
-        after = msgspec.json.encode(self.uses.logs)
+        after = self.uses.positions
         news = [(what, *use) for what, use in self.uses.loads.items() if self._known.get(what) != use]
 
         def work(ledger: sqlite3.Connection) -> None:

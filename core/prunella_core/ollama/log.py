@@ -196,13 +196,9 @@ def _lines(pipe: int, deadline: float) -> Iterator[bytes]:
 def server_starts(folder: str = "/proc") -> Iterator[float]:
     """Yield when the servers that run on this machine were started (seconds, UTC), as far as ``/proc`` says."""
     for process in filter(str.isdigit, os.listdir(folder) if os.path.isdir(folder) else ()):
-        with suppress(OSError), open(f"{folder}/{process}/stat", "rb") as file:
+        path = f"{folder}/{process}"
+        with suppress(OSError), open(f"{path}/stat", "rb") as file, open(f"{path}/cmdline", "rb") as command:
             name, _, numbers = file.read().rpartition(b") ")
-            if b"(ollama" in name and b"serve" in _arguments(f"{folder}/{process}"):
+            if b"(ollama" in name and b"serve" in command.read().split(b"\0"):
                 ticks = int(numbers.split()[19])
                 yield time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _arguments(process: str) -> list[bytes]:
-    with open(f"{process}/cmdline", "rb") as file:
-        return file.read().split(b"\0")

@@ -11,9 +11,7 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 
 DEFAULT_HOST = "registry.ollama.ai"
-_HOST_IN_V2 = "ollama.com"
 DEFAULT_NAMESPACE = "library"
-DEFAULT_TAG = "latest"
 
 _MODEL = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
 _VALID = re.compile(
@@ -40,7 +38,7 @@ class ModelName(Struct, frozen=True):
             return cls("", "", "", "")
         host, *rest = parts
         if tree == "manifests-v2":
-            host = DEFAULT_HOST if host == _HOST_IN_V2 else host.replace("%3A", ":")
+            host = DEFAULT_HOST if host == "ollama.com" else host.replace("%3A", ":")
         return cls(host, *rest)
 
     @property
@@ -68,7 +66,7 @@ def parse_name(text: str) -> ModelName:
     Raises InvalidInput when Ollama would not take it either.
     """
     rest = text.strip()
-    tag = DEFAULT_TAG
+    tag = "latest"
     if rest.rfind(":") > rest.rfind("/"):  # a colon before the last slash belongs to a host's port
         rest, _, tag = rest.rpartition(":")
     rest, _, model = rest.rpartition("/")
@@ -134,13 +132,6 @@ class FileKind(StrEnum):
     STRAY = "stray"
 
 
-class BlobName(NamedTuple):
-    """The reading of a file name: its kind, and its digest where the name holds one."""
-
-    kind: FileKind
-    digest: str | None
-
-
 def parse_digest(text: str) -> str | None:
     """Return ``sha256:<64 lower-case hex>`` or ``None``. ``sha256-…`` and upper case are the same digest.
 
@@ -168,14 +159,12 @@ def parse_digest_prefix(text: str) -> str:
     return f"sha256:{match[1].lower()}"
 
 
-def read_blob_name(name: str) -> BlobName:
-    """Say what a file in ``blobs/`` is by its name (the forms that Ollama's server writes)."""
-    match = _BLOB.match(name)
-    if match:
-        kind = FileKind.PARTIAL if match[2] else FileKind.WHOLE
-        return BlobName(kind, f"sha256:{match[1].lower()}")
+def read_blob_name(name: str) -> tuple[FileKind, str | None]:
+    """Say what a file in ``blobs/`` is, by the forms of name that the server writes, and which digest it holds."""
+    if match := _BLOB.match(name):
+        return FileKind.PARTIAL if match[2] else FileKind.WHOLE, f"sha256:{match[1].lower()}"
     is_leftover = _LEFTOVER.match(name) or (name.isascii() and _QUANTIZED.match(name.upper()))
-    return BlobName(FileKind.LEFTOVER if is_leftover else FileKind.STRAY, None)
+    return FileKind.LEFTOVER if is_leftover else FileKind.STRAY, None
 
 
 class Area(StrEnum):
@@ -250,14 +239,15 @@ def _named(area: Area, first: str, rest: str) -> tuple[str | None, FileKind | No
     """The digest and kind that a name holds; what lies in a folder in ``blobs/`` is of the kind of that folder."""
     if area is Area.BLOBS:
         folder, is_deeper, _ = rest.partition("/")
-        name = read_blob_name(folder)
+        kind, digest = read_blob_name(folder)
         if not is_deeper:
-            return name.digest, name.kind
-        return None, FileKind.LEFTOVER if name.kind is FileKind.LEFTOVER else FileKind.STRAY
-    if area is Area.METADATA:
-        if _SIDECAR(rest):
-            return parse_digest(rest.removesuffix(".json")), None
-        return None, FileKind.LEFTOVER if _TEMPORARY(rest) else None
-    if area is Area.MANIFESTS_V2:
-        return None, FileKind.LEFTOVER if rest.rpartition("/")[2].startswith(".manifest-") else None
-    return None, FileKind.LEFTOVER if area is Area.OTHER and _CONVERSION(first) else None
+            return digest, kind
+        return None, FileKind.LEFTOVER if kind is FileKind.LEFTOVER else FileKind.STRAY
+    if area is Area.METADATA and _SIDECAR(rest):
+        return parse_digest(rest.removesuffix(".json")), None
+    is_leftover = (
+        (area is Area.METADATA and _TEMPORARY(rest))
+        or (area is Area.MANIFESTS_V2 and rest.rpartition("/")[2].startswith(".manifest-"))
+        or (area is Area.OTHER and _CONVERSION(first))
+    )
+    return None, FileKind.LEFTOVER if is_leftover else None

@@ -280,5 +280,5 @@ _UNKNOWN = Manifest((), (), frozenset(), ("bad-child", ""))
 
 
 def _digest_of_link(target: str) -> str | None:
-    found = read_blob_name(os.path.basename(target))
-    return found.digest if found.kind is FileKind.WHOLE else None
+    kind, digest = read_blob_name(os.path.basename(target))
+    return digest if kind is FileKind.WHOLE else None

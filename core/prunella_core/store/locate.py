@@ -72,13 +72,13 @@ class FoundStore(NamedTuple):
 def find_stores(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool = True) -> list[FoundStore]:
     """Return the stores below ``root``, the user's own first; with ``ask`` also those set in systemd and the app."""
     found: dict[tuple[int, int] | str, FoundStore] = {}
-    for place in places(environ, home, root, ask=ask):
+    for place in _places(environ, home, root, ask=ask):
         if look := _look_at(place):
             found.setdefault(*look)
     return list(found.values())
 
 
-def places(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool = True) -> Iterator[Place]:
+def _places(environ: Mapping[str, str], home: str, root: str = "/", *, ask: bool = True) -> Iterator[Place]:
     """Where stores may be, the likeliest first."""
     homes = {home: "your home"}
     if user := environ.get("SUDO_USER"):
@@ -194,16 +194,12 @@ def locate(explicit: str | None, environ: Mapping[str, str], home: str, machine:
     everywhere = find_stores(environ, home, machine)
     found = [store for store in everywhere if store.is_readable]
     if not found:
-        raise NotFound(_nothing_found(everywhere, places(environ, home, machine, ask=False)))
+        for closed in everywhere:
+            raise NotFound(f"you can't read {clean(closed.path)} ({closed.why}); try: {closed.way_in}")
+        where = ", ".join(clean(place.path) for place in _places(environ, home, machine, ask=False))
+        raise NotFound(f"no Ollama models found; try prunella demo, or --store DIR (searched {where})")
     why = f"the only store found: {found[0].why}" if len(found) == 1 else f"the first of {len(found)} stores found"
     return _open(found[0].path, why, named=len(found) == 1, others=[store.path for store in everywhere])
-
-
-def _nothing_found(closed: Iterable[FoundStore], searched: Iterable[Place]) -> str:
-    for store in closed:
-        return f"you can't read {clean(store.path)} ({store.why}); try: {store.way_in}"
-    where = ", ".join(clean(place.path) for place in searched)
-    return f"no Ollama models found; try prunella demo, or --store DIR (searched {where})"
 
 
 def _choice(explicit: str | None, environ: Mapping[str, str], home: str) -> tuple[str, str] | None:

@@ -81,10 +81,10 @@ def models(_typed: str) -> Iterator[str]:
 
 def digests(typed: str) -> list[str]:
     """Return the digests, written as they were begun."""
-    from prunella_core.ollama.names import read_blob_name
+    from prunella_core.ollama.names import place_of
     from prunella_tui.cli.session import open_store
 
-    known = sorted({read_blob_name(name).digest or "" for name in os.listdir(open_store().blobs)} - {""})
+    known = sorted({place_of(f"blobs/{name}").digest or "" for name in os.listdir(open_store().blobs)} - {""})
     return known if typed.startswith("s") else [digest.removeprefix("sha256:") for digest in known]
 
 
