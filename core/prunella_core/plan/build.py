@@ -8,7 +8,7 @@ from prunella_core.base.errors import NotFound, StalePlan
 from prunella_core.base.text import clean, few
 from prunella_core.fs.files import File
 from prunella_core.inventory.origin import origins
-from prunella_core.inventory.records import GUARD, Blob, Inventory, Problem, State, TrashEntry
+from prunella_core.inventory.records import GUARD, Blob, Clock, Inventory, Problem, State, TrashEntry
 from prunella_core.ollama.names import match_name, parse_name, place_of
 from prunella_core.plan.policy import BLOCKED, Policy, Reason
 from prunella_core.plan.records import (
@@ -231,33 +231,23 @@ class _Draft:
 
     def _files(self) -> Iterator[PlannedFile]:
         """Everything that goes, manifests first; what each frees is known when the set is whole."""
-        leaving = list(filter(self.selection.leaves, self.space.cells))
-        leaving.sort(key=lambda cell: cell.kind not in ("manifest", "broken"))
-        for cell in leaving:
-            if cell.kind == State.TRASHED:
-                yield from self._trashed(cell)
-            elif cell.kind == "manifest":
-                model, reason = self.inventory.model_by_name[cell.models[0]], f"manifest of {cell.models[0]}"
-                since, clock = model.idle
-                yield PlannedFile(file=model.manifest, reason=reason, models=cell.models, idle_since=since, clock=clock)
+        removed_at = {entry.id: entry.removed_at for entry in self.inventory.trash}
+        leaving = filter(self.selection.leaves, self.space.cells)
+        for cell in sorted(leaving, key=lambda cell: cell.kind not in ("manifest", "broken")):
+            if cell.kind == "manifest":
+                model = self.inventory.model_by_name[cell.models[0]]
+                yield from _planned(cell.files, f"manifest of {model.name}", model.idle, cell.models)
             elif cell.kind == "broken":
                 broken = self.inventory.broken_by_path[cell.files[0].path].model
-                users = (broken,) if broken else ()
-                yield PlannedFile(file=cell.files[0], reason="a manifest that cannot be read", models=users)
+                yield from _planned(cell.files, "a manifest that cannot be read", models=(broken,) if broken else ())
+            elif cell.kind == State.TRASHED:
+                for file in cell.files:
+                    place = place_of(file.path)
+                    idle: tuple[float, Clock] = removed_at[place.entry], "removed"
+                    yield from _planned([file], "in the trash: can't be restored afterwards", idle, digest=place.whole)
             for blob in cell.blobs:
-                yield from _of_row(blob)
-
-    def _trashed(self, cell: Cell) -> Iterator[PlannedFile]:
-        removed_at = {entry.id: entry.removed_at for entry in self.inventory.trash}
-        for file in cell.files:
-            place = place_of(file.path)
-            yield PlannedFile(
-                file=file,
-                digest=place.whole,
-                reason="in the trash: can't be restored afterwards",
-                idle_since=removed_at[place.entry],
-                clock="removed",
-            )
+                reason = f"only used by {few(blob.models)}" if blob.models else _REASONS[blob.state]
+                yield from _planned(blob.files, reason, blob.idle, blob.models, blob.digest)
 
     def _kept(self) -> Iterator[Kept]:
         """What stays of what was asked for, and why."""
@@ -310,13 +300,18 @@ class _Draft:
                 yield Lost(model=name, origin=origin, layers=layers, kinds=tuple(kinds))
 
 
-def _of_row(blob: Blob) -> Iterator[PlannedFile]:
-    reason = f"only used by {few(blob.models)}" if blob.models else _REASONS[blob.state]
-    since, clock = blob.idle
-    for file in blob.files:
-        yield PlannedFile(
-            file=file, digest=blob.digest, reason=reason, models=blob.models, idle_since=since, clock=clock
-        )
+def _planned(
+    files: Iterable[File],
+    reason: str,
+    idle: tuple[float | None, Clock | None] = (None, None),
+    models: tuple[str, ...] = (),
+    digest: str | None = None,
+) -> list[PlannedFile]:
+    since, clock = idle
+    return [
+        PlannedFile(file=file, digest=digest, reason=reason, models=models, idle_since=since, clock=clock)
+        for file in files
+    ]
 
 
 def _held(reason: Reason, row: Blob | str) -> HeldBack:

@@ -115,6 +115,8 @@ class Marked:
     def __init__(self, inventory: Inventory, now: float) -> None:
         self.implied = frozenset[str]()
         """The models that marked blobs delete with them."""
+        self.frees = self.keeps = self.held_back = 0
+        """What leaves the disk once the trash is emptied; what of it stays; how many of the rows stay for now."""
         self._space = space_of(inventory)
         self._selection = self._space.selection()
         self._policy = Policy(inventory, now)
@@ -124,21 +126,6 @@ class Marked:
         self._blobs = frozenset[str]()
         self._named: set[Holder] = set()
         self._kept: list[Cell] = []
-
-    @property
-    def frees(self) -> int:
-        """What leaves the disk once the trash is emptied."""
-        return self._selection.frees
-
-    @property
-    def keeps(self) -> int:
-        """What the marked have that stays."""
-        return taken_by(self._kept)
-
-    @property
-    def held_back(self) -> int:
-        """How many of the marked rows stay for now."""
-        return len(self._held & self._blobs)
 
     def users_of_kept(self) -> list[str]:
         """The models for which something of the marked stays, those first that need the largest."""
@@ -165,6 +152,7 @@ class Marked:
         self._selection.add(*self._rows_of(new), *(named - self._named))
         self._selection.block(bool(self._policy.blocking(named)))
         self._blobs, self._named, self._kept = blobs, named, self._selection.kept()
+        self.frees, self.keeps, self.held_back = self._selection.frees, taken_by(self._kept), len(self._held & blobs)
 
     def _rows_of(self, keys: frozenset[str]) -> list[Holder]:
         return [holder for key, holder in self._rows.items() if key in keys]

@@ -45,7 +45,6 @@ class Removal(Struct, frozen=True, kw_only=True):
     loaded: frozenset[str] | None = frozenset()
     """Models that the server has loaded, whose space is freed when it unloads them; ``None`` if it does not say."""
     proposed: bool = False
-    """Whether it was proposed to free space."""
     moved_to: str = ""
     """The other store that the models are copied to before."""
 
@@ -89,7 +88,7 @@ Request = Removal | PrunePolicy | Empty | Restore | Repair
 
 
 class PlannedFile(Struct, frozen=True, kw_only=True):
-    """A file that goes, and what leaves the disk with it (bytes)."""
+    """A file that goes, what leaves the disk with it (bytes), and since when nothing has needed it (by ``clock``)."""
 
     file: File
     reclaims: int = 0
@@ -99,7 +98,6 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
     target: str | None = None
     """Where it goes in the store, when it is restored."""
     idle_since: float | None = None
-    """Since when nothing has needed it (seconds, UTC), by ``clock``."""
     clock: Clock | None = None
 
     @property
@@ -135,14 +133,15 @@ class HeldBack(Struct, frozen=True, kw_only=True):
 
 
 class Lost(Struct, frozen=True, kw_only=True):
-    """A deleted model with layers that cannot be recovered after the trash is emptied."""
+    """A deleted model with layers that cannot be recovered after the trash is emptied, by digest; each kind once.
+
+    What a model that stays has too is not lost.
+    """
 
     model: str
     origin: Origin
     layers: tuple[str, ...]
-    """The digests of those layers. What a model that stays has too is not lost."""
     kinds: tuple[str, ...]
-    """What these layers are, each kind once."""
 
     @property
     def is_weights(self) -> bool:
@@ -164,7 +163,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     overridden: tuple[HeldBack, ...] = ()
     """What ``--force`` takes although it would be held back."""
     younger: tuple[HeldBack, ...] = ()
-    """What a prune leaves because it has not reached the age."""
     blocked: tuple[Problem, ...]
     """Problems that keep something in the store which would go without them."""
     reclaims: int
@@ -193,7 +191,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class FileError(Struct, frozen=True, kw_only=True):
-    """A file that could not be dealt with, and why."""
+    """A file that could not be dealt with."""
 
     path: str
     message: str
@@ -243,7 +241,6 @@ class Repaired(Struct, frozen=True, kw_only=True):
     model: str
     is_whole: bool
     is_newer: bool = False
-    """Whether the pull brought another version."""
     entry: str = ""
     """The trash entry with what was there before; empty where the store has all of it."""
     why_not: str = ""

@@ -125,19 +125,18 @@ def verify_blobs(
     ``report`` is called now and then in this thread, and what it raises ends the verification; ``cancelled`` is asked
     in others, between two pieces of a file. A ledger that cannot be used only means that nothing is remembered.
     """
-    known = None if again else consult(inventory.store, read_sound)
-    tally = _Tally(inventory.store)
-    work = _Work(tally, _sort_out(_checks_of(inventory, blobs), known or {}, tally), reader or Reader(), cancelled)
-    work.run(report)
-    tally.save()
-    consult(inventory.store, lambda ledger: forget_gone(ledger, inventory), write=True)
+    run = _Run(inventory.store, reader or Reader(), cancelled)
+    run.sort_out(_checks_of(inventory, blobs), {} if again else consult(run.store, read_sound) or {})
+    run.read_all(report)
+    run.save()
+    consult(run.store, lambda ledger: forget_gone(ledger, inventory), write=True)
     return VerifyResult(
-        checked=tally.checked,
-        bytes=tally.bytes,
-        remembered=tally.remembered,
-        bad=tuple(sorted(tally.bad, key=lambda bad: bad.path)),
-        changed=tuple(sorted(tally.changed, key=lambda check: check.path)),
-        cancelled=work.files < len(work.jobs),
+        checked=run.checked,
+        bytes=run.bytes,
+        remembered=run.remembered,
+        bad=tuple(sorted(run.bad, key=lambda bad: bad.path)),
+        changed=tuple(sorted(run.changed, key=lambda check: check.path)),
+        cancelled=run.files_read < len(run.jobs),
     )
 
 
@@ -156,25 +155,83 @@ _Outcome = tuple[str, Identity, Identity] | OSError
 """The hash of a file, and its identity before and after it was read; or why it could not be."""
 
 
-class _Tally:
-    """Judges, and adds up what was found. ``unsaved`` is not in the ledger yet."""
+class _Ended(Exception):
+    """The file at hand need not be read to its end."""
 
-    def __init__(self, store: Store) -> None:
+
+class _Run:
+    """The files to read, the threads that read them, and what was found: ``unsaved`` is not in the ledger yet."""
+
+    def __init__(self, store: Store, reader: Reader, cancelled: Callable[[], bool]) -> None:
         self.store = store
-        self.checked = 0
-        self.bytes = 0
-        self.remembered = 0
+        self.reader = reader
+        self.cancelled = cancelled
+        self.ended = Event()
+        self.jobs: list[_Job] = []
+        self.files_read = self.bytes_read = 0
+        self.checked = self.bytes = self.remembered = 0
         self.bad: list[Bad] = []
         self.changed: list[Check] = []
         self.unsaved: list[Verdict] = []
         self.unsaved_bytes = 0
+        self._found = SimpleQueue[int | tuple[_Job, _Outcome]]()  # bytes as they are read, files when done
 
-    def add(self, job: _Job, outcome: _Outcome) -> None:
-        """Judge a file that was read, or could not be."""
+    def sort_out(self, checks: Iterable[Check], known: dict[str, Identity]) -> None:
+        """Look at each file once more, and sort those that have to be read, the largest first."""
+        jobs: dict[tuple[int, int], _Job] = {}
+        for check in checks:
+            try:
+                identity = identity_of(os.stat(self.store.path(check.path)))
+            except OSError as error:
+                self._add_error(check, error)
+                continue
+            if known.get(check.path) == identity:
+                self.remembered += 1
+            else:
+                jobs.setdefault(identity[:2], (identity, []))[1].append(check)
+        self.jobs = sorted(jobs.values(), key=lambda job: job[0][2], reverse=True)
+
+    def read_all(self, report: Callable[[VerifyProgress], None]) -> None:
+        """Read all files, judge them in this thread, and say every now and then how far it is."""
+        total = sum(identity[2] for identity, _checks in self.jobs)
+        waiting = iter(self.jobs)  # threads may take from an iterator over a list without a lock
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            running = {pool.submit(self._read, waiting) for _worker in range(_WORKERS)}
+            try:
+                while running:
+                    done, running = wait(running, _REPORT_EVERY)
+                    for each in done:
+                        each.result()
+                    self._collect()
+                    report(VerifyProgress(self.files_read, len(self.jobs), self.bytes_read, total))
+                    if len(self.unsaved) >= _SAVE_FILES or self.unsaved_bytes >= _SAVE_BYTES:
+                        self.save()
+            finally:
+                self.ended.set()
+
+    def save(self) -> None:
+        """Write to the ledger what is not there yet."""
+        if not self.unsaved:
+            return
+        if consult(self.store, lambda ledger: write_verdicts(ledger, self.unsaved), write=True):
+            self.unsaved, self.unsaved_bytes = [], 0
+
+    # In the thread of the caller
+
+    def _collect(self) -> None:
+        while not self._found.empty():
+            found = self._found.get()
+            if isinstance(found, int):
+                self.bytes_read += found
+            else:
+                self._judge(*found)
+                self.files_read += 1
+
+    def _judge(self, job: _Job, outcome: _Outcome) -> None:
         identity, checks = job
         if isinstance(outcome, OSError):
             for check in checks:
-                self.add_error(check, outcome, identity)
+                self._add_error(check, outcome, identity)
             return
         digest, before, after = outcome
         if before != after or before[:2] != identity[:2]:
@@ -185,105 +242,38 @@ class _Tally:
         self.unsaved_bytes += size
         for check in checks:
             if digest == check.digest:
-                self._judged(check, after)
+                self._add(check, after)
             elif check.declared is not None and check.declared != size:
-                why = f"has {size:,} bytes, but its manifest says {check.declared:,}"
-                self._judged(check, after, "wrong-size", why)
+                self._add(check, after, "wrong-size", f"has {size:,} bytes, but its manifest says {check.declared:,}")
             else:
-                self._judged(check, after, "wrong-hash", f"hash is {digest}")
+                self._add(check, after, "wrong-hash", f"hash is {digest}")
 
-    def add_error(self, check: Check, error: OSError, identity: Identity | None = None) -> None:
+    def _add_error(self, check: Check, error: OSError, identity: Identity | None = None) -> None:
         """Judge a file that could not be opened or read to its end."""
         if not isinstance(error, FileNotFoundError):
             remembered = identity if error.errno in _OF_THE_DISK else None
-            self._judged(check, remembered, "unreadable-blob", f"cannot be read: {error.strerror or error}")
+            self._add(check, remembered, "unreadable-blob", f"cannot be read: {error.strerror or error}")
         elif check.models:
-            self._judged(check, None, "missing-blob", "not there")
+            self._add(check, None, "missing-blob", "not there")
         else:  # nothing needs it, and it was deleted meanwhile
             self.changed.append(check)
 
-    def _judged(self, check: Check, identity: Identity | None, kind: str | None = None, why: str = "") -> None:
+    def _add(self, check: Check, identity: Identity | None, kind: str | None = None, why: str = "") -> None:
         self.checked += 1
         if kind:
             self.bad.append(Bad(digest=check.digest, path=check.path, kind=kind, problem=why, models=check.models))
         if identity and place_of(check.path).area is Area.BLOBS:  # the trash is verified only when it is named
             self.unsaved.append(Verdict(check.path, identity, kind, why or None))
 
-    def save(self) -> None:
-        """Write to the ledger what is not there yet."""
-        if not self.unsaved:
-            return
-        if consult(self.store, lambda ledger: write_verdicts(ledger, self.unsaved), write=True):
-            self.unsaved, self.unsaved_bytes = [], 0
+    # In the threads that read
 
-
-def _sort_out(checks: Iterable[Check], known: dict[str, Identity], tally: _Tally) -> list[_Job]:
-    """Look at each file once more and return what has to be read, the largest first."""
-    jobs: dict[tuple[int, int], _Job] = {}
-    for check in checks:
-        try:
-            identity = identity_of(os.stat(tally.store.path(check.path)))
-        except OSError as error:
-            tally.add_error(check, error)
-            continue
-        if known.get(check.path) == identity:
-            tally.remembered += 1
-        else:
-            jobs.setdefault(identity[:2], (identity, []))[1].append(check)
-    return sorted(jobs.values(), key=lambda job: job[0][2], reverse=True)
-
-
-class _Ended(Exception):
-    """The file at hand need not be read to its end."""
-
-
-class _Work:
-    """The files to read, the threads that read them, and how far they are."""
-
-    def __init__(self, tally: _Tally, jobs: list[_Job], reader: Reader, cancelled: Callable[[], bool]) -> None:
-        self.tally = tally
-        self.jobs = jobs
-        self.reader = reader
-        self.cancelled = cancelled
-        self.ended = Event()
-        self.files = 0
-        self.bytes = 0
-        self._waiting = iter(jobs)  # threads may take from an iterator over a list without a lock
-        self._found = SimpleQueue[int | tuple[_Job, _Outcome]]()  # bytes as they are read, files when done
-
-    def run(self, report: Callable[[VerifyProgress], None]) -> None:
-        """Read all files, judge them in this thread, and say every now and then how far it is."""
-        total = sum(identity[2] for identity, _checks in self.jobs)
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            running = {pool.submit(self._read) for _worker in range(_WORKERS)}
-            try:
-                while running:
-                    done, running = wait(running, _REPORT_EVERY)
-                    for each in done:
-                        each.result()
-                    self._collect()
-                    report(VerifyProgress(self.files, len(self.jobs), self.bytes, total))
-                    if len(self.tally.unsaved) >= _SAVE_FILES or self.tally.unsaved_bytes >= _SAVE_BYTES:
-                        self.tally.save()
-            finally:
-                self.ended.set()
-
-    def _collect(self) -> None:
-        while not self._found.empty():
-            found = self._found.get()
-            if isinstance(found, int):
-                self.bytes += found
-            else:
-                self.tally.add(*found)
-                self.files += 1
-
-    def _read(self) -> None:
+    def _read(self, waiting: Iterator[_Job]) -> None:
         buffer = memoryview(bytearray(_BUFFER))
         with suppress(_Ended):
             self._end_if_cancelled()
-            for job in self._waiting:
+            for job in waiting:
                 try:
-                    self._found.put((job, self._hash(job, buffer)))
+                    self._found.put((job, self._hash(self.store.path(job[1][0].path), buffer)))
                 except OSError as error:
                     self._found.put((job, error))
                 self._end_if_cancelled()
@@ -292,9 +282,8 @@ class _Work:
         if self.ended.is_set() or self.cancelled():
             raise _Ended
 
-    def _hash(self, job: _Job, buffer: memoryview) -> _Outcome:
+    def _hash(self, path: str, buffer: memoryview) -> _Outcome:
         """Hash a regular file, following links and leaving no trace. Raises OSError unless it is read to its end."""
-        path = self.tally.store.path(job[1][0].path)
         descriptor = self.reader.open(path)
         try:
             before = os.fstat(descriptor)
