@@ -83,7 +83,7 @@ KEYS = (
     Key("w", "sharing", "Sharing", "which models share its data", "Map", "map", 5),
     Key("escape,backspace", "back", "Back", "one step out", "Map", "map", 2),
     Key("question_mark", "app.help", "Help", "this help", "Map", "map", 1),
-    Key("m,q", "leave", "Leave", "leave the map", "Map", "map"),
+    Key("m,q", "dismiss", "Leave", "leave the map", "Map", "map"),
     Key("r", "rescan", "Rescan", "scan the store again", "Prunella"),
     Key("question_mark", "app.help", "Help", "this help", "Prunella", rank=1),
     Key("ctrl+p", "app.command_palette", "Commands", "all commands by name, and themes", "Prunella"),

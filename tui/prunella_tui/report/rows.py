@@ -11,18 +11,7 @@ from prunella_core.inventory.records import Blob, Clock, Inventory, Model, State
 from prunella_core.ledger.memory import likely_model
 from prunella_core.space import Holder, space_of
 from prunella_core.space.totals import sharers
-from prunella_tui.report.format import (
-    STATE_MARKS,
-    blob_title,
-    counted,
-    day,
-    details,
-    names,
-    only_here,
-    short_digest,
-    size,
-    when,
-)
+from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block, Column, Part, Tone, field, line, listing, section, table
 
 _TONES: dict[State, Tone] = {
@@ -55,14 +44,14 @@ def model_lines(inventory: Inventory, model: Model, now: float) -> Iterator[Bloc
     """Yield everything about a model; ``now`` in seconds, UTC."""
     usage = space_of(inventory).models[model.name]
     yield line((model.name, "head"))
-    yield line((details(model) or "No details in its config", "quiet"))
+    yield line((show.details(model) or "No details in its config", "quiet"))
     yield from (line((f"! {problem.message}", "bad")) for problem in inventory.problems_by_model[model.name])
     yield line()
-    yield field("Size", f"{size(model.size)}, as in ollama list")
-    yield field("On disk", size(usage.allocated))
-    yield field("Frees", (size(usage.frees), "good"), " if deleted alone")
+    yield field("Size", f"{show.size(model.size)}, as in ollama list")
+    yield field("On disk", show.size(usage.allocated))
+    yield field("Frees", (show.size(usage.frees), "good"), " if deleted alone")
     yield field("Restore", _restore(inventory, model))
-    yield field("Changed", when(model.modified_at, now))
+    yield field("Changed", show.when(model.modified_at, now))
     if used := _last_use(model, now):
         yield field("Used", used)
     if model.is_pinned:
@@ -89,17 +78,17 @@ def _last_use(model: Model, now: float) -> str:
     at, clock = model.last_used, model.last_use[1]
     if at is None or clock is None:
         return _SWEPT if model.swept_at else ""
-    loads = f"loaded {'once' if model.loads == 1 else counted(model.loads, 'time')}"
+    loads = f"loaded {'once' if model.loads == 1 else show.counted(model.loads, 'time')}"
     if clock == "loaded-in-log":
-        return f"{loads}, last {day(at, now)}"
-    return f"{when(at, now)} ({_CLOCKS.get(clock, clock)}{f'; {loads} in its log' if model.loads else ''})"
+        return f"{loads}, last {show.day(at, now)}"
+    return f"{show.when(at, now)} ({_CLOCKS.get(clock, clock)}{f'; {loads} in its log' if model.loads else ''})"
 
 
 def _restore(inventory: Inventory, model: Model) -> Part:
     origin = origins(inventory)[model.name]
     only = set(origin.only_here)
     lost = list(dict.fromkeys(layer.kind for layer in model.layers if layer.digest in only))
-    suffix = f" ({only_here(lost)})" if lost else ""
+    suffix = f" ({show.only_here(lost)})" if lost else ""
     way = pull = f"ollama pull {clean(origin.source or '')}"
     if origin.kind == "created":
         way = f"not recoverable: created here{suffix}"
@@ -117,13 +106,13 @@ def _sharing(inventory: Inventory, model: Model) -> Iterator[Block]:
     for cell in space_of(inventory).of[Holder("model", model.name)]:
         shared.update({other: cell.allocated for other in cell.models if other != model.name})
     rows = shared.most_common()
-    listed = [(size(count), name) for name, count in rows[:_FEW] if count * _TRIFLE >= rows[0][1]]
+    listed = [(show.size(count), name) for name, count in rows[:_FEW] if count * _TRIFLE >= rows[0][1]]
     blocks: list[Block] = [table((Column(right=True), Column(least=8, is_name=True)), listed, indent=2)]
     if rest := rows[len(listed) :]:
-        more = f"and {counted(len(rest), 'more model')}, {size(rest[0][1])} or less each"
+        more = f"and {show.counted(len(rest), 'more model')}, {show.size(rest[0][1])} or less each"
         blocks.append(line((more, "quiet"), indent=2))
-    total = size(space_of(inventory).models[model.name].shared)
-    yield from section(f"Shares {total} with {counted(len(rows), 'model')}", "strong", blocks)
+    total = show.size(space_of(inventory).models[model.name].shared)
+    yield from section(f"Shares {total} with {show.counted(len(rows), 'model')}", "strong", blocks)
 
 
 def _layers(inventory: Inventory, model: Model) -> Iterator[tuple[Part, ...]]:
@@ -134,69 +123,69 @@ def _layers(inventory: Inventory, model: Model) -> Iterator[tuple[Part, ...]]:
         are_many = len(group) > _FEW
         for some in [group] if are_many else [[row] for row in group]:
             layer, blob = some[0]
-            kind = counted(len(some), f"{layer.kind} layer") if are_many else f"{layer.kind} {layer.name}".strip()
+            kind = show.counted(len(some), f"{layer.kind} layer") if are_many else f"{layer.kind} {layer.name}".strip()
             others = [name for name in blob.models if name != model.name] if blob else []
             yield (
                 (f"{kind} (missing)", "bad") if blob and blob.state is State.MISSING else kind,
-                ("" if are_many else short_digest(layer.digest), "quiet"),
-                size(sum(layer.size for layer, _blob in some)),
-                size(sum(blob.allocated for _layer, blob in some if blob)),
+                ("" if are_many else show.short_digest(layer.digest), "quiet"),
+                show.size(sum(layer.size for layer, _blob in some)),
+                show.size(sum(blob.allocated for _layer, blob in some if blob)),
                 f"{len(blob.models):,}" if blob else "",
-                (names(others, 2), "quiet"),
+                (show.names(others, 2), "quiet"),
             )
 
 
 def sharing_lines(inventory: Inventory, name: str) -> Iterator[Block]:
     """Yield the models that share with ``name``, the largest share first, and what they free together."""
     space, found = space_of(inventory), sharers(inventory, name)
-    yield line(f"{name} frees ", (size(space.models[name].frees), "good"), " alone")
+    yield line(f"{name} frees ", (show.size(space.models[name].frees), "good"), " alone")
     if not found:
         yield line("It shares nothing with another model")
     for sharer in found[:_MOST_SHARERS]:
         yield line()
-        yield line((sharer.name, "head"), f"  shares {size(sharer.shared)}")
+        yield line((sharer.name, "head"), f"  shares {show.size(sharer.shared)}")
         by_kind: dict[str, list[Blob]] = {}
         for blob in sharer.blobs:
             by_kind.setdefault(blob.kind or "unknown", []).append(blob)
         for kind, blobs in by_kind.items():
-            which = ", ".join(short_digest(blob.digest) for blob in blobs)
-            what = which if len(blobs) <= _FEW_BLOBS else counted(len(blobs), "blob")
-            yield line(f"{kind:<9} {size(sum(blob.allocated for blob in blobs)):>9}  ", (what, "quiet"), indent=2)
-        alone = size(space.models[sharer.name].frees)
-        yield line(f"frees {alone} alone, ", (size(sharer.together), "good"), " together", indent=2)
+            which = ", ".join(show.short_digest(blob.digest) for blob in blobs)
+            what = which if len(blobs) <= _FEW_BLOBS else show.counted(len(blobs), "blob")
+            yield line(f"{kind:<9} {show.size(sum(blob.allocated for blob in blobs)):>9}  ", (what, "quiet"), indent=2)
+        alone = show.size(space.models[sharer.name].frees)
+        yield line(f"frees {alone} alone, ", (show.size(sharer.together), "good"), " together", indent=2)
     if len(found) > _MOST_SHARERS:
-        yield line((f"and {counted(len(found) - _MOST_SHARERS, 'more model')}", "quiet"))
+        yield line((f"and {show.counted(len(found) - _MOST_SHARERS, 'more model')}", "quiet"))
     if len(found) > 1:
         together = (name, *(sharer.name for sharer in found))
         yield line()
-        yield line(f"All {len(together):,} together free ", (size(space.frees_models(together)), "good"))
+        yield line(f"All {len(together):,} together free ", (show.size(space.frees_models(together)), "good"))
 
 
 def state_text(state: State) -> tuple[str, Tone]:
     """Return a state's sign and word."""
-    return f"{STATE_MARKS[state]} {state.value}", _TONES.get(state, "quiet")
+    return f"{show.STATE_MARKS[state]} {state.value}", _TONES.get(state, "quiet")
 
 
 def blob_lines(inventory: Inventory, blob: Blob, identity: str | None, now: float) -> Iterator[Block]:
     """Yield everything about a blob at ``now`` (seconds, UTC); ``identity`` is what its first bytes say it is."""
-    yield line((blob.digest or blob_title(blob), "head"))
+    yield line((blob.digest or show.blob_title(blob), "head"))
     yield line(state_text(blob.state), f": {_MEANINGS[blob.state]}")
     yield line()
     yield field("Kind", blob.kind or "unknown")
     if likely := contents(inventory, blob, identity):
         yield field("Content", likely)
-    yield field("Size", size(blob.size))
-    yield field("On disk", size(blob.allocated) if blob.files else "nothing")
+    yield field("Size", show.size(blob.size))
+    yield field("On disk", show.size(blob.allocated) if blob.files else "nothing")
     if blob.written_at is not None:
-        yield field("Written", when(blob.written_at, now))
+        yield field("Written", show.when(blob.written_at, now))
     if blob.removed_at is not None:
-        yield field("Deleted", when(blob.removed_at, now))
+        yield field("Deleted", show.when(blob.removed_at, now))
     elif blob.idle[1] == "seen-referenced" and blob.idle_since is not None:
-        yield field("In use", f"{when(blob.idle_since, now)}, last seen; its age counts from there")
+        yield field("In use", f"{show.when(blob.idle_since, now)}, last seen; its age counts from there")
     if blob.state is State.UNREFERENCED:
         problems = (line(f"{problem.path}: {problem.message}", indent=2) for problem in inventory.blocking)
         yield from section("! Kept while these problems could hide a model that needs it", "bad", problems)
-    yield from listing(f"Used by {counted(len(blob.models), 'model')}", "strong", blob.models)
+    yield from listing(f"Used by {show.counted(len(blob.models), 'model')}", "strong", blob.models)
     yield from section("Files", "strong", _files(blob))
 
 
@@ -215,9 +204,9 @@ def _files(blob: Blob) -> Iterator[Block]:
         elif file.links > 1:
             yield line((f"{file.links} hard links: its space returns with the last one", "quiet"), indent=4)
         if file.shared:
-            yield line((f"{size(file.shared)} shared with other files (reflink) stay on disk", "quiet"), indent=4)
+            yield line((f"{show.size(file.shared)} shared with other files (reflink) stay on disk", "quiet"), indent=4)
     if len(blob.files) > _MOST_FILES:
-        yield line((f"and {counted(len(blob.files) - _MOST_FILES, 'more file')}", "quiet"), indent=2)
+        yield line((f"and {show.counted(len(blob.files) - _MOST_FILES, 'more file')}", "quiet"), indent=2)
 
 
 def forecast_summary(coming: NextStart) -> str:
@@ -227,9 +216,9 @@ def forecast_summary(coming: NextStart) -> str:
         return f"Ollama's next start deletes nothing: {clean(coming.why or '')}"
     if not deleted:
         return "Ollama's next start deletes nothing"
-    broken = f", breaks {counted(len(coming.would_break), 'model')}" if coming.would_break else ""
-    lost = f", loses {counted(len(coming.downloads), 'download')}" if coming.downloads else ""
-    return f"Ollama's next start deletes {counted(len(deleted), 'file')}{broken}{lost}"
+    broken = f", breaks {show.counted(len(coming.would_break), 'model')}" if coming.would_break else ""
+    lost = f", loses {show.counted(len(coming.downloads), 'download')}" if coming.downloads else ""
+    return f"Ollama's next start deletes {show.counted(len(deleted), 'file')}{broken}{lost}"
 
 
 def forecast_lines(coming: NextStart) -> Iterator[Block]:
@@ -244,7 +233,10 @@ def forecast_lines(coming: NextStart) -> Iterator[Block]:
         yield line("Without asking, it deletes downloads and blobs that no manifest names, if over an hour old.")
         yield line(("It skips this where OLLAMA_NOPRUNE is set in the server's own environment.", "quiet"))
     yield from listing("Models it would break:", "bad", coming.would_break)
-    held = (f"{short_digest(lost.digest)}  {size(lost.held)} of {size(lost.size)}" for lost in coming.downloads)
+    held = (
+        f"{show.short_digest(lost.digest)}  {show.size(lost.held)} of {show.size(lost.size)}"
+        for lost in coming.downloads
+    )
     yield from listing("Downloads that would start over:", "warning", held)
     yield from listing("Manifests it ignores; blobs only they name would be deleted:", "warning", coming.overlooked)
     of_downloads = {path for lost in coming.downloads for path in lost.files}
@@ -262,7 +254,7 @@ def forecast_lines(coming: NextStart) -> Iterator[Block]:
 
 def _headline(coming: NextStart, who: str, tone: Tone) -> Block:
     deleted = [] if coming.skipped else _deleted(coming)
-    what = f"{counted(len(deleted), 'file')} and free {size(coming.reclaims)}" if deleted else "nothing"
+    what = f"{show.counted(len(deleted), 'file')} and free {show.size(coming.reclaims)}" if deleted else "nothing"
     return line((f"If {who} started now, it would delete {what}", tone))
 
 

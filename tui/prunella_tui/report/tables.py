@@ -8,18 +8,7 @@ from prunella_core.ledger.memory import Noted
 from prunella_core.scan.system import OtherFiles
 from prunella_core.space import space_of
 from prunella_core.space.totals import Totals, growth, model_changes, totals
-from prunella_tui.report.format import (
-    age,
-    blob_title,
-    counted,
-    date,
-    details,
-    names,
-    share_bar,
-    size,
-    time_left,
-    when,
-)
+from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block, Column, Part, Table, Tone, line, section, table, table_of
 from prunella_tui.report.rows import contents, state_text
 
@@ -45,14 +34,14 @@ def models_lines(inventory: Inventory, shown: Sequence[Model]) -> Iterator[Block
         yield from (_models(inventory, shown), line())
     sums = totals(inventory)
     is_all = len(shown) == len(inventory.models)
-    count = f"{'' if is_all else f'{len(shown):,} of '}{counted(sums.models, 'model')}"
-    sizes = f"{size(sums.listed)} listed · {size(sums.allocated)} on disk · {size(sums.disk_free)} free"
+    count = f"{'' if is_all else f'{len(shown):,} of '}{show.counted(sums.models, 'model')}"
+    sizes = f"{show.size(sums.listed)} listed · {show.size(sums.allocated)} on disk · {show.size(sums.disk_free)} free"
     yield line((count, "strong"), f" · {'' if is_all else 'in all '}{sizes}")
     unused = {"unreferenced": sums.unreferenced, "partial": sums.partial, "leftover": sums.leftover}
-    if waste := ", ".join(f"{size(count)} {word}" for word, count in unused.items() if count):
+    if waste := ", ".join(f"{show.size(count)} {word}" for word, count in unused.items() if count):
         yield line((waste, "warning"), ": prunella prune --dry-run")
     if inventory.problems:
-        yield line((f"! {counted(len(inventory.problems), 'problem')}", "bad"), ": prunella doctor")
+        yield line((f"! {show.counted(len(inventory.problems), 'problem')}", "bad"), ": prunella doctor")
 
 
 def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
@@ -61,21 +50,21 @@ def _models(inventory: Inventory, shown: Sequence[Model]) -> Table:
 
     def sharers(model: Model) -> str:
         sharing = space.shared_with(model.name)
-        return names(sharing.names, 2, sharing.count)
+        return show.names(sharing.names, 2, sharing.count)
 
     def about(model: Model) -> Part:
-        return f"{details(model)} · cloud" if model.details.remote_host else details(model), "quiet"
+        return f"{show.details(model)} · cloud" if model.details.remote_host else show.details(model), "quiet"
 
     return table_of(
         shown,
         (Column(), lambda model: ("!", "bad") if inventory.problems_by_model[model.name] else ""),
         (Column("NAME", least=24, is_name=True), lambda model: (model.name, "strong")),
         (Column("ID", rank=4), lambda model: (model.digest[:12], "quiet")),
-        (Column("SIZE", right=True, rank=1), lambda model: size(model.size)),
-        (Column("ON DISK", right=True), lambda model: size(usage[model.name].allocated)),
-        (Column("FREES", right=True), lambda model: (size(usage[model.name].frees), "good")),
+        (Column("SIZE", right=True, rank=1), lambda model: show.size(model.size)),
+        (Column("ON DISK", right=True), lambda model: show.size(usage[model.name].allocated)),
+        (Column("FREES", right=True), lambda model: (show.size(usage[model.name].frees), "good")),
         (Column("SHARED", right=True, rank=2), lambda model: _unless_zero(usage[model.name].shared)),
-        (Column("AGE", right=True, rank=3), lambda model: age(inventory.scanned_at - model.modified_at)),
+        (Column("AGE", right=True, rank=3), lambda model: show.age(inventory.scanned_at - model.modified_at)),
         (Column("SHARED WITH", rank=5), sharers),
         (Column("DETAILS", rank=6), about),
     )
@@ -88,18 +77,18 @@ def blobs_lines(inventory: Inventory, rows: Sequence[Blob], identities: Mapping[
         return
 
     def idle(blob: Blob) -> str:
-        return age(None if blob.idle_since is None else inventory.scanned_at - blob.idle_since)
+        return show.age(None if blob.idle_since is None else inventory.scanned_at - blob.idle_since)
 
     yield table_of(
         rows,
         (Column("STATE"), lambda blob: state_text(blob.state)),
-        (Column("BLOB", least=22, is_name=True), blob_title),
+        (Column("BLOB", least=22, is_name=True), show.blob_title),
         (Column("KIND", rank=3), lambda blob: (blob.kind or "", "quiet")),
-        (Column("SIZE", right=True, rank=2), lambda blob: size(blob.size)),
-        (Column("ON DISK", right=True), lambda blob: size(blob.allocated)),
+        (Column("SIZE", right=True, rank=2), lambda blob: show.size(blob.size)),
+        (Column("ON DISK", right=True), lambda blob: show.size(blob.allocated)),
         (Column("AGE", right=True, rank=1), idle),
         (Column("MODELS", right=True, rank=1), lambda blob: f"{len(blob.models):,}" if blob.models else ""),
-        (Column("USED BY", least=12, rank=2), lambda blob: names(blob.models, 2)),
+        (Column("USED BY", least=12, rank=2), lambda blob: show.names(blob.models, 2)),
         (Column("CONTENT", least=24, rank=4), lambda blob: contents(inventory, blob, identities.get(blob.key))),
     )
     yield line()
@@ -107,11 +96,11 @@ def blobs_lines(inventory: Inventory, rows: Sequence[Blob], identities: Mapping[
     for blob in rows:
         taken[blob.state] += blob.allocated
     parts = [f"{count:,} {state.value} {_unless_zero(taken[state])}".strip() for state, count in counts.items()]
-    yield line((counted(len(rows), "row"), "strong"), f": {', '.join(parts)}")
+    yield line((show.counted(len(rows), "row"), "strong"), f": {', '.join(parts)}")
 
 
 def _unless_zero(count: int) -> str:
-    return size(count) if count else ""
+    return show.size(count) if count else ""
 
 
 def usage_lines(
@@ -126,13 +115,13 @@ def usage_lines(
     yield from (line(), _difference(sums), line())
     yield table((Column(), Column(right=True), Column(), Column(least=16, rank=1)), _shares(sums), indent=2)
     if other and other.allocated:
-        largest = names([f"{name} {size(count)}" for name, count in other.entries])
-        yield line(f"Other files in the store: {size(other.allocated)}", (f" ({largest})", "quiet"))
+        largest = show.names([f"{name} {show.size(count)}" for name, count in other.entries])
+        yield line(f"Other files in the store: {show.size(other.allocated)}", (f" ({largest})", "quiet"))
         yield from (line((note, "warning")) for note in other.notes)
     yield from (line(), _reclaimable(inventory, retention, sums))
-    yield line(f"{size(sums.disk_free)} of {size(sums.disk_total)} free on this file system")
+    yield line(f"{show.size(sums.disk_free)} of {show.size(sums.disk_total)} free on this file system")
     if noted:
-        yield from (line(), line((f"Since {when(noted[0].at, inventory.scanned_at)}", "head")))
+        yield from (line(), line((f"Since {show.when(noted[0].at, inventory.scanned_at)}", "head")))
         course = trend([*(each.totals.allocated for each in noted), sums.allocated])
         yield line("On disk: ", (course, "info"), indent=2)
         yield _growth(noted[0].totals, sums)
@@ -143,28 +132,28 @@ def _reclaimable(inventory: Inventory, retention: int, sums: Totals) -> Block:
 
     now, later = prunable(inventory, inventory.scanned_at, retention)
     share = (now + later) / sums.allocated if sums.allocated else 0.0
-    after = f"{size(later)} within {time_left(retention)}" if later else ""
-    parts = ", ".join(filter(None, (f"{size(now)} now (prunella prune)" if now else "", after)))
-    return line((f"Reclaimable: {size(now + later)}, {share:.0%}", "good"), f": {parts}" if parts else "")
+    after = f"{show.size(later)} within {show.time_left(retention)}" if later else ""
+    parts = ", ".join(filter(None, (f"{show.size(now)} now (prunella prune)" if now else "", after)))
+    return line((f"Reclaimable: {show.size(now + later)}, {share:.0%}", "good"), f": {parts}" if parts else "")
 
 
 def _shares(sums: Totals) -> Iterator[tuple[Part, ...]]:
     for name, meaning, tone in _SHARES:
         if count := getattr(sums, name):
             share = count / sums.allocated
-            yield name, size(count), (share_bar(share, _BAR), tone), (f"{share:4.0%}  {meaning}", "quiet")
+            yield name, show.size(count), (show.share_bar(share, _BAR), tone), (f"{share:4.0%}  {meaning}", "quiet")
 
 
 def _difference(sums: Totals) -> Table:
     sign, why = ("−", "shared data counted twice, or sparse files")
     if sums.counted_twice < 0:
         sign, why = ("+", "manifests and whole blocks")
-    unused = size(sums.allocated - sums.referenced)
+    unused = show.size(sums.allocated - sums.referenced)
     rows: tuple[tuple[Part, ...], ...] = (
-        ("  ollama list", size(sums.listed), (counted(sums.models, "model"), "quiet")),
-        (f"{sign} listed, not on disk", size(abs(sums.counted_twice)), (why, "quiet")),
+        ("  ollama list", show.size(sums.listed), (show.counted(sums.models, "model"), "quiet")),
+        (f"{sign} listed, not on disk", show.size(abs(sums.counted_twice)), (why, "quiet")),
         ("+ used by no model", unused, ("not in ollama list", "quiet")),
-        (("= on disk", "strong"), (size(sums.allocated), "strong"), ""),
+        (("= on disk", "strong"), (show.size(sums.allocated), "strong"), ""),
     )
     return table((Column(), Column(right=True), Column(rank=1, least=20)), rows)
 
@@ -180,14 +169,14 @@ def trend(counts: Sequence[int]) -> str:
 def diff_lines(old: Inventory, new: Inventory) -> Iterator[Block]:
     """Yield both scans, what became more or less, and the models that came, went or changed."""
     for sign, inventory in (("−", old), ("+", new)):
-        yield line((f"{sign} {inventory.store.place}", "head"), (f"  {date(inventory.scanned_at)}", "quiet"))
+        yield line((f"{sign} {inventory.store.place}", "head"), (f"  {show.date(inventory.scanned_at)}", "quiet"))
     yield from (line(), _growth(totals(old), totals(new)))
     found = table_of(
         model_changes(old, new),
         (Column(), lambda change: _SIGNS[change.kind]),
         (Column(least=20, is_name=True), lambda change: change.name),
-        (Column(right=True), lambda change: _signed(change.after - change.before, size)),
-        (Column(right=True), lambda change: (f"{size(change.before)} → {size(change.after)}", "quiet")),
+        (Column(right=True), lambda change: _signed(change.after - change.before, show.size)),
+        (Column(right=True), lambda change: (f"{show.size(change.before)} → {show.size(change.after)}", "quiet")),
         indent=2,
     )
     yield from section("Models", "head", [found])
@@ -196,13 +185,15 @@ def diff_lines(old: Inventory, new: Inventory) -> Iterator[Block]:
 def _growth(old: Totals, new: Totals) -> Block:
     rows: list[tuple[Part, ...]] = []
     for name, change in growth(old, new).items():
-        show: Callable[[int], str] = "{:,}".format if name == "models" else size
+        written: Callable[[int], str] = "{:,}".format if name == "models" else show.size
         if change:
-            rows.append((_NAMES.get(name, name), _signed(change, show), (f"now {show(getattr(new, name))}", "quiet")))
+            rows.append(
+                (_NAMES.get(name, name), _signed(change, written), (f"now {written(getattr(new, name))}", "quiet"))
+            )
     if not rows:
         return line(("Nothing became more or less", "quiet"), indent=2)
     return table((Column(), Column(right=True), Column(right=True)), rows, indent=2)
 
 
-def _signed(change: int, show: Callable[[int], str]) -> str:
-    return f"{'+' if change > 0 else '−'}{show(abs(change))}" if change else "±0"
+def _signed(change: int, written: Callable[[int], str]) -> str:
+    return f"{'+' if change > 0 else '−'}{written(abs(change))}" if change else "±0"

@@ -10,21 +10,7 @@ from prunella_core.ledger.log import Event, Fate, History, LogLine
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import Empty, Plan
 from prunella_core.space.totals import totals
-from prunella_tui.report.format import (
-    BY_OLLAMA,
-    COMMANDS,
-    Ways,
-    age,
-    counted,
-    date,
-    is_ours,
-    left,
-    names,
-    size,
-    time_left,
-    trash_title,
-    when,
-)
+from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block, Column, field, line, listing, table_of
 from prunella_tui.report.plan import plan_lines
 
@@ -42,21 +28,21 @@ _ACTIONS = {
 
 
 def entry_lines(
-    inventory: Inventory, entry: TrashEntry, now: float, retention: int, ways: Ways = COMMANDS
+    inventory: Inventory, entry: TrashEntry, now: float, retention: int, ways: show.Ways = show.COMMANDS
 ) -> Iterator[Block]:
     """Yield everything about an entry of the trash; ``retention`` in seconds."""
     remaining = entry.expires_at(retention) - now
-    yield line((trash_title(entry), "head"))
+    yield line((show.trash_title(entry), "head"))
     yield line()
-    yield field("Deleted", when(entry.happened_at or entry.removed_at, now))
+    yield field("Deleted", show.when(entry.happened_at or entry.removed_at, now))
     if entry.happened_at is not None:
-        yield field("Rescued", f"by the guard, {when(entry.removed_at, now)}")
-    yield field("Expires", f"in {time_left(remaining)}" if remaining > 0 else "with the next operation")
-    yield field("Frees", f"{size(trash_reclaims(inventory, entry))} when emptied ({ways.empty})")
+        yield field("Rescued", f"by the guard, {show.when(entry.removed_at, now)}")
+    yield field("Expires", f"in {show.time_left(remaining)}" if remaining > 0 else "with the next operation")
+    yield field("Frees", f"{show.size(trash_reclaims(inventory, entry))} when emptied ({ways.empty})")
     yield field("Restore", ways.restore.format(entry.id))
     yield field("ID", entry.id)
-    yield from listing("Models", "strong", (f"{model.name}  {size(model.size)}" for model in entry.models))
-    files = (file.path.split("/", 3)[3] for file in entry.files if not is_ours(file.path))
+    yield from listing("Models", "strong", (f"{model.name}  {show.size(model.size)}" for model in entry.models))
+    files = (file.path.split("/", 3)[3] for file in entry.files if not show.is_ours(file.path))
     yield from listing("Files", "strong", files)
 
 
@@ -69,13 +55,13 @@ def trash_lines(inventory: Inventory, retention: int, now: float) -> Iterator[Bl
     yield table_of(
         entries[::-1],
         (Column("ID"), lambda entry: entry.id),
-        (Column("DELETED", right=True), lambda entry: age(now - entry.removed_at)),
-        (Column("EXPIRES", right=True), lambda entry: left(entry.expires_at(retention) - now)),
-        (Column("FREES", right=True), lambda entry: size(trash_reclaims(inventory, entry))),
-        (Column("MODELS", least=16), lambda entry: (trash_title(entry), "strong")),
+        (Column("DELETED", right=True), lambda entry: show.age(now - entry.removed_at)),
+        (Column("EXPIRES", right=True), lambda entry: show.left(entry.expires_at(retention) - now)),
+        (Column("FREES", right=True), lambda entry: show.size(trash_reclaims(inventory, entry))),
+        (Column("MODELS", least=16), lambda entry: (show.trash_title(entry), "strong")),
     )
-    total = size(totals(inventory).trashed)
-    yield from (line(), line((f"{counted(len(entries), 'entry', 'entries')}, {total} on disk", "strong")))
+    total = show.size(totals(inventory).trashed)
+    yield from (line(), line((f"{show.counted(len(entries), 'entry', 'entries')}, {total} on disk", "strong")))
     yield line(("prunella restore NAME or ID undoes a removal, prunella empty frees the space", "quiet"))
 
 
@@ -86,14 +72,14 @@ def emptying_lines(inventory: Inventory, plan: Plan, log: Iterable[LogLine]) -> 
     entries = [entry for entry in inventory.trash if not entry.is_spent and (chosen is None or entry.id in chosen)]
     pulls = {(model.entry, model.name): model.pull for logged in log for model in logged.models}
     found = [(model, pulls.get((entry.id, model.name))) for entry in entries for model in entry.models]
-    lost = [(model.name, size(model.size)) for model, pull in found if pull == ""]
+    lost = [(model.name, show.size(model.size)) for model, pull in found if pull == ""]
     if lost:
-        yield line((f"Not recoverable: {counted(len(lost), 'model')}", "bad"))
+        yield line((f"Not recoverable: {show.counted(len(lost), 'model')}", "bad"))
         yield from (line(("! ", "bad"), (name, "strong"), f"  {taken}", indent=2) for name, taken in lost)
     for model, pull in found:
         if pull != "":
             again = f"  ollama pull {pull}" if pull else ""
-            yield line((model.name, "strong"), f"  {size(model.size)}", (again, "quiet"), indent=2)
+            yield line((model.name, "strong"), f"  {show.size(model.size)}", (again, "quiet"), indent=2)
     if found:
         yield line()
     yield from plan_lines(inventory, plan)
@@ -106,9 +92,9 @@ def log_lines(history: History) -> Iterator[Block]:
         return
     yield table_of(
         history.events[::-1],
-        (Column("WHEN"), lambda event: date(event.line.at)),
+        (Column("WHEN"), lambda event: show.date(event.line.at)),
         (Column("WHAT"), lambda event: _ACTIONS.get(event.line.action) or _ACTIONS.get(event.line.mode, "deleted")),
-        (Column("SIZE", right=True), lambda event: "–" if event.line.size is None else size(event.line.size)),
+        (Column("SIZE", right=True), lambda event: "–" if event.line.size is None else show.size(event.line.size)),
         (Column("NOW"), _now),
         (Column("MODELS", least=16), _what),
         (Column("ID", rank=1), lambda event: (event.line.id, "quiet")),
@@ -116,12 +102,12 @@ def log_lines(history: History) -> Iterator[Block]:
     for logged in (event.line for event in reversed(history.events) if event.line.note):
         yield line((f"{logged.id}: {logged.note}", "warning"))
     if history.pullable:
-        gone = f"{counted(len(history.pullable), 'model')} can be downloaded again: "
+        gone = f"{show.counted(len(history.pullable), 'model')} can be downloaded again: "
         yield from (line(), line(gone, ("prunella log --pull-list", "strong")))
 
 
 def _what(event: Event) -> str:
-    what = names([model.name for model in event.line.models]) or counted(event.line.files, "file")
+    what = show.names([model.name for model in event.line.models]) or show.counted(event.line.files, "file")
     return f"{what} → {event.line.target}" if event.line.target else what
 
 
@@ -140,22 +126,24 @@ def status_lines(status: GuardStatus) -> Iterator[Block]:
         return
     keep, limit, free = status.settings.keep, status.settings.max_size, status.settings.min_free
     yield line(("The guard is on", "head"))
-    yield line(f"Guards {counted(status.models, 'model')} and {counted(status.blobs, 'blob')}")
-    yield field("Keeps", f"{time_left(keep)}, at most {size(limit)}, while at least {size(free)} stay free")
-    yield field("Takes", f"{size(status.extra_bytes)}: copies, and what Ollama deleted")
-    rescued = counted(len(status.entries), "entry", "entries")
+    yield line(f"Guards {show.counted(status.models, 'model')} and {show.counted(status.blobs, 'blob')}")
+    yield field(
+        "Keeps", f"{show.time_left(keep)}, at most {show.size(limit)}, while at least {show.size(free)} stay free"
+    )
+    yield field("Takes", f"{show.size(status.extra_bytes)}: copies, and what Ollama deleted")
+    rescued = show.counted(len(status.entries), "entry", "entries")
     yield field("Trash", f"{rescued} rescued (prunella trash)")
 
 
 def run_lines(run: GuardRun) -> Iterator[Block]:
     """Yield what a run of the guard did."""
     for rescued in run.synced.rescued:
-        what = names(list(rescued.models)) or "files"
-        yield line(("Rescued ", "good"), (what, "strong"), f", {BY_OLLAMA[rescued.cause]}: ", rescued.id)
+        what = show.names(list(rescued.models)) or "files"
+        yield line(("Rescued ", "good"), (what, "strong"), f", {show.BY_OLLAMA[rescued.cause]}: ", rescued.id)
     if run.synced.rescued:
         yield line(("prunella restore NAME or ID brings it back", "quiet"))
     if run.synced.waits:
         yield line(f"Nothing is rescued right now: {run.synced.waits}")
     if run.emptied:
-        files = counted(len(run.emptied.removed), "file")
-        yield line(f"Deleted the oldest to stay within the limits: {files}, {size(run.emptied.freed)} freed")
+        files = show.counted(len(run.emptied.removed), "file")
+        yield line(f"Deleted the oldest to stay within the limits: {files}, {show.size(run.emptied.freed)} freed")

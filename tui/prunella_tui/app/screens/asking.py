@@ -3,8 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
@@ -17,16 +16,86 @@ from prunella_core.base.errors import InvalidInput, PrunellaError
 from prunella_core.base.text import clean
 from prunella_core.copy import CopyPlan, look_at_target, plan_copy
 from prunella_core.inventory.records import Inventory, Model
-from prunella_tui.app.screens.dialog import Dialog
+from prunella_tui.app.screens.dialog import Answer, Dialog
 from prunella_tui.report.format import counted, failure
 from prunella_tui.report.lines import Block, line
 from prunella_tui.report.plan import left_out, shortfall, summary
 from prunella_tui.report.stores import copy_lines, shortage, target_text
 from prunella_tui.report.textual import Drawing
 
-_HINT = line(("The folder becomes an Ollama store. Tab completes its path.", "quiet"))
-_PAUSE_SECONDS = 0.15
-"""Letters that follow each other more quickly make one path."""
+Found = TypeVar("Found")
+
+
+class _Asking(Dialog[Answer], Generic[Answer, Found]):
+    """A field, a preview, and the ways to accept what was ``found`` for what is typed."""
+
+    HINT: ClassVar[str]
+    PAUSE_SECONDS: ClassVar[float]
+    """Letters that follow each other more quickly make one text."""
+
+    def __init__(self, title: str, field: Input, ways: Iterable[Button]) -> None:
+        super().__init__(title, buttons=(Button("Cancel", id="back"), *ways))
+        self.field = field
+        self.found: Found | None = None
+
+    def body(self) -> Iterator[Widget]:
+        yield self.field
+        yield Static(Drawing([line((self.HINT, "quiet"))]), id="preview")
+
+    @on(Input.Changed)
+    @work(exclusive=True)
+    async def _follow(self, event: Input.Changed) -> None:
+        self._show(None, [line((self.HINT, "quiet"))])
+        await asyncio.sleep(self.PAUSE_SECONDS)
+        if text := event.value.strip():
+            self._show(*await asyncio.to_thread(self.look, text))
+
+    def look(self, text: str) -> tuple[Found | None, list[Block]]:
+        """Return what can be accepted for ``text``, if anything, and the preview. It runs in a thread."""
+        raise NotImplementedError
+
+    def can(self, way: str) -> bool:
+        """Whether what was found can be accepted by the button ``way``."""
+        return self.found is not None
+
+    def _show(self, found: Found | None, blocks: Iterable[Block]) -> None:
+        self.found = found
+        self.query_one("#preview", Static).update(Drawing(blocks))
+        for button in self.query("#buttons > Button").results(Button):
+            button.disabled = button.id != "back" and not self.can(button.id or "")
+
+
+class FreeDialog(_Asking[Proposal, Proposal]):
+    """Returns the proposal that is to be marked. ``now`` returns the time (seconds, UTC)."""
+
+    HINT = "50GB frees that much; 20% frees until that much of the disk is free"
+    PAUSE_SECONDS = 0.05
+
+    def __init__(self, inventory: Inventory, now: Callable[[], float], loaded: Collection[str] = ()) -> None:
+        field = Input(placeholder="50GB", id="amount", compact=True, max_length=40)
+        super().__init__("Free how much space?", field, [Button("Mark this", id="mark", disabled=True)])
+        self.inventory = inventory
+        self.now = now
+        self.loaded = loaded
+
+    def look(self, text: str) -> tuple[Proposal | None, list[Block]]:
+        try:
+            target = to_free(self.inventory, text)
+        except InvalidInput:  # half typed
+            return None, [line((self.HINT, "quiet"))]
+        proposal = propose(self.inventory, target, self.now(), loaded=self.loaded)
+        blocks = [line((summary(proposal), "strong") if proposal.is_met else (shortfall(proposal), "warning"))]
+        if target:
+            blocks += (line((f"Left out: {sentence}", "quiet")) for sentence, _guard in left_out(proposal))
+        return proposal if proposal.is_met and proposal.items else None, [*blocks]
+
+    @on(Input.Submitted)
+    def _accept(self) -> None:
+        if self.found:
+            self.dismiss(self.found)
+
+    def press(self, way: str) -> None:
+        self.dismiss(self.found if way == "mark" else None)
 
 
 class Chosen(NamedTuple):
@@ -36,75 +105,54 @@ class Chosen(NamedTuple):
     moves: bool
 
 
-class CopyDialog(Dialog[Chosen]):
+class CopyDialog(_Asking[Chosen, CopyPlan]):
     """Returns what is copied and how. ``now`` returns the time (seconds, UTC).
 
     ``moves`` offers to move first; ``refusal`` says why nothing can be deleted here.
     """
 
+    HINT = "The folder becomes an Ollama store. Tab completes its path."
+    PAUSE_SECONDS = 0.15
+
     def __init__(
         self, inventory: Inventory, wanted: Sequence[Model], now: Callable[[], float], *, moves: bool, refusal: str
     ) -> None:
         what = clean(wanted[0].name) if len(wanted) == 1 else counted(len(wanted), "model")
-        super().__init__(f"{'Move' if moves else 'Copy'} {what} to another disk")
+        suggester = _Folders(use_cache=False)
+        field = FolderField(placeholder="/mnt/usb/models", id="folder", compact=True, suggester=suggester)
+        ways = (Button("Copy", id="copy", disabled=True), Button("Move …", id="move", disabled=True))
+        super().__init__(f"{'Move' if moves else 'Copy'} {what} to another disk", field, ways)
         self.inventory = inventory
         self.wanted = wanted
         self.now = now
-        self.first = "#move" if moves and not refusal else "#copy"
+        self.first = "move" if moves and not refusal else "copy"
         self.refusal = refusal
-        self.plan: CopyPlan | None = None
-        """What is shown."""
 
-    def body(self) -> Iterator[Widget]:
-        """The folder, and what would be written there."""
-        yield FolderField(placeholder="/mnt/usb/models", id="folder", compact=True, suggester=_Folders(use_cache=False))
-        yield Static(Drawing([_HINT]), id="preview")
-
-    def buttons(self) -> Iterator[Button]:
-        """Cancel, and both ways."""
-        yield Button("Cancel", id="back", compact=True)
-        yield Button("Copy", id="copy", compact=True, disabled=True)
-        yield Button("Move …", id="move", compact=True, disabled=True)
-
-    @on(Input.Changed, "#folder")
-    @work(exclusive=True)
-    async def _follow(self, event: Input.Changed) -> None:
-        self._show(None, [_HINT])
-        await asyncio.sleep(_PAUSE_SECONDS)
-        if event.value.strip():
-            self._show(*await asyncio.to_thread(self._look, os.path.expanduser(event.value.strip())))
-
-    def _look(self, folder: str) -> tuple[CopyPlan | None, list[Block]]:
+    def look(self, text: str) -> tuple[CopyPlan | None, list[Block]]:
         try:
-            target = look_at_target(self.inventory, folder, self.now())
+            target = look_at_target(self.inventory, os.path.expanduser(text), self.now())
         except (PrunellaError, OSError) as error:
             why = failure(error) if isinstance(error, OSError) else str(error)
             return None, [line((why, "warning"))]
         plan = plan_copy(self.inventory, target, self.wanted)
-        return plan, [line((target_text(target), "quiet")), *copy_lines(plan), *self._warnings(plan)]
-
-    def _warnings(self, plan: CopyPlan) -> Iterator[Block]:
+        blocks = [line((target_text(target), "quiet")), *copy_lines(plan)]
         if too_little := shortage(plan):
-            yield line((too_little, "bad"))
+            blocks.append(line((too_little, "bad")))
         if self.refusal:
-            yield line((f"Only a copy is possible: {self.refusal}", "warning"))
+            blocks.append(line((f"Only a copy is possible: {self.refusal}", "warning")))
+        return plan if plan.models and not too_little else None, blocks
 
-    def _show(self, plan: CopyPlan | None, blocks: Iterable[Block]) -> None:
-        self.plan = plan if plan and plan.models and not shortage(plan) else None
-        self.query_one("#preview", Static).update(Drawing(blocks))
-        self.query_one("#copy", Button).disabled = self.plan is None or self.plan.is_empty
-        self.query_one("#move", Button).disabled = self.plan is None or bool(self.refusal)
+    def can(self, way: str) -> bool:
+        return self.found is not None and not (self.refusal if way == "move" else self.found.is_empty)
 
-    @on(Input.Submitted, "#folder")
+    @on(Input.Submitted)
     def _go_on(self) -> None:
-        for button in self.query(f"{self.first}, #copy, #move").results(Button):
-            if not button.disabled and (self.first == f"#{button.id}" or self.query_one(self.first).disabled):
-                self.set_focus(button)
+        ways = sorted(("copy", "move"), key=lambda way: way != self.first)
+        if way := next(filter(self.can, ways), None):
+            self.set_focus(self.query_one(f"#{way}"))
 
-    @on(Button.Pressed, "#copy, #move")
-    def _accept(self, event: Button.Pressed) -> None:
-        if self.plan:
-            self.dismiss(Chosen(self.plan, event.button.id == "move"))
+    def press(self, way: str) -> None:
+        self.dismiss(Chosen(self.found, way == "move") if self.found and way != "back" else None)
 
 
 class _Folders(Suggester):
@@ -135,62 +183,3 @@ def completed(path: str) -> str | None:
         return None
     shown = sorted(name for name in names if clean(name) == name and (begun[0] == "." or name[0] != "."))
     return f"{above}{slash}{shown[0]}/" if shown else None
-
-
-_AMOUNTS = line(("50GB frees that much; 20% frees until that much of the disk is free", "quiet"))
-_AMOUNT_PAUSE_SECONDS = 0.05
-"""Letters that follow each other more quickly make one amount."""
-
-
-class FreeDialog(Dialog[Proposal]):
-    """Returns the proposal that is to be marked. ``now`` returns the time (seconds, UTC)."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False)]
-
-    def __init__(self, inventory: Inventory, now: Callable[[], float], loaded: Collection[str] = ()) -> None:
-        super().__init__("Free how much space?")
-        self.inventory = inventory
-        self.now = now
-        self.loaded = loaded
-        self.proposal: Proposal | None = None
-        """What can be marked."""
-
-    def body(self) -> Iterator[Widget]:
-        """The amount, and what it means."""
-        yield Input(placeholder="50GB", id="amount", compact=True, max_length=40)
-        yield Static(Drawing([_AMOUNTS]), id="preview")
-
-    def buttons(self) -> Iterator[Button]:
-        """Cancel, and to mark what is suggested."""
-        yield Button("Cancel", id="back", compact=True)
-        yield Button("Mark this", id="mark", compact=True, disabled=True)
-
-    @on(Input.Changed, "#amount")
-    @work(exclusive=True)
-    async def _follow(self, event: Input.Changed) -> None:
-        self._show(None, [_AMOUNTS])
-        await asyncio.sleep(_AMOUNT_PAUSE_SECONDS)
-        try:
-            target = to_free(self.inventory, event.value)
-        except InvalidInput:  # half typed
-            return
-        proposal = await asyncio.to_thread(partial(propose, self.inventory, target, self.now(), loaded=self.loaded))
-        self._show(proposal, preview(proposal))
-
-    def _show(self, proposal: Proposal | None, blocks: Iterable[Block]) -> None:
-        self.proposal = proposal if proposal and proposal.is_met and proposal.items else None
-        self.query_one("#preview", Static).update(Drawing(blocks))
-        self.query_one("#mark", Button).disabled = self.proposal is None
-
-    @on(Input.Submitted, "#amount")
-    @on(Button.Pressed, "#mark")
-    def _accept(self) -> None:
-        if self.proposal:
-            self.dismiss(self.proposal)
-
-
-def preview(proposal: Proposal) -> Iterator[Block]:
-    """What would be deleted, and what is left out."""
-    yield line((summary(proposal), "strong") if proposal.is_met else (shortfall(proposal), "warning"))
-    if proposal.target:
-        yield from (line((f"Left out: {sentence}", "quiet")) for sentence, _guard in left_out(proposal))

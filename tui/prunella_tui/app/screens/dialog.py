@@ -1,6 +1,6 @@
 """The box that every dialog is: a title, a text that scrolls, what is typed, and buttons; and the help."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 from textual import on
@@ -27,7 +27,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     """A box over the screen that returns an answer, or ``None`` when it is left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "leave", "Back", show=False),
+        Binding("escape,q", "dismiss", "Back", show=False),
         Binding("left,h", "app.focus_previous", "Previous button", show=False),
         Binding("right,l", "app.focus_next", "Next button", show=False),
         Binding("down,j", "scroll_text(1)", "Scroll down", show=False),
@@ -36,10 +36,14 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         Binding("pageup", "scroll_text(-10)", "Page up", show=False),
     ]
 
-    def __init__(self, title: str, text: Visual | str = "", *, is_dangerous: bool = False) -> None:
-        super().__init__(classes="-danger" if is_dangerous else "")
+    def __init__(self, title: str, text: Visual | str = "", buttons: Iterable[Button] | None = None) -> None:
+        """``buttons`` begin with the one that changes nothing."""
+        super().__init__()
         self.heading = title
         self.text = Content(text) if isinstance(text, str) else text
+        self.buttons = (Button("Back", id="back"),) if buttons is None else tuple(buttons)
+        self.answers: Mapping[str, Answer] = {}
+        """What buttons answer, by their IDs; the others leave."""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -48,7 +52,9 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
                 yield from self.body()
             yield from self.parts()
             with Horizontal(id="buttons"):
-                yield from self.buttons()
+                for button in self.buttons:
+                    button.compact = True
+                    yield button
 
     def body(self) -> Iterator[Widget]:
         """What scrolls."""
@@ -58,10 +64,6 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     def parts(self) -> Iterator[Widget]:
         """What stands between the text and the buttons."""
         return iter(())
-
-    def buttons(self) -> Iterator[Button]:
-        """The buttons, the one that changes nothing first."""
-        yield Button("Back", id="back", compact=True)
 
     def on_show(self) -> None:
         """Nothing may lie over the buttons, nor stay behind the box."""
@@ -75,9 +77,14 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         for text in self.query(VerticalScroll):
             text.styles.max_height = max(self.size.height - _OTHER_ROWS - others, 3)
 
-    @on(Button.Pressed, "#back")
-    def action_leave(self) -> None:
-        self.dismiss(None)
+    @on(Button.Pressed)
+    def _press(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.press(event.button.id or "")
+
+    def press(self, way: str) -> None:
+        """Do what the button ``way`` is for."""
+        self.dismiss(self.answers.get(way))
 
     def action_scroll_text(self, lines: int) -> None:
         for text in self.query(VerticalScroll):
@@ -87,7 +94,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 class Reading(Dialog[None]):
     """A text to read."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "leave", "Back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "dismiss", "Back", show=False)]
 
 
 WORDS = (

@@ -33,7 +33,14 @@ _SIGNS = {AreaKind(state.value): sign for state, sign in show.STATE_MARKS.items(
 }
 _DAY = 86_400
 _WEEKS = 30 * _DAY
-_SHARED, _SEVERAL = "◆", "…"
+_TONES = {
+    None: "rest",
+    AreaKind.COMMON: "rest",
+    AreaKind.BROKEN: "rest",
+    AreaKind.FAMILY: "shared",
+    AreaKind.SHARED: "shared",
+    AreaKind.MODEL: "model",
+}
 _TITLES = {AreaKind.COMMON: "small blobs of many", AreaKind.BROKEN: "no manifests"}
 
 
@@ -75,7 +82,6 @@ class MapScreen(Screen[Place | None]):
         """The other files in the root, once they are known."""
         self.trend = ""
         """How its total went in the last weeks; empty where one day at most is known."""
-        self._is_left = False
 
     def compose(self) -> ComposeResult:
         yield Line(id="map-title")
@@ -90,9 +96,6 @@ class MapScreen(Screen[Place | None]):
         if not self.inventory.store.exported_from:
             self._look_at_others()
 
-    def on_unmount(self) -> None:
-        self._is_left = True
-
     @work
     async def _look_at_others(self) -> None:
         now = self.inventory.scanned_at
@@ -100,7 +103,7 @@ class MapScreen(Screen[Place | None]):
         if noted and now - noted[0].at >= _DAY:
             self.trend = trend([*(each.totals.allocated for each in noted), totals(self.inventory).allocated])
         try:
-            self.other = await asyncio.to_thread(other_files, self.inventory, lambda: self._is_left)
+            self.other = await asyncio.to_thread(other_files, self.inventory, lambda: not self.is_running)
         except OSError as error:
             self.notify(f"Other files cannot be read: {error.strerror}", severity="warning")
         self._show_crumbs()
@@ -139,7 +142,9 @@ class MapScreen(Screen[Place | None]):
             self.levels.append(Level(self._title(spot), parts, spot.areas[0]))
             self._show()
         else:
-            self.dismiss(_place(spot.areas[0]))
+            area = spot.areas[0]
+            places = (("models", area.models), ("blobs", area.blobs), ("trash", area.entries))
+            self.dismiss(next((Place(tab, keys[0]) for tab, keys in places if keys), Place("problems", "")))
 
     def action_back(self) -> None:
         """Go back to where the tile was seen from, or leave."""
@@ -147,9 +152,6 @@ class MapScreen(Screen[Place | None]):
             self.dismiss(None)
         else:
             self._show(self.levels.pop().came_from)
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
     def action_sharing(self) -> None:
         """Show which models share data with the model, or with the oldest of a family."""
@@ -164,16 +166,14 @@ class MapScreen(Screen[Place | None]):
 
     def action_mark(self) -> None:
         """Mark what the tile stands for; unmark it when all of it is marked."""
-        spot = self.view.spot
-        if spot is None:
-            return
-        wanted = _keys(spot)
-        if not wanted:
-            self.notify("This tile cannot be marked as a whole: look inside with enter", timeout=3)
-        change = self.session.unmark if self._is_marked(spot) else self.session.mark
-        for tab, keys in wanted.items():
-            change(tab, keys)
-        self.view.redraw()
+        if spot := self.view.spot:
+            wanted = _keys(spot)
+            if not wanted:
+                self.notify("This tile cannot be marked as a whole: look inside with enter", timeout=3)
+            change = self.session.unmark if self._is_marked(spot) else self.session.mark
+            for tab, keys in wanted.items():
+                change(tab, keys)
+            self.view.redraw()
 
     def _is_marked(self, spot: Spot) -> bool:
         wanted = _keys(spot)
@@ -183,11 +183,11 @@ class MapScreen(Screen[Place | None]):
 
     def _label(self, spot: Spot) -> Label:
         kind = spot.area.kind if spot.area else None
-        sign = _SIGNS.get(kind, _SHARED) if kind else _SEVERAL
+        sign = _SIGNS.get(kind, "◆") if kind else "…"
         share = spot.allocated / (self.level.allocated or 1)
         title = self._title(spot) if kind in (AreaKind.MODEL, None) else f"{sign} {self._title(spot)}"
         lines = (title, f"{show.size(spot.allocated)} · {share:.0%}", *self._more(spot))
-        return Label(sign, lines, _tone(kind), self._is_marked(spot))
+        return Label(sign, lines, _TONES.get(kind, "unneeded"), self._is_marked(spot))
 
     def _title(self, spot: Spot) -> str:
         area = spot.area
@@ -197,9 +197,10 @@ class MapScreen(Screen[Place | None]):
             return f"shared by {show.names(area.models, 2)}"
         if area.kind in _OF_MODELS:
             return clean(self._oldest(area)) + (f" +{len(area.models) - 1}" if len(area.models) > 1 else "")
-        if len(self.levels) > 1 and not area.parts and area.blobs:
+        is_row = len(self.levels) > 1 and not area.parts
+        if is_row and area.blobs:
             return show.blob_title(self.inventory.blob_by_key[area.blobs[0]])
-        if len(self.levels) > 1 and not area.parts and area.entries:
+        if is_row and area.entries:
             return show.trash_title(next(entry for entry in self.inventory.trash if entry.id == area.entries[0]))
         return _TITLES.get(area.kind, area.kind.value)
 
@@ -222,35 +223,18 @@ class MapScreen(Screen[Place | None]):
 
     @on(MapView.Highlighted)
     def _show_status(self) -> None:
-        spot = self.view.spot
-        self.query_one("#map-status", Line).say(*(self._status(spot) if spot else ()))
-
-    def _status(self, spot: Spot) -> list[Content | str]:
-        title = ("✓ " if self._is_marked(spot) else "") + self._title(spot)
-        parts: list[Content | str] = [Content.styled(title, "bold"), f"{show.size(spot.allocated)} on disk"]
-        area = spot.area
-        if area and area.models and area.kind in _OF_MODELS:
-            frees = show.size(space_of(self.inventory).frees_models(area.models))
-            how = " if deleted together" if len(area.models) > 1 else " if deleted alone"
-            parts.append(Content.assemble("frees ", (frees, "bold $text-success"), how))
-        marks = self.session.marks
-        if count := marks.count + len(marks.trash):
-            parts.append(muted(f"{count:,} marked"))
-        return parts
-
-
-def _tone(kind: AreaKind | None) -> str:
-    if kind in (None, AreaKind.COMMON, AreaKind.BROKEN):
-        return "rest"
-    if kind in (AreaKind.FAMILY, AreaKind.SHARED):
-        return "shared"
-    return "model" if kind in _OF_MODELS else "unneeded"
-
-
-def _place(area: Area) -> Place:
-    """The row of what cannot be looked into."""
-    places = (("models", area.models), ("blobs", area.blobs), ("trash", area.entries))
-    return next((Place(tab, keys[0]) for tab, keys in places if keys), Place("problems", ""))
+        parts: list[Content | str] = []
+        if spot := self.view.spot:
+            title = ("✓ " if self._is_marked(spot) else "") + self._title(spot)
+            parts += [Content.styled(title, "bold"), f"{show.size(spot.allocated)} on disk"]
+            area, marks = spot.area, self.session.marks
+            if area and area.models and area.kind in _OF_MODELS:
+                frees = show.size(space_of(self.inventory).frees_models(area.models))
+                how = " if deleted together" if len(area.models) > 1 else " if deleted alone"
+                parts.append(Content.assemble("frees ", (frees, "bold $text-success"), how))
+            if count := marks.count + len(marks.trash):
+                parts.append(muted(f"{count:,} marked"))
+        self.query_one("#map-status", Line).say(*parts)
 
 
 def _keys(spot: Spot) -> dict[str, frozenset[str]]:

@@ -19,7 +19,6 @@ from prunella_core.verify import VerifyProgress
 from prunella_tui.app.screens.dialog import Dialog
 from prunella_tui.app.screens.working import Cancelled, Report, Working
 from prunella_tui.report import format as show
-from prunella_tui.report.format import counted
 from prunella_tui.report.health import progress_text, repair_lines
 from prunella_tui.report.lines import Block
 from prunella_tui.report.textual import Drawing
@@ -57,40 +56,34 @@ class Review(Dialog[Plan | Literal["force", "copy"]]):
         copies: bool = False,
     ) -> None:
         self.plan = plans[0]
-        self.plans = {plan.mode: plan for plan in plans}
+        self.plans: dict[str, Plan] = {plan.mode: plan for plan in plans}
         self.retention = retention
         self.wipes = wipes
         self.undo_hint = undo_hint
         self.copies = copies
-        super().__init__(title or _title(plans[0]), Drawing(blocks), is_dangerous=True)
+        super().__init__(title or _title(plans[0]), Drawing(blocks), buttons=())
+        self.add_class("-danger")
+        self.answers = {**self.plans, "force": "force", "copy": "copy"}
 
     def parts(self) -> Iterator[Widget]:
         """The word to type, and each way with what it means."""
         if self.wipes:
             placeholder = f"Type “{EVERYTHING}” to delete {self.wipes}"
             yield Input(placeholder=placeholder, id="word", compact=True, classes="part")
-        yield _line(Button("Cancel", id="cancel", compact=True), "Change nothing", "-first")
-        for plan in self.plans.values():
-            button = Button(_LABELS[plan.mode], id=plan.mode, compact=True, classes="confirms")
-            button.variant = "warning" if plan.mode == "trash" else "error"
-            button.disabled = self._is_locked("")
-            yield _line(button, self._meaning(plan))
+        yield _line(Button("Cancel", id="cancel"), "Change nothing", "-first")
+        for mode, plan in self.plans.items():
+            button = Button(_LABELS[mode], id=mode, classes="confirms", disabled=self._is_locked(""))
+            button.variant = "warning" if mode == "trash" else "error"
+            undo = f"Undo for {show.time_left(self.retention)}, frees nothing until emptied"
+            freed = f"Frees {show.size(plan.reclaims)}, no undo{self.undo_hint}"
+            yield _line(button, undo if mode == "trash" else freed)
         if self.copies:
-            yield _line(Button("Other disk", id="copy", compact=True), "Move to another disk instead")
+            yield _line(Button("Other disk", id="copy"), "Move to another disk instead")
         if self.plan.held_back:
-            yield _line(Button("Include recent", id="force", compact=True), "Review files again, with those held back")
-
-    def buttons(self) -> Iterator[Button]:
-        """None in a row: each has a line of its own."""
-        return iter(())
+            yield _line(Button("Include recent", id="force"), "Review files again, with those held back")
 
     def on_mount(self) -> None:
         self.set_focus(self.query_one("#word" if self.wipes else "#cancel"))
-
-    def _meaning(self, plan: Plan) -> str:
-        if plan.mode == "trash":
-            return f"Undo for {show.time_left(self.retention)}, frees nothing until emptied"
-        return f"Frees {show.size(plan.reclaims)}, no undo{self.undo_hint}"
 
     def _is_locked(self, word: str) -> bool:
         is_unconfirmed = bool(self.wipes) and word.strip().lower() != EVERYTHING
@@ -109,18 +102,10 @@ class Review(Dialog[Plan | Literal["force", "copy"]]):
         for button in self.query(f"#{way}"):
             self.set_focus(button)  # at once: Enter may follow
 
-    @on(Button.Pressed)
-    def _answer(self, event: Button.Pressed) -> None:
-        event.stop()
-        match event.button.id:
-            case "force" | "copy" as other:
-                self.dismiss(other)
-            case mode:
-                self.dismiss(next((plan for plan in self.plans.values() if plan.mode == mode), None))
-
 
 def _line(button: Button, meaning: str, more: str = "") -> Widget:
     """A button and what it means."""
+    button.compact = True
     return Horizontal(button, Static(Content(meaning), classes="meaning"), classes=f"way part {more}")
 
 
@@ -135,19 +120,12 @@ class RepairReview(Dialog[RepairPlan]):
     """Returns the plan when it was confirmed. Cancel has the focus."""
 
     def __init__(self, plan: RepairPlan) -> None:
-        title = f"Repair {counted(len(plan.plans), 'model')}?" if plan.plans else "Repair"
-        super().__init__(title, Drawing(repair_lines(plan)))
-        self.plan = plan
-
-    def buttons(self) -> Iterator[Button]:
-        """Cancel, and the repair where there is one."""
-        yield Button("Cancel" if self.plan.plans else "Back", id="back", compact=True)
-        if self.plan.plans:
-            yield Button("Repair", id="repair", compact=True, variant="warning")
-
-    @on(Button.Pressed, "#repair")
-    def _confirm(self) -> None:
-        self.dismiss(self.plan)
+        title, buttons = "Repair", [Button("Back", id="back")]
+        if plan.plans:
+            title = f"Repair {show.counted(len(plan.plans), 'model')}?"
+            buttons = [Button("Cancel", id="back"), Button("Repair", id="repair", variant="warning")]
+        super().__init__(title, Drawing(repair_lines(plan)), buttons)
+        self.answers = {"repair": plan}
 
 
 def repairing(plan: RepairPlan, world: World) -> Working[RepairReceipt]:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, Generic, Literal, TypeVar
 
-from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Button, ProgressBar, Static
@@ -39,7 +38,7 @@ class Working(Dialog[Outcome | Exception], Generic[Outcome]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,ctrl+c", "leave", "Cancel", show=False)]
 
     def __init__(self, title: str, job: Job[Outcome], *, stop: str = "", stopping: str = "") -> None:
-        super().__init__(title)
+        super().__init__(title, buttons=[Button(stop, id="stop")] if stop else [])
         self.job = job
         self.stop = stop
         self.stopping = stopping
@@ -54,11 +53,6 @@ class Working(Dialog[Outcome | Exception], Generic[Outcome]):
         """How far it is."""
         yield ProgressBar(show_eta=False)
         yield Static("…", id="step")
-
-    def buttons(self) -> Iterator[Button]:
-        """The way out, if there is one."""
-        if self.stop:
-            yield Button(self.stop, id="stop", compact=True)
 
     def on_mount(self) -> None:
         self.set_interval(_SHOW_SECONDS, self._show)
@@ -84,7 +78,9 @@ class Working(Dialog[Outcome | Exception], Generic[Outcome]):
         self.query_one(ProgressBar).update(total=None if share is None else 1, progress=share or 0)
         self.query_one("#step", Static).update(self.stopping if self.is_cancelled else text)
 
-    @on(Button.Pressed, "#stop")
+    def press(self, way: str) -> None:
+        self.action_leave()
+
     def action_leave(self) -> None:
         """Ask the work to end at its next safe point."""
         if self.stop:
@@ -110,7 +106,8 @@ class Result(Reading):
 
     def __init__(self, receipt: Receipt, before: Iterable[Block] = ()) -> None:
         lines = [*before, *receipt_lines(receipt, KEYS)]
-        super().__init__(receipt_title(receipt), Drawing(lines), is_dangerous=not receipt.done)
+        super().__init__(receipt_title(receipt), Drawing(lines))
+        self.set_class(not receipt.done, "-danger")
         self.receipt = receipt
 
 
@@ -118,23 +115,13 @@ class Verified(Dialog[Literal["again"]]):
     """What a verification found. Returns ``again`` when what an earlier run found sound is to be read again."""
 
     def __init__(self, result: VerifyResult) -> None:
-        super().__init__(_title(result), Drawing(verify_lines(result, 0.0, KEYS)), is_dangerous=bool(result.bad))
+        title = "Changed while reading" if result.changed else "No damage found"
+        if result.bad:
+            title = counted(len(result.bad), "damaged blob")
+        elif result.cancelled:
+            title = "Stopped"
+        again = [Button("Read all again", id="again")] if result.remembered else []
+        super().__init__(title, Drawing(verify_lines(result, 0.0, KEYS)), [Button("Back", id="back"), *again])
+        self.set_class(bool(result.bad), "-danger")
+        self.answers = {"again": "again"}
         self.result = result
-
-    def buttons(self) -> Iterator[Button]:
-        """Back, and to read all of it again where some was not."""
-        yield from super().buttons()
-        if self.result.remembered:
-            yield Button("Read all again", id="again", compact=True)
-
-    @on(Button.Pressed, "#again")
-    def _again(self) -> None:
-        self.dismiss("again")
-
-
-def _title(result: VerifyResult) -> str:
-    if result.bad:
-        return counted(len(result.bad), "damaged blob")
-    if result.cancelled:
-        return "Stopped"
-    return "Changed while reading" if result.changed else "No damage found"
