@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
 
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 
 DAY = 86_400
 NOW = 1_790_000_000.0

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from io import StringIO
 
-from prunella_tui.cli.run import main
+from prunella_tui.__main__ import run as main
 from setting import PYTHON
 
 _FUNCTIONS = 12

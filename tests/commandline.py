@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from prunella_core.sample import StoreBuilder
-from prunella_tui.cli.run import main
+from prunella_tui.__main__ import run as main
 from stores import small_store, tree
 
 HOUR = 3_600

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from stores import NOW
 
 AGES = st.sampled_from([-100, 0, 300, 4_000, 100_000])

@@ -12,8 +12,7 @@ from msgspec import Struct
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.copy.fill import CannotCopy, Filler
-from prunella_core.copy.plan import CopiedBlob, CopiedModel, CopyPlan
-from prunella_core.copy.target import COPYING, parts_in
+from prunella_core.copy.plan import COPYING, CopiedBlob, CopiedModel, CopyPlan, names_in
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import File, look_at, read_small
 from prunella_core.ledger.file import consult
@@ -143,7 +142,7 @@ class _Run:
         for name in ("blobs", "manifests", COPYING):
             self.disk.make_folder(self.target.path(name))
         wanted = {os.path.basename(_part(blob)) for blob in self.plan.copies}
-        for name in set(parts_in(self.target)) - wanted:
+        for name in set(names_in(self.target.path(COPYING))) - wanted:
             self.disk.unlink(self.target.path(f"{COPYING}/{name}"))
         self.disk.settle(self.target.root)
         if is_new:

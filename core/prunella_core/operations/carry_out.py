@@ -24,7 +24,8 @@ from prunella_core.scan.own import removed_at
 from prunella_core.store import Store
 
 if TYPE_CHECKING:
-    from prunella_core.copy import CopyPlan, CopyReceipt  # late: the threads that copy take 20 ms to import
+    from prunella_core.copy.plan import CopyPlan
+    from prunella_core.copy.run import CopyReceipt
 
 
 def make_ready(store: Store, world: World) -> bool:

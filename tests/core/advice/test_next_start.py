@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from prunella_core.advice.ollama import NextStart, dangers, is_noprune, next_start
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from recordings import RECORDED, Recorded
 from stores import DAY, HOUR, NOW, look, remove
 

@@ -18,8 +18,7 @@ from prunella_core.apply import Disk, Step, has_unfinished
 from prunella_core.base.errors import Locked, Refused, StalePlan
 from prunella_core.inventory.records import State
 from prunella_core.plan.records import Request
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from prunella_core.store.access import lock
 from stores import (
     BOTH,

@@ -9,8 +9,7 @@ import pytest
 from ollama_rules import Ollama
 from prunella_core.base.errors import Refused
 from prunella_core.plan.records import Empty, Plan, Removal, Restore
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from stores import (
     BOTH,
     DAY,

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from prunella_core.plan.records import Empty, Plan, PruneClass, Receipt, Request, Restore
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from stores import (
     DAY,
     HOUR,

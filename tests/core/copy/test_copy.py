@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from prunella_core.apply import Disk
 from prunella_core.base.errors import InvalidInput, Locked, Refused
-from prunella_core.copy import CopyPlan, CopyReceipt, Target, copy_models, look_at_target, plan_copy
+from prunella_core.copy.plan import CopyPlan, Target, look_at_target, plan_copy
+from prunella_core.copy.run import CopyReceipt, copy_models
 from prunella_core.fs.files import allocated
 from prunella_core.sample import StoreBuilder
 from prunella_core.store.access import lock

@@ -7,8 +7,7 @@ import pytest
 
 from prunella_core.inventory.origin import Origin, origins
 from prunella_core.plan.records import PruneClass
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from recordings import Recorded
 from stores import DAY, HOUR, NOW, for_good, look, plan_for, prune, to_trash
 

@@ -12,8 +12,7 @@ from prunella_core.ledger.file import NAME
 from prunella_core.ledger.memory import rescan, scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from stores import (
     DAY,
     HOUR,

@@ -22,8 +22,7 @@ from prunella_core.ledger.log import LogLine, read_log, write_line
 from prunella_core.ledger.memory import last_run, recall, remember, rescan, scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.store.access import lock
 from prunella_core.verify import verify_blobs

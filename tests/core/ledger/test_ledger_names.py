@@ -10,8 +10,7 @@ import pytest
 from prunella_core.inventory.records import Blob, Inventory, State
 from prunella_core.ledger.file import NAME
 from prunella_core.ledger.memory import likely_model, rescan, scan_store
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from stores import DAY, NOW, look, open_store, remove
 
 YEAR = 365 * DAY

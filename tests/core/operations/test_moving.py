@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from prunella_core.apply import World
 from prunella_core.base.errors import Refused
-from prunella_core.copy import CopyReceipt, copy_models, look_at_target, plan_copy
+from prunella_core.copy.plan import look_at_target, plan_copy
+from prunella_core.copy.run import CopyReceipt, copy_models
 from prunella_core.operations.carry_out import delete_moved, plan_moved
 from prunella_core.plan.records import Plan, Removal
 from prunella_core.sample import StoreBuilder

@@ -12,8 +12,7 @@ from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Inventory
 from prunella_core.plan.build import make_plan, refuse_if_stale
 from prunella_core.plan.records import Empty, Plan, PruneClass, Removal
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from stores import (
     DAY,
     HOUR,

@@ -11,8 +11,7 @@ import pytest
 from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import Inventory, State
 from prunella_core.ledger.log import models_in
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from stores import DAY, NOW, bring_back, carry_out, look, plan_for, planned, prune, remove, to_trash, tree
 
 LIST = "application/vnd.ollama.manifest.list.v2+json"

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from prunella_core.inventory.records import Inventory, State
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from prunella_core.scan.blobs import led_to, read_blobs
 from prunella_core.scan.manifests import read_manifests
 from stores import DAY, look, open_store, plan_for, planned, prune

@@ -14,8 +14,7 @@ from prunella_core.inventory.records import Inventory, State
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.ollama.names import parse_digest
 from prunella_core.plan.build import make_plan
-from prunella_core.sample import StoreBuilder
-from prunella_core.sample.builder import Layer
+from prunella_core.sample import Layer, StoreBuilder
 from prunella_core.scan import scan
 from prunella_core.scan.system import Progress
 from prunella_core.space import space_of

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from journeys import NOW, Journey, Open, app_over
-from prunella_core.copy import copy_models
+from prunella_core.copy.run import copy_models
 from prunella_core.sample import StoreBuilder
 from prunella_tui.app.screens.asking import CopyDialog, FolderField, completed
 from prunella_tui.app.screens.dialog import Reading
@@ -143,7 +143,7 @@ async def test_a_disk_without_room_takes_nothing(
 ) -> None:
     async with open_app(Path(builder.root)) as journey:
         monkeypatch.setattr(
-            "prunella_core.copy.target.capacity_of",
+            "prunella_core.copy.plan.capacity_of",
             lambda _path: journey.session.setup.capacity_of("/")._replace(free=9),
         )
         await ask(journey, usb)

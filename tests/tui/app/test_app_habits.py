@@ -12,7 +12,7 @@ from prunella_tui.app.bindings import KEYS, SORTS, shown
 from prunella_tui.app.screens.dialog import Help, Reading
 from prunella_tui.app.screens.review import Review
 from prunella_tui.app.screens.working import Result
-from prunella_tui.config import Config, read_config, remember
+from prunella_tui.cli.options import Config, read_config, remember
 from stores import tree
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from journeys import DISK, Journey, app_over
-from prunella_core.copy import Target, look_at_target
+from prunella_core.copy.plan import Target, look_at_target
 from prunella_core.inventory.records import Inventory
 from prunella_core.scan.system import OtherFiles
 

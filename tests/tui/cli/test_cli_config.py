@@ -9,7 +9,7 @@ import pytest
 
 from commandline import call, make_store
 from prunella_core.apply.work import World
-from prunella_tui.config import Config, config_path, read_config, remember
+from prunella_tui.cli.options import Config, config_path, read_config, remember
 
 
 @pytest.fixture

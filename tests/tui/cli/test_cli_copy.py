@@ -131,7 +131,7 @@ def test_an_interrupted_removal_there_is_undone_first(builder: StoreBuilder, tar
 def test_too_little_room_is_refused_before_anything_is_made(
     builder: StoreBuilder, target: str, command: tuple[str, ...]
 ) -> None:
-    with patch("prunella_core.copy.target.capacity_of", lambda _path: Capacity(1_000_000, 50_000)):
+    with patch("prunella_core.copy.plan.capacity_of", lambda _path: Capacity(1_000_000, 50_000)):
         result = call(*command, "--all", target, store=builder.root)
         plan = call(*command, "--all", target, "--dry-run", store=builder.root)
     assert (result.code, plan.code) == (3, 3)

@@ -45,8 +45,8 @@ def test_it_is_removed_afterwards(tmp_path: Path, number: signal.Signals | None,
     with (
         heeding_ctrl_c(),
         patch("prunella_tui.app.app.run_app", run_app),
-        patch("prunella_tui.cli.application.require_terminal"),
-        patch("prunella_tui.cli.commands.more.require_terminal"),
+        patch("prunella_tui.cli.root.require_terminal"),
+        patch("prunella_tui.cli.more.require_terminal"),
         patch.object(tempfile, "tempdir", str(tmp_path)),
     ):
         assert call("--theme", "nord", "demo").code == code
@@ -67,8 +67,8 @@ def test_closing_the_terminal_while_it_is_removed_leaves_nothing(tmp_path: Path,
     with (
         heeding_ctrl_c(),
         patch("prunella_tui.app.app.run_app", return_value=0),
-        patch("prunella_tui.cli.application.require_terminal"),
-        patch("prunella_tui.cli.commands.more.require_terminal"),
+        patch("prunella_tui.cli.root.require_terminal"),
+        patch("prunella_tui.cli.more.require_terminal"),
         patch.object(tempfile, "tempdir", str(tmp_path)),
         patch.object(tempfile.TemporaryDirectory, "cleanup", interrupted),
     ):

@@ -13,7 +13,7 @@ from commandline import call
 from ollama_rules import Ollama
 from prunella_core.store import Store
 from prunella_core.store.locate import locate
-from prunella_tui.cli.timer import install, timer_for, uninstall
+from prunella_tui.cli.guard import install, timer_for, uninstall
 from stores import LATER_ENOUGH, facts, look, of_ollama, small_store
 
 

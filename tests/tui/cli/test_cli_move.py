@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from commandline import DAY, Terminal, call, model_names
-from prunella_core.copy import copy_models
+from prunella_core.copy.run import copy_models
 from prunella_core.sample import StoreBuilder
 from stores import broken_models, of_ollama, tree
 
@@ -130,7 +130,7 @@ def test_a_store_that_changed_meanwhile_keeps_its_models(builder: StoreBuilder, 
         shutil.copy(manifest.parent.parent / "derived" / "latest", manifest)
         return receipt
 
-    with patch("prunella_tui.cli.commands.copying.copy_models", pulled):
+    with patch("prunella_tui.cli.copying.copy_models", pulled):
         result = call("move", "base", target, "-y", store=builder.root)
     assert result.code == 4
     assert "Nothing was deleted here: the store changed since this was planned" in result.text

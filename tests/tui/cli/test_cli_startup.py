@@ -57,7 +57,7 @@ def test_help_needs_nothing_but_its_text() -> None:
         "prunella_core.base.errors",
         "prunella_core.base.text",
     }
-    assert not any(name.startswith("prunella_tui.cli.commands") for name in modules)
+    assert not any(name in modules for name in ("prunella_tui.cli.root", "prunella_tui.cli.see"))
 
 
 @pytest.mark.parametrize("name", LINES)

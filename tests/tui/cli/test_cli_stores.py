@@ -12,7 +12,7 @@ import pytest
 
 from commandline import ENVIRONMENT, Terminal, call, make_store, snapshot_guard
 from prunella_core.store.locate import find_stores, locate
-from prunella_tui.config import read_config
+from prunella_tui.cli.options import read_config
 
 HOMES = {
     "home/ann/.ollama/models": "your home",

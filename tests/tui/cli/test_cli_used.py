@@ -30,7 +30,7 @@ def builder(tmp_path: Path) -> StoreBuilder:
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy this machine is, a list in this process has the time that it takes."""
-    monkeypatch.setattr("prunella_tui.cli.commands.see.SHOWING", 60.0)
+    monkeypatch.setattr("prunella_tui.cli.see.SHOWING", 60.0)
     monkeypatch.setattr("prunella_tui.cli.removing.DELETING", 60.0)
 
 

@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 from prunella_core.apply import Step, World, has_unfinished
 from prunella_core.base.errors import PrunellaError
 from prunella_core.base.text import clean
-from prunella_core.copy import CopyPlan, CopyReceipt, copy_models, look_at_target, plan_copy
+from prunella_core.copy.plan import CopyPlan, look_at_target, plan_copy
+from prunella_core.copy.run import CopyReceipt, copy_models
 from prunella_core.inventory.records import Model, TrashEntry
 from prunella_core.ledger.log import read_log
 from prunella_core.operations.carry_out import carry_out, delete_moved, finish_left, plan_moved

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from prunella_core.apply import Step, World
 from prunella_core.base.errors import Locked, Refused
 from prunella_core.base.text import clean
-from prunella_core.export.documents.changing import plan_document, receipt_document
+from prunella_core.export.results import plan_document, receipt_document
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.server import Server, connect, is_quiet
 from prunella_core.operations.carry_out import carry_out as operate
 from prunella_core.operations.carry_out import make_ready
 from prunella_core.operations.server import loaded_here
 from prunella_core.plan.records import Empty, HeldBack, Plan, PrunePolicy, Receipt, Removal
-from prunella_tui.cli.following import DELETING
-from prunella_tui.cli.options import is_set
-from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, discard, present, say, show
-from prunella_tui.cli.session import duration_setting, is_on, look, open_store, retention
-from prunella_tui.cli.signals import cancelling
+from prunella_tui.cli.options import duration_setting, is_on, is_set, retention
+from prunella_tui.cli.output import DONE, INTERRUPTED, PARTLY, REFUSED, Meter, cancelling, discard, present, say, show
+from prunella_tui.cli.session import DELETING, look, open_store
 from prunella_tui.report.format import counted, size
 from prunella_tui.report.lines import Block
 from prunella_tui.report.plan import receipt_lines

@@ -3,60 +3,62 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from threading import Event, Thread
 
 import click
 from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
-from prunella_core.base.text import DEFAULT_RETENTION, clean, parse_age
-from prunella_core.inventory.records import Inventory
+from prunella_core.inventory.records import Inventory, TrashEntry
 from prunella_core.ledger.memory import scan_store
+from prunella_core.ledger.uses import Follower, with_uses
 from prunella_core.scan.system import Progress
 from prunella_core.store import Store, may_be_unfinished
 from prunella_core.store.access import as_owner_of
 from prunella_core.store.locate import FoundStore, find_stores, locate
-from prunella_tui.cli.following import Following
 from prunella_tui.cli.help import READ_ONLY
-from prunella_tui.cli.options import Setting, given, is_set, once
+from prunella_tui.cli.options import given, is_on, once, setting
 from prunella_tui.cli.output import Meter, say
-from prunella_tui.config import Config, config_path, read_config
+
+SHOWING = 0.04
+"""Seconds that a list waits for the log."""
+DELETING = 2.0
+"""Seconds that a proposal to delete waits: what was used lately must not be in it."""
+_REST = 2.0
 
 
-def configuration() -> Config:
-    """Return the configuration, read once: later, root may not be root any more. Raises InvalidInput."""
-    return once("configuration", lambda: read_config(config_path()))
+class Following:
+    """One reading, from the beginning of a command to its end."""
 
+    def __init__(self, store: Store) -> None:
+        self._is_scanned, self._is_over = Event(), Event()
+        self._follower = Follower(store, os.path.expanduser("~"), self._is_over.is_set)
+        self._thread = Thread(target=self._read, daemon=True)
+        self._thread.start()
+        click.get_current_context().call_on_close(self._finish)
 
-def setting(name: str) -> Setting | None:
-    """Return a setting: what a flag says, else a variable, else the configuration."""
-    configured = getattr(configuration(), name, None)  # read even when not needed: a broken file is named at once
-    return given(name) or (Setting(configured, config_path()) if configured else None)
+    def _read(self) -> None:
+        self._follower.read_journal()
+        self._is_scanned.wait()  # files are searched by this process: not while it reads the store
+        self._follower.read_files()
 
+    def add_to(self, inventory: Inventory, seconds: float) -> Inventory:
+        """Return ``inventory`` with what the log said until now, or within ``seconds``."""
+        self._is_scanned.set()
+        self._thread.join(seconds)
+        return with_uses(inventory, self._follower.uses)
 
-def duration_setting(name: str, default: str) -> int:
-    """Return a setting in seconds. Raises InvalidInput when it is not an age."""
-    found = setting(name)
-    return parse_age(found.value if found else default)
-
-
-def retention() -> int:
-    """Return how long the trash keeps things, in seconds. Raises InvalidInput."""
-    return duration_setting("retention", DEFAULT_RETENTION)
-
-
-def is_on(name: str) -> bool:
-    """Whether ``gc`` (expired trash is emptied after a change) or ``log`` (Ollama's is read) is on, as by default."""
-    is_off = is_set(f"no_{name}") or _is_yes(f"PRUNELLA_NO_{name.upper()}")
-    return not is_off and getattr(configuration(), name) is not False
-
-
-def _is_yes(variable: str) -> bool:
-    value = os.environ.get(variable, "").strip()
-    try:
-        return bool(click.BOOL.convert(value or "no", None, None))
-    except click.BadParameter as error:
-        raise InvalidInput(f"invalid {variable} “{clean(value)}”: use 1 or 0") from error
+    def _finish(self) -> None:
+        self._is_scanned.set()
+        if self._thread.is_alive():
+            sys.stdout.flush()
+            self._thread.join(_REST)
+        self._is_over.set()
+        self._thread.join(_REST)
+        if not self._thread.is_alive():
+            self._follower.save()
 
 
 def open_store(choose: Callable[[Store], Store] = lambda store: store) -> Store:
@@ -126,3 +128,57 @@ def _say_if_unfinished(store: Store) -> None:
 
     if has_unfinished(store):
         say("An operation was interrupted. What it set aside is not shown; the next rm or restore repairs it.")
+
+
+_Source = Callable[[str], Iterable[str]]
+
+
+def complete(*sources: _Source) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what click asks for completions: what ``sources`` offer for the typed beginning, in any case."""
+
+    def answer(context: click.Context, _argument: click.Parameter, typed: str) -> list[str]:
+        try:
+            with context.scope(cleanup=False):
+                offered = dict.fromkeys(chain.from_iterable(source(typed) for source in sources))
+        except Exception:  # noqa: BLE001 -- a shell in the middle of a word is no place for a complaint
+            return []
+        return [name for name in offered if name.casefold().startswith(typed.casefold())]
+
+    return answer
+
+
+def models(_typed: str) -> Iterator[str]:
+    """Yield the names of the models."""
+    from prunella_core.scan.manifests import read_manifests
+
+    for manifest in read_manifests(open_store()).manifests:
+        yield manifest.name
+
+
+def digests(typed: str) -> list[str]:
+    """Return the digests, written as they were begun."""
+    from prunella_core.ollama.names import place_of
+
+    known = sorted({place_of(f"blobs/{name}").digest or "" for name in os.listdir(open_store().blobs)} - {""})
+    return known if typed.startswith("s") else [digest.removeprefix("sha256:") for digest in known]
+
+
+def clear_digests(typed: str) -> list[str]:
+    """Return the digests once it is clear that one is meant."""
+    return digests(typed) if typed.startswith("sha256:") else []
+
+
+def trash_entries(_typed: str) -> list[str]:
+    """Return the IDs of the trash."""
+    return [entry.id for entry in _trash()]
+
+
+def trashed_models(_typed: str) -> list[str]:
+    """Return the names of the models in the trash."""
+    return [model.name for entry in _trash() for model in entry.models]
+
+
+def _trash() -> list[TrashEntry]:
+    from prunella_core.scan.own import read_trash
+
+    return [entry for entry in read_trash(open_store()).entries if not entry.is_spent]

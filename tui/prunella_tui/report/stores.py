@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from prunella_core.base.text import clean, for_a_shell
-from prunella_core.copy import CopyPlan, CopyReceipt, Target
+from prunella_core.copy.plan import CopyPlan, Target
+from prunella_core.copy.run import CopyReceipt
 from prunella_core.store import Store
 from prunella_core.store.locate import FoundStore, blob_bytes
 from prunella_tui.report.format import counted, duration, names, rate, size

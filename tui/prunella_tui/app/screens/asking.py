@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Static
 from prunella_core.advice.free import Proposal, propose, to_free
 from prunella_core.base.errors import InvalidInput, PrunellaError
 from prunella_core.base.text import clean
-from prunella_core.copy import CopyPlan, look_at_target, plan_copy
+from prunella_core.copy.plan import CopyPlan, look_at_target, plan_copy
 from prunella_core.inventory.records import Inventory, Model
 from prunella_tui.app.screens.dialog import Answer, Dialog
 from prunella_tui.report.format import counted, failure

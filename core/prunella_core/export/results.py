@@ -1,17 +1,23 @@
-"""The documents of commands that delete or restore, of the trash, the log and the guard."""
+"""The documents of what is planned, done or checked."""
 
 from collections.abc import Iterable
 
+from prunella_core.advice.ollama import NextStart
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
-from prunella_core.export.documents.fields import Document, picked, problem_rows, shown, timestamp
+from prunella_core.copy.plan import CopyPlan
+from prunella_core.copy.run import CopyReceipt
+from prunella_core.export.views import Document, picked, problem_rows, shown, timestamp
 from prunella_core.guard.status import GuardStatus
 from prunella_core.guard.sync import GuardRun
+from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import Event, History
 from prunella_core.plan.build import trash_reclaims
 from prunella_core.plan.records import HeldBack, Plan, Receipt, RepairPlan, RepairReceipt
 from prunella_core.store import Store
+from prunella_core.store.locate import FoundStore, blob_bytes
+from prunella_core.verify import VerifyResult
 
 
 def plan_document(plan: Plan) -> Document:
@@ -172,4 +178,105 @@ def run_document(run: GuardRun, status: GuardStatus) -> Document:
         "rescued": [picked(rescued, "id", "cause", "models") for rescued in run.synced.rescued],
         "waits": shown(run.synced.waits),
         "emptied": run.emptied and {"files": len(run.emptied.removed), "freed": run.emptied.freed},
+    }
+
+
+def doctor_document(inventory: Inventory) -> Document:
+    """The document of ``doctor``: every problem with what it means and how to fix it."""
+    problems = []
+    for row, problem in zip(problem_rows(inventory.problems), inventory.problems, strict=True):
+        meaning, fix = advice(problem, inventory.store.root)
+        problems.append({**row, "model": shown(problem.model), "meaning": meaning, "fix": fix})
+    store = inventory.store
+    facts = picked(store, "why", "owner", "writable", "other_stores")
+    return {"problems": problems, "store": {"path": clean(store.root), **facts}}
+
+
+def stores_document(found: Iterable[FoundStore], chosen: Store | None) -> Document:
+    """The document of ``stores``; ``chosen`` is the one that is used, unless it is only the first of several."""
+    rows = [
+        {
+            **picked(store, "path", "why", "owner"),
+            "size": blob_bytes(store.path),
+            "readable": store.is_readable,
+            "way_in": None if store.is_readable else store.way_in,
+        }
+        for store in found
+    ]
+    used = {"path": clean(chosen.root), "why": clean(chosen.why)} if chosen and chosen.named else None
+    return {"stores": rows, "chosen": used}
+
+
+def verify_document(store: Store, result: VerifyResult) -> Document:
+    """The document of ``verify``: what was read, and each damaged file with the models that this breaks."""
+    return {
+        "store": clean(store.root),
+        **picked(result, "checked", "bytes", "remembered"),
+        "bad": [picked(bad, "digest", "path", "kind", "problem", "models") for bad in result.bad],
+        "changed": [picked(check, "digest", "path") for check in result.changed],
+        "cancelled": result.cancelled,
+    }
+
+
+_EFFECT = ("skipped", "why", "files", "would_break", "reclaims")
+
+
+def next_start_document(inventory: Inventory, coming: NextStart) -> Document:
+    """The document of ``doctor --next-start``: what the server does to the store when it starts."""
+    older = coming.older_server
+    return {
+        "store": clean(inventory.store.root),
+        **picked(coming, "server_version", *_EFFECT, "noprune", "overlooked"),
+        "older_server": older and picked(older, *_EFFECT),
+        "renamed": [{"path": clean(old), "to": clean(new)} for old, new in coming.renamed],
+        "downloads": [picked(lost, "digest", "files", "held", "size") for lost in coming.downloads],
+        "stops": [picked(stop, "path", "message") for stop in coming.stops],
+        "unsure": problem_rows(coming.unsure),
+    }
+
+
+def copy_document(plan: CopyPlan) -> Document:
+    """The document of what a command would copy to another store: ``--dry-run``."""
+    return {
+        "store": clean(plan.store.root),
+        "target": clean(plan.target.root),
+        "models": [
+            {"name": clean(model.name), "as": clean(model.under), "there": model.is_there} for model in plan.models
+        ],
+        "refused": [picked(each, "name", "reason") for each in plan.refused],
+        "blobs": Rows(
+            {"digest": blob.digest, "size": blob.size, "action": "skip" if blob.target else "copy"}
+            for blob in plan.blobs
+        ),
+        **picked(plan, "written", "skipped", "shared", "needed", "free"),
+    }
+
+
+def copied_document(receipt: CopyReceipt) -> Document:
+    """The document of what a command copied: the plan, and what really happened."""
+    return {
+        **copy_document(receipt.plan),
+        "copied": shown(receipt.models),
+        **picked(receipt, "done", "written", "cloned", "skipped", "verified", "cancelled"),
+        "errors": [picked(error, "path", "message") for error in receipt.errors],
+    }
+
+
+def move_document(plan: CopyPlan, removal: Plan) -> Document:
+    """The document of what would be copied, and then deleted here."""
+    return {**plan_document(removal), **copy_document(plan)}
+
+
+def moved_document(receipt: CopyReceipt, removal: Plan, deleted: Receipt | None) -> Document:
+    """The document of what was copied, and then deleted here; ``deleted`` is ``None`` where nothing was."""
+    copied = copied_document(receipt)
+    if deleted is None:
+        return {**plan_document(removal), **copied, "done": False, "freed": 0, "trashed": 0, "id": None, "removed": []}
+    done = receipt_document(deleted)
+    return {
+        **done,
+        **copied,
+        "done": copied["done"] and done["done"],
+        "errors": [*copied["errors"], *done["errors"]],
+        "cancelled": done["cancelled"],
     }

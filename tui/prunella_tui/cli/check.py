@@ -14,14 +14,15 @@ from prunella_core.advice.ollama import NextStart, dangers, is_noprune, next_sta
 from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import clean
-from prunella_core.export.documents.changing import repair_document, repaired_document
-from prunella_core.export.documents.checking import (
+from prunella_core.export.portable import dump
+from prunella_core.export.results import (
     doctor_document,
     next_start_document,
+    repair_document,
+    repaired_document,
     stores_document,
     verify_document,
 )
-from prunella_core.export.portable import dump
 from prunella_core.fs.files import write_new, write_over
 from prunella_core.guard.status import guard_problem
 from prunella_core.inventory.records import Inventory
@@ -33,13 +34,22 @@ from prunella_core.plan.records import RepairPlan, RepairReceipt
 from prunella_core.scan.system import other_files
 from prunella_core.store.locate import FoundStore, service_user
 from prunella_core.verify import VerifyProgress, verify_blobs, whole_blobs
-from prunella_tui.cli.completion import clear_digests, complete, models
-from prunella_tui.cli.following import SHOWING
-from prunella_tui.cli.options import command, is_set, looks, no_log_option, repairs, store_option
-from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, Meter, complain, present, say, write
+from prunella_tui.cli.options import command, is_set, looks, no_log_option, repairs, retention, store_option
+from prunella_tui.cli.output import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    PARTLY,
+    REFUSED,
+    Meter,
+    cancelling,
+    complain,
+    present,
+    say,
+    write,
+)
 from prunella_tui.cli.removing import is_agreed, look_for_change, patiently, reading, world_for
-from prunella_tui.cli.session import located, look, open_store, retention, stores_here
-from prunella_tui.cli.signals import cancelling
+from prunella_tui.cli.session import SHOWING, clear_digests, complete, located, look, models, open_store, stores_here
 from prunella_tui.cli.targets import find_whole
 from prunella_tui.report.format import counted, size
 from prunella_tui.report.health import (

@@ -10,20 +10,19 @@ from msgspec.structs import replace
 from prunella_core.apply import World, has_unfinished
 from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import clean, parse_age
-from prunella_core.copy import CopyPlan, CopyReceipt, NotCopied, copy_models, look_at_target, plan_copy
-from prunella_core.export.documents.copying import copied_document, copy_document, move_document, moved_document
+from prunella_core.copy.plan import CopyPlan, NotCopied, look_at_target, plan_copy
+from prunella_core.copy.run import CopyReceipt, copy_models
+from prunella_core.export.results import copied_document, copy_document, move_document, moved_document
 from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ollama.server import Server
 from prunella_core.operations.carry_out import delete_moved, finish_left, plan_moved
 from prunella_core.plan.policy import Policy
 from prunella_core.plan.records import Plan, Receipt, Removal
 from prunella_core.store import is_pinned
-from prunella_tui.cli.completion import complete, models
-from prunella_tui.cli.following import DELETING
 from prunella_tui.cli.options import all_of, command, copies, deletes, is_set, no_log_option
 from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, present, say
 from prunella_tui.cli.removing import ask_server, code_of, execute, is_agreed, look_for_change, patiently, reading
-from prunella_tui.cli.session import look, open_store
+from prunella_tui.cli.session import DELETING, complete, look, models, open_store
 from prunella_tui.cli.targets import find_model
 from prunella_tui.report.format import counted
 from prunella_tui.report.lines import line

@@ -3,15 +3,60 @@
 import os
 import tempfile
 import time
+from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
-from prunella_tui.cli.application import open_application, require_terminal
-from prunella_tui.cli.completion import SHELLS, script
 from prunella_tui.cli.options import command
-from prunella_tui.cli.signals import ending
+from prunella_tui.cli.output import ending
+from prunella_tui.cli.root import open_application, require_terminal
+
+if TYPE_CHECKING:
+    pass
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+class _BashWithColons(BashComplete):
+    """Bash takes a colon for the end of a word, and model names are full of them."""
+
+    done = ""
+    """What Bash takes for words before the one that it completes."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Join again what Bash split at colons."""
+        args, current = super().get_completion_args()
+        whole: list[str] = []
+        for word in (*args, current):
+            if whole and (word == ":" or whole[-1].endswith(":")):
+                whole[-1] += word
+            else:
+                whole.append(word)
+        if whole[-1] != current:
+            self.done = whole[-1][: whole[-1].rindex(":") + 1]
+        return whole[:-1], whole[-1]
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """Answer only with what Bash does not have yet."""
+        item.value = item.value.removeprefix(self.done)
+        return super().format_completion(item)
+
+
+def register() -> None:
+    """Let click answer Bash in our way."""
+    add_completion_class(_BashWithColons)
+
+
+def script(shell: str) -> str:
+    """Return what the shell has to evaluate."""
+    from prunella_tui.cli.root import root
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    return kind(root, {}, "prunella", "_PRUNELLA_COMPLETE").source()
 
 
 @command
