@@ -69,23 +69,19 @@ class Candidate(Struct, frozen=True, kw_only=True):
 Items = Mapping[Holder, Candidate]
 
 
-class LeftOut(Struct, frozen=True, kw_only=True):
-    """A model that is not proposed unless that is asked for, and what was not allowed."""
-
-    name: str
-    guards: tuple[Guard, ...]
-
-
 def candidates(
     inventory: Inventory, now: float, loaded: Collection[str] | None = (), allowed: Collection[Guard] = ()
-) -> tuple[list[Candidate], list[LeftOut], list[HeldBack]]:
-    """Sort what is in the store by whether it may go at ``now`` (seconds, UTC): what may, what may not, what is recent.
+) -> tuple[list[Candidate], dict[str, tuple[Guard, ...]], list[HeldBack]]:
+    """Sort what is in the store by whether it may go at ``now`` (seconds, UTC).
+
+    What may, models with what keeps them out, and rows that may belong to a running pull.
 
     While a problem could hide a reference, only partial downloads, leftovers and the trash may: nothing else frees
     space then.
     """
     items: list[Candidate] = []
-    left_out, held_back = [], []
+    left_out: dict[str, tuple[Guard, ...]] = {}
+    held_back = []
     policy = Policy(inventory, now, loaded)
     for blob in inventory.others:
         kind = _KINDS.get(blob.state)
@@ -99,7 +95,7 @@ def candidates(
         origin = origins(inventory)[model.name]
         guards = tuple(_guards(model, loaded, origin))
         if missing := tuple(guard for guard in guards if guard not in allowed):
-            left_out.append(LeftOut(name=model.name, guards=missing))
+            left_out[model.name] = missing
         else:
             since = model.idle_since
             items.append(Candidate(kind="model", key=model.name, idle_since=since, guards=guards, origin=origin))

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from msgspec import Struct
 
-from prunella_core.advice.choice import Candidate, Guard, ItemKind, Items, LeftOut, candidates, choose, regret
+from prunella_core.advice.choice import Candidate, Guard, ItemKind, Items, candidates, choose, regret
 from prunella_core.base.text import clean, few, parse_size
 from prunella_core.inventory.origin import Origin
 from prunella_core.inventory.records import Inventory, Problem
@@ -49,7 +49,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """The request that takes it all."""
     reachable: int
     """The most there is, as long as nothing more is allowed."""
-    left_out: list[LeftOut]
+    left_out: dict[str, tuple[Guard, ...]]
+    """Models that are not proposed unless that is asked for, and what was not allowed."""
     held_back: list[HeldBack]
     """Rows that may belong to a running pull."""
     blocked: tuple[Problem, ...]
@@ -136,7 +137,7 @@ def proposal_fields(proposal: Proposal) -> dict[str, Any]:
         "regret": proposal.regret,
         "model_reasons": [{"name": row["key"], "reason": item.reason} for item, row in rows if item.kind == "model"],
         "items": [{"kind": item.kind, **row, "reclaims": item.frees, "regret": item.regret} for item, row in rows],
-        "not_proposed": [{"name": clean(left.name), "because": left.guards} for left in proposal.left_out],
+        "not_proposed": [{"name": clean(name), "because": guards} for name, guards in proposal.left_out.items()],
     }
 
 

@@ -11,9 +11,8 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -215,45 +214,40 @@ _TREES = ("blobs", "metadata", *_MANIFESTS)
 _READ, _WRITE, _ENTER = 4, 2, 1
 
 
-class _User(NamedTuple):
-    name: str
-    uid: int
-    groups: frozenset[int]
-
-    def lacks(self, status: os.stat_result, wanted: int) -> bool:
-        """Whether the modes of another user's file or folder refuse what is wanted; access lists are not looked at."""
-        if status.st_uid == self.uid:
-            return False
-        granted = status.st_mode >> 3 if status.st_gid in self.groups else status.st_mode
-        return granted & wanted != wanted
-
-
 def with_barred(inventory: Inventory, service: str | None) -> Inventory:
     """Return ``inventory`` with a problem for each folder that has files which the user ``service`` cannot use.
 
-    By default that is the owner of the store.
+    By default that is the owner of the store. Access lists are not looked at.
     """
+    root = inventory.store.root
+    if inventory.store.exported_from is not None:
+        return inventory
+    name, uid, groups = _user(root, service)
+
+    def lacks(status: os.stat_result, wanted: int) -> bool:
+        granted = status.st_mode >> 3 if status.st_gid in groups else status.st_mode
+        return status.st_uid != uid and granted & wanted != wanted
+
     found: list[Problem] = []
-    if inventory.store.exported_from is None and (user := _user(inventory.store.root, service)).uid:
-        for tree in _TREES:
-            if barred := list(_barred(user, os.path.join(inventory.store.root, tree), tree)):
-                why = f"Ollama runs as {user.name}, who may not read or change {few(barred)}"
-                found.append(Problem(path=tree, kind="foreign-files", message=why, blocks_prune=False, user=user.name))
+    for tree in _TREES if uid else ():
+        if barred := list(_barred(lacks, os.path.join(root, tree), tree)):
+            why = f"Ollama runs as {name}, who may not read or change {few(barred)}"
+            found.append(Problem(path=tree, kind="foreign-files", message=why, blocks_prune=False, user=name))
     return replace(inventory, problems=(*inventory.problems, *found)) if found else inventory
 
 
-def _user(root: str, service: str | None) -> _User:
+def _user(root: str, service: str | None) -> tuple[str, int, list[int]]:
     uid = os.stat(root).st_uid
     with suppress(KeyError):
         entry = pwd.getpwnam(service) if service else pwd.getpwuid(uid)
-        return _User(entry.pw_name, entry.pw_uid, frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid)))
-    return _User(owner_name(uid), uid, frozenset())
+        return entry.pw_name, entry.pw_uid, os.getgrouplist(entry.pw_name, entry.pw_gid)
+    return owner_name(uid), uid, []
 
 
-def _barred(user: _User, folder: str, path: str) -> Iterator[str]:
+def _barred(lacks: Callable[[os.stat_result, int], bool], folder: str, path: str) -> Iterator[str]:
     """What Ollama cannot read, nor rewrite if it is a manifest, and folders in which it cannot delete or add files."""
     with suppress(OSError):  # gone, or closed to us as well, which is a problem already
-        if user.lacks(os.stat(folder), _READ | _WRITE | _ENTER):
+        if lacks(os.stat(folder), _READ | _WRITE | _ENTER):
             yield f"{path}/"
         with os.scandir(folder) as entries:
             listing = sorted(entries, key=lambda entry: entry.name)
@@ -262,6 +256,6 @@ def _barred(user: _User, folder: str, path: str) -> Iterator[str]:
             with suppress(FileNotFoundError):
                 status = entry.stat(follow_symlinks=False)
                 if stat.S_ISDIR(status.st_mode):
-                    yield from _barred(user, entry.path, f"{path}/{entry.name}")
-                elif stat.S_ISREG(status.st_mode) and user.lacks(status, wanted):
+                    yield from _barred(lacks, entry.path, f"{path}/{entry.name}")
+                elif stat.S_ISREG(status.st_mode) and lacks(status, wanted):
                     yield f"{path}/{entry.name}"

@@ -28,8 +28,6 @@ class Reason(NamedTuple):
 _JUST_WRITTEN = Reason("written in the last 10 minutes: it may belong to a pull or create that is running", True)
 _PULL_RUNNING = Reason("a download was written to in the last 10 minutes: a pull or create may be using it", True)
 _HELD_OPEN = Reason("a process has it open: a pull is running", True)
-_A_FOLDER = Reason("a folder: check what is in it and delete it yourself")
-_IN_TRASH = Reason("already in the trash: empty it there")
 
 
 class Policy:
@@ -46,11 +44,8 @@ class Policy:
     @cached_property
     def pull_is_running(self) -> bool:
         """Whether something was just written, or is held open, that looks like a running pull or create."""
-        return any(
-            self._is_fresh(blob) or blob.key in self.inventory.held_open
-            for blob in self.inventory.others
-            if blob.state in _SIGNS_OF_A_PULL
-        )
+        signs = (blob for blob in self.inventory.others if blob.state in _SIGNS_OF_A_PULL)
+        return any(self._is_fresh(blob) or blob.key in self.inventory.held_open for blob in signs)
 
     def _is_fresh(self, blob: Blob) -> bool:
         return (written := blob.written_at) is not None and self.now - written < SETTLING_SECONDS
@@ -60,10 +55,10 @@ class Policy:
         if blob.state in (State.REFERENCED, State.MISSING):
             return None
         if blob.state is State.TRASHED:
-            return _IN_TRASH
+            return Reason("already in the trash: empty it there")
         if blob.state is State.STRAY:
             is_file = all(file.path == blob.key for file in blob.files) and bool(blob.files)
-            return None if is_file else _A_FOLDER
+            return None if is_file else Reason("a folder: check what is in it and delete it yourself")
         if near := flipped_in(self.inventory).get(blob.key):
             return Reason(f"its name is nearly {near[:19]}…, which is missing: see doctor")
         if blob.key in self.inventory.held_open:

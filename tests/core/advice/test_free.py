@@ -74,7 +74,7 @@ def test_what_is_out_of_reach_is_told_with_the_most_there_is() -> None:
     check_proposal(inventory, proposal)
     assert not proposal.is_met
     assert proposal.reclaims == proposal.reachable == 24 * GB + 4 * 4_096
-    assert {left.name: left.guards for left in proposal.left_out} == {
+    assert proposal.left_out == {
         "kept:latest": ("pinned",),
         "mine:latest": ("local",),
     }
@@ -103,7 +103,7 @@ def test_never_takes_what_is_loaded() -> None:
     inventory = make_inventory(STORE)
     proposal = propose(inventory, 10**14, NOW, loaded=["old:latest", "base:latest"])
     assert names(proposal) == {"alias", "daily"}
-    assert {left.name for left in proposal.left_out if "loaded" in left.guards} == {"old:latest", "base:latest"}
+    assert {name for name, guards in proposal.left_out.items() if "loaded" in guards} == {"old:latest", "base:latest"}
     asked = propose(inventory, 10**14, NOW, loaded=["old:latest", "base:latest"], allowed=["loaded"])
     assert {"old", "base"} <= names(asked)
     assert make_plan(inventory, asked.removal, NOW).loaded == ("old:latest", "base:latest")

@@ -263,7 +263,7 @@ def shortfall(proposal: Proposal) -> str:
 def left_out(proposal: Proposal) -> Iterator[tuple[str, Guard]]:
     """Yield a sentence for each reason why models are left out, with the guard to lift."""
     for guard, (one, many) in _WHY_NOT.items():
-        if count := sum(guard in left.guards for left in proposal.left_out):
+        if count := sum(guard in guards for guards in proposal.left_out.values()):
             yield f"{counted(count, 'model')} {one if count == 1 else many}", guard
 
 
