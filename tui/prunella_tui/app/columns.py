@@ -1,6 +1,7 @@
 """The store at one moment, and the columns of its tables: what each shows of a row, and how it sorts."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -71,7 +72,7 @@ def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
     return [
         Column("name", "Model", 0, lambda m: clean(m.name), lambda m: m.name.casefold(), least=20, letter="n"),
         Column("sign", " ", 2, signs, signs, tone=lambda m: "error" if m.name in troubled else "muted"),
-        _bytes("size", "Size", lambda m: m.size, letter="z"),
+        _bytes("size", "Size", attrgetter("size"), letter="z"),
         _bytes("disk", "On disk", lambda m: usage[m.name].allocated, rank=4, letter="o"),
         _bytes("frees", "Frees", frees, letter="F"),
         Column("share", "", 10, share, frees, largest_first=True, rank=2, tone=lambda _m: "bar"),
@@ -120,9 +121,9 @@ def blob_columns(snapshot: Snapshot) -> list[Column[Blob]]:
             "state", "State", 14, state, lambda b: states.index(b.state), tone=lambda b: _TONES[b.state], letter="K"
         ),
         Column("kind", "Kind", 9, lambda b: clean(b.kind or "–"), lambda b: b.kind or "~", rank=1),
-        _bytes("disk", "On disk", lambda b: b.allocated, letter="o"),
-        _bytes("size", "Size", lambda b: b.size, rank=2, letter="z"),
-        _since("age", "Age", lambda b: b.idle_since, snapshot.now, rank=3),
+        _bytes("disk", "On disk", attrgetter("allocated"), letter="o"),
+        _bytes("size", "Size", attrgetter("size"), rank=2, letter="z"),
+        _since("age", "Age", attrgetter("idle_since"), snapshot.now, rank=3),
         Column("models", "Used by", 0, users, lambda b: len(b.models), largest_first=True, least=16, letter="H"),
     ]
 

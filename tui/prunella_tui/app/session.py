@@ -1,6 +1,7 @@
 """The state of one run: the store, what is in it, the server, and what is marked."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _FRAME_SECONDS = 0.02
 """So long what was found is being drawn, before another thread works on the rest."""
+_LARGE = 10_000
+"""From so many blobs on, walking over them takes longer than a key press may."""
 _UNUSED = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
 
 
@@ -134,6 +137,10 @@ class Session:
             snapshot = asked
             if (known := await asyncio.to_thread(scan.read_log, snapshot)) is not snapshot:
                 self._take(known)
+            if len(known.inventory.blobs) > _LARGE:  # the collector would walk all of it again during some key press
+                gc.unfreeze()
+                gc.collect()
+                gc.freeze()
         except OSError as error:
             self.failure = show.failure(error, self.store.root)
         finally:

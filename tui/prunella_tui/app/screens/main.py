@@ -143,8 +143,7 @@ class MainScreen(Screen[None]):
 
     @work(group="flow")
     async def action_flow(self, name: str) -> None:
-        from prunella_tui.app.flows import FLOWS
-        from prunella_tui.app.here import Here
+        from prunella_tui.app.flows import FLOWS, Here
 
         if inventory := await self.session.known():
             await FLOWS[name](Here(self.app, self.session, inventory, self.tables, self.action_rescan))

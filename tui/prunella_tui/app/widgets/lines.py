@@ -1,6 +1,6 @@
 """The lines around the tables: title, bar, tabs, status, keys. Drawing one again lays nothing out."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from textual.app import RenderResult
 from textual.content import Content
@@ -47,24 +47,20 @@ class Title(Line):
 
 
 def _store(session: Session) -> tuple[Content | str, ...]:
-    store = session.store
+    store, warning = session.store, ""
     if session.setup.is_sample:
         return ("Demo store: sizes ÷ 1000, nothing here is real",)
     if store.read_only:
         date = show.date(session.setup.now())
         return Content.styled(f"read-only, as of {date}", "$text-warning"), clean(store.place)
-    warning = _warning(session)
-    return clean(store.root), Content.styled(warning, "$text-warning") if warning else muted(store.why)
-
-
-def _warning(session: Session) -> str:
-    store = session.store
     if session.is_interrupted:
-        return "interrupted removal: the next removal, or u, repairs it first"
-    if not store.writable:
+        warning = "interrupted removal: the next removal, or u, repairs it first"
+    elif not store.writable:
         way = "the server can delete models for you" if session.server else "read-only for you"
-        return f"belongs to {store.owner}: {way}"
-    return f"guard: {session.guard_trouble}" if session.guard_trouble else ""
+        warning = f"belongs to {store.owner}: {way}"
+    elif session.guard_trouble:
+        warning = f"guard: {session.guard_trouble}"
+    return clean(store.root), Content.styled(warning, "$text-warning") if warning else muted(store.why)
 
 
 _SHARES = (
@@ -88,16 +84,15 @@ class StoreBar(Widget):
         if self.totals is None:
             return Content("…")
         width = max(self.size.width, 10)
-        shares = [(getattr(self.totals, field), word, color) for field, word, color in _SHARES]
-        present = [share for share in shares if share[0]]
-        return Content("\n").join([_bar(present, width), _legend(present, self.totals.disk_free, width)])
+        shares = [(count, word, color) for field, word, color in _SHARES if (count := getattr(self.totals, field))]
+        return Content("\n").join([_bar(shares, width), _legend(shares, self.totals.disk_free, width)])
 
 
 def _bar(shares: list[tuple[int, str, str]], width: int) -> Content:
     """What is there is seen, however small. A gap ends each share, for screens without colour."""
-    whole = sum(count for count, _word, _color in shares)
-    if not whole:
+    if not shares:
         return Content.styled("─" * width, "$foreground 30%")
+    whole = sum(count for count, _word, _color in shares)
     parts = []
     drawn = passed = 0
     for count, _word, color in shares:
@@ -145,30 +140,26 @@ class StatusLine(Line):
 
     def show(self, filtered: str, error: str) -> None:
         """Show why the filter is wrong, else what the marks do; and how much the filter lets through."""
-        if self.session.scan:
+        session = self.session
+        if session.scan:
             self._count()
             self._counting.resume()
+            return
+        self._counting.pause()
+        if error:
+            self.say(Content.styled(error, "$text-error"))
+        elif session.failure:
+            failure = Content.styled(f"The store cannot be read: {session.failure}", "$text-error")
+            self.say(failure, muted("r tries again"))
+        elif session.inventory is None:
+            self.say("Scan stopped", muted("r reads the store"))
         else:
-            self._counting.pause()
-            self.say(*self._parts(filtered, error))
+            self.say(*_mark_parts(session, session.inventory), muted(filtered))
 
     def _count(self) -> None:
         if scan := self.session.scan:
             counts = f"{show.counted(scan.models, 'manifest')}, {show.counted(scan.blobs, 'blob')}"
             self.say("Reading the store …", counts if scan.models or scan.blobs else "", muted("esc stops"))
-
-    def _parts(self, filtered: str, error: str) -> Iterator[Content | str]:
-        session = self.session
-        if error:
-            yield Content.styled(error, "$text-error")
-        elif session.failure:
-            yield Content.styled(f"The store cannot be read: {session.failure}", "$text-error")
-            yield muted("r tries again")
-        elif session.inventory is None:
-            yield from ("Scan stopped", muted("r reads the store"))
-        else:
-            yield from _mark_parts(session, session.inventory)
-            yield muted(filtered)
 
 
 def _mark_parts(session: Session, inventory: Inventory) -> Iterator[Content | str]:
@@ -180,7 +171,8 @@ def _mark_parts(session: Session, inventory: Inventory) -> Iterator[Content | st
     yield Content.styled(f"{count:,} marked", "bold")
     if marks.trash:  # what is in the trash can only be deleted permanently, and all of it together
         plan = session.removal_plans(inventory, force=False)[0]
-        yield from (_frees(plan.reclaims), Content.styled("permanently", "$text-error"))
+        yield _frees(plan.reclaims)
+        yield Content.styled("permanently", "$text-error")
         if plan.kept:
             yield f"{show.size(sum(kept.allocated for kept in plan.kept))} stays"
         return
@@ -211,19 +203,14 @@ class KeyLine(Line):
 
     def on_resize(self) -> None:
         labels = {key: _label(key, key.label) for key in self._keys}
-        if not self._has_room(labels.values()):
+        if sum(len(label) + 2 for label in labels.values()) - 2 > self.size.width:
             labels |= {key: _label(key, key.short) for key in self._keys if key.short}
-        kept = dict[Key, Content]()
+        kept, room = set[Key](), self.size.width + 2
         for key in sorted(self._keys, key=lambda key: key.rank):
-            if self._has_room([*kept.values(), labels[key]]):
-                kept[key] = labels[key]
-        self.say(*(kept[key] for key in self._keys if key in kept), between=_BETWEEN)
-
-    def _has_room(self, labels: Collection[Content]) -> bool:
-        return sum(len(label) for label in labels) + (len(labels) - 1) * len(_BETWEEN) <= self.size.width
-
-
-_BETWEEN = "  "
+            if len(labels[key]) + 2 <= room:
+                kept.add(key)
+                room -= len(labels[key]) + 2
+        self.say(*(labels[key] for key in self._keys if key in kept), between="  ")
 
 
 def _label(key: Key, label: str) -> Content:

@@ -144,7 +144,7 @@ class RowTable(StillView, Generic[Row], can_focus=True):
             if self._order == (by.key, not reverse):
                 self._sorted.reverse()
             else:
-                values = [by.sort(row) for row in self.rows]
+                values = list(map(by.sort, self.rows))
                 self._sorted.sort(key=values.__getitem__, reverse=reverse)
             self._order = by.key, reverse
             if self._shown is not self._sorted:
