@@ -11,63 +11,12 @@ from prunella_core.base import __version__ as __version__
 
 TYPE_CHECKING = False  # type checkers know better; the module typing would slow every start down
 if TYPE_CHECKING:
-    from prunella_core.library import (
-        Blob,
-        Empty,
-        InvalidInput,
-        Inventory,
-        Model,
-        NotFound,
-        Plan,
-        PruneClass,
-        PrunellaError,
-        PrunePolicy,
-        Receipt,
-        Refused,
-        Removal,
-        Request,
-        Restore,
-        State,
-        Step,
-        Store,
-        TrashEntry,
-        carry_out,
-        frees,
-        make_plan,
-        open_store,
-        scan_store,
-    )
+    from prunella_core.library import *  # noqa: F403
+    from prunella_core.library import __all__ as __all__
 else:  # imported at their first use: the command line imports what a command needs, and no more
 
     def __getattr__(name: str) -> object:
-        if name in __all__:
-            return getattr(import_module("prunella_core.library"), name)
+        library = import_module("prunella_core.library")
+        if name == "__all__" or name in library.__all__:
+            return getattr(library, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__all__ = [
-    "Blob",
-    "Empty",
-    "InvalidInput",
-    "Inventory",
-    "Model",
-    "NotFound",
-    "Plan",
-    "PruneClass",
-    "PrunePolicy",
-    "PrunellaError",
-    "Receipt",
-    "Refused",
-    "Removal",
-    "Request",
-    "Restore",
-    "State",
-    "Step",
-    "Store",
-    "TrashEntry",
-    "carry_out",
-    "frees",
-    "make_plan",
-    "open_store",
-    "scan_store",
-]

@@ -10,18 +10,10 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from prunella_core.apply import Step as Step
-from prunella_core.apply import World
-from prunella_core.base.errors import InvalidInput as InvalidInput
-from prunella_core.base.errors import NotFound as NotFound
-from prunella_core.base.errors import PrunellaError as PrunellaError
-from prunella_core.base.errors import Refused as Refused
+from prunella_core.apply import Step, World
+from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import DEFAULT_RETENTION, clean, parse_age
-from prunella_core.inventory.records import Blob as Blob
-from prunella_core.inventory.records import Inventory as Inventory
-from prunella_core.inventory.records import Model as Model
-from prunella_core.inventory.records import State as State
-from prunella_core.inventory.records import TrashEntry as TrashEntry
+from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashEntry
 from prunella_core.ledger import memory
 from prunella_core.ledger.uses import Follower, with_uses
 from prunella_core.ollama.names import match_name, parse_name
@@ -29,19 +21,39 @@ from prunella_core.ollama.server import connect, is_quiet
 from prunella_core.operations import carry_out as operations
 from prunella_core.operations.server import loaded_here
 from prunella_core.plan import build
-from prunella_core.plan.records import Empty as Empty
-from prunella_core.plan.records import Plan as Plan
-from prunella_core.plan.records import PruneClass as PruneClass
-from prunella_core.plan.records import PrunePolicy as PrunePolicy
-from prunella_core.plan.records import Receipt as Receipt
-from prunella_core.plan.records import Removal as Removal
-from prunella_core.plan.records import Request as Request
-from prunella_core.plan.records import Restore as Restore
+from prunella_core.plan.records import Empty, Plan, PruneClass, PrunePolicy, Receipt, Removal, Request, Restore
 from prunella_core.scan.system import never
 from prunella_core.space import space_of
-from prunella_core.store import Store as Store
+from prunella_core.store import Store
 from prunella_core.store.access import as_owner_of
 from prunella_core.store.locate import locate
+
+__all__ = [
+    "Blob",
+    "Empty",
+    "InvalidInput",
+    "Inventory",
+    "Model",
+    "NotFound",
+    "Plan",
+    "PruneClass",
+    "PrunePolicy",
+    "PrunellaError",
+    "Receipt",
+    "Refused",
+    "Removal",
+    "Request",
+    "Restore",
+    "State",
+    "Step",
+    "Store",
+    "TrashEntry",
+    "carry_out",
+    "frees",
+    "make_plan",
+    "open_store",
+    "scan_store",
+]
 
 
 def open_store(path: str | os.PathLike[str] | None = None) -> Store:

@@ -66,7 +66,8 @@ def copy_models(
     """
     if plan.needed > plan.free:
         raise Refused(f"{clean(plan.target.root)} has {plan.free:,} bytes free, and {plan.needed:,} are needed")
-    run = _Run(plan, verify, disk or Disk(), now, reader or Reader(), report, cancelled)
+    disk = disk or Disk()
+    run = _Run(plan, verify, disk, now, reader or Reader(), report, cancelled)
     if plan.is_empty and not verify and not os.path.lexists(plan.target.path(COPYING)):
         run.skipped, run.copied = plan.skipped, [model.name for model in plan.models]
         return run.receipt()

@@ -30,7 +30,6 @@ from prunella_core.ledger.log import read_log
 from prunella_core.ollama.server import Server, ServerError, address, connect
 from prunella_core.operations.repair import plan_repairs, repair
 from prunella_core.operations.server import loaded_here, serves, version_of
-from prunella_core.plan.records import RepairPlan, RepairReceipt
 from prunella_core.scan.system import other_files
 from prunella_core.store.locate import FoundStore, service_user
 from prunella_core.verify import VerifyProgress, verify_blobs, whole_blobs
@@ -113,14 +112,6 @@ def _repair() -> int:
     if not is_agreed(repair_lines(plan), question):
         say("Nothing was changed.")
         return REFUSED
-    receipt = _repaired(plan, server)
-    present(lambda: repaired_document(receipt), lambda: repaired_lines(receipt))
-    if receipt.cancelled:
-        return INTERRUPTED
-    return DONE if receipt.done else PARTLY
-
-
-def _repaired(plan: RepairPlan, server: Server | None) -> RepairReceipt:
     begun = time.monotonic()
     with cancelling() as cancelled, Meter() as meter:
 
@@ -128,7 +119,11 @@ def _repaired(plan: RepairPlan, server: Server | None) -> RepairReceipt:
             meter.show(f"{clean(what)}: {progress_text(progress, time.monotonic() - begun)}")
 
         world = world_for(server, lambda _step: None, cancelled)
-        return patiently(partial(repair, plan, world, report))
+        receipt = patiently(partial(repair, plan, world, report))
+    present(lambda: repaired_document(receipt), lambda: repaired_lines(receipt))
+    if receipt.cancelled:
+        return INTERRUPTED
+    return DONE if receipt.done else PARTLY
 
 
 def _coming(inventory: Inventory) -> tuple[Server | None, NextStart]:
@@ -169,20 +164,16 @@ def _server(inventory: Inventory, server: Server | None, version: str | None) ->
     found: dict[str, Any] = {"address": None, "reachable": False, "version": version and clean(version)}
     found |= {"serves_this_store": None, "loaded": []}
     if inventory.store.exported_from is None:
-        found["address"] = _address()
+        try:
+            found["address"] = clean(address(os.environ).url)
+        except ValueError:  # not an address
+            found["address"] = clean(os.environ.get("OLLAMA_HOST", ""))
     if server:
         found["loaded"] = sorted(map(clean, loaded_here(server, inventory) or ()))
         with suppress(ServerError):  # what listens there is not Ollama
             found["serves_this_store"] = serves(server, inventory)
             found["reachable"] = True
     return found
-
-
-def _address() -> str:
-    try:
-        return clean(address(os.environ).url)
-    except ValueError:  # not an address
-        return clean(os.environ.get("OLLAMA_HOST", ""))
 
 
 @command
@@ -232,19 +223,15 @@ def export(file: str) -> None:
     data = dump(look(store), os.uname().nodename)
     if file == _TO_STDOUT:
         write(data)
-    else:
-        _write(file, data, store.root)
-
-
-def _write(path: str, data: bytes, store_root: str) -> None:
-    if path.endswith(".gz"):
+        return
+    if file.endswith(".gz"):
         import gzip
 
         data = gzip.compress(data, compresslevel=6)
     try:
-        write_new(path, data, store_root)
+        write_new(file, data, store.root)
     except FileExistsError:
-        raise Refused(f"{clean(path)} exists and was not overwritten") from None
+        raise Refused(f"{clean(file)} exists and was not overwritten") from None
 
 
 @command
@@ -273,13 +260,9 @@ def metrics(textfile: str | None, with_models: bool) -> None:
     text = metrics_text(_with_dangers(inventory, coming), facts, with_models=with_models)
     if textfile is None:
         write(text)
-    else:
-        _replace(textfile, text, inventory.store.root)
-
-
-def _replace(path: str, text: bytes, store_root: str) -> None:
+        return
     try:
-        write_over(path, text, store_root)
+        write_over(textfile, text, inventory.store.root)
     except OSError as error:
         why = f"{error.strerror}; name a file in an existing folder that you can write to"
-        raise PrunellaError(f"cannot write {clean(path)}: {why}") from error
+        raise PrunellaError(f"cannot write {clean(textfile)}: {why}") from error

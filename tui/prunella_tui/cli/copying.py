@@ -17,7 +17,7 @@ from prunella_core.inventory.records import Inventory, Model
 from prunella_core.ollama.server import Server
 from prunella_core.operations.carry_out import delete_moved, finish_left, plan_moved
 from prunella_core.plan.policy import Policy
-from prunella_core.plan.records import Plan, Receipt, Removal
+from prunella_core.plan.records import Plan, Removal
 from prunella_core.store import is_pinned
 from prunella_tui.cli.options import all_of, command, copies, deletes, is_set, no_log_option
 from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, present, say
@@ -128,7 +128,12 @@ def _move(plan: CopyPlan, removal: Plan, server: Server | None) -> int:
     begun = time.monotonic()
     copied = _copied(plan, verify=True)
     seconds = time.monotonic() - begun
-    deleted, why = _deleted(copied, removal, server) if copied.models and not copied.cancelled else (None, "")
+    deleted, why = None, ""
+    if copied.models and not copied.cancelled:
+        try:
+            deleted = execute(partial(delete_moved, copied, removal), server)
+        except PrunellaError as error:
+            why = str(error)
     present(
         lambda: moved_document(copied, removal, deleted),
         lambda: [
@@ -140,14 +145,6 @@ def _move(plan: CopyPlan, removal: Plan, server: Server | None) -> int:
     if deleted is None:
         return PARTLY if why else _code_of(copied)
     return code_of(deleted) or (DONE if copied.done else PARTLY)
-
-
-def _deleted(copied: CopyReceipt, removal: Plan, server: Server | None) -> tuple[Receipt | None, str]:
-    """Delete here what has arrived; return what happened, or why nothing did."""
-    try:
-        return execute(partial(delete_moved, copied, removal), server), ""
-    except PrunellaError as error:
-        return None, str(error)
 
 
 def _require_choice(names: tuple[str, ...], everything: bool, unused: str | None) -> None:

@@ -3,7 +3,6 @@
 import os
 import tempfile
 import time
-from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
@@ -12,10 +11,7 @@ from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_tui.cli.options import command
 from prunella_tui.cli.output import ending
-from prunella_tui.cli.root import open_application, require_terminal
-
-if TYPE_CHECKING:
-    pass
+from prunella_tui.cli.root import open_application, require_terminal, root
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -50,15 +46,6 @@ def register() -> None:
     add_completion_class(_BashWithColons)
 
 
-def script(shell: str) -> str:
-    """Return what the shell has to evaluate."""
-    from prunella_tui.cli.root import root
-
-    kind = get_completion_class(shell)
-    assert kind is not None
-    return kind(root, {}, "prunella", "_PRUNELLA_COMPLETE").source()
-
-
 @command
 @click.option("--dir", "folder", metavar="DIR", type=click.Path(), help="Only write the sample store into DIR.")
 def demo(folder: str | None) -> int:
@@ -72,26 +59,20 @@ def demo(folder: str | None) -> int:
     from prunella_core.store.locate import locate
 
     if folder is not None:
-        return _write_sample(folder)
+        path = os.path.abspath(folder)
+        os.makedirs(path, exist_ok=True)
+        if os.listdir(path):
+            raise InvalidInput(f"{clean(path)} is not empty: use a new folder")
+        build_demo_store(path, time.time())
+        click.echo(clean(path))
+        return 0
     require_terminal()
-    with ending() as ignore_signals, tempfile.TemporaryDirectory(prefix="prunella-demo-") as root:
+    with ending() as ignore_signals, tempfile.TemporaryDirectory(prefix="prunella-demo-") as path:
         try:
-            build_demo_store(root, time.time())
-            return open_application(locate(root, {}, root), is_sample=True)
+            build_demo_store(path, time.time())
+            return open_application(locate(path, {}, path), is_sample=True)
         finally:
             ignore_signals()  # the folder is deleted whatever comes now
-
-
-def _write_sample(folder: str) -> int:
-    from prunella_core.sample import build_demo_store
-
-    path = os.path.abspath(folder)
-    os.makedirs(path, exist_ok=True)
-    if os.listdir(path):
-        raise InvalidInput(f"{clean(path)} is not empty: use a new folder")
-    build_demo_store(path, time.time())
-    click.echo(clean(path))
-    return 0
 
 
 @command
@@ -107,4 +88,6 @@ def completion(shell: str | None) -> None:
     wanted = shell or os.path.basename(os.environ.get("SHELL", ""))
     if wanted not in SHELLS:
         raise InvalidInput(f"unknown shell: use {', '.join(SHELLS)}")
-    click.echo(script(wanted), nl=False)
+    kind = get_completion_class(wanted)
+    assert kind is not None
+    click.echo(kind(root, {}, "prunella", "_PRUNELLA_COMPLETE").source(), nl=False)

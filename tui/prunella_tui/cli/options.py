@@ -29,16 +29,12 @@ class Config(NamedTuple):
 
 def config_path() -> str:
     """Return where this platform keeps the file: ``~/.config/prunella/config.toml`` on Linux."""
-    return os.path.join(_config_folder(), "config.toml")
-
-
-def _config_folder() -> str:
     if os.uname().sysname == "Linux":  # as platformdirs has it, which takes longer to import than a small store to read
         base = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")
-        return os.path.join(base, "prunella")
+        return os.path.join(base, "prunella", "config.toml")
     from platformdirs import user_config_dir
 
-    return user_config_dir("prunella", appauthor=False)
+    return os.path.join(user_config_dir("prunella", appauthor=False), "config.toml")
 
 
 def read_config(path: str) -> Config:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from prunella_core import __version__
 from prunella_core.base.errors import InvalidInput, Refused
-from prunella_core.base.text import clean
+from prunella_core.base.text import clean, parse_age
 from prunella_core.ledger.uses import Follower
 from prunella_core.store import Store
 from prunella_core.store.locate import locate, service_user
@@ -92,23 +92,15 @@ class CommandTable(click.Group):
 @click.pass_context
 def root(context: click.Context) -> int:
     """Check what holds for every command, and open the application where none is named."""
-    _check_settings()
+    if age := given("retention"):  # also where this run might not use it: it is a typing error all the same
+        parse_age(age.value)
+    if theme := given("theme"):
+        check_theme(theme.value)
     if context.invoked_subcommand is not None:
         if given("import") and context.invoked_subcommand not in READ_ONLY:
             raise Refused(f"an export is read-only: {context.invoked_subcommand} needs the store itself")
         return 0
-
     return open_application()
-
-
-def _check_settings() -> None:
-    """Raise InvalidInput for a value that this run might not even use: it is a typing error all the same."""
-    if age := given("retention"):
-        from prunella_core.base.text import parse_age
-
-        parse_age(age.value)
-    if theme := given("theme"):
-        check_theme(theme.value)
 
 
 def check_theme(name: str) -> None:

@@ -240,7 +240,15 @@ def df(since: str | None, limit: str | None) -> int:
     noted = () if span is None else _noted(inventory, span)
     other = None if inventory.store.exported_from else other_files(inventory)
     present(lambda: df_document(inventory, keeps, other, noted), lambda: usage_lines(inventory, keeps, other, noted))
-    return DONE if most is None else _judged(inventory, most)
+    if most is None:
+        return DONE
+    from prunella_core.plan.build import reclaimable
+
+    waste = reclaimable(inventory, inventory.scanned_at)
+    if waste < max(most, 1):
+        return DONE
+    complain(f"a prune would free {size(waste)} now; the limit is {size(most)}: prunella prune --age 0")
+    return FAILED
 
 
 @command
@@ -269,13 +277,3 @@ def _noted(inventory: Inventory, span: int) -> tuple[Noted, ...]:
     if not noted:
         say("Nothing was noted before this run; the first one of each day that may write to the store does so.")
     return noted
-
-
-def _judged(inventory: Inventory, most: int) -> int:
-    from prunella_core.plan.build import reclaimable
-
-    waste = reclaimable(inventory, inventory.scanned_at)
-    if waste < max(most, 1):
-        return DONE
-    complain(f"a prune would free {size(waste)} now; the limit is {size(most)}: prunella prune --age 0")
-    return FAILED

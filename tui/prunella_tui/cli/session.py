@@ -112,7 +112,10 @@ def look(store: Store, *, log_for: float = 0) -> Inventory:
     if not store.named and click.get_current_context().info_name in READ_ONLY:  # others refuse, or say what they change
         say(f"Several stores found; this is {store.root}. prunella stores lists them.")
     if may_be_unfinished(store):
-        _say_if_unfinished(store)
+        from prunella_core.apply import has_unfinished
+
+        if has_unfinished(store):
+            say("An operation was interrupted. What it set aside is not shown; the next rm or restore repairs it.")
     following = Following(store) if log_for and is_on("log") else None
     with Meter() as meter:
 
@@ -121,13 +124,6 @@ def look(store: Store, *, log_for: float = 0) -> Inventory:
 
         inventory = scan_store(store, time.time(), report)
     return following.add_to(inventory, log_for) if following else inventory
-
-
-def _say_if_unfinished(store: Store) -> None:
-    from prunella_core.apply import has_unfinished
-
-    if has_unfinished(store):
-        say("An operation was interrupted. What it set aside is not shown; the next rm or restore repairs it.")
 
 
 _Source = Callable[[str], Iterable[str]]

@@ -83,7 +83,10 @@ def _meaning(inventory: Inventory, text: str) -> tuple[str, str]:
     if text in inventory.broken_by_path:
         return "manifests", text
     if text.startswith("manifests/"):
-        return "models", _model_at(inventory, text)
+        for model in inventory.models:
+            if model.manifest.path == text:
+                return "models", model.name
+        raise NotFound(f"no {clean(text)} in {clean(inventory.store.root)}")
     is_blob = text.startswith(("blobs/", "sha256:", "sha256-"))
     broken = _broken(inventory)
     if not is_blob and (name := _matching(text, broken)):
@@ -92,13 +95,6 @@ def _meaning(inventory: Inventory, text: str) -> tuple[str, str]:
         return "blobs", find_row(inventory, text).key
     parse_name(text)  # raises InvalidInput
     return "unknown", text
-
-
-def _model_at(inventory: Inventory, path: str) -> str:
-    for model in inventory.models:
-        if model.manifest.path == path:
-            return model.name
-    raise NotFound(f"no {clean(path)} in {clean(inventory.store.root)}")
 
 
 def _broken(inventory: Inventory) -> dict[str, str]:
