@@ -176,7 +176,11 @@ def look(store: Store, now: float) -> Look:
     found = read_blobs(store)
     needed = reading.needed | led_to(store, reading.needed, found)
     needed |= _targets(found, needed)
-    news = [(key, files) for key, files in found.rows.items() if found.kind(key) in _NEWS and key not in needed]
+    news = [
+        (key, files)
+        for key, files in found.rows.items()
+        if found.kinds.get(key, FileKind.WHOLE) in _NEWS and key not in needed
+    ]
     signs = _fresh(news, now)
     return Look(needed, tuple(problem for problem in reading.problems if problem.blocks_prune), frozenset(signs))
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import cache
-from typing import NamedTuple
 
 from prunella_core.fs.files import File
 from prunella_core.inventory.problems import distance, flipped, problem
@@ -11,7 +10,7 @@ from prunella_core.inventory.records import Blob, Details, Inventory, Model, Pro
 from prunella_core.ollama.manifest import Layer, layer_kind
 from prunella_core.ollama.names import FileKind, place_of
 from prunella_core.scan.blobs import BlobReading, Rows, held_open, list_blobs, reached_from, read_blobs
-from prunella_core.scan.manifests import ManifestReading, ReadManifest, read_manifests
+from prunella_core.scan.manifests import ReadManifest, read_manifests
 from prunella_core.scan.own import OwnFiles, read_trash, read_vanished
 from prunella_core.scan.system import (
     UNKNOWN,
@@ -47,22 +46,38 @@ def scan(
     own = OwnFiles(store)
     listing = list_blobs(store)
     manifests = read_manifests(store, count=count)
-    blobs = read_blobs(store, listing, count, own)
-    trash = read_trash(store, own)
-    found = assembled(store, manifests, blobs, own.pins, trash.entries)
+    on_disk = read_blobs(store, listing, count, own)
+    trash, trash_problems = read_trash(store, own)
+    by_name = sorted(manifests.manifests, key=lambda manifest: manifest.name)
+    reaches = reached_from(store, on_disk)
+    users = _users(by_name, reaches)
+    layers, odd = _layers(by_name)
+    rows = dict(on_disk.rows)
+    needed, missing, resized = _needed(users, layers, rows, reaches, manifests.blobs)
+    unneeded = _unneeded(rows, on_disk.kinds, reaches, manifests.temporary)
+    absent = {blob.key for blob in missing}
+    absent.update(key for key in on_disk.links if key in users and not _is_there(store, on_disk.rows[key]))
+    models = _models(store, by_name, on_disk, own.pins)
     disk = capacity_of(store.root)
     return Inventory(
         store=store,
         scanned_at=now,
-        models=found.models,
-        blobs=found.blobs,
-        problems=(*found.problems, *own.problems, *trash.problems),
+        models=models,
+        blobs=(*needed, *missing, *unneeded, *_trashed(trash)),
+        problems=(
+            *manifests.problems,
+            *on_disk.problems,
+            *_of_blobs(by_name, absent, odd | resized, on_disk.rows),
+            *_flipped(absent, users, rows, on_disk),
+            *own.problems,
+            *trash_problems,
+        ),
         by_server=manifests.by_server,
-        trash=trash.entries,
-        held_open=held_open(store, blobs),
+        trash=trash,
+        held_open=held_open(store, on_disk),
         staged=own.staged,
         guard=own.guard,
-        vanished=read_vanished(store, own.guard, found.models),
+        vanished=read_vanished(store, own.guard, models),
         disk_total=disk.total,
         disk_free=disk.free,
     )
@@ -71,40 +86,6 @@ def scan(
 _STATES = {FileKind.PARTIAL: State.PARTIAL, FileKind.LEFTOVER: State.LEFTOVER, FileKind.STRAY: State.STRAY}
 _ORDER = tuple(State)
 _Names = tuple[str, ...]
-
-
-class Assembled(NamedTuple):
-    """Everything in ``blobs/`` and the trash: what models need in their order, then the others by state and name."""
-
-    models: tuple[Model, ...]
-    blobs: tuple[Blob, ...]
-    problems: tuple[Problem, ...]
-
-
-def assembled(
-    store: Store, reading: ManifestReading, on_disk: BlobReading, pins: _Names, trash: Iterable[TrashEntry]
-) -> Assembled:
-    """Make models, rows and problems of what was read."""
-    manifests = sorted(reading.manifests, key=lambda manifest: manifest.name)
-    reaches = reached_from(store, on_disk)
-    users = _users(manifests, reaches)
-    layers, odd = _layers(manifests)
-    rows = dict(on_disk.rows)
-    needed, missing, resized = _needed(users, layers, rows, reaches, reading.blobs)
-    odd |= resized
-    unneeded = _unneeded(rows, on_disk.kinds, reaches, reading.temporary)
-    absent = {blob.key for blob in missing}
-    absent.update(key for key in on_disk.links if key in users and not _is_there(store, on_disk.rows[key]))
-    return Assembled(
-        _models(store, manifests, on_disk, pins),
-        (*needed, *missing, *unneeded, *_trashed(trash)),
-        (
-            *reading.problems,
-            *on_disk.problems,
-            *(_of_blobs(manifests, absent, odd, on_disk.rows) if absent or odd else ()),
-            *_flipped(absent, users, rows, on_disk),
-        ),
-    )
 
 
 def _users(manifests: Iterable[ReadManifest], reaches: Mapping[str, _Names]) -> dict[str, _Names]:
@@ -254,21 +235,17 @@ def _is_there(store: Store, files: Iterable[File]) -> bool:
 
 def _of_blobs(manifests: Iterable[ReadManifest], absent: Set[str], odd: Set[str], rows: Rows) -> Iterator[Problem]:
     """What models miss, and what has another size than their manifests say."""
-    for manifest in manifests:
-        if not absent.isdisjoint(manifest.needs):
-            yield _missing(manifest, [digest for digest in manifest.needs if digest in absent])
+    for manifest in manifests if absent or odd else ():
+        if missing := [digest for digest in manifest.needs if digest in absent] if absent else []:
+            count = f"{len(missing)} of its {len(manifest.needs)} blobs"
+            named = ", ".join(digest[:19] for digest in missing[:3]) + (" …" if len(missing) > 3 else "")
+            yield problem(manifest.file.path, "missing-blob", f"{count} not there: {named}", manifest.name)
         for layer in manifest.layers if not odd.isdisjoint(manifest.needs) else ():
             file = rows.get(layer.digest, (None,))[0]
             if file and file.is_regular and file.size != layer.size:
                 sizes = f"{file.size:,} bytes, but its manifest says {layer.size:,}"
                 message = f"the {layer.kind} blob {layer.digest[:19]} has {sizes}"
                 yield problem(manifest.file.path, "wrong-size", message, manifest.name)
-
-
-def _missing(manifest: ReadManifest, missing: list[str]) -> Problem:
-    count = f"{len(missing)} of its {len(manifest.needs)} blobs"
-    named = ", ".join(digest[:19] for digest in missing[:3]) + (" …" if len(missing) > 3 else "")
-    return problem(manifest.file.path, "missing-blob", f"{count} not there: {named}", manifest.name)
 
 
 def _flipped(absent: Set[str], users: Mapping[str, _Names], unneeded: Rows, on_disk: BlobReading) -> Iterator[Problem]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from stat import S_ISDIR, S_ISREG
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -20,11 +19,8 @@ Rows = dict[str, tuple[File, ...]]
 """Files by the key of their row: a digest, a digest and ``-partial``, or a path."""
 
 
-class Listing(NamedTuple):
-    """The names in ``blobs/``, in the order that the disk has them in: that is the quickest to look at."""
-
-    names: list[str]
-    problems: tuple[Problem, ...] = ()
+Listing = tuple[list[str], list[Problem]]
+"""The names in ``blobs/``, in the order that the disk has them in (the quickest to look at), and what is wrong."""
 
 
 class BlobReading(Struct, frozen=True):
@@ -37,19 +33,15 @@ class BlobReading(Struct, frozen=True):
     """The keys of the rows that have a symbolic link in ``blobs/``."""
     problems: tuple[Problem, ...]
 
-    def kind(self, key: str) -> FileKind:
-        """What a row is."""
-        return self.kinds.get(key, FileKind.WHOLE)
-
 
 def list_blobs(store: Store) -> Listing:
     """Read the names, and decide by that which files count."""
     try:
-        return Listing(os.listdir(store.blobs))
+        return os.listdir(store.blobs), []
     except FileNotFoundError:
-        return Listing([], (problem("blobs", "no-blobs", "there is no blobs/ folder"),))
+        return [], [problem("blobs", "no-blobs", "there is no blobs/ folder")]
     except OSError as error:
-        return Listing([], (problem("blobs", "unreadable", f"cannot list this folder: {error.strerror}"),))
+        return [], [problem("blobs", "unreadable", f"cannot list this folder: {error.strerror}")]
 
 
 def read_blobs(
@@ -57,13 +49,13 @@ def read_blobs(
 ) -> BlobReading:
     """Look at every file of ``listing``, and at what else Ollama keeps in the root. Raises Cancelled."""
     names, problems = listing or list_blobs(store)
-    reader = _BlobReader(store, [*problems])
+    reader = _BlobReader(store, problems)
     if names:
         reader.read(names, count or Count())
     reader.read_root()
     rows = {key: own.without(files) for key, files in reader.rows.items()} if own and own.links else reader.rows
-    problems = tuple(sorted(reader.problems, key=lambda found: found.path))
-    return BlobReading(rows, reader.kinds, tuple(dict.fromkeys(reader.links)), problems)
+    problems.sort(key=lambda found: found.path)
+    return BlobReading(rows, reader.kinds, tuple(dict.fromkeys(reader.links)), tuple(problems))
 
 
 class _BlobReader:
@@ -84,7 +76,7 @@ class _BlobReader:
         except FileNotFoundError:  # gone since it was listed
             return
         try:
-            others = [name for some in count.blobs(names) for name in self._read_whole(folder, some)]
+            others = [name for some in count.each("blobs", names) for name in self._read_whole(folder, some)]
             for name in others:
                 self._place(name, folder)
         finally:
@@ -115,8 +107,7 @@ class _BlobReader:
         except FileNotFoundError:  # gone between listing and looking: as if the scan had come later
             return
         except OSError as error:
-            message = f"cannot look at this file: {error.strerror}"
-            self.problems.append(problem(path, "unreadable", message))
+            self.problems.append(problem(path, "unreadable", f"cannot look at this file: {error.strerror}"))
             return
         if S_ISDIR(file.mode):
             is_leftover = place_of(f"{path}/").kind is FileKind.LEFTOVER
@@ -140,8 +131,7 @@ class _BlobReader:
         try:
             files = tuple(files_below(self.store.root, path, self.with_extents))
         except OSError as error:
-            message = f"cannot look into this folder: {error.strerror}"
-            self.problems.append(problem(path, "unreadable-folder", message))
+            self.problems.append(problem(path, "unreadable-folder", f"cannot look into this folder: {error.strerror}"))
         if files or kind is FileKind.STRAY:
             self.rows[path], self.kinds[path] = files, kind
 
@@ -161,8 +151,7 @@ class _BlobReader:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            message = f"cannot list this folder: {error.strerror}"
-            self.problems.append(problem(folder, "unreadable-folder", message))
+            self.problems.append(problem(folder, "unreadable-folder", f"cannot list this folder: {error.strerror}"))
             return
         for entry in listing:
             yield os.path.join(folder, entry.name), entry.is_dir(follow_symlinks=False)

@@ -46,7 +46,6 @@ class ReadManifest(Struct, frozen=True, gc=False):
     layers: tuple[Layer, ...]
     needs: tuple[str, ...]
     looks_created: bool
-    """Whether it ends in a line end: ``ollama create`` writes one, a registry sends none."""
 
 
 class ManifestReading(Struct, frozen=True):
@@ -102,7 +101,7 @@ class _ManifestReader:
         if not trees:
             self._add("manifests", "no-manifests", "there is no manifests/ folder")
         listing = list(chain.from_iterable(map(self._walk, trees)))  # apart from the reading: that is quicker
-        for some in count.models(listing):
+        for some in count.each("models", listing):
             for path, is_link in some:
                 self._read_one(path, is_link)
         return ManifestReading(
@@ -135,15 +134,12 @@ class _ManifestReader:
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(path)
             elif entry.name.startswith(".manifest-") and relative.startswith("manifests-v2/"):
-                self._add_temporary(path)
+                with suppress(FileNotFoundError):  # renamed meanwhile: the manifest is written
+                    self.temporary.append(look_at(self.store.root, path))
             elif _DROPPING.match(entry.name) and not ModelName.of_path(path).is_valid:
                 self._add(path, *_A_DROPPING)
             elif self._is_in_place(path, entry, depth):
                 yield path, entry.is_symlink()
-
-    def _add_temporary(self, path: str) -> None:
-        with suppress(FileNotFoundError):  # renamed meanwhile: the manifest is written
-            self.temporary.append(look_at(self.store.root, path))
 
     def _is_in_place(self, path: str, entry: os.DirEntry[str], depth: int) -> bool:
         if entry.is_symlink():
@@ -160,9 +156,11 @@ class _ManifestReader:
 
     def _is_sound_link(self, path: str, depth: int) -> bool:
         target = self._behind(path)
+        digest = _digest_of_link(target)
+        is_ours = target.startswith(self.store.root + os.sep) or bool(digest and self.find_blob(digest) == target)
         if not os.path.exists(target):
             self._add(path, "dangling-link", "a link that points to nothing lies among the manifests")
-        elif not self._is_ours(target):
+        elif not is_ours:
             self._add(path, "outside-link", "a link that points out of the store lies among the manifests")
         elif depth != _DEPTH or not os.path.isfile(target):
             self._add(path, "not-a-file", "a link to a folder lies among the manifests")
@@ -176,10 +174,6 @@ class _ManifestReader:
         digest = _digest_of_link(os.readlink(self.store.path(path)))
         return target if os.path.exists(target) or not digest else self.find_blob(digest) or target
 
-    def _is_ours(self, target: str) -> bool:
-        digest = _digest_of_link(target)
-        return target.startswith(self.store.root + os.sep) or bool(digest and self.find_blob(digest) == target)
-
     def _read_one(self, path: str, is_link: bool) -> None:
         """Read one manifest and add it, or the Problem that it is."""
         parsed = ModelName.of_path(path)
@@ -188,7 +182,9 @@ class _ManifestReader:
             return
         name = parsed.short
         try:
-            file, data = self._open(path, is_link)
+            where = self._behind(path) if is_link else f"{self.store.root}/{path}"
+            status, data = read_with_status(where, LARGEST_MANIFEST)
+            file = look_at(self.store.root, path) if is_link else file_from(path, status)
             if data is None:
                 self._add(path, "large-manifest", "the file is too large for a manifest", name)
             elif name in self.manifests:
@@ -197,11 +193,6 @@ class _ManifestReader:
                 self._understand(name, file, data)
         except OSError as error:
             self._add(path, "unreadable", f"cannot read this manifest: {error.strerror}", name)
-
-    def _open(self, path: str, is_link: bool) -> tuple[File, bytes | None]:
-        where = self._behind(path) if is_link else f"{self.store.root}/{path}"
-        status, data = read_with_status(where, LARGEST_MANIFEST)
-        return look_at(self.store.root, path) if is_link else file_from(path, status), data
 
     def _understand(self, name: str, file: File, data: bytes) -> None:
         try:

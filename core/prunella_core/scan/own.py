@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache
 from itertools import count
-from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -114,24 +113,20 @@ def new_id(store: Store, now: float, paths: Iterable[str]) -> str:
     return next(name for mark in marks if not os.path.lexists(os.path.join(store.trash, name := f"{time}-{mark}")))
 
 
-class TrashReading(NamedTuple):
-    """The entries of the trash, the oldest first, and what of it cannot be read."""
+def read_trash(store: Store, own: OwnFiles | None = None) -> tuple[tuple[TrashEntry, ...], tuple[Problem, ...]]:
+    """Read the entries of the trash, the oldest first, and what of it cannot be read.
 
-    entries: tuple[TrashEntry, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-
-def read_trash(store: Store, own: OwnFiles | None = None) -> TrashReading:
-    """Read every entry of the trash. What cannot be read is a Problem: then nothing in the trash may be deleted."""
+    While there is such a Problem nothing in the trash may be deleted.
+    """
     if os.path.islink(store.own) or os.path.islink(store.trash):  # nothing of ours: a removal refuses it by name
-        return TrashReading()
+        return (), ()
     try:
         with os.scandir(store.trash) as listing:
             names = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):  # a file in its place is named when something is to be removed
-        return TrashReading()
+        return (), ()
     except OSError as error:
-        return TrashReading(problems=(_unreadable(".prunella/trash", error),))
+        return (), (_unreadable(".prunella/trash", error),)
     files: dict[str, tuple[File, ...]] = {}
     problems = []
     with_extents = has_reflinks(store.root)
@@ -141,30 +136,23 @@ def read_trash(store: Store, own: OwnFiles | None = None) -> TrashReading:
             files[name] = own.without(below) if own else below
         except OSError as error:
             problems.append(_unreadable(f".prunella/trash/{name}", error))
-    find = _Finder(store, files.values())
+
+    @cache
+    def in_trash() -> dict[str, str]:
+        paths = [file.path for below in files.values() for file in below]
+        return {digest: store.path(path) for path in paths if (digest := place_of(path).whole)}
+
+    def find(digest: str) -> str | None:
+        """Where a blob lies that is a manifest: in the store, else in any entry of the trash."""
+        return blob_in(store, digest) or in_trash().get(digest)
+
     found = [_read_entry(store, name, below, find) for name, below in files.items()]
     problems += [problem for _entry, unreadable in found for problem in unreadable]
-    return TrashReading(tuple(entry for entry, _unreadable in found), tuple(problems))
+    return tuple(entry for entry, _unreadable in found), tuple(problems)
 
 
 def _unreadable(path: str, error: OSError) -> Problem:
     return problem(path, "trash-unreadable", f"cannot read this part of the trash: {error.strerror}")
-
-
-class _Finder:
-    """Finds blobs that are manifests: in the store, else in any entry of the trash."""
-
-    def __init__(self, store: Store, files: Iterable[tuple[File, ...]]) -> None:
-        self.store = store
-        self.files = files
-
-    def __call__(self, digest: str) -> str | None:
-        return blob_in(self.store, digest) or self._in_trash.get(digest)
-
-    @cached_property
-    def _in_trash(self) -> dict[str, str]:
-        paths = [file.path for files in self.files for file in files]
-        return {digest: self.store.path(path) for path in paths if (digest := place_of(path).whole)}
 
 
 def _read_entry(
@@ -173,11 +161,13 @@ def _read_entry(
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
     reading = ManifestReading() if os.path.islink(as_store.manifests) else read_manifests(as_store, find)
-    record = _read_record(f"{as_store.root}/{RECORD}")
+    record = _Record()  # one that is gone or cannot be read says nothing, and the entry counts as Prunella's own
+    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        record = _decode(read_own(f"{as_store.root}/{RECORD}", _LARGEST_RECORD) or b"{}")
     entry = TrashEntry(
         id=name,
         removed_at=removed_at(store.trash, name),
-        models=tuple(trashed(prefix, manifest) for manifest in reading.manifests),
+        models=tuple(_trashed(prefix, manifest) for manifest in reading.manifests),
         files=files,
         is_spent=all(file.path != f"{prefix}/{RECORD}" for file in files),
         cause=record.cause,
@@ -188,14 +178,7 @@ def _read_entry(
     return entry, [problem(f"{prefix}/{found.path}", "trash-unreadable", found.message) for found in unreadable]
 
 
-def _read_record(path: str) -> _Record:
-    """What a record says; one that is gone or cannot be read says nothing, and the entry counts as Prunella's own."""
-    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _decode(read_own(path, _LARGEST_RECORD) or b"{}")
-    return _Record()
-
-
-def trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
+def _trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
     """Describe a manifest that was read in a folder of ours, ``prefix``."""
     return TrashedModel(
         name=manifest.name,
@@ -217,20 +200,20 @@ def removed_at(folder: str, name: str) -> float:
 def read_vanished(store: Store, mirror: Collection[File], models: Collection[Model]) -> tuple[TrashedModel, ...]:
     """Read the manifests of the mirror that no model has with the same bytes; as a rule there are none."""
     live = {model.manifest.path: model for model in models}
-    copies = ((place_of(file.path), file) for file in mirror if file.path.startswith(f"{_GUARD}/manifests"))
-    strays = {copy.inner for copy, file in copies if copy.is_manifest and not _is_alike(file, live.get(copy.inner))}
+    strays = set()
+    for file in mirror:
+        if not file.path.startswith(f"{_GUARD}/manifests"):
+            continue
+        copy = place_of(file.path)
+        model = live.get(copy.inner)
+        if copy.is_manifest and not (model and model.manifest.identity[2:] == file.identity[2:]):
+            strays.add(copy.inner)  # neither its times nor its size are those of the manifest: its bytes are read
     if not strays:
         return ()
     aside = Store(root=store.path(_GUARD), why="guard", owner=store.owner, writable=False)
     reading = read_manifests(aside, lambda digest: blob_in(aside, digest) or blob_in(store, digest))
-    found = [trashed(_GUARD, copy) for copy in reading.manifests if copy.file.path in strays]
-    return tuple([model for model in found if not _is_same(model, live.get(place_of(model.manifest.path).inner))])
-
-
-def _is_alike(file: File, model: Model | None) -> bool:
-    """Whether a copy has the times and the size of the manifest; else its bytes have to be read."""
-    return model is not None and model.manifest.identity[2:] == file.identity[2:]
-
-
-def _is_same(copy: TrashedModel, model: Model | None) -> bool:
-    return model is not None and model.digest == copy.digest
+    return tuple(
+        _trashed(_GUARD, copy)
+        for copy in reading.manifests
+        if copy.file.path in strays and not ((model := live.get(copy.file.path)) and model.digest == copy.digest)
+    )

@@ -5,12 +5,13 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from glob import iglob
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from prunella_core.base.errors import Cancelled
 from prunella_core.base.text import clean
@@ -63,54 +64,29 @@ class Count:
     def __init__(self, report: Report = silent, cancelled: Callable[[], bool] = never) -> None:
         self._report = report
         self._cancelled = cancelled
-        self._models = 0
+        self._read = Progress(0, 0)
 
-    def models(self, entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
-        """Yield ``entries`` part by part, and count each as a manifest that is read. Raises Cancelled."""
-        for some in _parts(entries):
+    def each(self, kind: Literal["models", "blobs"], entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+        """Yield ``entries`` part by part, and count them as read. Raises Cancelled."""
+        for at in range(0, len(entries), _REPORT_EVERY):
+            some = entries[at : at + _REPORT_EVERY]
             yield some
-            self._models += len(some)
-            self._tick(0)
-
-    def blobs(self, entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
-        """Yield ``entries`` part by part, and count each as a file of ``blobs/`` that is read. Raises Cancelled."""
-        read = 0
-        for some in _parts(entries):
-            yield some
-            read += len(some)
-            self._tick(read)
-
-    def _tick(self, blobs: int) -> None:
-        if self._cancelled():
-            raise Cancelled("the scan was cancelled")
-        self._report(Progress(self._models, blobs))
-
-
-def _parts(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
-    return (entries[at : at + _REPORT_EVERY] for at in range(0, len(entries), _REPORT_EVERY))
-
-
-_PROCESSES = "/proc"
+            self._read = self._read._replace(**{kind: getattr(self._read, kind) + len(some)})
+            if self._cancelled():
+                raise Cancelled("the scan was cancelled")
+            self._report(self._read)
 
 
 @for_caller
 def opened_below(folder: str) -> list[tuple[int, int]]:
     """Device and inode of every file below ``folder`` that a process has open. Other users' are often not shown."""
-    opened: list[tuple[int, int]] = []
-    with suppress(FileNotFoundError):  # no such file system here
-        for process in os.listdir(_PROCESSES):
-            if process.isdigit() and process != str(os.getpid()):
-                with suppress(PermissionError, FileNotFoundError, ProcessLookupError):
-                    opened += _files_of(f"{_PROCESSES}/{process}/fd", folder)
-    return opened
-
-
-def _files_of(listing: str, folder: str) -> Iterator[tuple[int, int]]:
-    for name in os.listdir(listing):
+    own, opened = f"/proc/{os.getpid()}/", []
+    for link in iglob("/proc/[0-9]*/fd/*"):
         with suppress(OSError):  # closed meanwhile
-            if os.readlink(f"{listing}/{name}").startswith(folder + os.sep):
-                status = os.stat(f"{listing}/{name}")
-                yield status.st_dev, status.st_ino
+            if not link.startswith(own) and os.readlink(link).startswith(folder + os.sep):
+                status = os.stat(link)
+                opened.append((status.st_dev, status.st_ino))
+    return opened
 
 
 def keeps_atime(path: str) -> bool:
@@ -144,6 +120,8 @@ _LARGEST_CONFIG = 1024 * 1024
 
 
 class _Config(Struct):
+    """The fields of Details, by their names in a config."""
+
     model_family: str | None = None
     model_type: str | None = None
     file_type: str | None = None
@@ -161,17 +139,11 @@ def read_config(path: str) -> Details:
     Details only describe: whether a blob is there, and whether it is whole, is judged elsewhere.
     """
     try:
-        data = read_small(path, _LARGEST_CONFIG)
-        config = _DECODER.decode(data) if data else _Config()
+        config = _DECODER.decode(read_small(path, _LARGEST_CONFIG) or b"{}")
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return UNKNOWN
-    return Details(
-        family=config.model_family or None,
-        parameters=config.model_type or None,
-        quantization=config.file_type or None,
-        remote_host=config.remote_host or None,
-        remote_model=config.remote_model or None,
-    )
+    said = (value or None for value in astuple(config))
+    return Details(**dict(zip(Details.__struct_fields__, said, strict=True)))
 
 
 class OtherFiles(Struct, frozen=True, kw_only=True):
@@ -190,15 +162,21 @@ class OtherFiles(Struct, frozen=True, kw_only=True):
 
 def other_files(inventory: Inventory, cancelled: Callable[[], bool] = never) -> OtherFiles:
     """Walk the store of ``inventory`` on one device, each inode once; no link is followed. Raises Cancelled."""
-    walk = _Walk(inventory.store.root, cancelled)
+    root, notes = inventory.store.root, list[str]()
+    device, waiting, sums = os.lstat(root).st_dev, [""], Counter[str]()
     counted = {(file.device, file.inode) for file in _known(inventory)}
-    sums: Counter[str] = Counter()
-    for path, status in walk.files():
-        if (identity := (status.st_dev, status.st_ino)) not in counted:
-            counted.add(identity)
-            sums[path.split("/", 1)[0]] += status.st_blocks * BLOCK
+    while waiting:
+        if cancelled():
+            raise Cancelled("the walk was cancelled")
+        for path, status in _entries(root, waiting.pop(), notes):
+            if stat.S_ISDIR(status.st_mode):
+                if status.st_dev == device and path != "blobs":  # of those every file is in the inventory
+                    waiting.append(path)
+            elif (identity := (status.st_dev, status.st_ino)) not in counted:
+                counted.add(identity)
+                sums[path.split("/", 1)[0]] += status.st_blocks * BLOCK
     largest = sorted((+sums).items(), key=lambda entry: (-entry[1], entry[0]))
-    return OtherFiles(entries=tuple(largest), notes=tuple(walk.notes))
+    return OtherFiles(entries=tuple(largest), notes=tuple(notes))
 
 
 def _known(inventory: Inventory) -> Iterator[File]:
@@ -208,31 +186,12 @@ def _known(inventory: Inventory) -> Iterator[File]:
     yield from (problem.file for problem in inventory.broken_by_path.values() if problem.file)
 
 
-class _Walk:
-    def __init__(self, root: str, cancelled: Callable[[], bool]) -> None:
-        self.root = root
-        self.cancelled = cancelled
-        self.notes: list[str] = []
-        self._waiting = [""]
-
-    def files(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Everything that is no folder, by its path in the root."""
-        device = os.lstat(self.root).st_dev
-        while self._waiting:
-            if self.cancelled():
-                raise Cancelled("the walk was cancelled")
-            for path, status in self._in(self._waiting.pop()):
-                if not stat.S_ISDIR(status.st_mode):
-                    yield path, status
-                elif status.st_dev == device and path != "blobs":  # of those every file is in the inventory
-                    self._waiting.append(path)
-
-    def _in(self, folder: str) -> Iterator[tuple[str, os.stat_result]]:
-        try:
-            with os.scandir(os.path.join(self.root, folder)) as entries:
-                for entry in entries:
-                    yield os.path.join(folder, entry.name), entry.stat(follow_symlinks=False)
-        except FileNotFoundError:  # gone since it was listed
-            return
-        except OSError as error:
-            self.notes.append(f"cannot read {clean(folder or self.root)}: {error.strerror}; it is not counted")
+def _entries(root: str, folder: str, notes: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        with os.scandir(os.path.join(root, folder)) as entries:
+            for entry in entries:
+                yield os.path.join(folder, entry.name), entry.stat(follow_symlinks=False)
+    except FileNotFoundError:  # gone since it was listed
+        return
+    except OSError as error:
+        notes.append(f"cannot read {clean(folder or root)}: {error.strerror}; it is not counted")

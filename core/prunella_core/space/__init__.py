@@ -31,27 +31,12 @@ _RANKS = ("referenced", "manifest", "broken", "unreferenced", "partial", "leftov
 class Cell:
     """Files that leave the disk together. ``kind`` is the state of its blobs, or ``manifest`` or ``broken``."""
 
-    __slots__ = (
-        "blobs",
-        "files",
-        "holders",
-        "is_shared",
-        "kind",
-        "linked",
-        "may_be_needed",
-        "models",
-        "own",
-        "plain",
-        "rank",
-    )
-
     def __init__(self, kind: str, holders: frozenset[Holder], models: tuple[str, ...] = ()) -> None:
         self.kind = kind
         self.holders = holders
         self.models = models
         """The models among the holders, in the order of their names."""
         self.is_shared = kind == State.REFERENCED and len(models) > 1
-        """Whether several models need it."""
         self.may_be_needed = kind in (State.REFERENCED, State.UNREFERENCED)
         """Whether a manifest that cannot be read could need it."""
         self.rank = 0 if self.is_shared else _RANKS.index(kind) + 1
@@ -90,7 +75,6 @@ class Selection:
         self.of = of
         self.gone: set[Holder] = set()
         self.frees = 0
-        """What leaves the disk with them."""
         self.is_blocked = False
         """Whether a problem keeps every blob that a model could need."""
         self._touched: dict[Cell, int] = {}
@@ -98,7 +82,6 @@ class Selection:
         self._links: Counter[tuple[int, int]] = Counter()
 
     def add(self, *holders: Holder) -> None:
-        """Choose holders."""
         for holder in holders:
             if holder not in self.gone:
                 self.gone.add(holder)
@@ -108,7 +91,6 @@ class Selection:
                         self._account(cell, 1)
 
     def remove(self, *holders: Holder) -> None:
-        """Choose holders no more."""
         for holder in holders:
             if holder in self.gone:
                 self.gone.remove(holder)
@@ -185,7 +167,11 @@ class Space:
         self.inventory = inventory
         self.of: dict[Holder, list[Cell]] = {}
         self._made: dict[tuple[str, frozenset[Holder]], Cell] = {}
-        self._add_manifests()
+        for model in inventory.models:
+            self._cell("manifest", frozenset([Holder("model", model.name)]), (model.name,)).files.append(model.manifest)
+        for path, problem in inventory.broken_by_path.items():
+            if problem.file:
+                self._cell("broken", frozenset([Holder("manifest", path)])).files.append(problem.file)
         needed = _needed_by_trash(inventory.keeping)
         self._add_blobs(_held_otherwise(inventory, needed if mode == "delete" else {}))
         self._add_trash(needed)
@@ -265,13 +251,6 @@ class Space:
             for holder in holders:
                 self.of.setdefault(holder, []).append(cell)
         return cell
-
-    def _add_manifests(self) -> None:
-        for model in self.inventory.models:
-            self._cell("manifest", frozenset([Holder("model", model.name)]), (model.name,)).files.append(model.manifest)
-        for path, problem in self.inventory.broken_by_path.items():
-            if problem.file:
-                self._cell("broken", frozenset([Holder("manifest", path)])).files.append(problem.file)
 
     def _add_blobs(self, otherwise: Mapping[str, set[Holder]]) -> None:
         alike: dict[int, list[Blob]] = {}  # tens of thousands of blobs have the very same tuple of models

@@ -68,30 +68,29 @@ def growth(old: Totals, new: Totals) -> dict[str, int]:
     return {field: getattr(new, field) - getattr(old, field) for field in fields}
 
 
+Change = Literal["came", "went", "changed"]
+
+
 class ModelChange(Struct, frozen=True, kw_only=True):
     """A model that is in one scan alone, or not the same in both; what it takes on the disk before and after."""
 
     name: str
-    kind: Literal["came", "went", "changed"]
+    kind: Change
     before: int
     after: int
 
 
 def model_changes(old: Inventory, new: Inventory) -> list[ModelChange]:
     """Return the models that came, went or changed, the largest difference first."""
-    return sorted(_changes(old, new), key=lambda change: (-abs(change.after - change.before), change.name))
-
-
-def _changes(old: Inventory, new: Inventory) -> Iterator[ModelChange]:
-    was, now = old.model_by_name, new.model_by_name
     before, after = ({name: used.allocated for name, used in space_of(each).models.items()} for each in (old, new))
-    for name in was.keys() - now.keys():
-        yield ModelChange(name=name, kind="went", before=before[name], after=0)
-    for name in now.keys() - was.keys():
-        yield ModelChange(name=name, kind="came", before=0, after=after[name])
-    for name in was.keys() & now.keys():
-        if was[name].digest != now[name].digest or before[name] != after[name]:
-            yield ModelChange(name=name, kind="changed", before=before[name], after=after[name])
+    changes = []
+    for name in before.keys() | after.keys():
+        was, now = old.model_by_name.get(name), new.model_by_name.get(name)
+        sizes = before.get(name, 0), after.get(name, 0)
+        if not was or not now or was.digest != now.digest or sizes[0] != sizes[1]:
+            kind: Change = "came" if not was else "went" if not now else "changed"
+            changes.append(ModelChange(name=name, kind=kind, before=sizes[0], after=sizes[1]))
+    return sorted(changes, key=lambda change: (-abs(change.after - change.before), change.name))
 
 
 class AreaKind(StrEnum):
@@ -99,22 +98,16 @@ class AreaKind(StrEnum):
 
     FAMILY = "family"
     MODEL = "model"
-    """What one model alone needs."""
     SHARED = "shared"
     """What several models of a family need."""
     COMMON = "common"
     """Small blobs, such as licences, that models of several families need."""
     BROKEN = "broken"
-    """Manifests that cannot be read."""
     UNREFERENCED = "unreferenced"
     PARTIAL = "partial"
     LEFTOVER = "leftover"
     STRAY = "stray"
     TRASH = "trash"
-
-
-_LAST_OF_MODELS = 1
-"""Families and models alone are in one order, by size."""
 
 
 class Area(Struct, frozen=True, kw_only=True):
@@ -140,10 +133,10 @@ def areas(inventory: Inventory) -> tuple[Area, ...]:
         home = homes.pop() if len(homes) == 1 else ()
         kind = AreaKind.FAMILY if home else AreaKind.COMMON if homes else part.kind
         groups.setdefault((kind, home), []).append(part)
-    kinds = list(AreaKind)
     found = [_together(kind, family, parts) for (kind, family), parts in groups.items()]
-    found.sort(key=lambda area: (max(kinds.index(area.kind), _LAST_OF_MODELS), -area.allocated, area.models))
-    return tuple(found)
+    kinds = list(AreaKind)
+    # Families and models alone are in one order, by size.
+    return tuple(sorted(found, key=lambda area: (max(kinds.index(area.kind), 1), -area.allocated, area.models)))
 
 
 def _parts(space: Space) -> Iterator[Area]:
@@ -196,22 +189,16 @@ Otherwise a licence text, which dozens of models have, would make one family of 
 def families(space: Space) -> list[tuple[str, ...]]:
     """Return every model in one family: each shares with some other of it, if not with all; the largest model first."""
     family_of = {name: [name] for name in space.models}
-    for first, *others in _ties(space):
-        for name in others:
-            small, large = sorted((family_of[first], family_of[name]), key=len)
+    for cell in space.cells:
+        shared = cell.allocated * BOND if cell.is_shared else 0
+        tied = [name for name in cell.models if shared >= space.models[name].allocated] if cell.is_shared else []
+        for name in tied[1:]:
+            small, large = sorted((family_of[tied[0]], family_of[name]), key=len)
             if small is not large:
                 large += small
                 family_of.update(dict.fromkeys(small, large))
     distinct = {id(family): family for family in family_of.values()}.values()
     return [tuple(sorted(names, key=lambda name: (-space.models[name].allocated, name))) for names in distinct]
-
-
-def _ties(space: Space) -> Iterator[list[str]]:
-    for cell in space.cells:
-        if cell.is_shared:
-            shared = cell.allocated * BOND
-            if tied := [name for name in cell.models if shared >= space.models[name].allocated]:
-                yield tied
 
 
 class Sharer(Struct, frozen=True, kw_only=True):

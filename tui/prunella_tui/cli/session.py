@@ -177,4 +177,4 @@ def trashed_models(_typed: str) -> list[str]:
 def _trash() -> list[TrashEntry]:
     from prunella_core.scan.own import read_trash
 
-    return [entry for entry in read_trash(open_store()).entries if not entry.is_spent]
+    return [entry for entry in read_trash(open_store())[0] if not entry.is_spent]
