@@ -31,6 +31,11 @@ _RANKS = ("referenced", "manifest", "broken", "unreferenced", "partial", "leftov
 class Cell:
     """Files that leave the disk together. ``kind`` is the state of its blobs, or ``manifest`` or ``broken``."""
 
+    __slots__ = (
+        *("kind", "holders", "models", "blobs", "files", "linked", "own", "plain"),
+        *("is_shared", "may_be_needed", "rank"),
+    )
+
     def __init__(self, kind: str, holders: frozenset[Holder], models: tuple[str, ...] = ()) -> None:
         self.kind = kind
         self.holders = holders
