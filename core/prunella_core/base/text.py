@@ -90,7 +90,7 @@ def parse_size(text: str, percent_of: int | None = None) -> int:
     whole, _point, part = match[1].partition(".")
     count, of = int(whole + part), int(10 ** len(part))
     if match[2] != "%":
-        count *= _bytes_in(match[2])
+        count *= (1024 if "i" in match[2] else 1000) ** _POWERS[match[2].rstrip("ib")]
     elif count <= 100 * of:
         count, of = count * (percent_of or 0), of * 100
     else:
@@ -101,11 +101,6 @@ def parse_size(text: str, percent_of: int | None = None) -> int:
         uses = f"{match[1]}GB or {match[1]}MB" if percent_of is None else f"{match[1]}GB, {match[1]}MB or {match[1]}%"
         raise InvalidInput(f"“{match[1]}” has no unit: use {uses}")
     return -(-count // of)
-
-
-def _bytes_in(unit: str) -> int:
-    letter = unit.rstrip("ib")
-    return int((1024 if "i" in unit else 1000) ** _POWERS[letter])
 
 
 def _refusal(text: str, percent_of: int | None) -> InvalidInput:

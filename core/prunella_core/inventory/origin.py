@@ -70,7 +70,15 @@ class _Provenance:
         """Return the origin of one model."""
         if self.models[name].details.remote_host:
             return self._cloud(name)
-        return self._pullable(name) if name in self.pulled_as else self._made(name)
+        if name not in self.pulled_as:
+            return self._made(name)
+        source = self.pulled_as[name]
+        return Origin(
+            kind="pullable",
+            source=source,
+            certainty="known" if self._is_surely_pulled(source) else "guess",
+            evidence=tuple(self._signs_of_a_pull(name, source)),
+        )
 
     def _find_source(self, alike: list[str]) -> None:
         with_default = any(self.names[name].host == DEFAULT_HOST for name in alike)
@@ -101,15 +109,6 @@ class _Provenance:
             certainty="known",
             evidence=(f"its config says that it runs at {host} as {there}",),
             only_here=tuple(digest for digest in dict.fromkeys(own) if digest not in self.brought_by),
-        )
-
-    def _pullable(self, name: str) -> Origin:
-        source = self.pulled_as[name]
-        return Origin(
-            kind="pullable",
-            source=source,
-            certainty="known" if self._is_surely_pulled(source) else "guess",
-            evidence=tuple(self._signs_of_a_pull(name, source)),
         )
 
     def _is_surely_pulled(self, name: str) -> bool:

@@ -1,6 +1,6 @@
 """Every kind of problem: whether it could hide a reference, what it means, and how to fix it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import NamedTuple
 
 from prunella_core.base.text import for_a_shell
@@ -162,6 +162,5 @@ def distance(one: str, other: str) -> int:
     return sum(a != b for a, b in zip(one, other, strict=True))
 
 
-def _pieces(digest: str) -> Iterator[tuple[int, str]]:
-    for start, end in _PIECES:
-        yield start, digest[start:end]
+def _pieces(digest: str) -> list[tuple[int, str]]:
+    return [(start, digest[start:end]) for start, end in _PIECES]

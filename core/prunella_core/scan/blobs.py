@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from stat import S_ISDIR, S_ISREG
 
 from msgspec import Struct
@@ -141,8 +142,15 @@ class _BlobReader:
             if is_folder and place_of(f"{path}/").kind is FileKind.LEFTOVER:
                 self._add_folder(path, FileKind.LEFTOVER)
         for path, is_folder in self._list("metadata"):
-            if not is_folder:
-                self._add_sidecar(path)
+            place = place_of(path)
+            if is_folder or (not place.digest and place.kind is not FileKind.LEFTOVER):
+                continue
+            with suppress(FileNotFoundError):  # gone since it was listed
+                file = look_at(self.store.root, path)
+                if place.digest in self.rows:
+                    self.rows[place.digest] += (file,)
+                else:  # it belongs to no blob
+                    self._add(path, FileKind.LEFTOVER, file)
 
     def _list(self, folder: str) -> Iterator[tuple[str, bool]]:
         try:
@@ -155,20 +163,6 @@ class _BlobReader:
             return
         for entry in listing:
             yield os.path.join(folder, entry.name), entry.is_dir(follow_symlinks=False)
-
-    def _add_sidecar(self, path: str) -> None:
-        """Add a file of ``metadata/`` to its blob; what belongs to none is left over."""
-        place = place_of(path)
-        if not place.digest and place.kind is not FileKind.LEFTOVER:
-            return
-        try:
-            file = look_at(self.store.root, path)
-        except FileNotFoundError:  # gone since it was listed
-            return
-        if place.digest in self.rows:
-            self.rows[place.digest] += (file,)
-        else:
-            self._add(path, FileKind.LEFTOVER, file)
 
 
 def held_open(store: Store, on_disk: BlobReading) -> frozenset[str]:

@@ -26,8 +26,7 @@ from prunella_core.ollama.names import FileKind, ModelName, read_blob_name
 from prunella_core.scan.system import Count
 from prunella_core.store import Store
 
-_TREES = ("manifests-v2", "manifests")
-"""The first wins where both have a name."""
+_TREES = ("manifests-v2", "manifests")  # the first wins where both have a name
 _DEPTH = 5  # tree, host, namespace, model, tag
 _DROPPING = re.compile(r"\.DS_Store\Z|\._.*|Thumbs\.db\Z|desktop\.ini\Z", re.DOTALL | re.IGNORECASE)
 _A_DROPPING = ("dropping", "an operating system's own file lies among the manifests")
@@ -261,13 +260,10 @@ class _ManifestReader:
             data = read_small(where, LARGEST_MANIFEST)
             child = decode(data or b"")
         except (OSError, ManifestError):
-            child = _UNKNOWN
+            child = Manifest((), (), frozenset(), ("bad-child", ""))
         if child.flaw or child.children:
             self._add(path, "bad-child", "the list names a manifest that cannot be read or is a list itself", name)
         return child
-
-
-_UNKNOWN = Manifest((), (), frozenset(), ("bad-child", ""))
 
 
 def _digest_of_link(target: str) -> str | None:

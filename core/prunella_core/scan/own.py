@@ -45,7 +45,13 @@ class OwnFiles:
         if not os.path.islink(store.own):
             is_restoring = os.path.lexists(os.path.join(store.own, RESTORING))
             for area in (*_HOLDING, Area.TRASH) if is_restoring else _HOLDING:
-                found = self._files_below(store, f".prunella/{area}")
+                folder = f".prunella/{area}"
+                found: tuple[File, ...] = ()
+                try:
+                    found = tuple(files_below(store.root, folder))
+                except OSError as error:
+                    message = f"cannot read what an operation set aside: {error.strerror}"
+                    self.problems.append(problem(folder, "staging-unreadable", message))
                 self.links.update((file.device, file.inode) for file in found)
                 self.guard += found if area is Area.GUARD else ()
             self._read_staged(store)
@@ -66,17 +72,9 @@ class OwnFiles:
             if os.path.isdir(aside.manifests) and not os.path.islink(aside.manifests):
                 self.staged |= read_manifests(aside, lambda digest: blob_in(store, digest)).needed
 
-    def _files_below(self, store: Store, folder: str) -> tuple[File, ...]:
-        try:
-            return tuple(files_below(store.root, folder))
-        except OSError as error:
-            message = f"cannot read what an operation set aside: {error.strerror}"
-            self.problems.append(problem(folder, "staging-unreadable", message))
-            return ()
-
     def without(self, files: Iterable[File]) -> tuple[File, ...]:
         """The same files, with only those hard links counted that are not ours."""
-        return tuple(files) if not self.links else tuple(map(self._without, files))
+        return tuple(map(self._without, files)) if self.links else tuple(files)
 
     def _without(self, file: File) -> File:
         ours = self.links[file.device, file.inode] if file.links > 1 else 0
