@@ -77,7 +77,7 @@ def repair_document(plan: RepairPlan) -> Document:
             for each in plan.plans
         ],
         "along": shown(plan.along),
-        "refused": [{"name": clean(each.model), "reason": clean(each.reason)} for each in plan.refused],
+        "refused": [{"name": clean(name), "reason": clean(why)} for name, why in plan.refused.items()],
         "download": plan.size,
     }
 

@@ -13,7 +13,6 @@ from prunella_core.operations.carry_out import followed_up
 from prunella_core.operations.server import serving
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import (
-    NotRepaired,
     Plan,
     Receipt,
     Removal,
@@ -47,9 +46,7 @@ def plan_repairs(inventory: Inventory, server: Server | None, now: float) -> Rep
         store=inventory.store,
         plans=tuple(plans),
         along=tuple(by_others),
-        refused=tuple(
-            NotRepaired(model=name, reason=why) for name, why in reasons.items() if why and name not in by_others
-        ),
+        refused={name: why for name, why in reasons.items() if why and name not in by_others},
         size=sum(sizes.get(digest, 0) for digest in pulled),
     )
 

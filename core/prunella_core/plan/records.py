@@ -217,20 +217,14 @@ class Receipt(Struct, frozen=True, kw_only=True):
     """What was deleted afterwards because its time in the trash was over."""
 
 
-class NotRepaired(Struct, frozen=True, kw_only=True):
-    """A damaged model that no pull repairs, and why."""
-
-    model: str
-    reason: str
-
-
 class RepairPlan(Struct, frozen=True, kw_only=True):
     """Which models are repaired, each by a plan of its own; ``along`` are those that share all of their damage."""
 
     store: Store
     plans: tuple[Plan, ...]
     along: tuple[str, ...] = ()
-    refused: tuple[NotRepaired, ...] = ()
+    refused: dict[str, str] = {}
+    """Damaged models that no pull repairs, and why."""
     size: int
     """Bytes to download, if no newer version comes."""
 

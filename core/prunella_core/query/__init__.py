@@ -153,11 +153,7 @@ def _term(name: str, sign: str, value: str, rows: Rows) -> Term:
 def by_terms(query: Query, inventory: Inventory, now: float) -> Predicate | None:
     """Return a test of whether every term holds for a row at ``now`` (seconds, UTC); ``None`` without terms."""
     tests = [_test(term, FIELDS[query.rows][term.field], inventory, now) for term in query.terms]
-    return reduce(_both, tests) if tests else None
-
-
-def _both(one: Predicate, other: Predicate) -> Predicate:
-    return lambda row: one(row) and other(row)
+    return reduce(lambda one, other: lambda row: one(row) and other(row), tests) if tests else None
 
 
 def _test(term: Term, field: Field, inventory: Inventory, now: float) -> Predicate:

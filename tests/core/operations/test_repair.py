@@ -146,7 +146,7 @@ def test_another_model_gets_back_what_a_newer_version_does_not_bring(root: str, 
     own.write_bytes(own.read_bytes() + b"\n")
     data = truncate(root)
     plan = planned(root, stub)
-    assert (plan.along, plan.refused) == (("own:latest",), ())
+    assert (plan.along, plan.refused) == (("own:latest",), {})
     stub.answers["POST /api/pull"] = newer_in(root)
     done = repair(plan, world(stub))
     assert [each.is_whole for each in done.repaired] == [True, False]
@@ -158,13 +158,13 @@ def test_what_cannot_be_pulled_says_why(root: str, stub: Stub) -> None:
     own = Path(Ollama(root).manifest("own:latest"))
     own.write_bytes(own.read_bytes() + b"\n")
     truncate(root, "You are mine.")
-    [refused] = planned(root, stub).refused
-    assert refused.model == "own:latest"
-    assert "created here" in refused.reason
+    refused = planned(root, stub).refused
+    assert [*refused] == ["own:latest"]
+    assert "created here" in refused["own:latest"]
     inventory = look(root)
-    assert "no server answers" in plan_repairs(inventory, None, time.time()).refused[0].reason
+    assert "no server answers" in plan_repairs(inventory, None, time.time()).refused["own:latest"]
     away = replace(inventory, store=replace(inventory.store, exported_from="elsewhere"))
-    assert "read-only" in plan_repairs(away, server_of(stub), time.time()).refused[0].reason
+    assert "read-only" in plan_repairs(away, server_of(stub), time.time()).refused["own:latest"]
 
 
 def test_a_server_of_another_store_is_not_asked(root: str, stub: Stub, tmp_path: Path) -> None:
@@ -173,12 +173,12 @@ def test_a_server_of_another_store_is_not_asked(root: str, stub: Stub, tmp_path:
     shutil.rmtree(f"{other}/manifests/registry.ollama.ai/library/two")
     before = tree(root)
     with ollama_on(other) as elsewhere:
-        assert "another store" in planned(root, elsewhere).refused[0].reason
+        assert "another store" in next(iter(planned(root, elsewhere).refused.values()))
         with pytest.raises(Refused, match="another store"):
             repair(planned(root, stub), world(elsewhere))
     copied = store_at(tmp_path / "copied")
     with ollama_on(copied) as elsewhere:
-        assert "another store" in planned(root, elsewhere).refused[0].reason
+        assert "another store" in next(iter(planned(root, elsewhere).refused.values()))
     assert tree(root) == before
 
 
@@ -295,7 +295,7 @@ def test_killed_anywhere_nothing_is_lost(tmp_path: Path, after: bool, succeeds: 
         assert set(look(root).model_by_name) == set(OFFERS)
         with ollama_on(root, offers=OFFERS) as stub:
             make_ready(open_store(root), world(stub))
-            assert repaired(root, stub).plan.refused == ()
+            assert repaired(root, stub).plan.refused == {}
             assert broken_models(root) == {}, f"killed at change {at}"
         assert set_aside(root) == set()
         assert before <= bytes_in(root), f"killed at change {at}, then repaired"

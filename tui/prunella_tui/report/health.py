@@ -154,7 +154,7 @@ def _few(digests: Iterable[str], what: str) -> str:
 
 
 def _not_repaired(plan: RepairPlan) -> Iterator[Block]:
-    return listing("Cannot be repaired", "bad", (f"{each.model}: {each.reason}" for each in plan.refused))
+    return listing("Cannot be repaired", "bad", (f"{name}: {why}" for name, why in plan.refused.items()))
 
 
 def repaired_title(receipt: RepairReceipt) -> str:
