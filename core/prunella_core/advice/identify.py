@@ -8,7 +8,6 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from math import inf
 from typing import Any
 
 import msgspec
@@ -82,8 +81,6 @@ def _quoted(text: str) -> str:
 # GGUF: the metadata at the beginning of a file (``ggml/docs/gguf.md``)
 
 _MOST_PAIRS = 4_096
-_MOST_STRINGS = 1_000_000
-_LONGEST_KEY = 1_024
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _NAMES = """
@@ -167,7 +164,7 @@ class _Reader:
         """Yield keys and values; the value of an array is ``None``."""
         self._number(self.length)  # of tensors
         for _pair in range(min(self._number(self.length), _MOST_PAIRS)):
-            yield self._string(_LONGEST_KEY), self._value(self._number("I"))
+            yield self._string(), self._value(self._number("I"))
 
     def _number(self, code: str) -> Any:
         start = self._skip(struct.calcsize(f"={code}"))
@@ -180,11 +177,8 @@ class _Reader:
         self.at = start + count
         return start
 
-    def _string(self, most: float = inf) -> str:
-        length = self._number(self.length)
-        if length > most:
-            raise _Ends
-        start = self._skip(length)
+    def _string(self) -> str:
+        start = self._skip(self._number(self.length))
         return self.head[start : self.at].decode(errors="surrogateescape")
 
     def _value(self, kind: int) -> _Value:
@@ -200,7 +194,7 @@ class _Reader:
     def _skip_array(self, kind: int, count: int) -> None:
         if kind in _SCALARS:
             self._skip(count * struct.calcsize(f"={_SCALARS[kind]}"))
-        elif kind == _STRING and count <= min(_MOST_STRINGS, len(self.head) // struct.calcsize(f"={self.length}")):
+        elif kind == _STRING and count <= len(self.head) // struct.calcsize(f"={self.length}"):
             length = struct.Struct(self.order + self.length)
             for _string in range(count):  # a vocabulary has some hundred thousand, so this loop is kept tight
                 if self.at + length.size > len(self.head):
