@@ -109,7 +109,7 @@ def blob_columns(snapshot: Snapshot) -> list[Column[Blob]]:
     states = list(State)
 
     def state(blob: Blob) -> str:
-        return f"{show.STATE_MARKS[blob.state]} {blob.state.value}"
+        return show.state_text(blob.state)[0]
 
     def users(blob: Blob) -> str:
         more = f" +{len(blob.models) - 1}" if len(blob.models) > 1 else ""

@@ -6,17 +6,18 @@ from typing import NamedTuple
 
 from prunella_core.base.text import clean
 from prunella_core.inventory.records import Blob, Model, State, TrashEntry
+from prunella_tui.report.lines import Span, Tone
 
-STATE_MARKS = {
-    State.REFERENCED: "●",
-    State.UNREFERENCED: "○",
-    State.PARTIAL: "◔",
-    State.LEFTOVER: "◌",
-    State.STRAY: "?",
-    State.MISSING: "✗",
-    State.TRASHED: "⌫",
+STATES: dict[State, tuple[str, Tone, str]] = {
+    State.REFERENCED: ("●", "good", "in use"),
+    State.UNREFERENCED: ("○", "warning", "no model uses it; prune deletes it"),
+    State.PARTIAL: ("◔", "warning", "an interrupted download; pulling the model again resumes it"),
+    State.LEFTOVER: ("◌", "warning", "a temporary file of an interrupted create or upload"),
+    State.STRAY: ("?", "quiet", "not a file of Ollama; only deleted when you name it"),
+    State.MISSING: ("✗", "bad", "not on disk; models that use it cannot run"),
+    State.TRASHED: ("⌫", "quiet", "in the trash, can be restored"),
 }
-"""A sign for every state, so that no colour carries meaning alone."""
+"""Of every state a sign, so that no colour carries meaning alone, its tone, and what it means."""
 BY_OLLAMA = {"deleted": "deleted by Ollama", "replaced": "replaced by a pull", "dropped": "download dropped by Ollama"}
 """How something came into the trash by the guard."""
 _UNITS = (
@@ -160,6 +161,12 @@ def failure(error: OSError, path: str = "") -> str:
 def short_digest(digest: str | None) -> str:
     """Return the first 12 digits of a digest, without ``sha256:``."""
     return digest.removeprefix("sha256:")[:12] if digest else ""
+
+
+def state_text(state: State) -> Span:
+    """Return a state's sign and word, with its tone."""
+    sign, tone, _meaning = STATES[state]
+    return f"{sign} {state.value}", tone
 
 
 def blob_title(blob: Blob) -> str:

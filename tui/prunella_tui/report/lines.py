@@ -68,9 +68,9 @@ def table_of(rows: Iterable[_Row], *columns: tuple[Column, Callable[[_Row], Part
     return table((column for column, _cell in columns), cells, indent)
 
 
-def field(label: str, *parts: Part, width: int = 9) -> Line:
+def field(label: str, *parts: Part) -> Line:
     """Return a line that begins with a label; what follows is aligned with that of other fields."""
-    return line((f"{label:<{width}}", "quiet"), *parts, hang=width)
+    return line((f"{label:<9}", "quiet"), *parts, hang=9)
 
 
 def section(title: str, tone: Tone, blocks: Iterable[Block]) -> Iterator[Block]:

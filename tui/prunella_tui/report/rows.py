@@ -14,22 +14,6 @@ from prunella_core.space.totals import sharers
 from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block, Column, Part, Tone, field, line, listing, section, table
 
-_TONES: dict[State, Tone] = {
-    State.REFERENCED: "good",
-    State.UNREFERENCED: "warning",
-    State.PARTIAL: "warning",
-    State.LEFTOVER: "warning",
-    State.MISSING: "bad",
-}
-_MEANINGS = {
-    State.REFERENCED: "in use",
-    State.UNREFERENCED: "no model uses it; prune deletes it",
-    State.PARTIAL: "an interrupted download; pulling the model again resumes it",
-    State.LEFTOVER: "a temporary file of an interrupted create or upload",
-    State.STRAY: "not a file of Ollama; only deleted when you name it",
-    State.MISSING: "not on disk; models that use it cannot run",
-    State.TRASHED: "in the trash, can be restored",
-}
 _FEW = 12
 _FEW_BLOBS = 3
 _MOST_FILES = 20
@@ -161,15 +145,10 @@ def sharing_lines(inventory: Inventory, name: str) -> Iterator[Block]:
         yield line(f"All {len(together):,} together free ", (show.size(space.frees_models(together)), "good"))
 
 
-def state_text(state: State) -> tuple[str, Tone]:
-    """Return a state's sign and word."""
-    return f"{show.STATE_MARKS[state]} {state.value}", _TONES.get(state, "quiet")
-
-
 def blob_lines(inventory: Inventory, blob: Blob, identity: str | None, now: float) -> Iterator[Block]:
     """Yield everything about a blob at ``now`` (seconds, UTC); ``identity`` is what its first bytes say it is."""
     yield line((blob.digest or show.blob_title(blob), "head"))
-    yield line(state_text(blob.state), f": {_MEANINGS[blob.state]}")
+    yield line(show.state_text(blob.state), f": {show.STATES[blob.state][2]}")
     yield line()
     yield field("Kind", blob.kind or "unknown")
     if likely := contents(inventory, blob, identity):

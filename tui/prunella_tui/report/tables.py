@@ -10,7 +10,7 @@ from prunella_core.space import space_of
 from prunella_core.space.totals import Totals, growth, model_changes, totals
 from prunella_tui.report import format as show
 from prunella_tui.report.lines import Block, Column, Part, Table, Tone, line, section, table, table_of
-from prunella_tui.report.rows import contents, state_text
+from prunella_tui.report.rows import contents
 
 _BAR = 20
 _NAMES = {"listed": "ollama list", "allocated": "on disk", "disk_free": "free"}
@@ -81,7 +81,7 @@ def blobs_lines(inventory: Inventory, rows: Sequence[Blob], identities: Mapping[
 
     yield table_of(
         rows,
-        (Column("STATE"), lambda blob: state_text(blob.state)),
+        (Column("STATE"), lambda blob: show.state_text(blob.state)),
         (Column("BLOB", least=22, is_name=True), show.blob_title),
         (Column("KIND", rank=3), lambda blob: (blob.kind or "", "quiet")),
         (Column("SIZE", right=True, rank=2), lambda blob: show.size(blob.size)),

@@ -26,8 +26,8 @@ from prunella_tui.report.tables import trend
 from prunella_tui.report.textual import Drawing
 
 _OF_MODELS = {AreaKind.FAMILY, AreaKind.MODEL, AreaKind.SHARED}
-_SIGNS = {AreaKind(state.value): sign for state, sign in show.STATE_MARKS.items() if state.value in set(AreaKind)} | {
-    AreaKind.TRASH: show.STATE_MARKS[State.TRASHED],
+_SIGNS = {AreaKind(state.value): words[0] for state, words in show.STATES.items() if state.value in set(AreaKind)} | {
+    AreaKind.TRASH: show.STATES[State.TRASHED][0],
     AreaKind.MODEL: "●",
     AreaKind.BROKEN: "✗",
 }
