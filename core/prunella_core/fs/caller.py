@@ -76,14 +76,12 @@ def _serve(channel: "socket.socket") -> None:  # pragma: no cover: in the helper
             os.dup2(nowhere, stream)
         with channel.makefile("rwb") as file:
             for line in file:
-                file.write(json.dumps(_answer(*json.loads(line))).encode() + b"\n")
+                name, given = json.loads(line)
+                try:
+                    answer: tuple[Any, Any] = _TASKS[name](*given), None
+                except OSError as error:
+                    answer = None, (error.errno, error.strerror, error.filename)
+                file.write(json.dumps(answer).encode() + b"\n")
                 file.flush()
     finally:
         os._exit(0)
-
-
-def _answer(name: str, given: list[Any]) -> tuple[Any, Any]:  # pragma: no cover: in the helper as well
-    try:
-        return _TASKS[name](*given), None
-    except OSError as error:
-        return None, (error.errno, error.strerror, error.filename)

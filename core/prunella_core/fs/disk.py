@@ -88,9 +88,14 @@ class Disk:
             missing.append(path)
             path = os.path.dirname(path)
         for folder in reversed(missing):
+            parent, name = self._entry(folder)
             with suppress(FileExistsError):  # Ollama has just made it
-                os.mkdir(os.path.basename(folder), dir_fd=self._folder(os.path.dirname(folder)))
-            self._give_to_owner(folder)
+                os.mkdir(name, dir_fd=parent)
+            made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                give_to_owner_of(parent, made)
+            finally:
+                os.close(made)
 
     def move(self, source: str, target: str) -> None:
         """Rename within one file system; never copies, and never overwrites what is there already."""
@@ -201,13 +206,12 @@ class Disk:
     def remove_if_empty(self, path: str) -> bool:
         """Remove a folder unless something is in it; say whether it is gone now."""
         try:
-            self.remove_folder(path)
-        except FileNotFoundError:
-            return True
+            with suppress(FileNotFoundError):
+                self.remove_folder(path)
         except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                return False
-            raise
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return False
         return True
 
     def status(self, path: str) -> os.stat_result | None:
@@ -253,15 +257,6 @@ class Disk:
         below = f"{path}/"
         for known in [known for known in self._open if known == path or known.startswith(below)]:
             os.close(self._open.pop(known))
-
-    def _give_to_owner(self, folder: str) -> None:
-        parent, name = self._entry(folder)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, dir_fd=parent)
-        try:
-            give_to_owner_of(parent, descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def give_to_owner_of(folder: str | int, made: str | int) -> None:

@@ -204,12 +204,10 @@ def read_with_status(path: str, limit: int) -> tuple[os.stat_result, bytes | Non
         if status.st_size > limit:
             return status, None
         data = os.read(descriptor, status.st_size + 1)
-        if len(data) == status.st_size:  # nearly always, and then the end needs no asking for
-            return status, data
-        chunks = [data]
-        while chunk := os.read(descriptor, 4096):
-            chunks.append(chunk)
-        return status, b"".join(chunks)
+        if len(data) != status.st_size:  # it is being written; nearly never, and else its end needs no asking for
+            while chunk := os.read(descriptor, 4096):
+                data += chunk
+        return status, data
     finally:
         os.close(descriptor)
 
@@ -219,44 +217,29 @@ def has_reflinks(path: str) -> bool:
     return mount_of(path).kind in WITH_REFLINKS
 
 
-def write_new(path: str, data: bytes, store_root: str) -> None:
+def write_file(path: str, data: bytes, store_root: str, *, over: bool = False) -> None:
     """Write a file that is not there yet, as the caller unless it lies in the store; nothing stays half written.
 
-    Raises OSError.
+    ``over`` one that is there, a reader sees the old one or the new one, whole. Raises OSError.
     """
-    (_write_new if _is_in(path, store_root) else _write_new_as_caller)(path, data.decode("latin-1"))
+    is_in_store = os.path.realpath(path).startswith(store_root + os.sep)
+    (_write if is_in_store else _write_as_caller)(path, data.decode("latin-1"), over)
 
 
-def write_over(path: str, data: bytes, store_root: str) -> None:
-    """Write a file as ``write_new``, but over one that is there: a reader sees the old one or the new one, whole."""
-    (_write_over if _is_in(path, store_root) else _write_over_as_caller)(path, data.decode("latin-1"))
-
-
-def _is_in(path: str, root: str) -> bool:
-    return os.path.realpath(path).startswith(root + os.sep)
-
-
-def _write_new(path: str, text: str) -> None:
-    with open(path, "xb") as file:
+def _write(path: str, text: str, over: bool) -> None:
+    new = f"{path}.{os.getpid()}" if over else path
+    if over:
+        with suppress(FileNotFoundError):  # of a run that was killed
+            os.unlink(new)
+    with open(new, "xb") as file:
         try:
             file.write(text.encode("latin-1"))
             file.flush()
+            if over:
+                os.replace(new, path)
         except OSError:
-            os.unlink(path)
+            os.unlink(new)
             raise
 
 
-def _write_over(path: str, text: str) -> None:
-    temporary = f"{path}.{os.getpid()}"
-    with suppress(FileNotFoundError):  # of a run that was killed
-        os.unlink(temporary)
-    _write_new(temporary, text)
-    try:
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-
-
-_write_new_as_caller = for_caller(_write_new)
-_write_over_as_caller = for_caller(_write_over)
+_write_as_caller = for_caller(_write)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -28,21 +29,14 @@ def mount_of(path: str, table: str = _TABLE) -> Mount:
     except OSError:  # no such table: another system than Linux
         return UNKNOWN
     real = os.path.realpath(path) + "/"
-    holding = [mount for mount in mounts if real.startswith(mount.point.rstrip("/") + "/")]
-    return max(enumerate(holding), key=lambda found: (len(found[1].point), found[0]), default=(0, UNKNOWN))[1]
+    holding = [mount for mount in reversed(mounts) if real.startswith(mount.point.rstrip("/") + "/")]
+    return max(holding, key=lambda mount: len(mount.point), default=UNKNOWN)
 
 
 def _parse(line: str) -> Mount:
     fields = line.split()
-    kind = fields[fields.index("-") + 1]
-    return Mount(_unescape(fields[4]), kind, frozenset(fields[5].split(",")))
-
-
-def _unescape(text: str) -> str:
-    """Undo the octal escapes for blanks and backslashes."""
-    for code in ("040", "011", "012", "134"):
-        text = text.replace(f"\\{code}", chr(int(code, 8)))
-    return text
+    point = re.sub(r"\\(040|011|012|134)", lambda code: chr(int(code[1], 8)), fields[4])  # blanks and backslashes
+    return Mount(point, fields[fields.index("-") + 1], frozenset(fields[5].split(",")))
 
 
 _FIEMAP = 0xC020660B

@@ -28,9 +28,9 @@ class Rescue(Struct, frozen=True, kw_only=True):
 class Changes(Struct, frozen=True, kw_only=True):
     """All that a sync has to do, by paths in the store."""
 
-    links: tuple[File, ...]
+    links: tuple[File, ...] = ()
     """What gets a link in the mirror; an older one by that name is dropped first."""
-    copies: tuple[File, ...]
+    copies: tuple[File, ...] = ()
     rescued: tuple[Rescue, ...] = ()
     returned: tuple[tuple[str, str], ...] = ()
     """Files of the mirror that an entry of the trash (by its ID) needs and has not."""
@@ -39,22 +39,17 @@ class Changes(Struct, frozen=True, kw_only=True):
     waits: str | None = None
     """Why nothing is taken out of the mirror this time."""
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.links or self.copies or self.rescued or self.returned or self.dropped)
 
+class Comparison:
+    """The store and its mirror, compared at ``now`` (seconds, UTC)."""
 
-def changes(inventory: Inventory, now: float) -> Changes:
-    """Compare the store with its mirror at ``now`` (seconds, UTC)."""
-    return _Comparison(inventory, now).changes()
-
-
-class _Comparison:
     def __init__(self, inventory: Inventory, now: float) -> None:
         self.inventory = inventory
         self.now = now
         self.mirror = inventory.mirror
-        self.files = {file.path: file for file in _guarded_files(inventory)}
+        guarded = (blob for blob in inventory.blobs if blob.state in (State.REFERENCED, State.PARTIAL))
+        files = (file for blob in guarded for file in blob.files)
+        self.files = {file.path: file for file in files if file.is_regular or file.target}
         self.live = {model.manifest.path: model for model in inventory.models}
         self.hosts = {_host(path) for path in self.live}
         self.whole = {blob.key for blob in inventory.blobs if blob.files and blob.key == blob.digest}
@@ -187,12 +182,6 @@ class _Comparison:
 
 def _host(path: str) -> str:
     return "/".join(path.split("/")[:2])
-
-
-def _guarded_files(inventory: Inventory) -> Iterator[File]:
-    for blob in inventory.blobs:
-        if blob.state in (State.REFERENCED, State.PARTIAL):
-            yield from (file for file in blob.files if file.is_regular or file.target)
 
 
 def _is_rewritten(path: str) -> bool:

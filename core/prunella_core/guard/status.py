@@ -1,6 +1,5 @@
 """Whether a store is guarded and within which limits, what the guard holds, and what of it is too much."""
 
-import os
 from collections.abc import Iterator
 
 import msgspec
@@ -8,7 +7,6 @@ from msgspec import Struct
 
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean, parse_age
-from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import allocated, read_own
 from prunella_core.inventory.records import Inventory, Problem, TrashEntry
 from prunella_core.ollama.names import place_of
@@ -43,13 +41,6 @@ def read_settings(store: Store) -> Settings | None:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         why = f"cannot read the guard's settings {clean(path)}: {error}"
         raise Refused(f"{why}; turn it off and on again (prunella guard off)") from error
-
-
-def write_settings(store: Store, settings: Settings, disk: Disk) -> None:
-    """Turn the guard on with ``settings``. Raises OSError."""
-    path = store.path(SETTINGS)
-    disk.make_folder(os.path.dirname(path))
-    disk.write(path, msgspec.json.encode(settings))
 
 
 class GuardStatus(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ It writes only below ``.prunella/``. Every step is whole by itself: after a kill
 import errno
 import os
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 import msgspec
@@ -18,8 +18,8 @@ from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import File, read_small
-from prunella_core.guard.changes import Changes, Rescue, changes
-from prunella_core.guard.status import SETTINGS, Settings, read_settings, write_settings
+from prunella_core.guard.changes import Changes, Comparison, Rescue
+from prunella_core.guard.status import SETTINGS, Settings, read_settings
 from prunella_core.inventory.records import Cause, Inventory
 from prunella_core.ledger.log import LogLine, models_in, write_line
 from prunella_core.ollama.names import place_of
@@ -83,7 +83,8 @@ def turn_on(store: Store, settings: Settings, now: float, disk: Disk | None = No
         if has_left(store):
             raise Refused("an interrupted operation has to be finished first: the next rm or restore does it")
         try:
-            write_settings(store, settings, disk)
+            disk.make_folder(store.path(_GUARD))
+            disk.write(store.path(SETTINGS), msgspec.json.encode(settings))
             return _sync(store, settings, now, disk)
         except OSError as error:
             if not was_on:
@@ -92,9 +93,10 @@ def turn_on(store: Store, settings: Settings, now: float, disk: Disk | None = No
             raise Refused(f"the guard cannot work here: {clean(why)}; nothing is on") from error
 
 
-def turn_off(store: Store, disk: Disk | None = None) -> None:
-    """Drop the mirror; what was rescued stays in the trash. Raises Refused."""
-    with lock(store), closing(disk or Disk()) as disk:
+def turn_off(store: Store) -> None:
+    """Drop the mirror; what was rescued stays in the trash until its time is over. Raises Refused."""
+    store.check_changeable()
+    with lock(store), closing(Disk()) as disk:
         try:
             _remove_mirror(store, disk)
         except OSError as error:
@@ -119,13 +121,15 @@ def sync(store: Store, now: float, disk: Disk | None = None) -> Synced | None:
 
 def _sync(store: Store, settings: Settings, now: float, disk: Disk) -> Synced:
     inventory = scan(store, now)
-    found = changes(inventory, now)
-    if found.is_empty:
+    found = Comparison(inventory, now).changes()
+    if found == Changes(waits=found.waits):
         return Synced(waits=found.waits, inventory=inventory)
     mirror = _Mirror(store, inventory, disk)
-    mirror.add(found.links, ())
+    for file in found.links:
+        mirror.link(file)
     rescued = tuple(mirror.rescue(rescue, settings, now) for rescue in found.rescued)
-    mirror.add((), found.copies)
+    for file in found.copies:
+        mirror.copy(file)
     mirror.drop(found)
     return Synced(rescued, found.waits)
 
@@ -136,27 +140,19 @@ class _Mirror:
         self.disk = disk
         self.there = inventory.mirror
 
-    def add(self, links: Iterable[File], copies: Iterable[File]) -> None:
-        """Make links, and copies with their times. What vanished since the scan is left out."""
-        for file in links:
-            self._link(file)
-        for file in copies:
-            if file.target is not None:
-                self._link(file)
-            else:
-                self._copy(file)
-
-    def _link(self, file: File) -> None:
+    def link(self, file: File) -> None:
+        """Link to a file, unless it vanished since the scan."""
         place = self._place(file.path)
         if file.path in self.there:
             self.disk.unlink(place)
-        try:
+        with suppress(FileNotFoundError):
             self.disk.link(self.store.path(file.path), place)
-        except FileNotFoundError:
-            return
 
-    def _copy(self, file: File) -> None:
-        """Copy a small file as it was scanned; one that is being written now is for the next sync."""
+    def copy(self, file: File) -> None:
+        """Copy a small file as it was scanned, with its time; one that is being written now is for the next sync."""
+        if file.target is not None:
+            self.link(file)
+            return
         try:
             data = read_small(self.store.path(file.path), _LARGEST_COPY)
         except FileNotFoundError:
@@ -173,13 +169,16 @@ class _Mirror:
         """Move what vanished to an entry of the trash: its manifest first, whose needs the next sync would complete."""
         identity = new_id(self.store, now, rescue.files)
         happened_at = self._happened_at(rescue, now)
-        files = tuple(clean(path) for path in rescue.files)
-        record = _Record(files, "guard", rescue.cause, happened_at, settings.keep)
+        record = _Record(tuple(map(clean, rescue.files)), "guard", rescue.cause, happened_at, settings.keep)
         entry = f".prunella/trash/{identity}"
         self.disk.make_folder(self.store.path(entry))
         self.disk.write(self.store.path(f"{entry}/{RECORD}"), msgspec.json.encode(record))
         self._move(rescue.files, entry)
-        self._log(identity, rescue, happened_at)
+        models, size = models_in(rescue.files, identity), sum(self.there[path].allocated for path in rescue.files)
+        line = LogLine(
+            id=identity, at=happened_at, action="guard", mode="trash", models=models, files=len(rescue.files), size=size
+        )
+        write_line(self.store, line)
         return Rescued(identity, rescue.cause, rescue.models)
 
     def _happened_at(self, rescue: Rescue, now: float) -> float:
@@ -194,13 +193,6 @@ class _Mirror:
         while not os.path.isdir(self.store.path(path)):
             path = os.path.dirname(path)
         return min(now, os.stat(self.store.path(path)).st_mtime)
-
-    def _log(self, identity: str, rescue: Rescue, at: float) -> None:
-        models = models_in(rescue.files, identity)
-        size = sum(self.there[path].allocated for path in rescue.files)
-        count = len(rescue.files)
-        line = LogLine(id=identity, at=at, action="guard", mode="trash", models=models, files=count, size=size)
-        write_line(self.store, line)
 
     def drop(self, found: Changes) -> None:
         """Take out of the mirror what nothing needs there, or what an entry of the trash has to have."""

@@ -11,7 +11,7 @@ from prunella_core.apply import World, apply, has_unfinished
 from prunella_core.base.errors import PrunellaError, Refused
 from prunella_core.base.text import clean
 from prunella_core.guard.status import SETTINGS, Settings, over_limit, read_settings
-from prunella_core.guard.sync import GuardRun, Synced, sync, turn_off, turn_on
+from prunella_core.guard.sync import GuardRun, Synced, sync, turn_on
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.memory import remember, rescan, scan_store
 from prunella_core.ollama.server import Server
@@ -63,10 +63,7 @@ def carry_out(plan: Plan, world: World) -> Receipt:
 
 def followed_up(receipt: Receipt, world: World) -> Receipt:
     """Delete expired trash, and let the guard catch up."""
-    return _guard(_expire(receipt, world), world)
-
-
-def _guard(receipt: Receipt, world: World) -> Receipt:
+    receipt = _expire(receipt, world)
     try:
         synced = sync(receipt.plan.store, world.now(), world.disk)
     except (PrunellaError, OSError) as error:
@@ -129,12 +126,6 @@ def guard_on(store: Store, settings: Settings, world: World) -> GuardRun:
     """Turn the guard on, or change its settings. Raises Refused where it cannot work, with nothing half on."""
     finish_left(store, world)
     return _make_room(store, turn_on(store, settings, world.now(), world.disk), settings, world)
-
-
-def guard_off(store: Store, world: World) -> None:
-    """Drop the guard's links; what it rescued stays in the trash until its time is over. Raises Refused."""
-    store.check_changeable()
-    turn_off(store, world.disk)
 
 
 def guard_run(store: Store, world: World) -> GuardRun:

@@ -8,7 +8,7 @@ import pytest
 
 from prunella_core.fs import caller
 from prunella_core.fs.caller import for_caller, leave_helper
-from prunella_core.fs.files import write_new
+from prunella_core.fs.files import write_file
 
 
 @for_caller
@@ -51,13 +51,13 @@ def test_an_error_comes_back_with_its_path() -> None:
 def test_it_writes_outside_the_store_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = tmp_path / "store"
     store.mkdir()
-    write_new(str(tmp_path / "there"), bytes(range(256)), str(store))
+    write_file(str(tmp_path / "there"), bytes(range(256)), str(store))
     assert (tmp_path / "there").read_bytes() == bytes(range(256))
     with pytest.raises(FileExistsError):
-        write_new(str(tmp_path / "there"), b"", str(store))
+        write_file(str(tmp_path / "there"), b"", str(store))
     asked: list[str] = []
     monkeypatch.setattr(caller, "_ask", lambda name, _given: asked.append(name))
-    write_new(str(store / "here"), b"x", str(store))
+    write_file(str(store / "here"), b"x", str(store))
     assert (store / "here").read_bytes() == b"x"
     assert asked == []
 
@@ -73,4 +73,4 @@ def test_a_helper_that_has_ended_is_an_error() -> None:
 
 def test_nothing_half_written_stays(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        write_new(str(tmp_path / "nowhere" / "file"), b"x", str(tmp_path / "store"))
+        write_file(str(tmp_path / "nowhere" / "file"), b"x", str(tmp_path / "store"))

@@ -23,7 +23,7 @@ from prunella_core.export.results import (
     stores_document,
     verify_document,
 )
-from prunella_core.fs.files import write_new, write_over
+from prunella_core.fs.files import write_file
 from prunella_core.guard.status import guard_problem
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import read_log
@@ -229,7 +229,7 @@ def export(file: str) -> None:
 
         data = gzip.compress(data, compresslevel=6)
     try:
-        write_new(file, data, store.root)
+        write_file(file, data, store.root)
     except FileExistsError:
         raise Refused(f"{clean(file)} exists and was not overwritten") from None
 
@@ -262,7 +262,7 @@ def metrics(textfile: str | None, with_models: bool) -> None:
         write(text)
         return
     try:
-        write_over(textfile, text, inventory.store.root)
+        write_file(textfile, text, inventory.store.root, over=True)
     except OSError as error:
         why = f"{error.strerror}; name a file in an existing folder that you can write to"
         raise PrunellaError(f"cannot write {clean(textfile)}: {why}") from error

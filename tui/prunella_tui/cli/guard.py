@@ -17,9 +17,9 @@ from prunella_core.base.text import clean, parse_age, parse_size
 from prunella_core.export.results import run_document, status_document
 from prunella_core.fs.caller import for_caller
 from prunella_core.guard.status import Settings, guard_status, read_settings
-from prunella_core.guard.sync import GuardRun
+from prunella_core.guard.sync import GuardRun, turn_off
 from prunella_core.inventory.records import Inventory
-from prunella_core.operations.carry_out import guard_off, guard_on, guard_run
+from prunella_core.operations.carry_out import guard_on, guard_run
 from prunella_core.scan.system import capacity_of
 from prunella_core.store import Store
 from prunella_tui.cli.options import all_of, is_set, looks, setting, setting_option, yes_option
@@ -165,7 +165,7 @@ def on() -> None:
 def off() -> None:
     """Turn the guard off: its links are deleted; files that it rescued stay in the trash until they expire."""
     store = open_store()
-    patiently(lambda: guard_off(store, World(now=time.time)))
+    patiently(lambda: turn_off(store))
     _present_status(look(store))
 
 
