@@ -105,19 +105,18 @@ def _end(store: Store, disk: Disk) -> Iterator[FileError]:
         yield from folder.undo()
     for folder in folders_in(store, disk, Area.REMOVING):
         line = _line_of(folder)
-        yield from folder.finish().errors
-        if line:
+        _freed, _returned, errors = folder.finish()
+        yield from errors
+        if line.files:
             write_line(store, line)
     for entry in folders_in(store, disk, Area.TRASH):  # killed after its folder came here, before the empty ones went
         drop_empty_folders(store, list(entry.paths()), disk)
     recover_restore(store, disk)  # last: putting back may still fill the entry that it came from
 
 
-def _line_of(folder: Folder) -> LogLine | None:
-    """What the log has to say of a removal that was decided and killed; nothing when its record cannot be read."""
+def _line_of(folder: Folder) -> LogLine:
+    """What the log has to say of a removal that was decided and killed; no files when its record cannot be read."""
     record = folder.record()
-    if record is None:
-        return None
     return LogLine(
         id=folder.id,
         at=removed_at(os.path.dirname(folder.path), folder.id),

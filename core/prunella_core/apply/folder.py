@@ -4,9 +4,7 @@ import errno
 import os
 from collections.abc import Callable, Collection, Iterator, Set
 from contextlib import suppress
-from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from prunella_core.apply.moves import (
@@ -23,13 +21,13 @@ from prunella_core.apply.moves import (
     unlink,
 )
 from prunella_core.fs.disk import Disk, remove_tree_of_folders
-from prunella_core.fs.files import File, files_below, has_reflinks, read_own, read_small
+from prunella_core.fs.files import File, files_below, has_reflinks, read_small
 from prunella_core.ledger.log import Action
 from prunella_core.ollama.manifest import LARGEST_MANIFEST
 from prunella_core.ollama.names import Area, place_of
 from prunella_core.plan.records import FileError
 from prunella_core.scan.manifests import read_manifests
-from prunella_core.scan.own import RECORD
+from prunella_core.scan.own import RECORD, read_record
 from prunella_core.store import Store
 
 _TAKEN = "taken"
@@ -38,25 +36,12 @@ _TAKEN = "taken"
 _NO_LINKS = {errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """What says that this file cannot have a second name: the file system has none, or they are for its owner alone."""
 
-_LARGEST_RECORD = 64 * 1024 * 1024
-
 
 class Record(Struct, frozen=True):
     """What an operation says of itself, for people and for the log: paths that are made harmless for a screen."""
 
     files: tuple[str, ...] = ()
     action: Action = "rm"
-
-
-_DECODER = msgspec.json.Decoder(Record)
-
-
-class Finished(NamedTuple):
-    """What became of the files: bytes that left the disk, paths that went back, and what stood in the way."""
-
-    freed: int
-    returned: Set[str]
-    errors: list[FileError]
 
 
 class Folder:
@@ -80,11 +65,9 @@ class Folder:
         self.inside = f".prunella/{area}/{self.id}"
         self.path = self.store.path(self.inside)
 
-    def record(self) -> Record | None:
-        """What the operation wrote down; ``None`` when it cannot be read."""
-        with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return _DECODER.decode(read_own(f"{self.path}/{RECORD}", _LARGEST_RECORD) or b"")
-        return None
+    def record(self) -> Record:
+        """What the operation wrote down; without files when it cannot be read."""
+        return read_record(self.path, Record)
 
     def paths(self, below: str = "") -> Iterator[str]:
         """Every file in it, by its path here. A folder with the name of a blob is none of ours, and one thing."""
@@ -132,7 +115,7 @@ class Folder:
     def _link(self, file: File, *but: int) -> bool:
         """Give a file a second name here; whether it could be given."""
         try:
-            self.disk.link(self.store.path(file.path), self._place(file.path))
+            self.keep_name(file)
         except OSError as error:
             if error.errno not in (*_NO_LINKS, *but):
                 raise
@@ -191,10 +174,9 @@ class Folder:
 
     def undo(self) -> list[FileError]:
         """Put everything back; return what is missing all the same."""
-        record = self.record()
         paths = sorted(self.paths(), key=lambda path: not path.startswith(f"{_TAKEN}/"))
         self.give_back(*filter(_has_place, paths))
-        missing = _models_missing(self.store, record.files if record else ())
+        missing = _models_missing(self.store, self.record().files)
         self.remove()
         return missing
 
@@ -212,8 +194,10 @@ class Folder:
         self.disk.move(self.path, self.store.path(f".prunella/{area}/{self.id}"))
         self._lie_in(area)
 
-    def finish(self, known: Set[str] = frozenset(), step: Callable[[], object] = bool) -> Finished:
-        """Unlink the files: it is decided.
+    def finish(
+        self, known: Set[str] = frozenset(), step: Callable[[], object] = bool
+    ) -> tuple[int, set[str], list[FileError]]:
+        """Unlink the files: it is decided. Return the bytes that left the disk, what went back, and what failed.
 
         A blob that a manifest needs goes back when its name is free. While there is a problem other than the
         ``known`` ones that could hide a manifest, whole blobs wait here for the next run.
@@ -221,8 +205,8 @@ class Folder:
         with_extents = has_reflinks(self.store.root)
         files = [file for file in files_below(self.path, with_extents=with_extents) if file.path != RECORD]
         seen = look(self.store, 0)
-        new = (problem for problem in seen.hiding if problem.path not in known)
-        hiding = next((each for each in new if each.kind != "no-manifests"), None)  # Ollama removes it when empty
+        new = (each for each in seen.hiding if each.path not in known and each.kind != "no-manifests")
+        hiding = next(new, None)  # manifests/ goes when it is empty: Ollama removes it
         back = {file.path for file in still_needed(self.store, files, seen.needed)}
         going = [file for file in files if file.path not in back and not (hiding and is_whole(file.path))]
         errors = drop_empty_folders(self.store, [file.path for file in going], self.disk)
@@ -231,9 +215,8 @@ class Folder:
         for file in going:
             step()
             try:
-                freed += unlink(self.store, f"{self.path}/{file.path}", file, self.disk)
-            except FileNotFoundError:
-                continue
+                with suppress(FileNotFoundError):
+                    freed += unlink(self.store, f"{self.path}/{file.path}", file, self.disk)
             except OSError as error:
                 errors.append(FileError(path=file.path, message=f"cannot be unlinked: {error.strerror}"))
         if hiding:
@@ -242,7 +225,7 @@ class Folder:
             self.remove()
         except OSError as error:
             errors.append(FileError(path=self.inside, message=f"stays empty: {error.strerror}"))
-        return Finished(freed, back, errors)
+        return freed, back, errors
 
     def remove(self) -> None:
         """Remove the record and the empty folders; what has a place in the store stays."""

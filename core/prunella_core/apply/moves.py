@@ -102,15 +102,12 @@ def drop_guarded(store: Store, file: File, disk: Disk) -> None:
     """Unlink what the guard has of a file that is deleted for good: another link to it, or a copy. Raises OSError."""
     if not os.path.isdir(store.path(_GUARD)):
         return
-    twin = store.path(f"{_GUARD}/{place_of(file.path).inner}")
-    there = disk.status(twin)
-    if there and ((there.st_dev, there.st_ino) == file.identity[:2] or _is_copy(there, file)):
-        disk.unlink(twin)
-        drop_empty_folders(store, [f"{_GUARD}/{place_of(file.path).inner}"], disk)
-
-
-def _is_copy(status: os.stat_result, file: File) -> bool:
-    return (status.st_size, status.st_mtime_ns) == file.identity[2:]
+    twin = f"{_GUARD}/{place_of(file.path).inner}"
+    there = disk.status(store.path(twin))
+    is_link = there and (there.st_dev, there.st_ino) == file.identity[:2]
+    if is_link or (there and (there.st_size, there.st_mtime_ns) == file.identity[2:]):
+        disk.unlink(store.path(twin))
+        drop_empty_folders(store, [twin], disk)
 
 
 def drop_empty_folders(store: Store, paths: Collection[str], disk: Disk) -> list[FileError]:
@@ -164,10 +161,6 @@ class Look(NamedTuple):
     """What could hide that a manifest needs more."""
     signs: frozenset[str]
     """Keys of what a pull or create that is running may have written. Its manifest comes last."""
-
-    def new_problem(self, known: Set[str]) -> Problem | None:
-        """The first problem that could hide something and whose path is not ``known``."""
-        return next((problem for problem in self.hiding if problem.path not in known), None)
 
 
 def look(store: Store, now: float) -> Look:

@@ -97,7 +97,15 @@ class Removal(Work):
         self.disk.make_folder(self.aside.path)
         self.disk.make_folder(self.store.path(f".prunella/{self.goal}"))
         sign(self.store)
-        self.disk.write(f"{self.aside.path}/{RECORD}", _record(self.plan, self.id))
+        record = {
+            "version": 1,
+            "id": self.id,
+            "mode": self.plan.mode,
+            "action": action_of(self.plan),
+            "models": [clean(name) for name in self.plan.models],
+            "files": [clean(item.file.path) for item in self.plan.files],
+        }
+        self.disk.write(f"{self.aside.path}/{RECORD}", msgspec.json.encode(record))
 
     def _set_aside(self) -> None:
         """Blobs get a second name before their manifests leave, so that a start of Ollama cannot delete them."""
@@ -206,11 +214,11 @@ class Removal(Work):
         return self.receipt(trashed=reclaimed(file for file in files if file.path != RECORD))
 
     def _unlinked(self) -> Receipt:
-        done = self.aside.finish(self.known_problems, lambda: self.step(1))
-        self.give_back(done.returned)
-        self.errors += done.errors
+        freed, returned, errors = self.aside.finish(self.known_problems, lambda: self.step(1))
+        self.give_back(returned)
+        self.errors += errors
         self.step(len(self.plan.files))
-        return self.receipt(done.freed)
+        return self.receipt(freed)
 
     # Where nothing can be set aside
 
@@ -287,15 +295,3 @@ def _shared(plan: Plan, inventory: Inventory) -> list[File]:
     leaving = [model for model in inventory.models if model.manifest.path in going]
     needs = dict.fromkeys(need for model in leaving for need in model.needs)
     return [file for need in needs for file in inventory.blob_by_key[need].files if file.path not in going]
-
-
-def _record(plan: Plan, identity: str) -> bytes:
-    document = {
-        "version": 1,
-        "id": identity,
-        "mode": plan.mode,
-        "action": action_of(plan),
-        "models": [clean(name) for name in plan.models],
-        "files": [clean(item.file.path) for item in plan.files],
-    }
-    return msgspec.json.encode(document)

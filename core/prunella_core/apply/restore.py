@@ -109,15 +109,13 @@ def _tidy_up(work: Work) -> list[FileError]:
 def _drop_second_names(work: Work) -> None:
     """Drop from the entry what never left the store: it would keep the bytes there, and be nothing to restore."""
     entry = Folder(work.store, work.disk, Area.TRASH, work.id)
-    dropped = [path for path in entry.paths() if _is_same_file(work, f"{entry.inside}/{path}", path)]
-    for path in dropped:
-        work.disk.unlink(f"{entry.path}/{path}")
-    drop_empty_folders(work.store, [f"{entry.inside}/{path}" for path in dropped], work.disk)
-
-
-def _is_same_file(work: Work, one: str, other: str) -> bool:
-    found = [work.disk.status(work.store.path(path)) for path in (one, other)]
-    return None not in found and os.path.samestat(*filter(None, found))
+    status, dropped = work.disk.status, []
+    for path in list(entry.paths()):
+        ours, theirs = status(f"{entry.path}/{path}"), status(work.store.path(path))
+        if ours and theirs and os.path.samestat(ours, theirs):
+            work.disk.unlink(f"{entry.path}/{path}")
+            dropped.append(f"{entry.inside}/{path}")
+    drop_empty_folders(work.store, dropped, work.disk)
 
 
 def _refuse_linked_folders(store: Store, relative: str) -> None:
@@ -142,17 +140,13 @@ def recover_restore(store: Store, disk: Disk) -> None:
         _refuse_linked_folders(store, path)
     left = [move for move in moves if is_manifest(move.target) and disk.status(store.path(move.source))]
     if left and all(mtime is not None for _move, mtime in noted):
+        there = [(move, mtime, disk.status(store.path(move.target))) for move, mtime in noted]
         moves = [
-            Move(move.target, move.source) for move, mtime in noted if _mtime_of(store, move.target, disk) == mtime
+            Move(move.target, move.source) for move, mtime, status in there if status and status.st_mtime_ns == mtime
         ]
     bring_back(store, moves, disk, lambda _move: None)  # what is there again stays
     drop_empty_folders(store, [path for move, _mtime in noted for path in move], disk)
     disk.unlink(_note(store))
-
-
-def _mtime_of(store: Store, path: str, disk: Disk) -> int | None:
-    status = disk.status(store.path(path))
-    return status.st_mtime_ns if status else None
 
 
 def _read_note(store: Store) -> list[tuple[Move, int | None]]:
@@ -176,8 +170,8 @@ def is_restore_noted(store: Store) -> bool:
 def _write_note(work: Work) -> None:
     path, files = _note(work.store), work.plan.files
     note = [
-        (_encode(source), _encode(target), str(item.file.mtime_ns))
-        for item, (source, target) in zip(files, _moves(files), strict=True)
+        (*(os.fsencode(path).hex() for path in move), str(item.file.mtime_ns))  # JSON holds them, whatever their bytes
+        for item, move in zip(files, _moves(files), strict=True)
     ]
     try:
         work.disk.write(path, msgspec.json.encode(note))
@@ -187,11 +181,6 @@ def _write_note(work: Work) -> None:
 
 def _note(store: Store) -> str:
     return os.path.join(store.own, RESTORING)
-
-
-def _encode(path: str) -> str:
-    """A path as JSON can hold it, whatever its bytes."""
-    return os.fsencode(path).hex()
 
 
 def put_back(store: Store, identity: str, world: World) -> bool:

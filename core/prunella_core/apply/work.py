@@ -105,7 +105,7 @@ class Work:
     def objection(self, seen: Look, items: Iterable[PlannedFile]) -> FileError | None:
         """What a look found that forbids to remove ``items``: a manifest that cannot be read, a pull that began."""
         paths = [path for item in items if not is_own(path := item.file.path) or path in self.just_removed]
-        hiding = seen.new_problem(self.known_problems)
+        hiding = next((problem for problem in seen.hiding if problem.path not in self.known_problems), None)
         if hiding and any(is_manifest(path) or is_whole(path) for path in paths):
             return FileError(path=hiding.path, message=f"became unreadable meanwhile ({hiding.message})")
         signs = seen.signs - self.known_signs

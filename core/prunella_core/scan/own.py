@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -88,6 +89,9 @@ _LARGEST_RECORD = 64 * 1024 * 1024
 _GUARD = ".prunella/guard"
 
 
+_Kind = TypeVar("_Kind", bound=Struct)
+
+
 class _Record(Struct, frozen=True):
     """What the record of an entry says of how it came into the trash."""
 
@@ -96,7 +100,6 @@ class _Record(Struct, frozen=True):
     keep: int | None = None
 
 
-_decode = msgspec.json.Decoder(_Record).decode
 _ID = re.compile(r"([0-9]{8}T[0-9]{6})-[0-9a-f]+\Z")
 _ID_TIME = "%Y%m%dT%H%M%S"
 
@@ -159,9 +162,7 @@ def _read_entry(
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
     reading = ManifestReading() if os.path.islink(as_store.manifests) else read_manifests(as_store, find)
-    record = _Record()  # one that is gone or cannot be read says nothing, and the entry counts as Prunella's own
-    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        record = _decode(read_own(f"{as_store.root}/{RECORD}", _LARGEST_RECORD) or b"{}")
+    record = read_record(as_store.root, _Record)
     entry = TrashEntry(
         id=name,
         removed_at=removed_at(store.trash, name),
@@ -174,6 +175,13 @@ def _read_entry(
     )
     unreadable = [found for found in reading.problems if found.kind == "unreadable"]
     return entry, [problem(f"{prefix}/{found.path}", "trash-unreadable", found.message) for found in unreadable]
+
+
+def read_record(folder: str, kind: type[_Kind]) -> _Kind:
+    """What the record in ``folder`` says; one that is gone or cannot be read says nothing, as one of Prunella's own."""
+    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(read_own(f"{folder}/{RECORD}", _LARGEST_RECORD) or b"{}", type=kind)
+    return kind()
 
 
 def _trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:

@@ -100,6 +100,7 @@ class Guarded(RuleBasedStateMachine):
 
     @rule(names=st.sets(NAME, min_size=1))
     def delete_now(self, names: set[str]) -> None:
+        self.promised -= {version for name, version in self.manifests().items() if name in names}  # they were back
         self.carry_out(for_good(models=self.there(names)))
 
     @rule()
