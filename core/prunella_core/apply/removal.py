@@ -57,7 +57,11 @@ class Removal(Work):
         self.goal = Area.TRASH if plan.mode == "trash" else Area.REMOVING
         self.aside = Folder(self.store, disk, Area.STAGING, identity)
         self.folders = self._identities()
-        self.shared = _shared(plan, inventory)
+        going = {item.file.path for item in plan.files}
+        leaving = [model for model in inventory.models if model.manifest.path in going]
+        needs = dict.fromkeys(need for model in leaving for need in model.needs)
+        self.shared = [file for need in needs for file in inventory.blob_by_key[need].files if file.path not in going]
+        """The blobs' files that stay although a model that uses them leaves."""
 
     def run(self) -> Receipt:
         """Set everything aside, look again, decide, and finish. Raises Refused with everything put back."""
@@ -199,7 +203,13 @@ class Removal(Work):
 
     def _finish(self) -> Receipt:
         try:
-            return self._filed() if self.goal is Area.TRASH else self._unlinked()
+            if self.goal is Area.TRASH:
+                return self._filed()
+            freed, returned, errors = self.aside.finish(self.known_problems, lambda: self.step(1))
+            self.give_back(returned)
+            self.errors += errors
+            self.step(len(self.plan.files))
+            return self.receipt(freed)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (what is decided ends with a receipt)
             said = error.strerror if isinstance(error, OSError) else error or type(error).__name__
             message = f"not finished: {said}; the next removal or restore does it"
@@ -212,13 +222,6 @@ class Removal(Work):
             drop_guarded(self.store, file, self.disk)
         files = files_below(self.aside.path, with_extents=has_reflinks(self.aside.path))
         return self.receipt(trashed=reclaimed(file for file in files if file.path != RECORD))
-
-    def _unlinked(self) -> Receipt:
-        freed, returned, errors = self.aside.finish(self.known_problems, lambda: self.step(1))
-        self.give_back(returned)
-        self.errors += errors
-        self.step(len(self.plan.files))
-        return self.receipt(freed)
 
     # Where nothing can be set aside
 
@@ -287,11 +290,3 @@ class Keeping(Removal):
 
     def _in_place(self, why: str) -> Receipt:
         raise Refused(f"{why}; nothing was changed")
-
-
-def _shared(plan: Plan, inventory: Inventory) -> list[File]:
-    """The blobs' files that stay although a model that uses them leaves."""
-    going = {item.file.path for item in plan.files}
-    leaving = [model for model in inventory.models if model.manifest.path in going]
-    needs = dict.fromkeys(need for model in leaving for need in model.needs)
-    return [file for need in needs for file in inventory.blob_by_key[need].files if file.path not in going]
