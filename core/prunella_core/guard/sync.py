@@ -18,8 +18,7 @@ from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import File, read_small
-from prunella_core.guard.changes import Changes, Comparison, Rescue
-from prunella_core.guard.status import SETTINGS, Settings, read_settings
+from prunella_core.guard.status import SETTINGS, Changes, Comparison, Rescue, Settings, read_settings
 from prunella_core.inventory.records import Cause, Inventory
 from prunella_core.ledger.log import LogLine, models_in, write_line
 from prunella_core.ollama.names import place_of
