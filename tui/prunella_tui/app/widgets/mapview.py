@@ -33,6 +33,10 @@ class Rect(Struct, frozen=True):
         """How many cells it has."""
         return self.width * self.height
 
+    def has(self, x: int, y: int) -> bool:
+        """Whether a cell is in it."""
+        return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
+
 
 class Tile(Struct, frozen=True):
     """A rectangle and the items that it stands for, by their index: one, or all that have no room of their own."""
@@ -123,17 +127,12 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self._rows = [[(" ", Style.null())] * width for _row in range(height)]
 
-    def fill(self, rect: Rect, style: Style) -> None:
-        """Fill a rectangle with blanks."""
-        for y in range(rect.y, rect.y + rect.height):
-            self._rows[y][rect.x : rect.x + rect.width] = [(" ", style)] * rect.width
-
-    def frame(self, rect: Rect, style: Style, *, is_heavy: bool) -> None:
-        """Draw the edges of a rectangle; the right and the lower ones, which are its neighbours', only heavily."""
+    def box(self, rect: Rect, fill: Style, style: Style, *, is_heavy: bool) -> None:
+        """Fill a rectangle and draw its edges; the right and lower ones, which are its neighbours', only heavily."""
         across, down, corners = ("━", "┃", "┏┓┗┛") if is_heavy else ("─", "│", "┌┐└┘")
         end, bottom = rect.x + rect.width - 1, rect.y + rect.height - 1
         for y in range(rect.y, bottom + 1):
-            self.write(rect.x, y, down, style)
+            self._rows[y][rect.x : rect.x + rect.width] = [(down, style)] + [(" ", fill)] * (rect.width - 1)
         if rect.height > 1:
             self.write(rect.x, rect.y, corners[0] + across * (rect.width - 1), style)
         if is_heavy and rect.height > 2 and rect.width > 1:
@@ -183,11 +182,6 @@ class Spot(NamedTuple):
         """Bytes on the disk."""
         return sum(area.allocated for area in self.areas)
 
-    def has(self, x: int, y: int) -> bool:
-        """Whether a cell is in it."""
-        rect = self.rect
-        return rect.x <= x < rect.x + rect.width and rect.y <= y < rect.y + rect.height
-
 
 class MapView(Widget, can_focus=True):
     """Shows areas as tiles, and has a cursor that goes from tile to tile."""
@@ -228,13 +222,24 @@ class MapView(Widget, can_focus=True):
         self._lay_out(self.spot.areas[0] if self.spot else None)
 
     def _lay_out(self, cursor: Area | None) -> None:
-        width, height = self.size.width, self.size.height
-        strip = _strip(self._main, self._apart, height)
+        """Give what lies apart its share of the rows, and one at least."""
+        width, height = self.size
+        below, whole = (sum(area.allocated for area in areas) for areas in (self._apart, [*self._main, *self._apart]))
+        strip = 0
+        if below and height:
+            strip = max(1, min(round(height * below / whole), height - 1 if self._main else height))
+        parts = (
+            (self._main, Rect(0, 0, width, height - strip), LEAST_CELLS),
+            (self._apart, Rect(0, height - strip, width, strip), 0),
+        )
         self.spots = [
-            *_spots(self._main, Rect(0, 0, width, height - strip), LEAST_CELLS),
-            *_spots(self._apart, Rect(0, height - strip, width, strip), 0),
+            Spot(tile.rect, tuple(areas[item] for item in tile.items))
+            for areas, rect, least in parts
+            for tile in treemap([area.allocated for area in areas], rect, least)
         ]
-        self._go_to(next((spot for spot in self.spots if cursor in spot.areas), self.spots[0] if self.spots else None))
+        if under := [spot for spot in self.spots if cursor in spot.areas] or self.spots:
+            self._anchor = _middle(under[0])
+        self.redraw()
 
     @property
     def spot(self) -> Spot | None:
@@ -242,7 +247,7 @@ class MapView(Widget, can_focus=True):
         return self._spot_at(*self._anchor)
 
     def _spot_at(self, x: int, y: int) -> Spot | None:
-        return next((spot for spot in self.spots if spot.has(x, y)), None)
+        return next((spot for spot in self.spots if spot.rect.has(x, y)), None)
 
     # The cursor
 
@@ -257,11 +262,6 @@ class MapView(Widget, can_focus=True):
             across, along = _middle(found)
             self._anchor = (across, y) if right else (x, along)
             self.redraw()
-
-    def _go_to(self, spot: Spot | None) -> None:
-        if spot:
-            self._anchor = _middle(spot)
-        self.redraw()
 
     def on_click(self, event: events.Click) -> None:
         """A click goes to a tile, a second one opens it."""
@@ -291,8 +291,7 @@ class MapView(Widget, can_focus=True):
         elif label.is_marked:
             marked = self.get_component_rich_style("map--marked")
             words += Style(color=marked.color, bold=marked.bold)
-        canvas.fill(spot.rect, style)
-        canvas.frame(spot.rect, edge, is_heavy=is_current)
+        canvas.box(spot.rect, style, edge, is_heavy=is_current)
         _write(canvas, spot.rect, label, words, is_current)
 
     def render_line(self, y: int) -> Strip:
@@ -303,19 +302,6 @@ class MapView(Widget, can_focus=True):
             empty = Segment("   Nothing on disk: no tile to show.", self.get_component_rich_style("map--empty"))
             return Strip([empty]).adjust_cell_length(self.size.width, self.rich_style)
         return Strip.blank(self.size.width, self.rich_style)
-
-
-def _strip(main: Sequence[Area], apart: Sequence[Area], height: int) -> int:
-    """The rows for what lies apart: its share of all, and one at least."""
-    below, whole = (sum(area.allocated for area in areas) for areas in (apart, [*main, *apart]))
-    if not below or not height:
-        return 0
-    return max(1, min(round(height * below / whole), height - 1 if main else height))
-
-
-def _spots(areas: Sequence[Area], rect: Rect, least: float) -> list[Spot]:
-    tiles = treemap([area.allocated for area in areas], rect, least)
-    return [Spot(tile.rect, tuple(areas[item] for item in tile.items)) for tile in tiles]
 
 
 def _middle(spot: Spot) -> tuple[int, int]:
