@@ -57,15 +57,14 @@ def scan_store(
     now: float,
     report: Report = silent,
     *,
-    loaded: Collection[str] = (),
     capacity_of: Callable[[str], Capacity] = capacity_of,
     cancelled: Callable[[], bool] = never,
 ) -> Inventory:
-    """Scan ``store`` at ``now`` (seconds, UTC) and add what the ledger knows; ``loaded`` is what the server has loaded.
+    """Scan ``store`` at ``now`` (seconds, UTC) and add what the ledger knows.
 
     What this run sees is left for later ones. Raises as ``scan``.
     """
-    return remember(scan(store, now, report, capacity_of, cancelled=cancelled), loaded)
+    return remember(scan(store, now, report, capacity_of, cancelled=cancelled))
 
 
 def rescan(store: Store, now: float) -> Inventory:
@@ -89,7 +88,7 @@ def recall(inventory: Inventory) -> Inventory:
         return _with_problem(replace(inventory, blobs=tuple(blobs)), f"cannot be used ({trouble})")
 
 
-def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
+def remember(inventory: Inventory) -> Inventory:
     """Return ``inventory`` with what earlier runs saw, and leave for later ones what this one sees."""
     store = inventory.store
     if not may_write(store):
@@ -97,7 +96,7 @@ def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
     was_there = is_trace(store)
 
     def work(ledger: sqlite3.Connection) -> Inventory:
-        _record(ledger, inventory, loaded, was_there)
+        _record(ledger, inventory, was_there)
         return _recall(ledger, inventory)
 
     try:
@@ -110,6 +109,20 @@ def remember(inventory: Inventory, loaded: Collection[str] = ()) -> Inventory:
     except (Unusable, Refused):
         return recall(inventory)
     return _with_problem(found, f"was damaged, and is now {DAMAGED}")
+
+
+def note_loaded(inventory: Inventory, names: Collection[str]) -> None:
+    """Leave for later runs that the server had these models in memory when ``inventory`` was scanned."""
+    now = inventory.scanned_at
+
+    def work(ledger: sqlite3.Connection) -> None:
+        known = dict(fetch(ledger, tuple[str, Time], "SELECT what, at FROM used"))
+        used = [(name, now) for name in names if now - known.get(name, -now) >= _FRESH_ENOUGH]
+        upsert = "INSERT INTO used VALUES (?, ?, 0) ON CONFLICT (what) DO UPDATE SET at = excluded.at"
+        ledger.executemany(upsert, used)
+
+    if names and is_trace(inventory.store):
+        consult(inventory.store, work, write=True)
 
 
 def last_run(store: Store) -> float:
@@ -139,7 +152,7 @@ def _with_problem(inventory: Inventory, what: str) -> Inventory:
 # What this run sees
 
 
-def _record(ledger: sqlite3.Connection, inventory: Inventory, loaded: Iterable[str], was_there: bool) -> None:
+def _record(ledger: sqlite3.Connection, inventory: Inventory, was_there: bool) -> None:
     now = inventory.scanned_at
     last, latest = _times(ledger)
     manifests = _fingerprint(inventory)
@@ -152,10 +165,6 @@ def _record(ledger: sqlite3.Connection, inventory: Inventory, loaded: Iterable[s
     if changed or last is None or abs(now - last) >= _FRESH_ENOUGH:
         values = {"at": now, "latest": max(latest, now), "manifests": manifests}
         ledger.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values.items())
-    known = dict(fetch(ledger, tuple[str, Time], "SELECT what, at FROM used"))
-    used = [(name, now) for name in loaded if now - known.get(name, -now) >= _FRESH_ENOUGH]
-    upsert = "INSERT INTO used VALUES (?, ?, 0) ON CONFLICT (what) DO UPDATE SET at = excluded.at"
-    ledger.executemany(upsert, used)
     _note_totals(ledger, inventory)
 
 

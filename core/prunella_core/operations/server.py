@@ -11,7 +11,7 @@ from prunella_core.fs.files import reclaimed
 from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import note
-from prunella_core.ledger.memory import rescan
+from prunella_core.ledger.memory import note_loaded, rescan
 from prunella_core.ollama.server import Server, ServerError
 from prunella_core.plan.build import refuse_if_stale
 from prunella_core.plan.records import FileError, Plan, Receipt, Removal, Request
@@ -31,7 +31,10 @@ def version_of(server: Server | None) -> str | None:
 
 
 def loaded_here(server: Server | None, inventory: Inventory) -> frozenset[str] | None:
-    """The models of this store that the server has in memory; ``None`` when it listens but does not answer."""
+    """The models of this store that the server has in memory; ``None`` when it listens but does not answer.
+
+    Later runs know from the ledger that they were in use.
+    """
     if server is None:
         return frozenset()
     try:
@@ -39,7 +42,9 @@ def loaded_here(server: Server | None, inventory: Inventory) -> frozenset[str] |
     except ServerError:
         return None
     known = {model.name: model.digest for model in inventory.models}
-    return frozenset(model.name for model in loaded if known.get(model.name) == model.digest)
+    here = frozenset(model.name for model in loaded if known.get(model.name) == model.digest)
+    note_loaded(inventory, here)
+    return here
 
 
 def delete_by_server(plan: Plan, world: World) -> Receipt:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ledger.file import NAME
-from prunella_core.ledger.memory import rescan, scan_store
+from prunella_core.ledger.memory import note_loaded, rescan, scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
 from prunella_core.sample import Layer, StoreBuilder
@@ -43,7 +43,9 @@ def builder(tmp_path: Path) -> StoreBuilder:
 
 def run(builder: StoreBuilder, now: float, *loaded: str) -> Inventory:
     """What every run of Prunella does first."""
-    return scan_store(open_store(builder.root), now, loaded=loaded)
+    inventory = scan_store(open_store(builder.root), now)
+    note_loaded(inventory, loaded)
+    return inventory
 
 
 def move_tag(builder: StoreBuilder) -> None:

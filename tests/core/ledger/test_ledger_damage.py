@@ -19,7 +19,7 @@ from prunella_core.inventory.records import Blob, Inventory
 from prunella_core.ledger import file as ledger_file
 from prunella_core.ledger.file import DAMAGED, NAME, Unusable, transact
 from prunella_core.ledger.log import LogLine, read_log, write_line
-from prunella_core.ledger.memory import last_run, recall, remember, rescan, scan_store
+from prunella_core.ledger.memory import last_run, note_loaded, recall, remember, rescan, scan_store
 from prunella_core.plan.build import make_plan
 from prunella_core.plan.records import PruneClass
 from prunella_core.sample import Layer, StoreBuilder
@@ -39,9 +39,10 @@ def builder(tmp_path: Path) -> StoreBuilder:
     builder = StoreBuilder(str(tmp_path / "store"), NOW)
     old = builder.layer("weights", OLD, age=YEAR)
     builder.model("m", old, config=builder.config(model_type="1B", age=YEAR), age=YEAR)
-    scan_store(open_store(builder.root), NOW - 2 * DAY, loaded=(MODEL,))
+    note_loaded(scan_store(open_store(builder.root), NOW - 2 * DAY), (MODEL,))
     builder.model("m", builder.layer("weights", "newer"), config=builder.config(model_type="2B"))
-    inventory = scan_store(open_store(builder.root), NOW - DAY, loaded=(MODEL,))
+    inventory = scan_store(open_store(builder.root), NOW - DAY)
+    note_loaded(inventory, (MODEL,))
     Path(builder.blob_path(inventory.model_by_name[MODEL].needs[1])).write_text("other")
     verify_blobs(inventory, inventory.blobs)
     assert write_line(open_store(builder.root), line(0))
@@ -215,7 +216,8 @@ def test_flipped_bytes_end_nothing(builder: StoreBuilder, impatient: None) -> No
         if number % 5 == 0:
             verify_blobs(inventory, inventory.blobs)
             write_line(inventory.store, line(1))
-            assert remember(inventory, (MODEL,)).model_by_name.keys() == {MODEL}
+            note_loaded(inventory, (MODEL,))
+            assert remember(inventory).model_by_name.keys() == {MODEL}
             assert ledger_problems(remember(inventory)) == [], "the run before has seen to it"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from prunella_core.base.errors import Refused, StalePlan
 from prunella_core.inventory.records import State
-from prunella_core.ledger.memory import scan_store
+from prunella_core.ledger.memory import note_loaded, scan_store
 from prunella_core.plan.records import PruneClass, PrunePolicy
 from prunella_core.sample import StoreBuilder
 from prunella_core.scan.system import keeps_atime
@@ -72,7 +72,7 @@ def test_reading_the_weights_is_a_use(builder: StoreBuilder) -> None:
 @pytest.mark.usefixtures("atime_kept")
 def test_the_later_of_atime_and_server_counts(builder: StoreBuilder) -> None:
     set_atime(builder, SOLO, NOW - 3 * HOUR)
-    scan_store(open_store(builder.root), NOW - HOUR, loaded=(SOLO,))
+    note_loaded(scan_store(open_store(builder.root), NOW - HOUR), (SOLO,))
     model = scan_store(open_store(builder.root), NOW).model_by_name[SOLO]
     assert (model.last_used, model.idle[1]) == (NOW - HOUR, "seen-loaded")
     set_atime(builder, SOLO, NOW - 60)

@@ -155,6 +155,16 @@ def test_a_loaded_model_is_not_pruned(builder: StoreBuilder) -> None:
     assert names(builder) == [SOLO]
 
 
+@pytest.mark.parametrize("command", [("doctor",), ("prune", "--all", "--age", "0", "--dry-run")])
+def test_a_model_seen_loaded_was_used_then(builder: StoreBuilder, command: tuple[str, ...]) -> None:
+    with ollama_on(builder.root, SOLO) as stub:
+        call(*command, store=builder.root, environment=stub.environ)
+    rows = call("ls", "--json", store=builder.root).document["models"]
+    assert [row["name"] for row in rows if row["age_from"] == "seen-loaded"] == [SOLO]
+    due = call("prune", "--all", "--age", "1h", "--dry-run", "--json", store=builder.root).document["models"]
+    assert (SOLO in due, len(due)) == (False, 2)
+
+
 def test_a_server_that_does_not_answer_holds_every_model_back(builder: StoreBuilder, silent: dict[str, str]) -> None:
     result = call("prune", "--all", "--age", "0", "-y", "--json", store=builder.root, environment=silent)
     assert len(names(builder)) == 3
