@@ -266,6 +266,6 @@ def _models_missing(store: Store, paths: Collection[str]) -> list[FileError]:
     said = "misses blobs that were deleted meanwhile: pull it again"
     return [
         FileError(path=manifest.file.path, message=f"{manifest.name} {said}")
-        for manifest in (read_manifests(store).manifests if digests else ())
+        for manifest in (read_manifests(store).manifests.values() if digests else ())
         if not digests.isdisjoint(manifest.needs)
     ]

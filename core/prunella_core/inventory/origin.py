@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
@@ -39,7 +40,8 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 def origins(inventory: Inventory) -> dict[str, Origin]:
     """Return what would bring each model back, by name."""
-    return inventory.kept("origins", lambda: _Provenance(inventory.model_by_name).all())
+    models = inventory.model_by_name
+    return inventory.kept("origins", lambda: dict(zip(models, map(_Provenance(models).origin, models), strict=True)))
 
 
 class _Provenance:
@@ -57,17 +59,12 @@ class _Provenance:
             self._find_source(same_manifest)
         self.layers_of: dict[str, dict[str, Layer]] = {}
 
-    def all(self) -> dict[str, Origin]:
-        """The origin of each model."""
-        return {name: self.origin(name) for name in self.models}
-
     @cached_property
     def brought_by(self) -> dict[str, str]:
         """The name to pull for each blob that a pull brings; only needed where a model was created here."""
         return {digest: by for name, by in self.pulled_as.items() for digest in self.models[name].needs}
 
     def origin(self, name: str) -> Origin:
-        """Return the origin of one model."""
         if self.models[name].details.remote_host:
             return self._cloud(name)
         if name not in self.pulled_as:
@@ -86,7 +83,9 @@ class _Provenance:
         if not candidates:
             return
         first = min(candidates, key=lambda name: (self.names[name].host == DEFAULT_HOST, self.models[name].modified_at))
-        tags = [name for name in candidates if _without_tag(self.names[name]) == _without_tag(self.names[first])]
+        tags = [
+            name for name in candidates if replace(self.names[name], tag=self.names[first].tag) == self.names[first]
+        ]
         self.pulled_as.update({name: name if name in tags else first for name in alike})
 
     def _may_be_pulled(self, name: str, copied_to_default: bool) -> bool:
@@ -199,10 +198,6 @@ class _Provenance:
         if base in self.models:
             return f"its weights were taken from {base}, which has other weights now"
         return "no model that can be pulled has its weights"
-
-
-def _without_tag(name: ModelName) -> tuple[str, str, str]:
-    return name.host, name.namespace, name.model
 
 
 @lru_cache(maxsize=1024)

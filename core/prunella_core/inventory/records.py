@@ -114,7 +114,6 @@ class Blob(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def idle_since(self) -> float | None:
-        """The time of ``idle``."""
         return self.idle[0]
 
 
@@ -154,12 +153,10 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def modified_at(self) -> float:
-        """When its manifest was written."""
         return self.manifest.mtime_ns / 1e9
 
     @property
     def location(self) -> Location:
-        """Where it runs."""
         return "cloud" if self.details.remote_host else "local"
 
     @property
@@ -178,7 +175,6 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def last_used(self) -> float | None:
-        """The time of ``last_use``."""
         return self.last_use[0]
 
     @property
@@ -194,7 +190,6 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def idle_since(self) -> float:
-        """The time of ``idle``."""
         return self.idle[0]
 
 
@@ -232,7 +227,6 @@ class TrashEntry(Struct, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> frozenset[str]:
-        """Every digest that its models need."""
         return frozenset(digest for model in self.models for digest in model.needs)
 
 
@@ -241,13 +235,10 @@ GUARD = "guard"
 
 
 class Inventory(Struct, frozen=True, kw_only=True, dict=True):
-    """A whole store at one moment."""
-
     store: Store
     scanned_at: float
     models: tuple[Model, ...]
     blobs: tuple[Blob, ...]
-    """Every row of ``blobs/``, and of the trash."""
     problems: tuple[Problem, ...]
     by_server: tuple[ServerReading, ...] = ()
     """How the server reads the manifests that it may read in another way."""
@@ -285,7 +276,6 @@ class Inventory(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def model_by_name(self) -> dict[str, Model]:
-        """Every model under its short name."""
         return {model.name: model for model in self.models}
 
     @cached_property

@@ -13,7 +13,6 @@ from prunella_core.scan.blobs import BlobReading, Rows, held_open, list_blobs, r
 from prunella_core.scan.manifests import ReadManifest, read_manifests
 from prunella_core.scan.own import OwnFiles, read_trash, read_vanished
 from prunella_core.scan.system import (
-    UNKNOWN,
     Capacity,
     Count,
     Report,
@@ -48,7 +47,7 @@ def scan(
     manifests = read_manifests(store, count=count)
     on_disk = read_blobs(store, listing, count, own)
     trash, trash_problems = read_trash(store, own)
-    by_name = sorted(manifests.manifests, key=lambda manifest: manifest.name)
+    by_name = sorted(manifests.manifests.values(), key=lambda manifest: manifest.name)
     reaches = reached_from(store, on_disk)
     users = _users(by_name, reaches)
     layers, odd = _layers(by_name)
@@ -72,7 +71,7 @@ def scan(
             *own.problems,
             *trash_problems,
         ),
-        by_server=manifests.by_server,
+        by_server=tuple(manifests.by_server),
         trash=trash,
         held_open=held_open(store, on_disk),
         staged=own.staged,
@@ -127,10 +126,7 @@ def _layers(manifests: Iterable[ReadManifest]) -> tuple[dict[str, Layer], set[st
 def _needed(
     users: Mapping[str, _Names], layers: Mapping[str, Layer], rows: Rows, reaches: Mapping[str, _Names], blobs: Set[str]
 ) -> tuple[list[Blob], list[Blob], set[str]]:
-    """Move from ``rows`` what models need: what is there, what is missing, and what has another size.
-
-    ``blobs`` are manifests.
-    """
+    """Move from ``rows`` what models need: what is there, what is missing, what has another size."""
     found, missing, odd = [], [], set()
     take, layer_of, reached, referenced, nothing = rows.pop, layers.get, reaches.get, State.REFERENCED, ()
     for key, models in users.items():
@@ -188,12 +184,11 @@ def _trashed(trash: Iterable[TrashEntry]) -> Iterator[Blob]:
 
 
 def _models(store: Store, manifests: Iterable[ReadManifest], on_disk: BlobReading, pins: _Names) -> tuple[Model, ...]:
-    """Every model, in the order of the names. What many share is read once."""
 
     @cache
     def details(digest: str) -> Details:
         files = on_disk.rows.get(digest)
-        return read_config(store.path(files[0].path)) if files and files[0].is_regular else UNKNOWN
+        return read_config(store.path(files[0].path)) if files and files[0].is_regular else Details()
 
     @cache
     def read_at(digest: str) -> float | None:
@@ -234,7 +229,6 @@ def _is_there(store: Store, files: Iterable[File]) -> bool:
 
 
 def _of_blobs(manifests: Iterable[ReadManifest], absent: Set[str], odd: Set[str], rows: Rows) -> Iterator[Problem]:
-    """What models miss, and what has another size than their manifests say."""
     for manifest in manifests if absent or odd else ():
         if missing := [digest for digest in manifest.needs if digest in absent] if absent else []:
             count = f"{len(missing)} of its {len(manifest.needs)} blobs"

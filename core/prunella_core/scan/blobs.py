@@ -5,8 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from stat import S_ISDIR, S_ISREG
 
-from msgspec import Struct
-
 from prunella_core.fs.files import BLOCK, File, files_below, has_reflinks, look_at, look_in
 from prunella_core.fs.mounts import shared_bytes
 from prunella_core.inventory.problems import problem
@@ -24,17 +22,6 @@ Listing = tuple[list[str], list[Problem]]
 """The names in ``blobs/``, in the order that the disk has them in (the quickest to look at), and what is wrong."""
 
 
-class BlobReading(Struct, frozen=True):
-    """The files of ``blobs/`` by row, and the sidecars and leftovers that lie elsewhere in the store."""
-
-    rows: Rows
-    kinds: dict[str, FileKind]
-    """What the rows are that are no whole blobs."""
-    links: tuple[str, ...]
-    """The keys of the rows that have a symbolic link in ``blobs/``."""
-    problems: tuple[Problem, ...]
-
-
 def list_blobs(store: Store) -> Listing:
     """Read the names, and decide by that which files count."""
     try:
@@ -47,20 +34,24 @@ def list_blobs(store: Store) -> Listing:
 
 def read_blobs(
     store: Store, listing: Listing | None = None, count: Count | None = None, own: OwnFiles | None = None
-) -> BlobReading:
+) -> "BlobReading":
     """Look at every file of ``listing``, and at what else Ollama keeps in the root. Raises Cancelled."""
     names, problems = listing or list_blobs(store)
-    reader = _BlobReader(store, problems)
+    found = BlobReading(store, problems)
     if names:
-        reader.read(names, count or Count())
-    reader.read_root()
-    rows = {key: own.without(files) for key, files in reader.rows.items()} if own and own.links else reader.rows
-    problems.sort(key=lambda found: found.path)
-    return BlobReading(rows, reader.kinds, tuple(dict.fromkeys(reader.links)), tuple(problems))
+        found.read(names, count or Count())
+    found.read_root()
+    if own and own.links:
+        found.rows = {key: own.without(files) for key, files in found.rows.items()}
+    problems.sort(key=lambda each: each.path)
+    return found
 
 
-class _BlobReader:
-    """Looks at names; it opens nothing but to ask which extents are shared."""
+class BlobReading:
+    """The files of ``blobs/`` by row, and the sidecars and leftovers that lie elsewhere in the store.
+
+    Only names are looked at; nothing is opened but to ask which extents are shared.
+    """
 
     def __init__(self, store: Store, problems: list[Problem]) -> None:
         self.store = store
@@ -68,7 +59,9 @@ class _BlobReader:
         self.with_extents = has_reflinks(store.blobs)
         self.rows: Rows = {}
         self.kinds: dict[str, FileKind] = {}
-        self.links: list[str] = []
+        """What the rows are that are no whole blobs."""
+        self.links: dict[str, None] = {}
+        """The keys of the rows that have a symbolic link in ``blobs/``, in their order."""
 
     def read(self, names: Sequence[str], count: Count) -> None:
         """Look at names in ``blobs/``: first at whole blobs, then at what may belong to the rows of these."""
@@ -101,7 +94,6 @@ class _BlobReader:
             rows[f"sha256:{name[7:]}"] = (file,)
 
     def _place(self, name: str, folder: int) -> None:
-        """Put an entry that is no plain blob in the row where it belongs."""
         path = f"blobs/{name}"
         try:
             file = look_in(folder, name, path, self.with_extents)
@@ -118,7 +110,7 @@ class _BlobReader:
         kind, digest = read_blob_name(name) if is_link or file.is_regular else (FileKind.STRAY, None)
         key = path if digest is None else f"{digest}-partial" if kind is FileKind.PARTIAL else digest
         if is_link:
-            self.links.append(key)
+            self.links[key] = None
         self._add(key, kind, file)
 
     def _add(self, key: str, kind: FileKind, file: File) -> None:
@@ -189,7 +181,6 @@ def reached_from(store: Store, on_disk: BlobReading) -> dict[str, tuple[str, ...
 
 
 def _entry(path: str) -> str:
-    """The entry of ``blobs/`` that holds a path."""
     return "/".join(path.split("/", 2)[:2])
 
 

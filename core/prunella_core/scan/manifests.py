@@ -47,33 +47,17 @@ class ReadManifest(Struct, frozen=True, gc=False):
     looks_created: bool
 
 
-class ManifestReading(Struct, frozen=True):
-    """All manifests of a store, and all that stands in the way of trusting them."""
-
-    manifests: tuple[ReadManifest, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    by_server: tuple[ServerReading, ...] = ()
-    """How the server reads those that it may read in another way."""
-    temporary: tuple[File, ...] = ()
-    """Files that a write of a manifest leaves for a moment, or when it is interrupted."""
-    blobs: frozenset[str] = frozenset()
-    """The digests of blobs that are manifests."""
-
-    @property
-    def needed(self) -> frozenset[str]:
-        """Every digest that some manifest needs."""
-        return frozenset(digest for manifest in self.manifests for digest in manifest.needs)
-
-
 def read_manifests(
     store: Store, find_blob: Callable[[str], str | None] | None = None, count: Count | None = None
-) -> ManifestReading:
+) -> "ManifestReading":
     """Read every manifest of ``store``, those of ``manifests-v2/`` first. Raises Cancelled.
 
     ``find_blob`` says where the blob of a digest lies, if it is here: it may be a manifest. By default that is looked
     up in ``blobs/``.
     """
-    return _ManifestReader(store, find_blob or (lambda digest: blob_in(store, digest))).read(count or Count())
+    reading = ManifestReading(store, find_blob or (lambda digest: blob_in(store, digest)))
+    reading.read(count or Count())
+    return reading
 
 
 def blob_in(store: Store, digest: str) -> str | None:
@@ -82,8 +66,11 @@ def blob_in(store: Store, digest: str) -> str | None:
     return path if os.path.lexists(path) else None
 
 
-class _ManifestReader:
-    """One walk. Problems are collected, not raised: one bad file must not hide the others."""
+class ManifestReading:
+    """All manifests of a store, and all that stands in the way of trusting them.
+
+    Problems are collected, not raised: one bad file must not hide the others.
+    """
 
     def __init__(self, store: Store, find_blob: Callable[[str], str | None]) -> None:
         self.store = store
@@ -91,11 +78,20 @@ class _ManifestReader:
         self.manifests: dict[str, ReadManifest] = {}
         self.problems: list[Problem] = []
         self.by_server: list[ServerReading] = []
+        """How the server reads those that it may read in another way."""
         self.temporary: list[File] = []
+        """Files that a write of a manifest leaves for a moment, or when it is interrupted."""
         self.blobs: set[str] = set()
+        """The digests of blobs that are manifests."""
         self.keeps_manifests_as_blobs = os.path.lexists(store.path("manifests-v2"))
 
-    def read(self, count: Count) -> ManifestReading:
+    @property
+    def needed(self) -> frozenset[str]:
+        """Every digest that some manifest needs."""
+        return frozenset(digest for manifest in self.manifests.values() for digest in manifest.needs)
+
+    def read(self, count: Count) -> None:
+        """Walk and read, once. Raises Cancelled."""
         trees = [tree for tree in _TREES if os.path.lexists(self.store.path(tree))]
         if not trees:
             self._add("manifests", "no-manifests", "there is no manifests/ folder")
@@ -103,13 +99,6 @@ class _ManifestReader:
         for some in count.each("models", listing):
             for path, is_link in some:
                 self._read_one(path, is_link)
-        return ManifestReading(
-            tuple(self.manifests.values()),
-            tuple(self.problems),
-            tuple(self.by_server),
-            tuple(self.temporary),
-            frozenset(self.blobs),
-        )
 
     def _add(self, path: str, kind: str, message: str, name: str | None = None) -> None:
         try:
@@ -174,7 +163,6 @@ class _ManifestReader:
         return target if os.path.exists(target) or not digest else self.find_blob(digest) or target
 
     def _read_one(self, path: str, is_link: bool) -> None:
-        """Read one manifest and add it, or the Problem that it is."""
         parsed = ModelName.of_path(path)
         if not parsed.is_valid:
             self._add(path, "bad-name", "its path is no name that a model can have")

@@ -23,6 +23,7 @@ from prunella_core.inventory.problems import problem
 from prunella_core.inventory.records import Cause, Model, Problem, TrashedModel, TrashEntry
 from prunella_core.ollama.names import Area, place_of
 from prunella_core.scan.manifests import ManifestReading, ReadManifest, blob_in, read_manifests
+from prunella_core.scan.system import Count
 from prunella_core.store import Store, read_pins
 
 RESTORING = "restoring.json"
@@ -38,7 +39,12 @@ class OwnFiles:
         self.links: Counter[tuple[int, int]] = Counter()
         """By device and inode, the links in staging, removing and the guard: they go when an operation ends."""
         self.problems: list[Problem] = []
-        self.pins = self._read_pins(store)
+        self.pins: tuple[str, ...] = ("*",)  # while they cannot be read every model counts as pinned
+        try:
+            self.pins = read_pins(store)
+        except OSError as error:
+            message = f"cannot read the pins: {error.strerror}"
+            self.problems.append(problem(".prunella/pins", "pins-unreadable", message))
         self.guard: tuple[File, ...] = ()
         """The files of the guard, whose links are among these: Ollama's own delete leaves them."""
         self.staged: frozenset[str] = frozenset()
@@ -56,15 +62,6 @@ class OwnFiles:
                 self.links.update((file.device, file.inode) for file in found)
                 self.guard += found if area is Area.GUARD else ()
             self._read_staged(store)
-
-    def _read_pins(self, store: Store) -> tuple[str, ...]:
-        """The pins; while they cannot be read every model counts as pinned."""
-        try:
-            return read_pins(store)
-        except OSError as error:
-            message = f"cannot read the pins: {error.strerror}"
-            self.problems.append(problem(".prunella/pins", "pins-unreadable", message))
-            return ("*",)
 
     def _read_staged(self, store: Store) -> None:
         folder = os.path.join(store.own, Area.STAGING)
@@ -93,8 +90,6 @@ _Kind = TypeVar("_Kind", bound=Struct)
 
 
 class _Record(Struct, frozen=True):
-    """What the record of an entry says of how it came into the trash."""
-
     cause: Cause = "removed"
     happened_at: float | None = None
     keep: int | None = None
@@ -161,12 +156,14 @@ def _read_entry(
 ) -> tuple[TrashEntry, list[Problem]]:
     prefix = f".prunella/trash/{name}"
     as_store = Store(root=store.path(prefix), why="trash", owner=store.owner, writable=store.writable)
-    reading = ManifestReading() if os.path.islink(as_store.manifests) else read_manifests(as_store, find)
+    reading = ManifestReading(as_store, find)
+    if not os.path.islink(as_store.manifests):
+        reading.read(Count())
     record = read_record(as_store.root, _Record)
     entry = TrashEntry(
         id=name,
         removed_at=removed_at(store.trash, name),
-        models=tuple(_trashed(prefix, manifest) for manifest in reading.manifests),
+        models=tuple(_trashed(prefix, manifest) for manifest in reading.manifests.values()),
         files=files,
         is_spent=all(file.path != f"{prefix}/{RECORD}" for file in files),
         cause=record.cause,
@@ -185,7 +182,6 @@ def read_record(folder: str, kind: type[_Kind]) -> _Kind:
 
 
 def _trashed(prefix: str, manifest: ReadManifest) -> TrashedModel:
-    """Describe a manifest that was read in a folder of ours, ``prefix``."""
     return TrashedModel(
         name=manifest.name,
         manifest=replace(manifest.file, path=f"{prefix}/{manifest.file.path}"),
@@ -220,6 +216,6 @@ def read_vanished(store: Store, mirror: Collection[File], models: Collection[Mod
     reading = read_manifests(aside, lambda digest: blob_in(aside, digest) or blob_in(store, digest))
     return tuple(
         _trashed(_GUARD, copy)
-        for copy in reading.manifests
+        for copy in reading.manifests.values()
         if copy.file.path in strays and not ((model := live.get(copy.file.path)) and model.digest == copy.digest)
     )

@@ -130,18 +130,14 @@ class _Config(Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Config)
-UNKNOWN = Details()
 
 
 def read_config(path: str) -> Details:
-    """Return what the config at ``path`` says; a config that is missing or no config says nothing.
-
-    Details only describe: whether a blob is there, and whether it is whole, is judged elsewhere.
-    """
+    """Return what the config at ``path`` says; one that is missing or no config says nothing."""
     try:
         config = _DECODER.decode(read_small(path, _LARGEST_CONFIG) or b"{}")
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return UNKNOWN
+        return Details()
     said = (value or None for value in astuple(config))
     return Details(**dict(zip(Details.__struct_fields__, said, strict=True)))
 
@@ -156,7 +152,6 @@ class OtherFiles(Struct, frozen=True, kw_only=True):
 
     @property
     def allocated(self) -> int:
-        """All of it."""
         return sum(count for _name, count in self.entries)
 
 

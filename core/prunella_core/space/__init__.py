@@ -56,7 +56,6 @@ class Cell:
         """Its files with several links: each is freed with the last of them, which may lie in another cell."""
 
     def add_up(self) -> None:
-        """Measure its files, once all are here."""
         self.linked = [file for file in self.files if file.links > 1]
         alone = [file for file in self.files if file.links <= 1] if self.linked else self.files
         self.plain = sum([file.allocated for file in alone])
@@ -64,7 +63,6 @@ class Cell:
 
     @property
     def allocated(self) -> int:
-        """What all its files take."""
         return self.plain + allocated(self.linked)
 
 
@@ -166,8 +164,6 @@ class Sharing(Struct, frozen=True):
 
 
 class Space:
-    """All cells of a store, and those of each holder."""
-
     def __init__(self, inventory: Inventory, mode: Mode = "trash") -> None:
         self.inventory = inventory
         self.of: dict[Holder, list[Cell]] = {}

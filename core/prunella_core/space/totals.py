@@ -1,6 +1,5 @@
 """Where a whole store's bytes are, every file counted once: as sums, changes, families and areas of a map."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Literal
 
@@ -30,12 +29,10 @@ class Totals(Struct, frozen=True, kw_only=True):
 
     @property
     def allocated(self) -> int:
-        """Everything in the store."""
         return self.referenced + self.unreferenced + self.partial + self.leftover + self.stray + self.trashed
 
     @property
     def referenced(self) -> int:
-        """What the models need."""
         return self.exclusive + self.shared
 
     @property
@@ -110,6 +107,9 @@ class AreaKind(StrEnum):
     TRASH = "trash"
 
 
+_Part = tuple[AreaKind, tuple[str, ...]]
+
+
 class Area(Struct, frozen=True, kw_only=True):
     """A piece of the map, and what it stands for: models by name, rows of ``blobs/`` by key, the trash by ID."""
 
@@ -127,35 +127,27 @@ def areas(inventory: Inventory) -> tuple[Area, ...]:
     """Return the map: families of models, the largest first, then what no model needs. None is empty."""
     space = space_of(inventory)
     family_of = {name: family for family in families(space) for name in family}
-    groups: dict[tuple[AreaKind, tuple[str, ...]], list[Area]] = {}
-    for part in _parts(space):
-        homes = {family_of[name] for name in part.models}
-        home = homes.pop() if len(homes) == 1 else ()
-        kind = AreaKind.FAMILY if home else AreaKind.COMMON if homes else part.kind
-        groups.setdefault((kind, home), []).append(part)
+    blobs: dict[_Part, list[str]] = {}
+    for cell in space.cells:
+        blobs.setdefault(_part_of(cell), []).extend(blob.key for blob in cell.blobs)
+    groups: dict[_Part, list[Area]] = {}
+    for (kind, names), size in space.partition(_part_of).items():
+        if size:
+            models = names if kind in (AreaKind.MODEL, AreaKind.SHARED) else ()
+            entries = names if kind is AreaKind.TRASH else ()
+            keys = tuple(blobs[kind, names])
+            homes = {family_of[name] for name in models}
+            home = homes.pop() if len(homes) == 1 else ()
+            group = AreaKind.FAMILY if home else AreaKind.COMMON if homes else kind
+            part = Area(kind=kind, allocated=size, models=models, blobs=keys, entries=entries)
+            groups.setdefault((group, home), []).append(part)
     found = [_together(kind, family, parts) for (kind, family), parts in groups.items()]
     kinds = list(AreaKind)
     # Families and models alone are in one order, by size.
     return tuple(sorted(found, key=lambda area: (max(kinds.index(area.kind), 1), -area.allocated, area.models)))
 
 
-def _parts(space: Space) -> Iterator[Area]:
-    """The smallest areas: what one model alone needs, what the same models share, one row, one entry of the trash."""
-    cells: dict[tuple[AreaKind, tuple[str, ...]], list[Cell]] = {}
-    for cell in space.cells:
-        cells.setdefault(_part_of(cell), []).append(cell)
-    for (kind, names), allocated in space.partition(_part_of).items():
-        if allocated:
-            yield Area(
-                kind=kind,
-                allocated=allocated,
-                models=names if kind in (AreaKind.MODEL, AreaKind.SHARED) else (),
-                blobs=tuple(blob.key for cell in cells[kind, names] for blob in cell.blobs),
-                entries=names if kind is AreaKind.TRASH else (),
-            )
-
-
-def _part_of(cell: Cell) -> tuple[AreaKind, tuple[str, ...]]:
+def _part_of(cell: Cell) -> _Part:
     if cell.models and cell.kind in ("manifest", "referenced"):
         return AreaKind.SHARED if cell.is_shared else AreaKind.MODEL, cell.models
     if cell.kind == "broken":
@@ -206,9 +198,7 @@ class Sharer(Struct, frozen=True, kw_only=True):
 
     name: str
     blobs: tuple[Blob, ...]
-    """What both need."""
     shared: int
-    """Bytes that these take on the disk."""
     together: int
     """Bytes that leave the disk when both models go, and no other."""
 

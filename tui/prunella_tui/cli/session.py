@@ -147,7 +147,7 @@ def models(_typed: str) -> Iterator[str]:
     """Yield the names of the models."""
     from prunella_core.scan.manifests import read_manifests
 
-    for manifest in read_manifests(open_store()).manifests:
+    for manifest in read_manifests(open_store()).manifests.values():
         yield manifest.name
 
 
