@@ -83,9 +83,8 @@ class _Provenance:
         if not candidates:
             return
         first = min(candidates, key=lambda name: (self.names[name].host == DEFAULT_HOST, self.models[name].modified_at))
-        tags = [
-            name for name in candidates if replace(self.names[name], tag=self.names[first].tag) == self.names[first]
-        ]
+        untagged = {name: replace(self.names[name], tag="") for name in candidates}
+        tags = [name for name in candidates if untagged[name] == untagged[first]]
         self.pulled_as.update({name: name if name in tags else first for name in alike})
 
     def _may_be_pulled(self, name: str, copied_to_default: bool) -> bool:
