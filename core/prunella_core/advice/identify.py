@@ -98,23 +98,16 @@ class _Sidecar(msgspec.Struct):
     kv: dict[str, msgspec.Raw]
 
 
-_Value = str | int | float | None
-
-
-class _Ends(Exception):
-    """The head ends here, or goes on with what cannot be read."""
-
-
 def _describe_gguf(head: bytes) -> str | None:
     if not head.startswith(b"GGUF"):
         return None
-    known: dict[str, _Value] = {}
+    known: dict[str, Any] = {}
     try:
         reader = _Reader(head)
-        with suppress(_Ends):
+        with suppress(struct.error):  # the head ends, or goes on with what cannot be read
             for key, value in reader.pairs():
                 known.setdefault(key, value)
-    except _Ends:
+    except struct.error:
         return "GGUF, of an unknown version"
     return _sentence(known)
 
@@ -128,7 +121,7 @@ def _describe_sidecar(data: bytes) -> str | None:
     return None
 
 
-def _sentence(known: dict[str, _Value]) -> str:
+def _sentence(known: dict[str, Any]) -> str:
     known = {key.removeprefix(_GENERAL): known[key] for key in known if key.startswith(_GENERAL)}
     texts = {key: _short(value) for key, value in known.items() if isinstance(value, str)}
     architecture, kind = texts.get("architecture", ""), texts.get("type", "")
@@ -149,7 +142,7 @@ def _human_count(count: int) -> str:
 
 
 class _Reader:
-    """Every length is checked against the head before it is believed."""
+    """Every length is checked against the head before it is believed. What ends the reading is a struct.error."""
 
     def __init__(self, head: bytes) -> None:
         self.head, self.at, self.order = head, 4, "<"
@@ -157,51 +150,48 @@ class _Reader:
         if not version & 0xFFFF:  # a file for big-endian machines
             self.order, version = ">", int.from_bytes(version.to_bytes(4, "little"), "big")
         if not 1 <= version <= 3:
-            raise _Ends
+            raise struct.error
         self.length = "I" if version == 1 else "Q"
 
-    def pairs(self) -> Iterator[tuple[str, _Value]]:
+    def pairs(self) -> Iterator[tuple[str, Any]]:
         """Yield keys and values; the value of an array is ``None``."""
         self._number(self.length)  # of tensors
         for _pair in range(min(self._number(self.length), _MOST_PAIRS)):
             yield self._string(), self._value(self._number("I"))
 
     def _number(self, code: str) -> Any:
-        start = self._skip(struct.calcsize(f"={code}"))
-        return struct.unpack_from(self.order + code, self.head, start)[0]
+        (value,) = struct.unpack_from(self.order + code, self.head, self.at)
+        self.at += struct.calcsize(self.order + code)
+        return value
 
-    def _skip(self, count: int) -> int:
-        start = self.at
-        if count > len(self.head) - start:
-            raise _Ends
-        self.at = start + count
-        return start
+    def _skip(self, count: int) -> None:
+        self.at += count
+        if self.at > len(self.head):
+            raise struct.error
 
     def _string(self) -> str:
-        start = self._skip(self._number(self.length))
-        return self.head[start : self.at].decode(errors="surrogateescape")
+        length = self._number(self.length)
+        self._skip(length)
+        return self.head[self.at - length : self.at].decode(errors="surrogateescape")
 
-    def _value(self, kind: int) -> _Value:
-        if kind == _STRING:
-            return self._string()
+    def _value(self, kind: int) -> Any:
         if kind == _ARRAY:
-            self._skip_array(self._number("I"), self._number(self.length))
-            return None
-        if kind not in _SCALARS:
-            raise _Ends
-        return self._number(_SCALARS[kind])  # type: ignore[no-any-return]
+            return self._skip_array(self._number("I"), self._number(self.length))
+        if kind not in _SCALARS and kind != _STRING:
+            raise struct.error
+        return self._string() if kind == _STRING else self._number(_SCALARS[kind])
 
     def _skip_array(self, kind: int, count: int) -> None:
         if kind in _SCALARS:
             self._skip(count * struct.calcsize(f"={_SCALARS[kind]}"))
-        elif kind == _STRING and count <= len(self.head) // struct.calcsize(f"={self.length}"):
+        elif kind == _STRING:
             length = struct.Struct(self.order + self.length)
             for _string in range(count):  # a vocabulary has some hundred thousand, so this loop is kept tight
-                if self.at + length.size > len(self.head):
-                    raise _Ends
                 self.at += length.size + int(length.unpack_from(self.head, self.at)[0])
-        else:  # an array of arrays, which no writer makes, or more strings than there is room for
-            raise _Ends
+                if self.at > len(self.head):
+                    raise struct.error
+        else:  # an array of arrays, which no writer makes
+            raise struct.error
 
 
 # Text: safetensors headers, the JSON that comes with a model, templates, licences, prompts
