@@ -130,7 +130,7 @@ async def test_the_tiles_hold_the_whole_store(demo: Path, open_map: OpenMap) -> 
         cells = sum(spot.rect.cells for spot in there.screen.view.spots)
         view = there.screen.view
         assert cells == view.size.width * view.size.height
-        assert sum(spot.allocated for spot in view.spots) == there.screen.level.allocated
+        assert sum(spot.allocated for spot in view.spots) == there.screen.levels[-1].allocated
         text = "\n".join(there.lines())
         for word in ("x/flux2-klein:4b", "○ unreferenced", "◔ partial"):
             assert word in text

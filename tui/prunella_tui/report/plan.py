@@ -229,7 +229,6 @@ def proposal_lines(inventory: Inventory, proposal: Proposal) -> Iterator[Block]:
 
 
 def _proposed(inventory: Inventory, proposal: Proposal) -> Iterator[tuple[Part, ...]]:
-    """What to delete, the most easily recovered first, with the running sum."""
     entries = {entry.id: trash_title(entry) for entry in inventory.trash}
     total = 0
     for kind, items in groupby(proposal.items, key=lambda item: item.kind):

@@ -40,15 +40,12 @@ class Drawing(Visual):
     __hash__ = None  # type: ignore[assignment]  # tables hold lists
 
     def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
-        """As wide as there is room."""
         return container_width
 
     def get_height(self, rules: RulesMap, width: int) -> int:
-        """Return how many lines it has in ``width`` cells."""
         return len(self._lines(width))
 
     def render_strips(self, width: int, height: int | None, style: Style, options: RenderOptions) -> list[Strip]:
-        """Return the lines in ``width`` cells."""
         styles = {tone: (style + options.get_style(name)).rich_style for tone, name in STYLES.items()}
         lines = self._lines(width)[:height]
         return [Strip([Segment(text, styles[tone]) for text, tone in spans]) for spans in lines]

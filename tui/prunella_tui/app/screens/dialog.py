@@ -83,7 +83,6 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         self.press(event.button.id or "")
 
     def press(self, way: str) -> None:
-        """Do what the button ``way`` is for."""
         self.dismiss(self.answers.get(way))
 
     def action_scroll_text(self, lines: int) -> None:
@@ -130,7 +129,6 @@ class Help(Reading):
         super().__init__("Help")
 
     def body(self) -> Iterator[Widget]:
-        """Two columns of about the same height."""
         left, right = ([block for group in groups for block in _group(group)][1:] for groups in _COLUMNS)
         words = section("Words", "head", _rows(WORDS))
         yield Horizontal(Static(Drawing(left)), Static(Drawing([*right, *words])), id="columns")

@@ -60,7 +60,6 @@ class Level(NamedTuple):
 
     @property
     def allocated(self) -> int:
-        """Bytes on the disk."""
         return sum(area.allocated for area in self.areas)
 
 
@@ -108,23 +107,22 @@ class MapScreen(Screen[Place | None]):
             self.notify(f"Other files cannot be read: {error.strerror}", severity="warning")
         self._show_crumbs()
 
-    @property
-    def level(self) -> Level:
-        """What is looked at."""
-        return self.levels[-1]
-
     # Looking
 
     def _show(self, cursor: Area | None = None) -> None:
         is_whole = len(self.levels) == 1
-        main = [area for area in self.level.areas if not is_whole or area.kind in _OF_MODELS]
-        apart = [area for area in self.level.areas if is_whole and area.kind not in _OF_MODELS]
+        main = [area for area in self.levels[-1].areas if not is_whole or area.kind in _OF_MODELS]
+        apart = [area for area in self.levels[-1].areas if is_whole and area.kind not in _OF_MODELS]
         self.view.show(main, apart, cursor)
         self._show_crumbs()
 
     def _show_crumbs(self) -> None:
         path = " › ".join(level.title for level in self.levels[1:] or self.levels)
-        crumbs = [Content.styled("Map", "bold $text-primary"), Content(path), Content(show.size(self.level.allocated))]
+        crumbs = [
+            Content.styled("Map", "bold $text-primary"),
+            Content(path),
+            Content(show.size(self.levels[-1].allocated)),
+        ]
         if self.trend and len(self.levels) == 1:
             crumbs.append(muted(f"{self.trend} in {show.duration(_WEEKS)}"))
         if self.other and self.other.allocated and len(self.levels) == 1:
@@ -184,7 +182,7 @@ class MapScreen(Screen[Place | None]):
     def _label(self, spot: Spot) -> Label:
         kind = spot.area.kind if spot.area else None
         sign = _SIGNS.get(kind, "◆") if kind else "…"
-        share = spot.allocated / (self.level.allocated or 1)
+        share = spot.allocated / (self.levels[-1].allocated or 1)
         title = self._title(spot) if kind in (AreaKind.MODEL, None) else f"{sign} {self._title(spot)}"
         lines = (title, f"{show.size(spot.allocated)} · {share:.0%}", *self._more(spot))
         return Label(sign, lines, _TONES.get(kind, "unneeded"), self._is_marked(spot))

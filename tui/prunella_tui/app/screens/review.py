@@ -66,7 +66,6 @@ class Review(Dialog[Plan | Literal["force", "copy"]]):
         self.answers = {**self.plans, "force": "force", "copy": "copy"}
 
     def parts(self) -> Iterator[Widget]:
-        """The word to type, and each way with what it means."""
         if self.wipes:
             placeholder = f"Type “{EVERYTHING}” to delete {self.wipes}"
             yield Input(placeholder=placeholder, id="word", compact=True, classes="part")
@@ -104,7 +103,6 @@ class Review(Dialog[Plan | Literal["force", "copy"]]):
 
 
 def _line(button: Button, meaning: str, more: str = "") -> Widget:
-    """A button and what it means."""
     button.compact = True
     return Horizontal(button, Static(Content(meaning), classes="meaning"), classes=f"way part {more}")
 

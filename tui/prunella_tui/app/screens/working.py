@@ -50,7 +50,6 @@ class Working(Dialog[Outcome | Exception], Generic[Outcome]):
         self._is_answered = False
 
     def parts(self) -> Iterator[Widget]:
-        """How far it is."""
         yield ProgressBar(show_eta=False)
         yield Static("…", id="step")
 
