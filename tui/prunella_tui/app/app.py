@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from textual.app import SystemCommand
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -25,18 +25,10 @@ class PrunellaApp(Ending[int]):
         super().__init__(setup.theme, os.path.join(os.path.dirname(__file__), "app.tcss"))
         self.session = Session(setup)
 
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = True,
-    ) -> None:
+    def notify(self, *message: Any, **options: Any) -> None:
         """Show a toast in place of the one before: three of them would cover half of a small screen."""
         self.clear_notifications()
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        super().notify(*message, **options)
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._remember_theme)

@@ -24,7 +24,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     coming: NextStart
     """What Ollama's own next start does to the store."""
     loaded: frozenset[str] = frozenset()
-    """The models that the server has loaded."""
     rows: Mapping[str, Sequence[Any]]
     """The rows of each tab, under its ID."""
     texts: Mapping[str, list[str]]
@@ -52,7 +51,6 @@ NEXT_START = "next-start"
 
 
 def model_columns(snapshot: Snapshot) -> list[Column[Model]]:
-    """Columns of the Models tab."""
     usage = space_of(snapshot.inventory).models
     whole = snapshot.totals.allocated or 1
     largest = max((each.frees for each in usage.values()), default=0) or 1
@@ -105,7 +103,6 @@ def _since(key: str, title: str, time: Callable[[Row], float | None], now: float
 
 
 def blob_columns(snapshot: Snapshot) -> list[Column[Blob]]:
-    """Columns of the Blobs tab."""
     states = list(State)
 
     def state(blob: Blob) -> str:
@@ -129,7 +126,6 @@ def blob_columns(snapshot: Snapshot) -> list[Column[Blob]]:
 
 
 def trash_columns(snapshot: Snapshot) -> list[Column[TrashEntry]]:
-    """Columns of the Trash tab."""
     from prunella_core.plan.build import trash_reclaims
 
     frees = {entry.id: trash_reclaims(snapshot.inventory, entry) for entry in snapshot.inventory.trash}

@@ -80,9 +80,7 @@ class Session:
         self.snapshot: Snapshot | None = None
         self.server: Server | None = None
         self.scan: Scan | None = None
-        """The scan that is going on."""
         self.failure = ""
-        """Why the last scan failed."""
         self.guard_trouble = ""
         self.is_interrupted = False
         self._has_read = asyncio.Event()
@@ -99,7 +97,6 @@ class Session:
 
     @property
     def store(self) -> Store:
-        """The store, as it was found."""
         return self.setup.store
 
     @property
@@ -109,7 +106,6 @@ class Session:
 
     @property
     def loaded(self) -> frozenset[str]:
-        """The models that the server has loaded."""
         return self.snapshot.loaded if self.snapshot else frozenset()
 
     @property
@@ -200,7 +196,6 @@ class Session:
         return "", "No file to delete here; the details say how to fix it"
 
     def mark(self, kind: str, keys: Collection[str]) -> None:
-        """Mark many rows of a kind."""
         self._set(replace(self.marks, **{kind: getattr(self.marks, kind).union(keys)}))
 
     def unmark(self, kind: str, keys: Iterable[str]) -> None:
@@ -289,14 +284,12 @@ class Session:
         return [self.plan(inventory, each) for each in requests]
 
     def plan(self, inventory: Inventory, request: Request) -> Plan:
-        """What a request does now."""
         from prunella_core.plan.build import make_plan
 
         return make_plan(inventory, request, self.setup.now())
 
     @property
     def last_removal(self) -> TrashEntry | None:
-        """The entry of the trash that was removed last."""
         return next(reversed(self.snapshot.rows["trash"]), None) if self.snapshot else None
 
     @property

@@ -30,7 +30,6 @@ Result = TypeVar("Result")
 
 
 def is_gone(fileno: int) -> bool:
-    """Whether the terminal behind a descriptor has gone away."""
     poll = select.poll()
     poll.register(fileno, 0)
     return any(events & _GONE for _fileno, events in poll.poll(0))
@@ -162,7 +161,6 @@ class Contrast(LineFilter):
     """The filters that come first: this one sees the colours as they are drawn."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """Return ``segments`` with colours that can be read."""
         for earlier in self.before:
             segments = earlier.apply(segments, background)
         return [

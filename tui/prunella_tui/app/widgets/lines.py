@@ -27,7 +27,6 @@ class Line(Static):
 
 
 def muted(text: str) -> Content:
-    """Return text of less weight."""
     return Content.styled(text, "$text-muted")
 
 
@@ -35,7 +34,6 @@ class Title(Line):
     """Which store this is, and what is special about it, before anything is marked."""
 
     def show(self, session: Session) -> None:
-        """Show the store of ``session`` as it is known now."""
         loaded = show.counted(len(session.loaded), "model")
         self.say(
             Content.styled("Prunella", "bold $text-primary"),
@@ -80,7 +78,6 @@ class StoreBar(Widget):
     totals: reactive[Totals | None] = reactive(None)
 
     def render(self) -> RenderResult:
-        """Draw the two lines."""
         if self.totals is None:
             return Content("…")
         width = max(self.size.width, 10)
@@ -197,7 +194,6 @@ class KeyLine(Line):
     _keys: Sequence[Key] = ()
 
     def show(self, keys: Sequence[Key]) -> None:
-        """Show ``keys`` in their order."""
         self._keys = keys
         self.on_resize()
 

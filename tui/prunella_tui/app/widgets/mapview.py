@@ -30,11 +30,9 @@ class Rect(Struct, frozen=True):
 
     @property
     def cells(self) -> int:
-        """How many cells it has."""
         return self.width * self.height
 
     def has(self, x: int, y: int) -> bool:
-        """Whether a cell is in it."""
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
 
@@ -179,7 +177,6 @@ class Spot(NamedTuple):
 
     @property
     def allocated(self) -> int:
-        """Bytes on the disk."""
         return sum(area.allocated for area in self.areas)
 
 
@@ -243,7 +240,6 @@ class MapView(Widget, can_focus=True):
 
     @property
     def spot(self) -> Spot | None:
-        """The tile under the cursor."""
         return self._spot_at(*self._anchor)
 
     def _spot_at(self, x: int, y: int) -> Spot | None:
@@ -295,7 +291,6 @@ class MapView(Widget, can_focus=True):
         _write(canvas, spot.rect, label, words, is_current)
 
     def render_line(self, y: int) -> Strip:
-        """Return one drawn line."""
         if y < len(self._lines) and self.spots:
             return self._lines[y]
         if y == 1 and not self.spots:

@@ -62,7 +62,6 @@ class TextView(StillView, can_focus=False):
         return self.content
 
     def notify_style_update(self) -> None:
-        """Draw in the colours of another theme."""
         super().notify_style_update()
         self._draw()
 
@@ -86,7 +85,6 @@ class TextView(StillView, can_focus=False):
         self.refresh(*(Region(0, y - top, width, 1) for y in changed))
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of what is in sight."""
         line = round(self.scroll_y) + y
         return self._lines[line] if line < len(self._lines) else self._blank
 
@@ -95,15 +93,12 @@ class FilterField(Input):
     """The field in which a filter is typed, as wide as it is whatever stands in it; open only meanwhile."""
 
     virtual_size: reactive[Size] = reactive(Size(0, 0))
-    """As above."""
 
     @property
     def is_open(self) -> bool:
-        """Whether something can be typed."""
         return self.has_class("-open")
 
     def open(self, text: str, placeholder: str) -> None:
-        """Begin with ``text``."""
         self.add_class("-open")
         self.placeholder = placeholder
         self.value = text

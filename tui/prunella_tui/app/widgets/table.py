@@ -40,7 +40,6 @@ class Column(NamedTuple, Generic[Row]):
     least: int = 24
     """How narrow a column of width 0 may get before others give way."""
     letter: str = ""
-    """The key that sorts by it."""
     tone: Callable[[Row], str] | None = None
     """Names what colours the cell: muted, warning, error or bar; or nothing."""
 
@@ -108,17 +107,14 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self._sort(self._number(before))
 
     def _number(self, key: str | None) -> int | None:
-        """Which of all rows has this key."""
         return next((number for number, known in enumerate(map(self._key_of, self.rows)) if known == key), None)
 
     @property
     def row(self) -> Row | None:
-        """The row under the cursor."""
         return self.rows[self._shown[self.cursor]] if self._shown else None
 
     @property
     def key(self) -> str | None:
-        """The key of the row under the cursor."""
         return self._key_of(self.rows[self._shown[self.cursor]]) if self._shown else None
 
     @property
@@ -197,7 +193,6 @@ class RowTable(StillView, Generic[Row], can_focus=True):
     # The cursor
 
     def go_to(self, key: str) -> None:
-        """Put the cursor on the row with ``key``, when it is shown."""
         self._go_to(self._number(key))
 
     def _go_to(self, number: int | None) -> None:
@@ -263,7 +258,6 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         self._strips.clear()
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line: the header, a row, or nothing."""
         if y == 0:
             return self._drawn((self.sort_key, self.reverse), self._header, "header")
         index, line = divmod(round(self.scroll_y) + y - 1, self._height)
@@ -316,7 +310,6 @@ class RowTable(StillView, Generic[Row], can_focus=True):
         yield Segment("     " + _fit(text, max(self.size.width - 5 - _GAP, 1), right=False), style)
 
     def notify_style_update(self) -> None:
-        """Draw in the colours of another theme."""
         super().notify_style_update()
         self._styles.clear()
         self._strips.clear()

@@ -31,7 +31,6 @@ class Tab(NamedTuple):
     columns: Callable[[Snapshot], list[Column[Any]]]
     key: Callable[[Any], str]
     example: str = "words"
-    """An example of its filter."""
     fields: Rows | None = None
     """The fields that the terms of its filter ask for; ``None`` where only words count."""
     below: Callable[[Any], str] | None = None
@@ -126,7 +125,6 @@ class Tables(ContentSwitcher):
 
     @property
     def table(self) -> RowTable[Any]:
-        """The table in sight."""
         return self._table(self.tab.id)
 
     def _table(self, tab: str) -> RowTable[Any]:
@@ -134,7 +132,6 @@ class Tables(ContentSwitcher):
 
     @property
     def details(self) -> Drawing | None:
-        """Everything about the row under the cursor."""
         snapshot, row = self.session.snapshot, self.table.row
         return Drawing(_details(snapshot, row)) if snapshot and row is not None else None
 
