@@ -1,5 +1,6 @@
 """Keys while the store is still being read."""
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,10 +9,11 @@ from threading import Event
 import pytest
 from msgspec.structs import replace
 
-from journeys import DISK, Journey, app_over
+from journeys import DISK, Journey, Open, app_over
 from prunella_core.base.errors import Cancelled
 from prunella_core.inventory.records import Inventory
 from prunella_core.scan.system import Capacity, Progress, Report, never
+from prunella_core.space import Space
 from prunella_tui.app.scanning import Setup
 from stores import small_store
 
@@ -111,3 +113,21 @@ async def test_a_store_that_cannot_be_read_is_said_and_read_again_with_r(root: P
         is_gone = False
         await journey.press("r")
         assert len(journey.table.shown_keys) == 3
+
+
+async def test_the_next_scan_frees_what_the_collector_was_kept_from(
+    root: Path, open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prunella_tui.app.session._LARGE", 0)
+    known = []
+    try:
+        async with open_app(root) as journey:
+            for _time in range(3):
+                await journey.press("r")
+                assert gc.get_freeze_count()
+                gc.unfreeze()
+                known.append(sum(isinstance(each, Space) for each in gc.get_objects()))
+                gc.freeze()
+    finally:
+        gc.unfreeze()
+    assert known[0] == known[1] == known[2]
