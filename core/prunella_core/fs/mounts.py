@@ -7,8 +7,6 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_TABLE = "/proc/self/mountinfo"
-
 
 class Mount(NamedTuple):
     """A mounted file system: where, of what kind (``ext4``), with which options. Empty where unknown."""
@@ -21,7 +19,7 @@ class Mount(NamedTuple):
 UNKNOWN = Mount("", "", frozenset())
 
 
-def mount_of(path: str, table: str = _TABLE) -> Mount:
+def mount_of(path: str, table: str = "/proc/self/mountinfo") -> Mount:
     """Return the mount that holds ``path``: the one with the longest point, and of those the last."""
     try:
         with open(table, encoding="utf-8", errors="surrogateescape") as lines:

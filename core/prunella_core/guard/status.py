@@ -109,8 +109,10 @@ def _rescued(inventory: Inventory) -> Iterator[TrashEntry]:
 
 
 class Rescue(Struct, frozen=True, kw_only=True):
-    """An entry of the trash to be: what vanished together, by its paths in the store."""
+    """An entry of the trash, or what becomes one: what vanished together, by its paths in the store."""
 
+    id: str = ""
+    """The entry, once it is there."""
     cause: Cause
     """What Ollama did: rm or a prune; a pull or create over a name; a prune of a download."""
     models: tuple[str, ...]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from prunella_core.apply import has_left
 from prunella_core.apply.moves import drop_empty_folders, is_same
@@ -19,7 +20,7 @@ from prunella_core.base.text import clean
 from prunella_core.fs.disk import Disk
 from prunella_core.fs.files import File, read_small
 from prunella_core.guard.status import SETTINGS, Changes, Comparison, Rescue, Settings, read_settings
-from prunella_core.inventory.records import Cause, Inventory
+from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import LogLine, models_in, write_line
 from prunella_core.ollama.names import place_of
 from prunella_core.plan.records import Receipt
@@ -39,18 +40,10 @@ _CANNOT = {
 }
 
 
-class Rescued(NamedTuple):
-    """An entry of the trash that a sync has made."""
-
-    id: str
-    cause: Cause
-    models: tuple[str, ...]
-
-
 class Synced(NamedTuple):
     """What a sync did."""
 
-    rescued: tuple[Rescued, ...] = ()
+    rescued: tuple[Rescue, ...] = ()
     waits: str | None = None
     """Why what vanished was not looked for this time."""
     inventory: Inventory | None = None
@@ -65,14 +58,6 @@ class GuardRun(Struct, frozen=True, kw_only=True):
     """What it deleted for good of what it had rescued, because that took too much."""
     inventory: Inventory
     """The store afterwards."""
-
-
-class _Record(Struct, frozen=True):
-    files: tuple[str, ...]
-    action: str
-    cause: Cause
-    happened_at: float
-    keep: int
 
 
 def turn_on(store: Store, settings: Settings, now: float, disk: Disk | None = None) -> Synced:
@@ -164,11 +149,17 @@ class _Mirror:
                 self.disk.unlink(place)
             self.disk.move(copy, place)
 
-    def rescue(self, rescue: Rescue, settings: Settings, now: float) -> Rescued:
+    def rescue(self, rescue: Rescue, settings: Settings, now: float) -> Rescue:
         """Move what vanished to an entry of the trash: its manifest first, whose needs the next sync would complete."""
         identity = new_id(self.store, now, rescue.files)
         happened_at = self._happened_at(rescue, now)
-        record = _Record(tuple(map(clean, rescue.files)), "guard", rescue.cause, happened_at, settings.keep)
+        record = {
+            "files": [clean(path) for path in rescue.files],
+            "action": "guard",
+            "cause": rescue.cause,
+            "happened_at": happened_at,
+            "keep": settings.keep,
+        }
         entry = f".prunella/trash/{identity}"
         self.disk.make_folder(self.store.path(entry))
         self.disk.write(self.store.path(f"{entry}/{RECORD}"), msgspec.json.encode(record))
@@ -178,7 +169,7 @@ class _Mirror:
             id=identity, at=happened_at, action="guard", mode="trash", models=models, files=len(rescue.files), size=size
         )
         write_line(self.store, line)
-        return Rescued(identity, rescue.cause, rescue.models)
+        return replace(rescue, id=identity)
 
     def _happened_at(self, rescue: Rescue, now: float) -> float:
         """When Ollama took the name of a blob away: that changed the inode, which still has ours.
