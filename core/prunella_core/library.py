@@ -96,8 +96,10 @@ def make_plan(inventory: Inventory, request: Request) -> Plan:
     """
     if isinstance(request, Restore):
         request = _restorable(request, inventory)
-    elif isinstance(request, Removal | PrunePolicy) and _takes_models(request) and not request.loaded:
-        request = replace(request, loaded=loaded_here(connect(os.environ), inventory))
+    elif isinstance(request, Removal | PrunePolicy) and not request.loaded:
+        takes_models = request.models if isinstance(request, Removal) else PruneClass.MODEL in request.classes
+        if takes_models:
+            request = replace(request, loaded=loaded_here(connect(os.environ), inventory))
     return build.make_plan(inventory, request, time.time())
 
 
@@ -128,10 +130,6 @@ def carry_out(
         cancelled=cancelled,
     )
     return operations.carry_out(plan, world)
-
-
-def _takes_models(request: Removal | PrunePolicy) -> bool:
-    return bool(request.models) if isinstance(request, Removal) else PruneClass.MODEL in request.classes
 
 
 def _restorable(request: Restore, inventory: Inventory) -> Restore:

@@ -34,8 +34,6 @@ class Whole(NamedTuple):
     device: int
     inode: int
     size: int
-    mtime_ns: int
-    mode: int
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -49,7 +47,6 @@ class Target(Struct, frozen=True, kw_only=True):
     there: Mapping[str, Whole]
     """Under its digest each blob there; what earlier runs found to be damaged is none."""
     models: Mapping[str, Model]
-    """The models there, under their names."""
     used: frozenset[str]
     """The digests that a model there needs."""
     unreadable: frozenset[str]
@@ -70,7 +67,9 @@ def look_at_target(inventory: Inventory, folder: str, now: float) -> Target:
     store = inventory.store
     _require_apart(store, root)
     _require_store(root)
-    above = _there(root)
+    above = root  # or the nearest folder above it that is there
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
     target = _opened(root, above)
     is_store = bool(PARTS & set(names_in(root)))
     found = rescan(target, now) if is_store else None
@@ -98,13 +97,6 @@ def names_in(folder: str) -> list[str]:
         return os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _there(path: str) -> str:
-    """The nearest folder that is there, above a path or itself."""
-    while not os.path.lexists(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def _require_apart(store: Store, root: str) -> None:
@@ -162,13 +154,10 @@ def _whole(inventory: Inventory) -> dict[str, Whole]:
                 status = os.stat(inventory.store.path(file.path)) if file.target is not None else None
             except OSError:  # a link that leads nowhere
                 continue
-            whole = (
-                Whole(file.path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode)
-                if status
-                else Whole(file.path, file.device, file.inode, file.size, file.mtime_ns, file.mode)
-            )
-            if stat.S_ISREG(whole.mode):
-                found.setdefault(blob.key, whole)
+            if status and stat.S_ISREG(status.st_mode):
+                found.setdefault(blob.key, Whole(file.path, status.st_dev, status.st_ino, status.st_size))
+            elif not status and stat.S_ISREG(file.mode):
+                found.setdefault(blob.key, Whole(file.path, file.device, file.inode, file.size))
     return found
 
 

@@ -22,7 +22,6 @@ from msgspec.structs import replace
 from prunella_core.base.errors import InvalidInput
 from prunella_core.base.text import clean
 from prunella_core.export.views import timestamp
-from prunella_core.fs.files import File
 from prunella_core.inventory.problems import ADVICE
 from prunella_core.inventory.records import Blob, Inventory, Model, State, TrashedModel
 from prunella_core.ollama.names import Area, is_short_name, parse_digest, place_of
@@ -135,6 +134,7 @@ _COUNT = 1 << 200
 """Sizes and times beyond any disk and calendar, but small enough to calculate with."""
 
 _MODE = 1 << 32
+_CLOCKS = ("weights_read_at", "swept_at", "seen_loaded_at", "loaded_at", "log_since")
 _NEEDED = (State.REFERENCED, State.MISSING)
 _DEPTH_IN_TRASH = 3
 """Slashes in the path of a file of the trash, at least: ``.prunella/trash/<id>/…``."""
@@ -160,10 +160,13 @@ def _numbers(inventory: Inventory) -> Iterator[str]:
         (file for entry in inventory.trash for file in entry.files),
         (problem.file for problem in inventory.problems if problem.file),
     )
-    yield from (f"impossible numbers for {clean(file.path)}" for file in files if not _is_possible(file))
+    for file in files:
+        counts = (file.size, file.allocated, file.shared, file.links, abs(file.mtime_ns))
+        if not all(0 <= count < _COUNT for count in counts) or not 0 <= file.mode < _MODE:
+            yield f"impossible numbers for {clean(file.path)}"
     times = chain(
         [inventory.scanned_at, *(entry.removed_at for entry in inventory.trash)],
-        (time for model in inventory.models for time in _times(model)),
+        (getattr(model, clock) for model in inventory.models for clock in _CLOCKS),
         (time for blob in inventory.blobs for time in (blob.seen_referenced_at, blob.removed_at)),
     )
     if not all(isfinite(time) and abs(time) < _COUNT for time in times if time is not None):
@@ -177,15 +180,6 @@ def _numbers(inventory: Inventory) -> Iterator[str]:
     )
     if not all(0 <= size < _COUNT for size in sizes):
         yield "an impossible size"
-
-
-def _times(model: Model) -> tuple[float | None, ...]:
-    return model.weights_read_at, model.swept_at, model.seen_loaded_at, model.loaded_at, model.log_since
-
-
-def _is_possible(file: File) -> bool:
-    counts = (file.size, file.allocated, file.shared, file.links)
-    return all(0 <= count < _COUNT for count in counts) and abs(file.mtime_ns) < _COUNT and 0 <= file.mode < _MODE
 
 
 def _names(inventory: Inventory) -> Iterator[str]:

@@ -14,7 +14,7 @@ from prunella_core.inventory.problems import advice
 from prunella_core.inventory.records import Inventory
 from prunella_core.ledger.log import Event, History
 from prunella_core.plan.build import trash_reclaims
-from prunella_core.plan.records import HeldBack, Plan, Receipt, RepairPlan, RepairReceipt
+from prunella_core.plan.records import HeldBack, Plan, PlannedFile, Receipt, RepairPlan, RepairReceipt
 from prunella_core.store import Store
 from prunella_core.store.locate import FoundStore, blob_bytes
 from prunella_core.verify import VerifyResult
@@ -31,8 +31,7 @@ def plan_document(plan: Plan) -> Document:
                 "path": clean(item.file.path),
                 "allocated": item.file.allocated,
                 **picked(item, "reclaims", "digest", "reason", "target"),
-                "age_seconds": _age(item.idle_since, plan.made_at),
-                "age_from": item.clock,
+                **_aged(item, plan.made_at),
             }
             for item in plan.files
         ),
@@ -48,7 +47,6 @@ def plan_document(plan: Plan) -> Document:
 
 def receipt_document(receipt: Receipt) -> Document:
     """The document of what a command deleted or restored: the plan, and what really happened."""
-    expired = receipt.expired
     return {
         **plan_document(receipt.plan),
         **picked(receipt, "done", "freed", "trashed", "cancelled", "notes"),
@@ -56,12 +54,17 @@ def receipt_document(receipt: Receipt) -> Document:
         "removed": Rows(clean(path) for path in receipt.removed),
         "returned": Rows(clean(path) for path in receipt.returned),
         "errors": [picked(error, "path", "message") for error in receipt.errors],
-        "expired": expired and {"files": len(expired.removed), "freed": expired.freed},
+        "expired": _emptied(receipt.expired),
     }
 
 
-def _age(since: float | None, now: float) -> int | None:
-    return None if since is None else max(int(now - since), 0)
+def _emptied(receipt: Receipt | None) -> Document | None:
+    return None if receipt is None else {"files": len(receipt.removed), "freed": receipt.freed}
+
+
+def _aged(row: PlannedFile | HeldBack, now: float) -> Document:
+    seconds = None if row.idle_since is None else max(int(now - row.idle_since), 0)
+    return {"age_seconds": seconds, "age_from": row.clock}
 
 
 def repair_document(plan: RepairPlan) -> Document:
@@ -84,7 +87,6 @@ def repair_document(plan: RepairPlan) -> Document:
 
 def repaired_document(receipt: RepairReceipt) -> Document:
     """The document of what a repair did; ``id`` is the trash entry with what was there before."""
-    expired = receipt.expired
     return {
         **repair_document(receipt.plan),
         "repaired": [
@@ -98,19 +100,12 @@ def repaired_document(receipt: RepairReceipt) -> Document:
             for each in receipt.repaired
         ],
         **picked(receipt, "done", "cancelled", "notes"),
-        "expired": expired and {"files": len(expired.removed), "freed": expired.freed},
+        "expired": _emptied(receipt.expired),
     }
 
 
 def _held_rows(rows: Iterable[HeldBack], now: float) -> Rows:
-    return Rows(
-        {
-            **picked(row, "path", "allocated", "reason"),
-            "age_seconds": _age(row.idle_since, now),
-            "age_from": row.clock,
-        }
-        for row in rows
-    )
+    return Rows({**picked(row, "path", "allocated", "reason"), **_aged(row, now)} for row in rows)
 
 
 def trash_document(inventory: Inventory, retention: int, now: float) -> Document:
@@ -177,7 +172,7 @@ def run_document(run: GuardRun, status: GuardStatus) -> Document:
         **status_document(status),
         "rescued": [picked(rescued, "id", "cause", "models") for rescued in run.synced.rescued],
         "waits": shown(run.synced.waits),
-        "emptied": run.emptied and {"files": len(run.emptied.removed), "freed": run.emptied.freed},
+        "emptied": _emptied(run.emptied),
     }
 
 

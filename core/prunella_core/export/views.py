@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from prunella_core.base.encoding import Rows
 from prunella_core.base.text import clean
-from prunella_core.inventory.origin import Origin, origins
+from prunella_core.inventory.origin import origins
 from prunella_core.inventory.records import Blob, Inventory, Model, Problem, State
 from prunella_core.ledger.memory import Noted, likely_model
 from prunella_core.scan.system import OtherFiles
@@ -52,34 +52,9 @@ def problem_rows(problems: Iterable[Problem]) -> list[Document]:
 _MOST_ENTRIES = 20
 
 
-class _ModelRow(Struct, frozen=True, gc=False):
-    """A row of ``ls``; records and not dicts, as there may be thousands of them, and tens of thousands of blobs."""
-
-    name: str
-    id: str
-    digest: str
-    size: int
-    allocated: int
-    reclaims: int
-    shared: int
-    shared_with: tuple[str, ...]
-    shared_with_count: int
-    modified_at: str | None
-    last_used: str | None
-    loads: int | None
-    age_seconds: int
-    age_from: str
-    pinned: bool
-    family: str | None
-    parameters: str | None
-    quantization: str | None
-    location: str
-    comes_back: Origin
-    problems: list[str]
-    blobs: tuple[str, ...]
-
-
 class _BlobRow(Struct, frozen=True, gc=False):
+    """A row of ``blobs``; records and not dicts, as there may be tens of thousands of them."""
+
     digest: str | None
     state: State
     kind: str | None
@@ -112,34 +87,34 @@ def models_document(inventory: Inventory, models: Iterable[Model]) -> Document:
     }
 
 
-def _model_row(inventory: Inventory, model: Model) -> _ModelRow:
+def _model_row(inventory: Inventory, model: Model) -> Document:
     space, name, details = space_of(inventory), model.name, model.details
     usage, sharing, used = space.models[name], space.shared_with(name), model.last_used
     idle_since, clock = model.idle
-    return _ModelRow(
-        name,
-        model.digest[:12],
-        model.digest,
-        model.size,
-        usage.allocated,
-        usage.frees,
-        usage.shared,
-        sharing.names,
-        sharing.count,
-        timestamp(model.modified_at),
-        timestamp(used),
-        model.loads or None,
-        max(int(inventory.scanned_at - idle_since), 0),
-        clock,
-        model.is_pinned,
-        shown(details.family),
-        shown(details.parameters),
-        shown(details.quantization),
-        model.location,
-        origins(inventory)[name],
-        [problem.kind for problem in inventory.problems_by_model.get(name, ())],
-        model.needs,
-    )
+    return {
+        "name": name,
+        "id": model.digest[:12],
+        "digest": model.digest,
+        "size": model.size,
+        "allocated": usage.allocated,
+        "reclaims": usage.frees,
+        "shared": usage.shared,
+        "shared_with": sharing.names,
+        "shared_with_count": sharing.count,
+        "modified_at": timestamp(model.modified_at),
+        "last_used": timestamp(used),
+        "loads": model.loads or None,
+        "age_seconds": max(int(inventory.scanned_at - idle_since), 0),
+        "age_from": clock,
+        "pinned": model.is_pinned,
+        "family": shown(details.family),
+        "parameters": shown(details.parameters),
+        "quantization": shown(details.quantization),
+        "location": model.location,
+        "comes_back": origins(inventory)[name],
+        "problems": [problem.kind for problem in inventory.problems_by_model.get(name, ())],
+        "blobs": model.needs,
+    }
 
 
 def blobs_document(inventory: Inventory, blobs: Iterable[Blob], identities: Mapping[str, str]) -> Document:

@@ -14,15 +14,8 @@ from prunella_core.advice.ollama import NextStart, dangers, is_noprune, next_sta
 from prunella_core.apply import has_unfinished
 from prunella_core.base.errors import InvalidInput, NotFound, PrunellaError, Refused
 from prunella_core.base.text import clean
+from prunella_core.export import results
 from prunella_core.export.portable import dump
-from prunella_core.export.results import (
-    doctor_document,
-    next_start_document,
-    repair_document,
-    repaired_document,
-    stores_document,
-    verify_document,
-)
 from prunella_core.fs.files import write_file
 from prunella_core.guard.status import guard_problem
 from prunella_core.inventory.records import Inventory
@@ -32,32 +25,14 @@ from prunella_core.operations.repair import plan_repairs, repair
 from prunella_core.operations.server import loaded_here, serves, version_of
 from prunella_core.scan.system import other_files
 from prunella_core.store.locate import FoundStore, service_user
-from prunella_core.verify import VerifyProgress, verify_blobs, whole_blobs
+from prunella_core.verify import verify_blobs, whole_blobs
 from prunella_tui.cli.options import command, is_set, looks, no_log_option, repairs, retention, store_option
-from prunella_tui.cli.output import (
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    PARTLY,
-    REFUSED,
-    Meter,
-    cancelling,
-    complain,
-    present,
-    say,
-    write,
-)
+from prunella_tui.cli.output import DONE, FAILED, INTERRUPTED, PARTLY, REFUSED, complain, present, say, write
 from prunella_tui.cli.removing import is_agreed, look_for_change, patiently, reading, world_for
 from prunella_tui.cli.session import SHOWING, clear_digests, complete, located, look, models, open_store, stores_here
 from prunella_tui.cli.targets import find_whole
 from prunella_tui.report.format import counted, size
-from prunella_tui.report.health import (
-    doctor_lines,
-    progress_text,
-    repair_lines,
-    repaired_lines,
-    verify_lines,
-)
+from prunella_tui.report.health import doctor_lines, repair_lines, repaired_lines, verify_lines
 from prunella_tui.report.rows import forecast_lines
 from prunella_tui.report.stores import stores_lines
 
@@ -89,13 +64,13 @@ def doctor(is_forecast: bool, is_repair: bool) -> int:
     inventory = look(open_store())
     server, coming = _coming(inventory)
     if is_forecast:
-        present(lambda: next_start_document(inventory, coming), lambda: forecast_lines(coming))
+        present(lambda: results.next_start_document(inventory, coming), lambda: forecast_lines(coming))
         return DONE
     inventory = _with_dangers(inventory, coming)
     unfinished = has_unfinished(inventory.store)
     answer = _server(inventory, server, coming.server_version)
     present(
-        lambda: {"server": answer, **doctor_document(inventory), "unfinished": unfinished},
+        lambda: {"server": answer, **results.doctor_document(inventory), "unfinished": unfinished},
         lambda: doctor_lines(inventory, unfinished, answer),
     )
     return DONE
@@ -106,21 +81,16 @@ def _repair() -> int:
     server = connect(os.environ)
     plan = plan_repairs(inventory, server, time.time())
     if is_set("dry_run") or not plan.plans:
-        present(lambda: repair_document(plan), lambda: repair_lines(plan))
+        present(lambda: results.repair_document(plan), lambda: repair_lines(plan))
         return REFUSED if plan.refused and not plan.plans else DONE
     question = f"Repair {counted(len(plan.plans), 'model')}, pulling {size(plan.size)}? [y/N] "
     if not is_agreed(repair_lines(plan), question):
         say("Nothing was changed.")
         return REFUSED
-    begun = time.monotonic()
-    with cancelling() as cancelled, Meter() as meter:
-
-        def report(what: str, progress: VerifyProgress) -> None:
-            meter.show(f"{clean(what)}: {progress_text(progress, time.monotonic() - begun)}")
-
+    with reading() as (report, cancelled):
         world = world_for(server, lambda _step: None, cancelled)
         receipt = patiently(partial(repair, plan, world, report))
-    present(lambda: repaired_document(receipt), lambda: repaired_lines(receipt))
+    present(lambda: results.repaired_document(receipt), lambda: repaired_lines(receipt))
     if receipt.cancelled:
         return INTERRUPTED
     return DONE if receipt.done else PARTLY
@@ -155,7 +125,7 @@ def stores() -> int:
         chosen = None
     if chosen and not any(store.is_at(chosen.root) for store in found):
         found.insert(0, FoundStore(chosen.root, chosen.why, chosen.owner))
-    present(lambda: stores_document(found, chosen), lambda: stores_lines(found, chosen))
+    present(lambda: results.stores_document(found, chosen), lambda: stores_lines(found, chosen))
     return DONE if chosen else FAILED
 
 
@@ -194,10 +164,10 @@ def verify(names: tuple[str, ...], again: bool) -> int:
     inventory = look(open_store())
     blobs = find_whole(inventory, names) if names else whole_blobs(inventory)
     begun = time.monotonic()
-    with reading("verifying") as (report, cancelled):
-        result = verify_blobs(inventory, blobs, again=again, report=report, cancelled=cancelled)
+    with reading() as (report, cancelled):
+        result = verify_blobs(inventory, blobs, again=again, report=partial(report, "verifying"), cancelled=cancelled)
     seconds = time.monotonic() - begun
-    present(lambda: verify_document(inventory.store, result), lambda: verify_lines(result, seconds))
+    present(lambda: results.verify_document(inventory.store, result), lambda: verify_lines(result, seconds))
     if result.cancelled:
         return INTERRUPTED
     if result.bad:

@@ -190,8 +190,9 @@ def _refuse_if_prevented(plan: CopyPlan) -> None:
 
 
 def _copied(plan: CopyPlan, *, verify: bool = False) -> CopyReceipt:
-    with reading("copying") as (report, cancelled):
-        return patiently(partial(copy_models, plan, verify=verify, report=report, cancelled=cancelled))
+    with reading() as (report, cancelled):
+        copying = partial(copy_models, plan, verify=verify, report=partial(report, "copying"), cancelled=cancelled)
+        return patiently(copying)
 
 
 def _code_of_plan(plan: CopyPlan) -> int:

@@ -107,13 +107,17 @@ def execute(change: Callable[[World], _Result], server: Server | None) -> _Resul
 
 
 @contextmanager
-def reading(what: str) -> "Iterator[tuple[Callable[[VerifyProgress], None], Callable[[], bool]]]":
-    """What work that reads files is given: its report, shown on stderr behind ``what``, and whether it is cancelled."""
+def reading() -> "Iterator[tuple[Callable[[str, VerifyProgress], None], Callable[[], bool]]]":
+    """What work that reads files is given: a report of what it does and how far it is, and whether it is cancelled."""
     from prunella_tui.report.health import progress_text
 
     begun = time.monotonic()
     with cancelling() as cancelled, Meter() as meter:
-        yield lambda progress: meter.show(f"{what}: {progress_text(progress, time.monotonic() - begun)}"), cancelled
+
+        def report(what: str, progress: VerifyProgress) -> None:
+            meter.show(f"{clean(what)}: {progress_text(progress, time.monotonic() - begun)}")
+
+        yield report, cancelled
 
 
 def world_for(server: Server | None, report: Callable[[Step], None], cancelled: Callable[[], bool]) -> World:

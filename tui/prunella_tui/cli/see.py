@@ -8,14 +8,7 @@ import click
 
 from prunella_core.base.errors import Refused
 from prunella_core.base.text import clean, parse_age, parse_size
-from prunella_core.export.views import (
-    blob_document,
-    blobs_document,
-    df_document,
-    diff_document,
-    model_document,
-    models_document,
-)
+from prunella_core.export import views
 from prunella_core.inventory.records import Blob, Inventory, Model, State
 from prunella_core.ledger.memory import Noted, read_totals
 from prunella_core.query import FIELDS, Query, Rows, parse, select, with_terms
@@ -77,7 +70,10 @@ def lists(rows: Rows, sorts: tuple[str, ...], quiet: str) -> Callable[[Callable[
     def give(command: Callable[[Listing], None]) -> Callable[..., None]:
         @wraps(command)
         def run(words: tuple[str, ...], sort: str, reverse: bool, quiet: bool, **flags: Any) -> None:
-            command(Listing(_query(rows, words, flags), sort, reverse, quiet))
+            terms = [(*_FLAGS[name][:2], flags[name]) for name in _FLAGS if flags.get(name) is not None]
+            if flags["state"]:
+                terms.append(("state", "=", ",".join(flags["state"])))
+            command(Listing(with_terms(parse(" ".join(words), rows), *terms), sort, reverse, quiet))
 
         return options(run)
 
@@ -88,13 +84,6 @@ def _option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     _field, _operator, metavar, help_ = _FLAGS[name]
     completes = complete(models) if metavar == "MODEL" else None
     return click.option(f"--{name.replace('_', '-')}", metavar=metavar, help=help_, shell_complete=completes)
-
-
-def _query(rows: Rows, words: Iterable[str], flags: Mapping[str, Any]) -> Query:
-    terms = [(*_FLAGS[name][:2], flags[name]) for name in _FLAGS if flags.get(name) is not None]
-    if flags["state"]:
-        terms.append(("state", "=", ",".join(flags["state"])))
-    return with_terms(parse(" ".join(words), rows), *terms)
 
 
 _STATES = list(State)
@@ -129,7 +118,7 @@ def ls(listing: Listing) -> None:
     inventory = look(open_store(), log_for=SHOWING)
     shown = listing.of(inventory.models, inventory, _model_keys(inventory))
     if not listing.prints(model.name for model in shown):
-        present(lambda: models_document(inventory, shown), lambda: models_lines(inventory, shown))
+        present(lambda: views.models_document(inventory, shown), lambda: models_lines(inventory, shown))
 
 
 def _model_keys(inventory: Inventory) -> dict[str, Callable[[Model], Any]]:
@@ -168,7 +157,7 @@ def blobs(listing: Listing) -> None:
         return
     found = {blob.key: described(inventory.store, blob) for blob in rows if not blob.models}
     identities = {key: identity for key, identity in found.items() if identity}
-    present(lambda: blobs_document(inventory, rows, identities), lambda: blobs_lines(inventory, rows, identities))
+    present(lambda: views.blobs_document(inventory, rows, identities), lambda: blobs_lines(inventory, rows, identities))
 
 
 @command
@@ -188,7 +177,7 @@ def show(model: str) -> None:
     inventory = look(open_store(), log_for=SHOWING)
     found = find_model(inventory, model)
     now = inventory.scanned_at
-    present(lambda: model_document(inventory, found), lambda: model_lines(inventory, found, now))
+    present(lambda: views.model_document(inventory, found), lambda: model_lines(inventory, found, now))
 
 
 @command
@@ -212,7 +201,7 @@ def why(digest: str) -> None:
     blob = find_row(inventory, digest)
     identity = described(inventory.store, blob, THOROUGH)
     now = inventory.scanned_at
-    present(lambda: blob_document(inventory, blob, identity), lambda: blob_lines(inventory, blob, identity, now))
+    present(lambda: views.blob_document(inventory, blob, identity), lambda: blob_lines(inventory, blob, identity, now))
 
 
 @command
@@ -239,7 +228,9 @@ def df(since: str | None, limit: str | None) -> int:
     inventory = look(open_store())
     noted = () if span is None else _noted(inventory, span)
     other = None if inventory.store.exported_from else other_files(inventory)
-    present(lambda: df_document(inventory, keeps, other, noted), lambda: usage_lines(inventory, keeps, other, noted))
+    present(
+        lambda: views.df_document(inventory, keeps, other, noted), lambda: usage_lines(inventory, keeps, other, noted)
+    )
     if most is None:
         return DONE
     from prunella_core.plan.build import reclaimable
@@ -267,7 +258,7 @@ def diff(old: str, new: str | None) -> None:
 
     before = read_export(old)
     after = read_export(new) if new else look(open_store())
-    present(lambda: diff_document(before, after), lambda: diff_lines(before, after))
+    present(lambda: views.diff_document(before, after), lambda: diff_lines(before, after))
 
 
 def _noted(inventory: Inventory, span: int) -> tuple[Noted, ...]:
