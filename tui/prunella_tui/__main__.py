@@ -54,9 +54,7 @@ def _call(arguments: list[str]) -> int:
     from prunella_tui.cli.root import root
 
     if "_PRUNELLA_COMPLETE" in os.environ:
-        from prunella_tui.cli.more import register
-
-        register()
+        import prunella_tui.cli.more  # noqa: F401 -- it answers Bash in our way
     try:
         return int(root.main(arguments, prog_name="prunella", standalone_mode=False) or DONE)
     except SystemExit as ended:  # click ends so after printing completions

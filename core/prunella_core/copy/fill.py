@@ -48,30 +48,30 @@ class Filler:
         where ``path`` cannot be read, and OSError of the other disk.
         """
         with self._opened(path) as source:
-            begun = self.disk.status(part)
-            if begun and begun.st_size:
-                digest = self._filled(part, wanted, source, lambda file: self._continued(source, file, begun.st_size))
-                if digest == wanted:
-                    return digest
-                self.disk.unlink(part)  # it cannot be continued
+            status = self.disk.status(part)
+            begun = status.st_size if status else 0
+            digest = self._filled(part, wanted, source, begun, sound)
+            if begun and digest != wanted:  # it cannot be continued
+                self.disk.unlink(part)
                 os.lseek(source, 0, os.SEEK_SET)
-            return self._filled(part, wanted, source, lambda file: self._copied(source, file, wanted, sound))
+                digest = self._filled(part, wanted, source, 0, sound)
+            return digest
 
-    def _filled(self, part: str, wanted: str, source: int, fill: Callable[[int], str]) -> str:
+    def _filled(self, part: str, wanted: str, source: int, begun: int, sound: Identity | None) -> str:
         file = self.disk.open_part(part)
         try:
-            digest = fill(file)
+            if begun:
+                hashed = hashlib.sha256()
+                self._read(file, hashed)
+                os.lseek(source, begun, os.SEEK_SET)
+                digest = self._read(source, hashed, file)
+            else:
+                digest = self._copied(source, file, wanted, sound)
             if digest == wanted:
                 self.disk.flush(file, stat.S_IMODE(os.fstat(source).st_mode))
         finally:
             os.close(file)
         return digest
-
-    def _continued(self, source: int, part: int, begun: int) -> str:
-        digest = hashlib.sha256()
-        self._read(part, digest)
-        os.lseek(source, begun, os.SEEK_SET)
-        return self._read(source, digest, part)
 
     def _copied(self, source: int, part: int, wanted: str, sound: Identity | None) -> str:
         if not self.disk.clone(source, part):

@@ -4,9 +4,9 @@ Import it late: the official client takes longer to import than a small store to
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from msgspec import Struct
 from prometheus_client import generate_latest
@@ -39,11 +39,11 @@ class Facts(Struct, frozen=True, kw_only=True):
 
 
 class _Gauge(NamedTuple):
-    """A metric of a store: its values under those of its ``labels``."""
+    """A metric of a store: one value, or several under those of its ``labels``."""
 
     name: str
     text: str
-    rows: Iterable[tuple[tuple[str, ...], float | None]]
+    values: float | Mapping[Any, float | None] | None
     labels: tuple[str, ...] = ()
 
 
@@ -64,7 +64,8 @@ def _families(inventory: Inventory, facts: Facts, with_models: bool) -> Iterator
         *(_of_models(inventory) if with_models else ()),
     ):
         family = GaugeMetricFamily(f"prunella_{gauge.name}", gauge.text, labels=("store", *gauge.labels))
-        for labels, value in gauge.rows:
+        values = gauge.values if isinstance(gauge.values, Mapping) else {(): gauge.values}
+        for labels, value in values.items():
             if value is not None:
                 family.add_metric((store, *labels), value)
         if family.samples:
@@ -75,11 +76,11 @@ def _of_content(inventory: Inventory, facts: Facts) -> Iterator[_Gauge]:
     store, sums = inventory.store, totals(inventory)
     filesystem = "" if store.exported_from else mount_of(store.root).kind
     info = (clean(store.owner), clean(filesystem) or "unknown")
-    yield _Gauge("store_info", "Owner and file system of the store.", [(info, 1)], ("owner", "filesystem"))
+    yield _Gauge("store_info", "Owner and file system of the store.", {info: 1}, ("owner", "filesystem"))
     locations = Counter(model.location for model in inventory.models)
     models = {location: locations[location] for location in get_args(Location)}
     yield _gauges("store_models", "Models by where they run.", "location", models)
-    yield _gauge("store_listed_bytes", "What the sizes in ollama list add up to.", sums.listed)
+    yield _Gauge("store_listed_bytes", "What the sizes in ollama list add up to.", sums.listed)
     shares = {share: getattr(sums, share) for share in _SHARES}
     shares |= {"trash": sums.trashed, "other": facts.other and facts.other.allocated}
     yield _gauges("store_allocated_bytes", "Bytes on disk by what they are, every file once.", "share", shares)
@@ -89,29 +90,29 @@ def _of_content(inventory: Inventory, facts: Facts) -> Iterator[_Gauge]:
 
 def _of_state(inventory: Inventory, facts: Facts) -> Iterator[_Gauge]:
     unused = reclaimable(inventory, inventory.scanned_at)
-    yield _gauge("store_reclaimable_bytes", "What prunella prune --age 0 frees now, without the trash.", unused)
-    problems = Counter((each.kind, "true" if each.blocks_prune else "false") for each in inventory.problems).items()
+    yield _Gauge("store_reclaimable_bytes", "What prunella prune --age 0 frees now, without the trash.", unused)
+    problems = Counter((each.kind, "true" if each.blocks_prune else "false") for each in inventory.problems)
     yield _Gauge("store_problems", "Problems by kind, and whether they block a prune.", problems, ("kind", "blocks"))
     damaged = len(_damaged(inventory))
-    yield _gauge("store_damaged_blobs", "Blobs of a wrong size, or that prunella verify found damaged.", damaged)
+    yield _Gauge("store_damaged_blobs", "Blobs of a wrong size, or that prunella verify found damaged.", damaged)
     lost = facts.coming.reclaims
-    yield _gauge("store_next_start_bytes", "What Ollama itself frees when it starts the next time.", lost)
-    yield _gauge("filesystem_size_bytes", "Size of the file system that holds the store.", inventory.disk_total)
-    yield _gauge("filesystem_avail_bytes", "Bytes that can still be written there.", inventory.disk_free)
+    yield _Gauge("store_next_start_bytes", "What Ollama itself frees when it starts the next time.", lost)
+    yield _Gauge("filesystem_size_bytes", "Size of the file system that holds the store.", inventory.disk_total)
+    yield _Gauge("filesystem_avail_bytes", "Bytes that can still be written there.", inventory.disk_free)
 
 
 def _of_times(inventory: Inventory, facts: Facts) -> Iterator[_Gauge]:
     expiries = [entry.expires_at(facts.retention) for entry in inventory.trash if not entry.is_spent]
     oldest = min(expiries, default=None)
-    yield _gauge("trash_oldest_expiry_timestamp_seconds", "When the next trash entry expires.", oldest)
+    yield _Gauge("trash_oldest_expiry_timestamp_seconds", "When the next trash entry expires.", oldest)
     last = {str(line.action): line for line in facts.log if line.action != "restore"}
     at = {action: line.at for action, line in last.items()}
     yield _gauges("last_removal_timestamp_seconds", "When the last removal was, by action.", "action", at)
     freed = {action: line.size if line.mode == "delete" else 0 for action, line in last.items()}
     text = "Bytes that it freed; a move to the trash frees none."
     yield _gauges("last_removal_freed_bytes", text, "action", freed)
-    yield _gauge("scan_duration_seconds", "How long reading the store took.", facts.seconds)
-    yield _gauge("scan_timestamp_seconds", "When the store was read.", inventory.scanned_at)
+    yield _Gauge("scan_duration_seconds", "How long reading the store took.", facts.seconds)
+    yield _Gauge("scan_timestamp_seconds", "When the store was read.", inventory.scanned_at)
 
 
 def _of_models(inventory: Inventory) -> Iterator[_Gauge]:
@@ -120,17 +121,13 @@ def _of_models(inventory: Inventory) -> Iterator[_Gauge]:
     yield _gauges("model_allocated_bytes", "Bytes on disk of a model, shared ones too.", "model", takes)
     frees = {clean(name): used.frees for name, used in usage.items()}
     yield _gauges("model_reclaims_bytes", "Bytes that deleting this model alone frees.", "model", frees)
-    used = (((clean(model.name), model.last_use[1] or ""), model.last_used) for model in inventory.models)
+    used = {(clean(model.name), model.last_use[1] or ""): model.last_used for model in inventory.models}
     text = "When a model was last used, and how that is known."
     yield _Gauge("model_last_used_timestamp_seconds", text, used, ("model", "clock"))
 
 
-def _gauge(name: str, text: str, value: float | None) -> _Gauge:
-    return _Gauge(name, text, [((), value)])
-
-
 def _gauges(name: str, text: str, label: str, values: Mapping[str, float | None]) -> _Gauge:
-    return _Gauge(name, text, [((key,), value) for key, value in values.items()], (label,))
+    return _Gauge(name, text, {(key,): value for key, value in values.items()}, (label,))
 
 
 def _damaged(inventory: Inventory) -> set[str]:

@@ -16,6 +16,7 @@ from prunella_tui.cli.root import open_application, require_terminal, root
 SHELLS = ("bash", "zsh", "fish")
 
 
+@add_completion_class
 class _BashWithColons(BashComplete):
     """Bash takes a colon for the end of a word, and model names are full of them."""
 
@@ -39,11 +40,6 @@ class _BashWithColons(BashComplete):
         """Answer only with what Bash does not have yet."""
         item.value = item.value.removeprefix(self.done)
         return super().format_completion(item)
-
-
-def register() -> None:
-    """Let click answer Bash in our way."""
-    add_completion_class(_BashWithColons)
 
 
 @command

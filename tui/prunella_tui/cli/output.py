@@ -122,9 +122,6 @@ class Meter:
             _write_prose("\r\x1b[K")
 
 
-_Handler = Callable[[int, FrameType | None], None]
-
-
 @contextmanager
 def cancelling() -> Iterator[Callable[[], bool]]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into a question that an operation asks at its next safe point."""
@@ -156,7 +153,7 @@ def ending() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _handled(handler: _Handler, *numbers: signal.Signals) -> Iterator[None]:
+def _handled(handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # not under nohup
     before = [signal.signal(number, handler) for number in heeded]
     try:

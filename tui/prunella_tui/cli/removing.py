@@ -114,7 +114,7 @@ def reading() -> "Iterator[tuple[Callable[[str, VerifyProgress], None], Callable
     begun = time.monotonic()
     with cancelling() as cancelled, Meter() as meter:
 
-        def report(what: str, progress: VerifyProgress) -> None:
+        def report(what: str, progress: "VerifyProgress") -> None:
             meter.show(f"{clean(what)}: {progress_text(progress, time.monotonic() - begun)}")
 
         yield report, cancelled

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain
 from threading import Event, Thread
 
@@ -143,12 +143,11 @@ def complete(*sources: _Source) -> Callable[[click.Context, click.Parameter, str
     return answer
 
 
-def models(_typed: str) -> Iterator[str]:
-    """Yield the names of the models."""
+def models(_typed: str) -> list[str]:
+    """Return the names of the models."""
     from prunella_core.scan.manifests import read_manifests
 
-    for manifest in read_manifests(open_store()).manifests.values():
-        yield manifest.name
+    return [manifest.name for manifest in read_manifests(open_store()).manifests.values()]
 
 
 def digests(typed: str) -> list[str]:

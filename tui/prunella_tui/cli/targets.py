@@ -42,20 +42,18 @@ def find_row(inventory: Inventory, text: str) -> Blob:
 
 def find_whole(inventory: Inventory, texts: Iterable[str]) -> list[Blob]:
     """Return the blobs of the models, digests and paths that ``texts`` name. Raises NotFound or InvalidInput."""
-    found = (blob for text in texts for blob in _whole(inventory, text))
-    return list({blob.key: blob for blob in found}.values())
-
-
-def _whole(inventory: Inventory, text: str) -> list[Blob]:
-    kind, key = _meaning(inventory, text)
-    if kind == "models":
-        return inventory.blobs_of(inventory.model_by_name[key])
-    if kind != "blobs":
-        raise _unknown([text], inventory.model_by_name)
-    blob = inventory.blob_by_key[key]
-    if not blob.has_hash:
-        raise InvalidInput(f"{clean(key)} cannot be verified: only whole blobs are named by their hash")
-    return [blob]
+    found: dict[str, Blob] = {}
+    for text in texts:
+        kind, key = _meaning(inventory, text)
+        if kind == "models":
+            found |= {blob.key: blob for blob in inventory.blobs_of(inventory.model_by_name[key])}
+        elif kind != "blobs":
+            raise _unknown([text], inventory.model_by_name)
+        elif inventory.blob_by_key[key].has_hash:
+            found[key] = inventory.blob_by_key[key]
+        else:
+            raise InvalidInput(f"{clean(key)} cannot be verified: only whole blobs are named by their hash")
+    return list(found.values())
 
 
 def find_removal(inventory: Inventory, texts: Iterable[str], force: bool, to_trash: bool) -> Removal:
