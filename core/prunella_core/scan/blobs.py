@@ -160,10 +160,9 @@ class BlobReading:
 def held_open(store: Store, on_disk: BlobReading) -> frozenset[str]:
     """The keys of downloads that a process has open, as far as ``/proc`` may be read by this user."""
     partials = [key for key, kind in on_disk.kinds.items() if kind is FileKind.PARTIAL]
-    opened = (
-        set(map(tuple, opened_below(os.path.realpath(store.blobs)))) if partials else set()
-    )  # lists, from the helper
-    return frozenset(key for key in partials for file in on_disk.rows[key] if (file.device, file.inode) in opened)
+    opened = opened_below(os.path.realpath(store.blobs)) if partials else []
+    pairs = set(map(tuple, opened))  # the helper of a run as root answers with lists
+    return frozenset(key for key in partials for file in on_disk.rows[key] if (file.device, file.inode) in pairs)
 
 
 def reached_from(store: Store, on_disk: BlobReading) -> dict[str, tuple[str, ...]]:
