@@ -235,6 +235,8 @@ GUARD = "guard"
 
 
 class Inventory(Struct, frozen=True, kw_only=True, dict=True):
+    """A whole store at one moment."""
+
     store: Store
     scanned_at: float
     models: tuple[Model, ...]
