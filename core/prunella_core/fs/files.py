@@ -235,8 +235,12 @@ def _write(path: str, text: str, over: bool) -> None:
         try:
             file.write(text.encode("latin-1"))
             file.flush()
-            if over:
-                os.replace(new, path)
+        except OSError:
+            os.unlink(new)
+            raise
+    if over:  # it is closed by now, and only that says on NFS whether all of it is written
+        try:
+            os.replace(new, path)
         except OSError:
             os.unlink(new)
             raise

@@ -153,8 +153,11 @@ def flipped(missing: Collection[str], unneeded: Collection[str]) -> dict[str, st
 
 def flipped_in(inventory: Inventory) -> dict[str, str]:
     """Under each unreferenced digest the missing one that it may be, where they differ in a digit or two."""
-    of = {state: [blob.key for blob in inventory.others if blob.state is state] for state in State}
-    return inventory.kept("flipped", lambda: flipped(of[State.MISSING], of[State.UNREFERENCED]))
+
+    def keys(state: State) -> list[str]:
+        return [blob.key for blob in inventory.others if blob.state is state]
+
+    return inventory.kept("flipped", lambda: flipped(keys(State.MISSING), keys(State.UNREFERENCED)))
 
 
 def distance(one: str, other: str) -> int:

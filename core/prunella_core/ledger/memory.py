@@ -121,7 +121,7 @@ def note_loaded(inventory: Inventory, names: Collection[str]) -> None:
         upsert = "INSERT INTO used VALUES (?, ?, 0) ON CONFLICT (what) DO UPDATE SET at = excluded.at"
         ledger.executemany(upsert, used)
 
-    if names and is_trace(inventory.store):
+    if names and may_write(inventory.store) and is_trace(inventory.store):  # the store of an export is elsewhere
         consult(inventory.store, work, write=True)
 
 
@@ -271,10 +271,12 @@ def _identity(text: str) -> Identity:
 
 def _bad_blobs(ledger: sqlite3.Connection, inventory: Inventory) -> Iterator[Problem]:
     """A Problem for each blob that was found bad and is still the same file, and each model that needs it."""
-    for path, identity, kind, found in fetch(ledger, tuple[str, str, str, str | None], READ_BAD):
+    rows = fetch(ledger, tuple[str, str, str, str | None], READ_BAD)
+    # all are understood first: one that is not says that the ledger is damaged, whatever became of its file
+    for path, identity, kind, found in [(path, _identity(text), kind, found) for path, text, kind, found in rows]:
         blob = inventory.blob_by_key.get(place_of(path).whole or "")
         file = next((file for file in blob.files if file.path == path), None) if blob else None
-        if blob is None or file is None or not _is_unchanged(inventory.store, file, _identity(identity)):
+        if blob is None or file is None or not _is_unchanged(inventory.store, file, identity):
             continue
         if kind == "wrong-size" and file.is_regular:  # every scan sees that by itself
             continue

@@ -110,11 +110,11 @@ def decode(data: bytes) -> Manifest:
     content = data.strip()
     if not content:
         raise ManifestError("empty-manifest", "the manifest is empty")
-    if content == b"null":  # the server takes it for an empty document, lists it and deletes its layers
-        return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"), False)
     try:
         document = _DECODER.decode(data)
     except msgspec.ValidationError as error:
+        if content == b"null":  # the server takes it for an empty document, lists it and deletes its layers
+            return Manifest((), (), frozenset(), ("no-layers", "the manifest says null and names no layers"), False)
         raise ManifestError("bad-manifest", f"the manifest has an unexpected form ({error})") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError("bad-manifest", f"the manifest is truncated or no JSON ({error})") from error

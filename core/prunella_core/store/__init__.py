@@ -44,7 +44,7 @@ class Store(Struct, frozen=True, kw_only=True):
             return f"several stores found ({others}): pick one with --store DIR (prunella stores shows them)"
         if by_server:
             return None
-        if _WINDOWS.match(self.root.casefold()):
+        if is_of_windows(self.root):
             return f"{clean(self.root)} belongs to Ollama on Windows: read-only here, delete there"
         if not self.writable:
             return (
@@ -107,10 +107,13 @@ def as_user(owner: str, root: str) -> str:
     return f"sudo -u {user} prunella --store {for_a_shell(root)}"
 
 
+def is_of_windows(root: str) -> bool:
+    """Whether the store at ``root`` is that of Ollama on Windows, seen from WSL."""
+    return bool(_WINDOWS.match(root.casefold()))
+
+
 def unwritable(root: str) -> str | None:
     """Return the first folder of the store at ``root`` that this user may not write to."""
-    if _WINDOWS.match(root.casefold()):
-        return root
     folders = [root, *(os.path.join(root, name) for name in ("blobs", "manifests"))]
     barred = (path for path in folders if os.path.exists(path) and not os.access(path, os.W_OK | os.X_OK))
     return next(barred, None)

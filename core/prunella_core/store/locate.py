@@ -11,7 +11,7 @@ from typing import NamedTuple
 from prunella_core.base.errors import NotFound
 from prunella_core.base.text import clean
 from prunella_core.fs.files import BLOCK
-from prunella_core.store import Store, as_user, unwritable
+from prunella_core.store import Store, as_user, is_of_windows, unwritable
 
 PARTS = {"blobs", "manifests", "manifests-v2"}
 _SECONDS = 2.0
@@ -214,7 +214,7 @@ def _choice(explicit: str | None, environ: Mapping[str, str], home: str) -> tupl
 def _open(path: str, why: str, *, named: bool, others: Iterable[str]) -> Store:
     root = os.path.realpath(path)
     _require_store(root, why)
-    barred = unwritable(root)
+    barred = root if is_of_windows(root) else unwritable(root)
     return Store(
         root=root,
         why=why,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,22 @@ def test_a_helper_that_has_ended_is_an_error() -> None:
 def test_nothing_half_written_stays(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_file(str(tmp_path / "nowhere" / "file"), b"x", str(tmp_path / "store"))
+
+
+def test_a_file_is_closed_before_it_takes_the_place_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On NFS only closing says that the disk is full."""
+    path = tmp_path / "metrics.prom"
+    path.write_text("old")
+    replace, still_open = os.replace, []
+
+    def noting(source: str, target: str) -> None:
+        status = os.stat(source)
+        for descriptor in map(int, os.listdir("/proc/self/fd")):
+            with suppress(OSError):  # that of the listing
+                still_open.extend([descriptor] if os.path.samestat(os.fstat(descriptor), status) else [])
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", noting)
+    write_file(str(path), b"new", "/store", over=True)
+    assert path.read_text() == "new"
+    assert still_open == []

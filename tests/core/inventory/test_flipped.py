@@ -36,6 +36,13 @@ def test_both_names_are_told(builder: StoreBuilder, places: tuple[int, ...]) -> 
     assert "ollama pull m:latest" in advice(problem, builder.root).fix
 
 
+def test_the_rows_are_walked_once(builder: StoreBuilder) -> None:
+    inventory = look(builder.root)
+    found = flipped_in(inventory)
+    vars(inventory)["others"] = None  # it is asked for every row of a plan
+    assert flipped_in(inventory) is found
+
+
 def test_three_digits_are_another_blob(builder: StoreBuilder) -> None:
     weights = builder.layer("weights", "on a failing disk", age=DAY)
     builder.model("m", weights, age=DAY)

@@ -122,6 +122,13 @@ def test_a_look_at_a_damaged_one_changes_nothing_and_makes_nothing_older(builder
     assert own(builder) == {NAME}
 
 
+def test_an_identity_that_cannot_be_read_is_damage_though_its_file_is_gone(builder: StoreBuilder) -> None:
+    with opened(builder) as ledger:
+        ledger.execute("INSERT INTO verified VALUES ('blobs/gone', 'x', 'wrong-hash', 'other bytes')")
+    (message,) = ledger_problems(run(builder))
+    assert message.startswith("was damaged")
+
+
 def test_one_copy_of_a_damaged_one_is_kept_with_all_that_belongs_to_it(builder: StoreBuilder) -> None:
     for damage in (b"first" * 100, b"second" * 100):
         path(builder).write_bytes(damage)

@@ -128,6 +128,7 @@ def test_a_flawed_manifest_still_names_what_can_be_read() -> None:
         (b'"sha256"', "bad-manifest"),
         (b"7", "bad-manifest"),
         (b"nulla", "bad-manifest"),
+        (b"\x0cnull", "bad-manifest"),
         (b"\xff\xfe{}", "bad-manifest"),
         (b'{"layers": [{"digest": "\xff"}]}', "bad-manifest"),
         (b'{"layers": {}}', "bad-manifest"),

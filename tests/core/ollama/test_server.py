@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from prunella_core.base.errors import Cancelled
+from prunella_core.export.portable import dump, load
 from prunella_core.inventory.records import Inventory
 from prunella_core.ollama.exchange import Address
 from prunella_core.ollama.server import Server, ServerError, address, connect
@@ -73,6 +74,11 @@ def test_what_it_has_loaded_of_another_store_is_not_ours(stub: Stub, inventory: 
     }
     stub.answers["GET /api/ps"] = (200, json.dumps(other).encode())
     assert loaded_here(reach(stub), inventory) == frozenset()
+
+
+def test_what_it_has_loaded_of_an_export_is_told_and_noted_nowhere(stub: Stub, inventory: Inventory) -> None:
+    exported = load(dump(inventory, "elsewhere"))
+    assert loaded_here(reach(stub), exported) == frozenset({"base:latest"})
 
 
 def test_unloading_is_a_generation_that_is_kept_for_no_time(stub: Stub) -> None:

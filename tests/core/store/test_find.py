@@ -10,6 +10,7 @@ import pytest
 
 import prunella_core.store as store_module
 from prunella_core.base.errors import NotFound
+from prunella_core.store import unwritable
 from prunella_core.store.locate import FoundStore, blob_bytes, find_stores, locate
 
 HOMES = {
@@ -216,3 +217,4 @@ def test_windows_owns_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     store = locate(root, {}, "/nowhere", "/nowhere")
     assert not store.writable
     assert "Windows" in (store.refusal() or "")
+    assert unwritable(root) is None, "where its folders may be written to, nothing says that they may not"
