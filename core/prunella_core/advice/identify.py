@@ -186,6 +186,8 @@ class _Reader:
             self._skip(count * struct.calcsize(f"={_SCALARS[kind]}"))
         elif kind == _STRING:
             length = struct.Struct(self.order + self.length)
+            if count > (len(self.head) - self.at) // length.size:  # it ends beyond the head: nothing to look for in it
+                raise struct.error
             for _string in range(count):  # a vocabulary has some hundred thousand, so this loop is kept tight
                 self.at += length.size + int(length.unpack_from(self.head, self.at)[0])
                 if self.at > len(self.head):

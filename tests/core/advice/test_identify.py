@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from prunella_core.advice.identify import HEAD, THOROUGH, described, identify
 from prunella_core.inventory.records import Blob, State
 from prunella_core.sample import StoreBuilder
-from stores import DAY, NOW, look, open_store, remove
+from stores import DAY, NOW, calls_in, look, open_store, remove
 
 _U32, _U64, _STRING, _ARRAY = 4, 10, 8, 9
 _APACHE = "\n                                 Apache License\n                           Version 2.0\n" + "x y " * 90
@@ -108,6 +108,12 @@ def test_kinds_of_gguf(pairs: list[bytes], begins: str) -> None:
 )
 def test_what_cannot_be_read_ends_the_reading(bad: bytes) -> None:
     assert identified(gguf(LLAMA[0], bad, LLAMA[3], count=2**62)) == "GGUF weights, llama"
+
+
+def test_strings_that_no_head_holds_are_not_counted_one_by_one() -> None:
+    head = gguf(LLAMA[0], pair("tokens", _ARRAY, strings(128_256)))[:HEAD]
+    assert identify(head, 10**9) == "GGUF weights, llama"
+    assert calls_in(lambda: identify(head, 10**9)) < 500
 
 
 def test_what_it_says_is_clean_and_short() -> None:

@@ -258,6 +258,15 @@ def test_a_blob_is_found_by_any_prefix_that_is_its_own(builder: StoreBuilder) ->
         find_row(inventory, f"sha256:{'f' * 64}")
 
 
+def test_a_whole_digest_is_found_without_a_look_at_every_row(builder: StoreBuilder) -> None:
+    for number in range(300):
+        builder.file(f"blobs/sha256-{number:064x}")
+    inventory = look(builder.root)
+    digest = f"sha256:{299:064x}"
+    assert find_row(inventory, digest).key == digest
+    assert calls_in(lambda: find_row(inventory, digest)) < 50
+
+
 def test_a_file_without_a_digest_is_found_by_its_path(builder: StoreBuilder) -> None:
     builder.file("blobs/README.txt")
     assert find_row(look(builder.root), "blobs/README.txt").state is State.STRAY

@@ -32,12 +32,14 @@ def find_row(inventory: Inventory, text: str) -> Blob:
     if text.startswith("blobs/") and not text.startswith("blobs/sha256"):
         raise NotFound(f"no {clean(text)} in {clean(inventory.store.root)}")
     prefix = parse_digest_prefix(text.removeprefix("blobs/"))
+    if prefix in inventory.blob_by_key:  # a whole digest: thousands may be named, and no row has to be looked at
+        return inventory.blob_by_key[prefix]
     found = [blob for blob in inventory.blobs if blob.digest and blob.digest.startswith(prefix)]
     if not found:
         raise NotFound(f"no blob starts with {prefix}")
     if len({blob.digest for blob in found}) > 1:
         raise InvalidInput(f"{prefix} is ambiguous: {len(found)} blobs start with it; type more digits")
-    return next((blob for blob in found if blob.key == prefix), found[0])
+    return found[0]
 
 
 def find_whole(inventory: Inventory, texts: Iterable[str]) -> list[Blob]:
