@@ -90,11 +90,15 @@ class Request:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
+class _NothingCame(TimeoutError):
+    """Who waits has waited long enough."""
+
+
 def within(seconds: float, work: Callable[[], _Result]) -> _Result:
     """Return the result of ``work`` in a thread. Raises what it raises, and TimeoutError after ``seconds``."""
     try:
         return next(coming(lambda: iter((work(),)), lambda: seconds))
-    except TimeoutError:
+    except _NothingCame:  # another TimeoutError is what the work itself raises
         raise TimeoutError(f"no answer within {seconds:g} seconds") from None
 
 
@@ -128,5 +132,5 @@ def coming(
             yield found[0]
             until = time.monotonic() + patience()
         if time.monotonic() >= until:
-            raise TimeoutError(f"nothing for {patience():.0f} seconds")
+            raise _NothingCame(f"nothing for {patience():.0f} seconds")
     raise Cancelled("cancelled")

@@ -197,8 +197,12 @@ def server_starts(folder: str = "/proc") -> Iterator[float]:
     """Yield when the servers that run on this machine were started (seconds, UTC), as far as ``/proc`` says."""
     for process in filter(str.isdigit, os.listdir(folder) if os.path.isdir(folder) else ()):
         path = f"{folder}/{process}"
-        with suppress(OSError), open(f"{path}/stat", "rb") as file, open(f"{path}/cmdline", "rb") as command:
+        with suppress(OSError), open(f"{path}/stat", "rb") as file:
             name, _, numbers = file.read().rpartition(b") ")
-            if b"(ollama" in name and b"serve" in command.read().split(b"\0"):
+            if b"(ollama" not in name:  # nearly always: of those no second file is opened
+                continue
+            with open(f"{path}/cmdline", "rb") as command:
+                is_server = b"serve" in command.read().split(b"\0")
+            if is_server:
                 ticks = int(numbers.split()[19])
                 yield time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")

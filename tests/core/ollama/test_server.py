@@ -16,7 +16,7 @@ import pytest
 from prunella_core.base.errors import Cancelled
 from prunella_core.export.portable import dump, load
 from prunella_core.inventory.records import Inventory
-from prunella_core.ollama.exchange import Address
+from prunella_core.ollama.exchange import Address, within
 from prunella_core.ollama.server import Server, ServerError, address, connect
 from prunella_core.operations.server import loaded_here, serves
 from prunella_core.sample import StoreBuilder
@@ -79,6 +79,16 @@ def test_what_it_has_loaded_of_another_store_is_not_ours(stub: Stub, inventory: 
 def test_what_it_has_loaded_of_an_export_is_told_and_noted_nowhere(stub: Stub, inventory: Inventory) -> None:
     exported = load(dump(inventory, "elsewhere"))
     assert loaded_here(reach(stub), exported) == frozenset({"base:latest"})
+
+
+def test_a_timeout_of_the_system_is_told_in_its_own_words() -> None:
+    def work() -> None:
+        raise TimeoutError(110, "Connection timed out")
+
+    with pytest.raises(TimeoutError, match="Connection timed out"):
+        within(5, work)
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.01 seconds"):
+        within(0.01, Event().wait)
 
 
 def test_unloading_is_a_generation_that_is_kept_for_no_time(stub: Stub) -> None:
