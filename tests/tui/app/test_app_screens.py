@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual.widgets import Input
 
 from journeys import DISK, Journey, app_over
 from prunella_core.copy.plan import Target, look_at_target
@@ -48,6 +49,12 @@ def _known_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(seen, store=there, is_store=True, models=models, free=DISK.free, file_system="ext4")
 
     monkeypatch.setattr("prunella_tui.app.screens.asking.look_at_target", look)
+
+
+@pytest.fixture(autouse=True)
+def _cursor_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cursor that blinks is there or not, depending on how long the picture takes."""
+    monkeypatch.setattr(Input, "cursor_blink", False)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

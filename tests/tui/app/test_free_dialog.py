@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from textual.widgets import Button
+
 from journeys import DISK, NOW, Journey, Open
 from prunella_core.advice.free import Proposal
 from prunella_core.inventory.records import Inventory
@@ -100,3 +102,16 @@ async def test_what_is_no_size_is_waited_for(family: StoreBuilder, open_app: Ope
         assert asked.answers == []
         await asked.press("tab", "enter")
         assert asked.answers == [None]
+
+
+async def test_a_press_that_typing_overtakes_changes_nothing(family: StoreBuilder, open_app: Open) -> None:
+    """The dialog stays: to leave it is for those who leave it."""
+    async with dialog(family, open_app) as asked:
+        await asked.type("150kB")
+        opened = asked.journey.top
+        assert isinstance(opened, FreeDialog)
+        opened.query_one("#mark", Button).press()
+        opened.found = None  # as the next letter does, before the press arrives
+        await asked.journey.rest()
+        assert asked.journey.top is opened
+        assert asked.answers == []

@@ -95,7 +95,8 @@ class FreeDialog(_Asking[Proposal, Proposal]):
             self.dismiss(self.found)
 
     def press(self, way: str) -> None:
-        self.dismiss(self.found if way == "mark" else None)
+        if self.found or way == "back":  # typing on may have taken it away after the press
+            self.dismiss(self.found if way == "mark" else None)
 
 
 class Chosen(NamedTuple):
@@ -152,7 +153,8 @@ class CopyDialog(_Asking[Chosen, CopyPlan]):
             self.set_focus(self.query_one(f"#{way}"))
 
     def press(self, way: str) -> None:
-        self.dismiss(Chosen(self.found, way == "move") if self.found and way != "back" else None)
+        if self.found or way == "back":  # typing on may have taken it away after the press
+            self.dismiss(Chosen(self.found, way == "move") if self.found and way != "back" else None)
 
 
 class _Folders(Suggester):
