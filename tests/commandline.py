@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO, TextIOWrapper
 from typing import Any, NamedTuple
@@ -104,6 +105,7 @@ class Terminal:
         command: Sequence[str] | None = None,
     ) -> None:
         self.screen = ""
+        self._decode = getincrementaldecoder("utf-8")(errors="replace").decode
         self._mine, theirs = pty.openpty()
         sizes = {"COLUMNS": str(size[0]), "LINES": str(size[1])}
         self.process = subprocess.Popen(
@@ -118,11 +120,15 @@ class Terminal:
 
     def wait_for(self, text: str) -> None:
         """Read until ``text`` has been shown."""
+        self.wait_for_match(re.escape(text))
+
+    def wait_for_match(self, pattern: str) -> None:
+        """Read until what has been shown matches."""
         until = time.monotonic() + _PATIENCE
-        while text not in self.screen:
+        while not re.search(pattern, self.screen):
             assert time.monotonic() < until, self.screen
             if not self._read():
-                raise AssertionError(f"it ended without {text!r}: {self.screen}")
+                raise AssertionError(f"it ended without {pattern!r}: {self.screen}")
 
     def type(self, line: str) -> None:
         """Type a line and press Enter."""
@@ -150,7 +156,7 @@ class Terminal:
             chunk = os.read(self._mine, 65_536)
         except OSError:  # Linux says so when the other side is gone
             return False
-        self.screen += chunk.decode(errors="replace").replace("\r\n", "\n")
+        self.screen += self._decode(chunk).replace("\r\n", "\n")
         return bool(chunk)
 
 
