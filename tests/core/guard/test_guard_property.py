@@ -100,7 +100,10 @@ class Guarded(RuleBasedStateMachine):
 
     @rule(names=st.sets(NAME, min_size=1))
     def delete_now(self, names: set[str]) -> None:
-        self.promised -= {version for name, version in self.manifests().items() if name in names}  # they were back
+        found = [model for entry in look(self.root, self.now).trash for model in entry.models]
+        trashed = {Path(self.root, model.manifest.path).read_bytes() for model in found}
+        going = {version for name, version in self.manifests().items() if name in names}
+        self.promised -= going - trashed  # they were back; what the trash has of them stays there
         self.carry_out(for_good(models=self.there(names)))
 
     @rule()
