@@ -138,6 +138,8 @@ class Guarded(RuleBasedStateMachine):
             return
         copy = f"{self.folder}/copy"
         shutil.copytree(self.root, copy, symlinks=True)
+        if not self.manifests():  # their folder may not be mounted: the guard waits until there is a model again
+            Ollama(copy).pull("another", ["z" * 3_000])
         sync(open_store(copy), self.now + 1)  # as every command does that may write, before it plans
         back = set(self.manifests().values())  # the server may have brought it back itself
         for number, entry in enumerate(look(copy, self.now + 1).trash):
