@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FRAME_SECONDS = 0.02
 """So long what was found is being drawn, before another thread works on the rest."""
-_LARGE = 10_000
+_LARGE = 2_000
 """From so many blobs on, walking over them takes longer than a key press may."""
 _UNUSED = {State.UNREFERENCED, State.PARTIAL, State.LEFTOVER}
 
