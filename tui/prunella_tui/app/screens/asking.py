@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
@@ -50,9 +51,9 @@ class _Asking(Dialog[Answer], Generic[Answer, Found]):
         if text := event.value.strip():
             self._show(*await asyncio.to_thread(self.look, text))
 
+    @abstractmethod
     def look(self, text: str) -> tuple[Found | None, list[Block]]:
         """Return what can be accepted for ``text``, if anything, and the preview. It runs in a thread."""
-        raise NotImplementedError
 
     def can(self, way: str) -> bool:
         """Whether what was found can be accepted by the button ``way``."""
